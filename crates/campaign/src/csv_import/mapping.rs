@@ -1,0 +1,459 @@
+//! What each column means: the address, the name, an attribute, or nothing.
+
+use super::Row;
+use super::email_column::{self, Found};
+use super::records::Fields;
+use crate::address::EmailAddress;
+use serde_json::Number;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::str::FromStr;
+
+/// Headers that mean the name, in lower case.
+const NAME_HEADERS: [&str; 6] = [
+    "name",
+    "full name",
+    "fullname",
+    "full_name",
+    "display name",
+    "recipient name",
+];
+
+/// What an attribute's values are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Text, exactly as it stands.
+    Text,
+    /// A number with a decimal point.
+    Number,
+    /// Yes or no.
+    Boolean,
+    /// A day: `2026-01-31`.
+    Date,
+}
+
+/// What one column means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Field {
+    Email,
+    Name,
+    Ignore,
+    Attribute(String, Kind),
+}
+
+/// What the user says about one column: `Column=field`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    column: String,
+    field: Field,
+}
+
+/// Columns that cannot be taken as they are mapped.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MapError {
+    /// No `=`, or nothing on one side of it.
+    #[error(
+        "`{0}` does not say what a column means: write \"Column=field\", for example \"Mail=email\" or \"Age=age:number\""
+    )]
+    NotARule(String),
+    /// An unknown type.
+    #[error("`{kind}` in `{rule}` is not a type: use text, number, boolean or date")]
+    NotAType {
+        /// As written.
+        rule: String,
+        /// The part of it.
+        kind: String,
+    },
+    /// A rule for a column that is not there.
+    #[error("there is no column `{column}`; the columns are {columns}")]
+    NoSuchColumn {
+        /// As written.
+        column: String,
+        /// Those that are there.
+        columns: String,
+    },
+    /// A rule for a header that several columns have.
+    #[error(
+        "several columns are called `{column}` ({numbers}): say which one by its number, for example \"{example}\""
+    )]
+    SameHeader {
+        /// The header.
+        column: String,
+        /// `#2, #5`.
+        numbers: String,
+        /// A rule that is clear.
+        example: String,
+    },
+    /// Two rules for one column.
+    #[error("the column `{0}` is mapped twice")]
+    MappedTwice(String),
+    /// Two columns for one field.
+    #[error(
+        "the columns {first} and {second} both become `{field}`: map one of them, for example \"{example}\""
+    )]
+    SameField {
+        /// `#2 (City)`.
+        first: String,
+        /// `#5 (City)`.
+        second: String,
+        /// What both would be.
+        field: String,
+        /// A rule that helps.
+        example: String,
+    },
+    /// No column looks like addresses.
+    #[error(
+        "no column looks like e-mail addresses; say which one it is with --map \"Column=email\"; the columns are {0}"
+    )]
+    NoEmail(String),
+    /// Several do.
+    #[error(
+        "several columns could be the e-mail address ({candidates}); say which one it is with --map \"Column=email\"; the columns are {columns}"
+    )]
+    SeveralEmails {
+        /// Those that could be.
+        candidates: String,
+        /// All of them.
+        columns: String,
+    },
+}
+
+impl FromStr for Rule {
+    type Err = MapError;
+    fn from_str(text: &str) -> Result<Self, MapError> {
+        let (column, field) = text
+            .rsplit_once('=')
+            .ok_or_else(|| MapError::NotARule(text.to_owned()))?;
+        let (column, field) = (clean(column), clean(field));
+        if column.is_empty() || field.is_empty() {
+            return Err(MapError::NotARule(text.to_owned()));
+        }
+        Ok(Rule {
+            column,
+            field: Field::parse(text, &field)?,
+        })
+    }
+}
+
+impl Field {
+    fn parse(rule: &str, text: &str) -> Result<Self, MapError> {
+        let (name, kind) = match text.rsplit_once(':') {
+            None => match text {
+                "email" => return Ok(Field::Email),
+                "name" => return Ok(Field::Name),
+                "ignore" => return Ok(Field::Ignore),
+                name => (name, Kind::Text),
+            },
+            Some((name, "text")) => (name, Kind::Text),
+            Some((name, "number")) => (name, Kind::Number),
+            Some((name, "boolean")) => (name, Kind::Boolean),
+            Some((name, "date")) => (name, Kind::Date),
+            Some((_, kind)) => {
+                return Err(MapError::NotAType {
+                    rule: rule.to_owned(),
+                    kind: kind.to_owned(),
+                });
+            }
+        };
+        if name.trim().is_empty() {
+            return Err(MapError::NotARule(rule.to_owned()));
+        }
+        Ok(Field::Attribute(name.trim().to_owned(), kind))
+    }
+
+    /// What must not come from two columns.
+    fn name(&self) -> Option<&str> {
+        match self {
+            Field::Email => Some("email"),
+            Field::Name => Some("name"),
+            Field::Ignore => None,
+            Field::Attribute(name, _) => Some(name),
+        }
+    }
+}
+
+struct Attribute {
+    column: usize,
+    kind: Kind,
+    /// `"city":`, ready for the JSON text.
+    key: String,
+}
+
+/// The meaning of all columns of a file.
+pub(super) struct Mapping {
+    columns: Vec<String>,
+    email: usize,
+    name: Option<usize>,
+    /// Sorted by name, as JSON objects are written here.
+    attributes: Vec<Attribute>,
+}
+
+impl Mapping {
+    /// `columns`: the header, if there is one; otherwise the columns are called `column_1` and so on, up to
+    /// `width`. `rows`: some rows, to recognise the addresses by.
+    pub(super) fn new(
+        columns: Option<Vec<String>>,
+        width: usize,
+        rules: &[Rule],
+        rows: &[Vec<String>],
+    ) -> Result<Self, MapError> {
+        let columns: Vec<String> = match columns {
+            Some(columns) => columns
+                .iter()
+                .enumerate()
+                .map(|(at, header)| named(at, header))
+                .collect(),
+            None => (0..width).map(|at| named(at, "")).collect(),
+        };
+        let mut fields: Vec<Option<Field>> = vec![None; columns.len()];
+        for rule in rules {
+            let column = find_column(&columns, &rule.column)?;
+            if fields[column].replace(rule.field.clone()).is_some() {
+                return Err(MapError::MappedTwice(columns[column].clone()));
+            }
+        }
+        let email = find_email(&columns, &mut fields, rows)?;
+        let name = find_name(&columns, &mut fields);
+        let fields: Vec<Field> = fields
+            .into_iter()
+            .zip(&columns)
+            .map(|(field, header)| field.unwrap_or_else(|| Field::Attribute(header.clone(), Kind::Text)))
+            .collect();
+        refuse_same_fields(&columns, &fields)?;
+        let mut by_name = BTreeMap::new();
+        for (column, field) in fields.into_iter().enumerate() {
+            if let Field::Attribute(name, kind) = field {
+                let key = format!("{}:", serde_json::Value::String(name.clone()));
+                by_name.insert(name, Attribute { column, kind, key });
+            }
+        }
+        Ok(Mapping {
+            columns,
+            email,
+            name,
+            attributes: by_name.into_values().collect(),
+        })
+    }
+
+    pub(super) fn email_column(&self) -> &str {
+        &self.columns[self.email]
+    }
+
+    /// The recipient in a row, or why there is none.
+    ///
+    /// A row may be longer than the header if the rest is empty (a delimiter at the end of the line); a row that
+    /// is too short has lost something, and nobody knows what.
+    pub(super) fn row(&self, line: u64, fields: &Fields<'_>) -> Result<Row, String> {
+        let (have, want) = (fields.len(), self.columns.len());
+        if have < want || fields.iter().skip(want).any(|rest| !rest.is_empty()) {
+            return Err(format!("has {have} fields, expected {want}"));
+        }
+        let field = |column| fields.get(column).unwrap_or_default();
+        let address = EmailAddress::parse(field(self.email))
+            .map_err(|error| format!("column `{}`: the address {error}", self.columns[self.email]))?;
+        let mut attributes = String::with_capacity(64);
+        attributes.push('{');
+        for (at, attribute) in self.attributes.iter().enumerate() {
+            if at > 0 {
+                attributes.push(',');
+            }
+            attributes.push_str(&attribute.key);
+            push_value(&mut attributes, attribute.kind, field(attribute.column))
+                .map_err(|reason| format!("column `{}`: {reason}", self.columns[attribute.column]))?;
+        }
+        attributes.push('}');
+        let name = self.name.map(|column| field(column).trim().to_owned());
+        Ok(Row {
+            line,
+            address,
+            name,
+            attributes,
+        })
+    }
+}
+
+/// Appends a field as a JSON value. An empty text stays an empty text, so that templates find the variable; an empty
+/// number, boolean or date is `null`.
+fn push_value(json: &mut String, kind: Kind, field: &str) -> Result<(), String> {
+    let value = field.trim();
+    match kind {
+        Kind::Text => push_text(json, field),
+        _ if value.is_empty() => json.push_str("null"),
+        Kind::Number => {
+            let number = number(value).ok_or_else(|| {
+                format!("`{value}` is not a number: write it with a decimal point, for example 19.90")
+            })?;
+            write!(json, "{number}").expect("writing to a String cannot fail");
+        }
+        Kind::Boolean => match boolean(value) {
+            Some(yes) => json.push_str(if yes { "true" } else { "false" }),
+            None => {
+                return Err(format!(
+                    "`{value}` is neither yes nor no: write yes, no, true, false, 1 or 0"
+                ));
+            }
+        },
+        Kind::Date => {
+            let day: jiff::civil::Date = value.parse().map_err(|_| {
+                format!("`{value}` is not a date: write it as year-month-day, for example 2026-01-31")
+            })?;
+            write!(json, "\"{day}\"").expect("writing to a String cannot fail");
+        }
+    }
+    Ok(())
+}
+
+fn push_text(json: &mut String, text: &str) {
+    let plain = |octet: u8| octet >= b' ' && octet != b'"' && octet != b'\\';
+    if text.bytes().all(plain) {
+        json.push('"');
+        json.push_str(text);
+        json.push('"');
+    } else {
+        json.push_str(&serde_json::Value::from(text).to_string());
+    }
+}
+
+fn number(text: &str) -> Option<Number> {
+    if let Ok(whole) = text.parse::<i64>() {
+        return Some(whole.into());
+    }
+    // `inf` and `nan` are numbers to Rust, and not to anybody else.
+    let numeric = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '+' | 'e' | 'E');
+    text.parse::<f64>()
+        .ok()
+        .filter(|_| text.chars().all(numeric))
+        .and_then(Number::from_f64)
+}
+
+fn boolean(text: &str) -> Option<bool> {
+    match text.to_lowercase().as_str() {
+        "yes" | "y" | "true" | "t" | "1" | "on" | "ja" | "oui" | "si" | "sí" => Some(true),
+        "no" | "n" | "false" | "f" | "0" | "off" | "nein" | "non" => Some(false),
+        _ => None,
+    }
+}
+
+/// A header without the white space and invisible characters around it.
+fn clean(header: &str) -> String {
+    header
+        .trim_matches(|c: char| {
+            c.is_whitespace() || matches!(c, '\u{200B}'..='\u{200D}' | '\u{2060}' | '\u{FEFF}')
+        })
+        .to_owned()
+}
+
+fn named(at: usize, header: &str) -> String {
+    let header = clean(header);
+    if header.is_empty() {
+        format!("column_{}", at + 1)
+    } else {
+        header
+    }
+}
+
+fn list(columns: &[String]) -> String {
+    let shown: Vec<_> = columns
+        .iter()
+        .enumerate()
+        .map(|(at, header)| format!("#{} `{header}`", at + 1))
+        .collect();
+    shown.join(", ")
+}
+
+fn find_column(columns: &[String], asked: &str) -> Result<usize, MapError> {
+    let lower = asked.to_lowercase();
+    let found: Vec<usize> = (0..columns.len())
+        .filter(|&c| columns[c].to_lowercase() == lower)
+        .collect();
+    // Headers that differ in case only can be told apart by writing them exactly.
+    let exact: Vec<usize> = found.iter().copied().filter(|&c| columns[c] == asked).collect();
+    match (found.as_slice(), exact.as_slice()) {
+        ([one], _) | (_, [one]) => Ok(*one),
+        ([], _) => {
+            let number = asked.strip_prefix('#').and_then(|n| n.parse::<usize>().ok());
+            number
+                .and_then(|n| n.checked_sub(1))
+                .filter(|&c| c < columns.len())
+                .ok_or_else(|| MapError::NoSuchColumn {
+                    column: asked.to_owned(),
+                    columns: list(columns),
+                })
+        }
+        ([first, ..], _) => {
+            let numbers: Vec<_> = found.iter().map(|c| format!("#{}", c + 1)).collect();
+            Err(MapError::SameHeader {
+                column: asked.to_owned(),
+                numbers: numbers.join(", "),
+                example: format!("#{}=email", first + 1),
+            })
+        }
+    }
+}
+
+fn find_email(
+    columns: &[String],
+    fields: &mut [Option<Field>],
+    rows: &[Vec<String>],
+) -> Result<usize, MapError> {
+    if let Some(mapped) = fields.iter().position(|field| *field == Some(Field::Email)) {
+        return Ok(mapped);
+    }
+    // A column that was mapped to something else is not the one.
+    let open: Vec<usize> = (0..columns.len()).filter(|&c| fields[c].is_none()).collect();
+    let headers: Vec<String> = open.iter().map(|&c| columns[c].clone()).collect();
+    let rows: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| {
+            open.iter()
+                .map(|&c| row.get(c).cloned().unwrap_or_default())
+                .collect()
+        })
+        .collect();
+    match email_column::detect(&headers, &rows) {
+        Found::One(column) => {
+            fields[open[column]] = Some(Field::Email);
+            Ok(open[column])
+        }
+        Found::None => Err(MapError::NoEmail(list(columns))),
+        Found::Several(candidates) => {
+            let names: Vec<_> = candidates.iter().map(|&c| format!("`{}`", headers[c])).collect();
+            Err(MapError::SeveralEmails {
+                candidates: names.join(", "),
+                columns: list(columns),
+            })
+        }
+    }
+}
+
+fn find_name(columns: &[String], fields: &mut [Option<Field>]) -> Option<usize> {
+    if let Some(mapped) = fields.iter().position(|field| *field == Some(Field::Name)) {
+        return Some(mapped);
+    }
+    let column = NAME_HEADERS.iter().find_map(|known| {
+        (0..columns.len()).find(|&c| fields[c].is_none() && columns[c].to_lowercase() == *known)
+    })?;
+    fields[column] = Some(Field::Name);
+    Some(column)
+}
+
+fn refuse_same_fields(columns: &[String], fields: &[Field]) -> Result<(), MapError> {
+    let shown = |at: usize| format!("#{} (`{}`)", at + 1, columns[at]);
+    for (second, field) in fields.iter().enumerate() {
+        let Some(name) = field.name() else { continue };
+        // An attribute `name` or `email` beside the real one is hidden in templates, and not a mistake.
+        let same = |other: &Field| match (field, other) {
+            (Field::Attribute(..), Field::Attribute(other, _)) => other == name,
+            (a, b) => a == b,
+        };
+        if let Some(first) = fields[..second].iter().position(same) {
+            return Err(MapError::SameField {
+                first: shown(first),
+                second: shown(second),
+                field: name.to_owned(),
+                example: format!("--map #{}=ignore", second + 1),
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,295 @@
+//! Rows of fields. A row that does not parse ends where its first line ends, so that it cannot swallow others.
+
+use super::dialect::Delimiter;
+use super::encoding::State;
+use super::lines::{GREATEST_ROW, LineEnd, Lines};
+use csv_core::ReadRecordResult;
+use encoding_rs::WINDOWS_1252;
+
+/// Lines that one row may span.
+const GREATEST_LINES: u64 = 200;
+/// Fields of one row at most.
+const GREATEST_WIDTH: usize = 4096;
+
+/// Why a row has no fields. Reads on after "the row …".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum RowError {
+    #[error("has a quote that is opened and never closed")]
+    OpenQuote,
+    #[error("is longer than {GREATEST_ROW} octets (only its beginning is shown)")]
+    TooLong,
+    #[error("has more than {GREATEST_WIDTH} fields")]
+    TooWide,
+    #[error("is not valid {0}")]
+    BadText(&'static str),
+    #[error("has a NUL character in it")]
+    Nul,
+}
+
+/// What was found at the place that was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Record,
+    Broken(RowError),
+    End,
+}
+
+/// Reads rows one after the other; each stays available until the next is read.
+pub(super) struct Records {
+    lines: Lines,
+    core: csv_core::Reader,
+    delimiter: Delimiter,
+    state: State,
+    /// The number of the line where the row starts.
+    line: u64,
+    /// Lines and octets to pass before the next row.
+    lines_taken: u64,
+    octets_taken: usize,
+    /// Octets of the row as it stands in the file.
+    original: usize,
+    output: Vec<u8>,
+    ends: Vec<usize>,
+    width: usize,
+    decoded: String,
+    is_decoded: bool,
+    skip_rest_of_line: bool,
+}
+
+/// The fields of a row.
+pub(super) struct Fields<'a> {
+    text: &'a str,
+    ends: &'a [usize],
+}
+
+impl<'a> Fields<'a> {
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub(super) fn get(&self, column: usize) -> Option<&'a str> {
+        let end = *self.ends.get(column)?;
+        let start = if column == 0 { 0 } else { self.ends[column - 1] };
+        self.text.get(start..end)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &'a str> {
+        (0..self.len()).map(|column| self.get(column).unwrap_or_default())
+    }
+}
+
+impl Records {
+    pub(super) fn new(lines: Lines, delimiter: Delimiter, state: State) -> Self {
+        Records {
+            lines,
+            core: csv_core::ReaderBuilder::new()
+                .delimiter(delimiter.octet())
+                .build(),
+            delimiter,
+            state,
+            line: 1,
+            lines_taken: 0,
+            octets_taken: 0,
+            original: 0,
+            output: vec![0; GREATEST_ROW + 16],
+            ends: vec![0; GREATEST_WIDTH + 1],
+            width: 0,
+            decoded: String::new(),
+            is_decoded: false,
+            skip_rest_of_line: false,
+        }
+    }
+
+    /// Passes the first line, `octets` long, without reading it as a row.
+    pub(super) fn skip_line(&mut self, octets: usize) {
+        (self.octets_taken, self.lines_taken) = (octets, 1);
+    }
+
+    /// The line where the row starts, from 1.
+    pub(super) fn line(&self) -> u64 {
+        self.line
+    }
+
+    pub(super) fn encoding_name(&self) -> &'static str {
+        self.state.name()
+    }
+
+    /// Reads the next row. Lines of nothing but white space are passed over.
+    pub(super) fn step(&mut self) -> std::io::Result<Step> {
+        loop {
+            self.pass()?;
+            let step = match self.lines.line_end(0)? {
+                LineEnd::EndOfFile => return Ok(Step::End),
+                LineEnd::TooFar => {
+                    self.skip_rest_of_line = true;
+                    self.take(GREATEST_ROW, 1);
+                    Step::Broken(RowError::TooLong)
+                }
+                LineEnd::At(end) if is_blank(&self.lines.window()[..end], self.delimiter) => {
+                    self.take(end, 1);
+                    continue;
+                }
+                LineEnd::At(end) => self.parse(end)?,
+            };
+            self.decode_row();
+            return Ok(step);
+        }
+    }
+
+    /// The fields of the row just read.
+    pub(super) fn fields(&self) -> Result<Fields<'_>, RowError> {
+        let bad = RowError::BadText(self.state.name());
+        let ends = &self.ends[..self.width];
+        let octets = &self.output[..ends.last().copied().unwrap_or(0)];
+        let text = if self.is_decoded {
+            self.decoded.as_str()
+        } else {
+            std::str::from_utf8(octets).map_err(|_| bad)?
+        };
+        if memchr::memchr(0, text.as_bytes()).is_some() {
+            return Err(RowError::Nul);
+        }
+        if matches!(self.state, State::Transcoded(_)) && text.contains('\u{FFFD}') {
+            return Err(bad);
+        }
+        let fields = Fields { text, ends };
+        // A character of several octets cannot be cut in two by a delimiter, except in text that is not valid.
+        if text.is_ascii() || (0..fields.len()).all(|column| fields.get(column).is_some()) {
+            Ok(fields)
+        } else {
+            Err(bad)
+        }
+    }
+
+    /// The row just read as it stands in the file, without its last line break.
+    pub(super) fn original(&self) -> String {
+        let mut octets = &self.lines.window()[..self.original];
+        if let Some(rest) = octets.strip_suffix(b"\n") {
+            octets = rest;
+        }
+        if let Some(rest) = octets.strip_suffix(b"\r") {
+            octets = rest;
+        }
+        match self.state {
+            State::Windows1252 => WINDOWS_1252.decode_without_bom_handling(octets).0.into_owned(),
+            _ => String::from_utf8_lossy(octets).into_owned(),
+        }
+    }
+
+    fn take(&mut self, octets: usize, lines: u64) {
+        (self.original, self.octets_taken, self.lines_taken) = (octets, octets, lines);
+    }
+
+    fn pass(&mut self) -> std::io::Result<()> {
+        self.lines.advance(std::mem::take(&mut self.octets_taken));
+        self.line += std::mem::take(&mut self.lines_taken);
+        if std::mem::take(&mut self.skip_rest_of_line) {
+            self.lines.skip_line()?;
+        }
+        Ok(())
+    }
+
+    /// Reads a row whose first line ends at `first`.
+    fn parse(&mut self, first: usize) -> std::io::Result<Step> {
+        self.core.reset();
+        self.width = 0;
+        let (mut from, mut end, mut lines, mut written) = (0, first, 1, 0);
+        loop {
+            match self.feed(from, end, &mut written) {
+                ReadRecordResult::Record => break,
+                ReadRecordResult::InputEmpty => {}
+                _ => {
+                    self.take(first, 1);
+                    return Ok(Step::Broken(RowError::TooWide));
+                }
+            }
+            // The line ended inside quotes.
+            from = end;
+            match self.lines.line_end(from)? {
+                LineEnd::At(next) if lines < GREATEST_LINES => (end, lines) = (next, lines + 1),
+                _ => {
+                    self.take(first, 1);
+                    return Ok(Step::Broken(RowError::OpenQuote));
+                }
+            }
+        }
+        if lines > 1 && has_text_after_quote(&self.lines.window()[..end], self.delimiter) {
+            // The quote was closed by another row's opening quote.
+            self.take(first, 1);
+            return Ok(Step::Broken(RowError::OpenQuote));
+        }
+        self.take(end, lines);
+        Ok(Step::Record)
+    }
+
+    fn feed(&mut self, from: usize, end: usize, written: &mut usize) -> ReadRecordResult {
+        let line = &self.lines.window()[from..end];
+        let (mut result, _, octets, fields) =
+            self.core
+                .read_record(line, &mut self.output[*written..], &mut self.ends[self.width..]);
+        *written += octets;
+        self.width += fields;
+        if result == ReadRecordResult::InputEmpty && !line.ends_with(b"\n") && !line.ends_with(b"\r") {
+            // The last line of a file may have no line break.
+            let (last, _, octets, fields) =
+                self.core
+                    .read_record(b"\n", &mut self.output[*written..], &mut self.ends[self.width..]);
+            *written += octets;
+            self.width += fields;
+            result = last;
+        }
+        result
+    }
+
+    /// Settles the encoding, and turns the fields into UTF-8 if they are something else.
+    fn decode_row(&mut self) {
+        self.is_decoded = false;
+        if self.state == State::Undecided && !self.lines.window()[..self.original].is_ascii() {
+            let window = self.lines.window();
+            self.state.decide(&window[..self.original], window);
+        }
+        let length = self.ends[..self.width].last().copied().unwrap_or(0);
+        if self.state != State::Windows1252 || self.output[..length].is_ascii() {
+            return;
+        }
+        self.decoded.clear();
+        let mut start = 0;
+        for end in &mut self.ends[..self.width] {
+            let field = WINDOWS_1252
+                .decode_without_bom_handling(&self.output[start..*end])
+                .0;
+            self.decoded.push_str(&field);
+            start = *end;
+            *end = self.decoded.len();
+        }
+        self.is_decoded = true;
+    }
+}
+
+fn is_blank(line: &[u8], delimiter: Delimiter) -> bool {
+    line.iter()
+        .all(|&octet| octet.is_ascii_whitespace() && octet != delimiter.octet())
+}
+
+/// Whether a closing quote is followed by something other than a delimiter or the end of a line.
+fn has_text_after_quote(row: &[u8], delimiter: Delimiter) -> bool {
+    let mut quoted = false;
+    let mut at_start = true;
+    let mut rest = row.iter().copied().peekable();
+    while let Some(octet) = rest.next() {
+        match (quoted, octet) {
+            (true, b'"') if rest.next_if_eq(&b'"').is_none() => {
+                quoted = false;
+                if rest
+                    .peek()
+                    .is_some_and(|&next| next != delimiter.octet() && next != b'\r' && next != b'\n')
+                {
+                    return true;
+                }
+            }
+            (false, b'"') if at_start => quoted = true,
+            _ => {}
+        }
+        at_start = !quoted && octet == delimiter.octet();
+    }
+    false
+}

@@ -1,0 +1,16 @@
+//! What to send, and to whom. Pure: no sockets, no SQL, no async, no ambient clock.
+
+pub mod address;
+pub mod csv_import;
+pub mod eligibility;
+pub mod ids;
+pub mod lifecycle;
+pub mod merge;
+pub mod message;
+pub mod provider;
+pub mod recipient;
+pub mod schedule;
+pub mod template;
+mod text_part;
+pub mod time;
+pub mod token;

@@ -1,0 +1,368 @@
+//! Messages as they go over the wire (RFC 5322, MIME by RFC 2045 and 2046).
+
+pub(crate) mod canonical;
+pub(crate) mod headers;
+mod mailbox;
+mod quoted_printable;
+
+use crate::eligibility::Mailable;
+use crate::ids::{CampaignId, ListId, RecipientId, Seq};
+use crate::merge::MergeData;
+use crate::template::{Content, TemplateError, Templates};
+pub use crate::template::{MAX_MESSAGE, RenderError};
+use crate::time::Timestamp;
+use crate::token::{DeliveryToken, KeyRing, UnsubscribeToken};
+use canonical::Canonical;
+use data_encoding::BASE32_DNSSEC as BASE32;
+pub use mailbox::Mailbox;
+use memchr::memmem;
+use std::cell::RefCell;
+
+/// The list that a campaign goes to, for `List-ID` and `{{list.name}}`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListIdentity {
+    /// Makes the identifier, which stays the same when the list gets another name.
+    pub id: ListId,
+    /// Shown to readers.
+    pub name: String,
+}
+
+/// What is the same for every message of a campaign, besides its content.
+#[derive(Clone, Debug)]
+pub struct MessageSettings {
+    /// The author.
+    pub from: Mailbox,
+    /// Where answers go, if not to the author.
+    pub reply_to: Option<Mailbox>,
+    /// The campaign.
+    pub campaign: CampaignId,
+    /// Its name, for `{{campaign.name}}`.
+    pub campaign_name: String,
+    /// Its list; of several, the first.
+    pub list: Option<ListIdentity>,
+    /// Where this instance is reached from outside, such as `https://news.example.com`.
+    pub public_url: String,
+    /// The domain of return paths, where bounces arrive.
+    pub return_path_domain: String,
+    /// The sender's stable identifier at the end of `Feedback-ID`.
+    pub sender_id: String,
+}
+
+/// What the relay can carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyEncoding {
+    /// No 8BITMIME: everything in ASCII.
+    SevenBit,
+    /// The relay announced 8BITMIME (RFC 6152).
+    EightBit,
+}
+
+/// What a finished message asks of the relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Built {
+    /// There are octets above 127, so `BODY=8BITMIME` must be said.
+    pub eight_bit: bool,
+}
+
+/// Makes the messages of one campaign. Everything that is the same for all of them is done in [`new`](Self::new).
+#[derive(Debug)]
+pub struct MessageFactory {
+    templates: Templates,
+    settings: MessageSettings,
+    keys: KeyRing,
+    /// `From` and `Reply-To`.
+    author_fields: Vec<u8>,
+    /// The list's fields, `Feedback-ID` and what else never changes.
+    constant_fields: Vec<u8>,
+    /// The public URL up to the token.
+    unsubscribe_base: String,
+}
+
+/// Buffers that every thread keeps from message to message.
+#[derive(Default)]
+struct Scratch {
+    subject: Canonical,
+    text: Canonical,
+    html: Canonical,
+    unsubscribe_url: String,
+    date: (Option<i64>, String),
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+impl MessageFactory {
+    /// Compiles the content. Refuses a newsletter without an unsubscribe link.
+    pub fn new(content: &Content, settings: MessageSettings, keys: KeyRing) -> Result<Self, TemplateError> {
+        let templates = Templates::compile(content)?;
+        templates.check_unsubscribe_link()?;
+        let mut author_fields = Vec::new();
+        headers::push_mailbox("From", &settings.from, &mut author_fields);
+        if let Some(reply_to) = &settings.reply_to {
+            headers::push_mailbox("Reply-To", reply_to, &mut author_fields);
+        }
+        Ok(MessageFactory {
+            templates,
+            author_fields,
+            constant_fields: constant_fields(&settings),
+            unsubscribe_base: format!("{}/u/", settings.public_url.trim_end_matches('/')),
+            settings,
+            keys,
+        })
+    }
+
+    /// Writes the message for one recipient into `out`, which is cleared first: lines end with CRLF, none has more than
+    /// 998 octets, dots are not doubled. The same recipient gets the same octets for the same date and encoding.
+    pub fn build(
+        &self,
+        to: &Mailable,
+        _seq: Seq,
+        date: Timestamp,
+        encoding: BodyEncoding,
+        out: &mut Vec<u8>,
+    ) -> Result<Built, RenderError> {
+        out.clear();
+        SCRATCH.with_borrow_mut(|scratch| self.build_with(scratch, to, date, encoding, out))
+    }
+
+    fn build_with(
+        &self,
+        scratch: &mut Scratch,
+        to: &Mailable,
+        date: Timestamp,
+        encoding: BodyEncoding,
+        out: &mut Vec<u8>,
+    ) -> Result<Built, RenderError> {
+        let recipient = to.recipient();
+        let token_at = self.unsubscribe_base.len();
+        scratch.unsubscribe_url.clear();
+        scratch.unsubscribe_url.push_str(&self.unsubscribe_base);
+        UnsubscribeToken {
+            campaign: self.settings.campaign,
+            recipient: recipient.id,
+        }
+        .sign_into(&self.keys, &mut scratch.unsubscribe_url);
+        let data = MergeData {
+            recipient,
+            unsubscribe_url: &scratch.unsubscribe_url,
+            campaign_name: &self.settings.campaign_name,
+            campaign_subject: None,
+            list_name: self.settings.list.as_ref().map(|list| list.name.as_str()),
+        };
+        let subject = self.templates.render_subject(&data, &mut scratch.subject)?;
+        let data = MergeData {
+            campaign_subject: Some(&subject),
+            ..data
+        };
+        self.templates.render_text(&data, &mut scratch.text)?;
+        self.templates.render_html(&data, &mut scratch.html)?;
+        scratch.text.finish();
+        scratch.html.finish();
+
+        let id = self.hash(recipient.id);
+        put(
+            out,
+            &[
+                "Message-ID: <",
+                &id,
+                "@",
+                self.settings.from.address.domain(),
+                ">\r\nDate: ",
+            ],
+        );
+        put(out, &[date_text(&mut scratch.date, date), "\r\n"]);
+        out.extend_from_slice(&self.author_fields);
+        headers::push_phrase("To", &recipient.name, recipient.address.as_str(), out);
+        headers::push_text("Subject", &subject, out);
+        let token = &scratch.unsubscribe_url[token_at..];
+        put(
+            out,
+            &[
+                "List-Unsubscribe: <",
+                &scratch.unsubscribe_url,
+                ">,\r\n <mailto:u-",
+                token,
+                "@",
+            ],
+        );
+        put(
+            out,
+            &[&self.settings.return_path_domain, "?subject=unsubscribe>\r\n"],
+        );
+        out.extend_from_slice(&self.constant_fields);
+
+        let eight_bit = push_parts(&id, &scratch.text, &scratch.html, encoding, out);
+        if out.len() > MAX_MESSAGE {
+            return Err(RenderError::TooLarge);
+        }
+        // A local part beyond ASCII (RFC 6532) makes the header 8-bit whatever the body is.
+        Ok(Built {
+            eight_bit: eight_bit || recipient.address.needs_smtputf8(),
+        })
+    }
+
+    /// The envelope's sender for a delivery: a bounce to it finds its delivery. The local part has at most 58 octets.
+    pub fn return_path(&self, seq: Seq) -> String {
+        let mut path = String::with_capacity(64 + self.settings.return_path_domain.len());
+        path.push_str("b-");
+        DeliveryToken {
+            campaign: self.settings.campaign,
+            seq,
+        }
+        .sign_into(&self.keys, &mut path);
+        path.push('@');
+        path.push_str(&self.settings.return_path_domain);
+        path
+    }
+
+    /// The Message-ID with its angle brackets: the same for every attempt, and not to be guessed from another one.
+    pub fn message_id(&self, recipient: RecipientId) -> String {
+        format!(
+            "<{}@{}>",
+            self.hash(recipient),
+            self.settings.from.address.domain()
+        )
+    }
+
+    /// The unsubscribe link that the recipient's message carries.
+    pub fn unsubscribe_url(&self, recipient: RecipientId) -> String {
+        let token = UnsubscribeToken {
+            campaign: self.settings.campaign,
+            recipient,
+        };
+        format!("{}{}", self.unsubscribe_base, token.sign(&self.keys))
+    }
+
+    fn hash(&self, recipient: RecipientId) -> String {
+        BASE32.encode(
+            &self
+                .keys
+                .stable_hash(b'm', [self.settings.campaign.0, recipient.0]),
+        )
+    }
+}
+
+fn put(out: &mut Vec<u8>, parts: &[&str]) {
+    for part in parts {
+        out.extend_from_slice(part.as_bytes());
+    }
+}
+
+fn constant_fields(settings: &MessageSettings) -> Vec<u8> {
+    let mut fields = Vec::new();
+    // RFC 8058: with this, mailbox providers show an unsubscribe button of their own.
+    put(
+        &mut fields,
+        &["List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"],
+    );
+    let mut list_id = "-".to_owned();
+    if let Some(list) = &settings.list {
+        list_id = format!("list-{}", list.id);
+        let identifier = format!("{list_id}.{}", settings.from.address.domain());
+        headers::push_phrase("List-ID", &list.name, &identifier, &mut fields);
+    }
+    let feedback = format!(
+        "campaign-{}:{list_id}:newsletter:{}",
+        settings.campaign,
+        feedback_word(&settings.sender_id)
+    );
+    put(&mut fields, &["Feedback-ID: ", &feedback, "\r\n"]);
+    // No mailbox provider asks for it, but older vacation responders look for nothing else before they answer.
+    put(&mut fields, &["Precedence: bulk\r\nMIME-Version: 1.0\r\n"]);
+    fields
+}
+
+/// A field of `Feedback-ID`: what separates the fields must not occur in one.
+fn feedback_word(text: &str) -> String {
+    let safe = |c: char| {
+        if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') {
+            c
+        } else {
+            '-'
+        }
+    };
+    let word: String = text.chars().map(safe).take(40).collect();
+    if word.is_empty() {
+        "tidings".to_owned()
+    } else {
+        word
+    }
+}
+
+/// The date as RFC 5322 wants it, in UTC. Formatted once a second.
+fn date_text(last: &mut (Option<i64>, String), date: Timestamp) -> &str {
+    if last.0 != Some(date.seconds()) {
+        *last = (
+            Some(date.seconds()),
+            date.to_jiff().strftime("%a, %d %b %Y %H:%M:%S +0000").to_string(),
+        );
+    }
+    &last.1
+}
+
+/// Appends the body's header fields and both parts, text first. Returns whether there are octets above 127.
+fn push_parts(
+    id: &str,
+    text: &Canonical,
+    html: &Canonical,
+    encoding: BodyEncoding,
+    out: &mut Vec<u8>,
+) -> bool {
+    // Nobody can know the identifier before the message is sent, so that no value holds it; the look makes sure.
+    // Quoted-printable cannot hold `=_` at all.
+    let mut boundary = format!("=_{id}");
+    while [text, html]
+        .iter()
+        .any(|part| memmem::find(part.bytes(), boundary.as_bytes()).is_some())
+    {
+        boundary.push('_');
+    }
+    let parts =
+        [("plain", text), ("html", html)].map(|(kind, part)| (kind, part, transfer_encoding(part, encoding)));
+    let eight_bit = parts.iter().any(|(_, _, encoding)| *encoding == "8bit");
+    put(
+        out,
+        &[
+            "Content-Type: multipart/alternative;\r\n boundary=\"",
+            &boundary,
+            "\"\r\n",
+        ],
+    );
+    if eight_bit {
+        put(out, &["Content-Transfer-Encoding: 8bit\r\n"]);
+    }
+    put(out, &["\r\n"]);
+    for (kind, part, encoding) in parts {
+        put(
+            out,
+            &[
+                "--",
+                &boundary,
+                "\r\nContent-Type: text/",
+                kind,
+                "; charset=utf-8\r\n",
+            ],
+        );
+        put(out, &["Content-Transfer-Encoding: ", encoding, "\r\n\r\n"]);
+        if encoding == "quoted-printable" {
+            quoted_printable::encode(part.bytes(), out);
+        } else {
+            out.extend_from_slice(part.bytes());
+        }
+    }
+    put(out, &["--", &boundary, "--\r\n"]);
+    eight_bit
+}
+
+fn transfer_encoding(part: &Canonical, allowed: BodyEncoding) -> &'static str {
+    match (part.is_eight_bit(), allowed) {
+        _ if !part.lines_fit() => "quoted-printable",
+        (false, _) => "7bit",
+        (true, BodyEncoding::EightBit) => "8bit",
+        (true, BodyEncoding::SevenBit) => "quoted-printable",
+    }
+}
+
+#[cfg(test)]
+mod tests;

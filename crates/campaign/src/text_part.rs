@@ -1,0 +1,581 @@
+//! Makes the text template from the HTML template, once per campaign: tags become line breaks, links become
+//! `text: url`, and everything between `{{` and `}}` stays, so that blocks, partials and variables work as they do in
+//! the HTML.
+
+use crate::template::mustache::{self, Kind};
+use std::borrow::Cow;
+
+/// The text template that says what `html` shows.
+pub fn text_from_html(html: &str) -> String {
+    let mut walk = Walk {
+        html,
+        at: 0,
+        page: Page::default(),
+        anchors: Vec::new(),
+        lists: Vec::new(),
+    };
+    walk.run();
+    walk.page.finish()
+}
+
+/// White space that is owed before the next visible character.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Gap {
+    #[default]
+    None,
+    Space,
+    Line,
+    Blank,
+}
+
+/// The text as it grows.
+#[derive(Debug)]
+struct Page {
+    out: String,
+    gap: Gap,
+    /// How many line ends the visible text ends with; blocks in braces do not count as visible.
+    newlines: u8,
+    /// Right after a list's bullet: white space is not wanted there.
+    after_bullet: bool,
+    /// A block of any kind was seen, so this is not a piece of a sentence.
+    has_blocks: bool,
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Page {
+            out: String::new(),
+            gap: Gap::None,
+            newlines: 2,
+            after_bullet: false,
+            has_blocks: false,
+        }
+    }
+}
+
+impl Page {
+    fn want(&mut self, gap: Gap) {
+        if !self.after_bullet {
+            self.gap = self.gap.max(gap);
+        }
+    }
+
+    fn flush(&mut self) {
+        let wanted = match self.gap {
+            Gap::None => 0,
+            Gap::Space => {
+                if self.newlines == 0 {
+                    self.out.push(' ');
+                }
+                0
+            }
+            Gap::Line => 1,
+            Gap::Blank => 2,
+        };
+        while self.newlines < wanted {
+            self.out.push('\n');
+            self.newlines += 1;
+        }
+        self.gap = Gap::None;
+    }
+
+    fn visible(&mut self, text: &str) {
+        self.flush();
+        self.out.push_str(text);
+        self.newlines = 0;
+        self.after_bullet = false;
+    }
+
+    /// Text of the page: white space folded, characters without width dropped.
+    fn words(&mut self, text: &str) {
+        let decoded = html_escape::decode_html_entities(text);
+        // An entity may hide braces, which are no template.
+        let decoded = if decoded.contains("{{") {
+            Cow::Owned(decoded.replace("{{", "\\{{"))
+        } else {
+            decoded
+        };
+        let mut word = [0; 4];
+        for c in decoded.chars() {
+            match c {
+                '\u{ad}' | '\u{34f}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' => {}
+                c if c.is_whitespace() => self.want(Gap::Space),
+                c => self.visible(c.encode_utf8(&mut word)),
+            }
+        }
+    }
+
+    fn finish(mut self) -> String {
+        let length = self.out.trim_end().len();
+        self.out.truncate(length);
+        if self.has_blocks {
+            self.out.push('\n');
+        }
+        self.out
+    }
+}
+
+struct Walk<'a> {
+    html: &'a str,
+    at: usize,
+    page: Page,
+    /// Open links: their address, and where their text starts.
+    anchors: Vec<(String, usize)>,
+    /// Open lists: the next number of a numbered one.
+    lists: Vec<Option<u32>>,
+}
+
+/// A tag as it stands in the source.
+struct Tag<'a> {
+    name: String,
+    closing: bool,
+    /// Between the name and the `>`.
+    attributes: &'a str,
+    end: usize,
+}
+
+impl<'a> Walk<'a> {
+    fn run(&mut self) {
+        while self.at < self.html.len() {
+            let rest = &self.html[self.at..];
+            if rest.starts_with("\\{{") {
+                self.page.visible("\\{{");
+                self.at += 3;
+            } else if rest.starts_with("{{") {
+                self.mustache();
+            } else if rest.starts_with("<!--") {
+                self.at += rest.find("-->").map_or(rest.len(), |end| end + 3);
+            } else if rest.starts_with("<!") || rest.starts_with("<?") {
+                self.at += rest.find('>').map_or(rest.len(), |end| end + 1);
+            } else if let Some(tag) = read_tag(self.html, self.at) {
+                self.at = tag.end;
+                self.tag(&tag);
+            } else {
+                let first = rest.chars().next().map_or(1, char::len_utf8);
+                let next = rest[first..]
+                    .find(['<', '{', '\\'])
+                    .map_or(rest.len(), |end| end + first);
+                self.page.words(&rest[..next]);
+                self.at += next;
+            }
+        }
+    }
+
+    fn mustache(&mut self) {
+        let Some(found) = mustache::read(self.html, self.at) else {
+            // An unclosed brace is an error of the HTML template and reported there.
+            self.at = self.html.len();
+            return;
+        };
+        let source = &self.html[self.at..found.end];
+        self.at = found.end;
+        let page = &mut self.page;
+        match found.kind {
+            Kind::Comment | Kind::Decorator => {}
+            Kind::Expression | Kind::Raw => page.visible(source),
+            Kind::Open | Kind::Else => {
+                page.flush();
+                page.out.push_str(source);
+            }
+            Kind::OpenPartial => {
+                page.has_blocks = true;
+                page.flush();
+                page.out.push_str(source);
+                page.newlines = 2;
+            }
+            Kind::Close => {
+                page.flush();
+                page.out.push_str(source);
+            }
+            Kind::Partial => {
+                page.flush();
+                let own_line = page.newlines > 0;
+                page.out.push_str(source);
+                page.newlines = 0;
+                if own_line {
+                    page.has_blocks = true;
+                    page.gap = Gap::Blank;
+                }
+            }
+        }
+    }
+
+    fn tag(&mut self, tag: &Tag<'_>) {
+        match tag.name.as_str() {
+            "script" | "style" | "head" | "title" | "template" | "noscript" if !tag.closing => {
+                self.skip(&tag.name)
+            }
+            _ if !tag.closing && is_hidden(tag.attributes) && !is_void(&tag.name) => self.skip(&tag.name),
+            "a" => self.anchor(tag),
+            "img" => {
+                if let Some(alt) = attribute(tag.attributes, "alt").filter(|alt| !alt.trim().is_empty()) {
+                    self.put_template(alt);
+                }
+            }
+            "br" => {
+                self.page.has_blocks = true;
+                self.page.want(if self.page.gap >= Gap::Line {
+                    Gap::Blank
+                } else {
+                    Gap::Line
+                });
+            }
+            "hr" => {
+                self.block(Gap::Blank);
+                self.page.visible("----");
+                self.block(Gap::Blank);
+            }
+            "ul" | "ol" => self.list(tag),
+            "li" => self.item(tag),
+            "td" | "th" => self.page.want(Gap::Space),
+            "p" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "blockquote" | "pre" | "table" | "dl"
+            | "section" | "article" => self.block(Gap::Blank),
+            "div" | "tr" | "center" | "header" | "footer" | "main" | "dt" | "dd" | "body" | "html"
+            | "tbody" | "thead" | "nav" | "aside" | "figure" | "figcaption" | "form" => self.block(Gap::Line),
+            _ => {}
+        }
+    }
+
+    fn block(&mut self, gap: Gap) {
+        self.page.has_blocks = true;
+        self.page.want(gap);
+    }
+
+    /// Text from an attribute, with the template's braces in it.
+    fn put_template(&mut self, text: &str) {
+        let mut from = 0;
+        while let Some(at) = mustache::next(text, from) {
+            self.page.words(&text[from..at]);
+            let Some(found) = mustache::read(text, at) else {
+                return;
+            };
+            self.page.visible(&text[at..found.end]);
+            from = found.end;
+        }
+        self.page.words(&text[from..]);
+    }
+
+    fn anchor(&mut self, tag: &Tag<'_>) {
+        if !tag.closing {
+            let href = attribute(tag.attributes, "href").unwrap_or("").trim();
+            self.anchors.push((
+                html_escape::decode_html_entities(href).into_owned(),
+                self.page.out.len(),
+            ));
+            return;
+        }
+        let Some((href, start)) = self.anchors.pop() else {
+            return;
+        };
+        let text = self.page.out[start..].trim();
+        let shown = href
+            .strip_prefix("mailto:")
+            .or(href.strip_prefix("tel:"))
+            .unwrap_or(&href);
+        let bare = shown
+            .trim_start_matches("https://")
+            .trim_start_matches("http://")
+            .trim_end_matches('/');
+        if href.is_empty() || href.starts_with('#') || text == shown || text.trim_end_matches('/') == bare {
+            return;
+        }
+        let has_text = !text.is_empty();
+        let gap = std::mem::take(&mut self.page.gap);
+        if has_text {
+            self.page.visible(": ");
+        } else {
+            self.page.gap = gap;
+        }
+        self.page.visible(shown);
+        if has_text {
+            self.page.gap = gap;
+        }
+    }
+
+    fn list(&mut self, tag: &Tag<'_>) {
+        if tag.closing {
+            self.lists.pop();
+        }
+        self.block(if self.lists.is_empty() {
+            Gap::Blank
+        } else {
+            Gap::Line
+        });
+        if !tag.closing {
+            self.lists.push((tag.name == "ol").then_some(1));
+        }
+    }
+
+    fn item(&mut self, tag: &Tag<'_>) {
+        self.block(Gap::Line);
+        if tag.closing {
+            return;
+        }
+        let indent = "  ".repeat(self.lists.len().saturating_sub(1));
+        let bullet = match self.lists.last_mut() {
+            Some(Some(number)) => {
+                *number += 1;
+                format!("{indent}{}. ", *number - 1)
+            }
+            _ => format!("{indent}- "),
+        };
+        self.page.visible(&bullet);
+        self.page.after_bullet = true;
+    }
+
+    /// Jumps over everything up to the end of the element that has just been opened.
+    fn skip(&mut self, name: &str) {
+        let text_only = matches!(name, "script" | "style" | "title");
+        let mut depth = 1;
+        while let Some(at) = self.html[self.at..].find('<').map(|at| self.at + at) {
+            let Some(tag) = read_tag(self.html, at) else {
+                self.at = at + 1;
+                continue;
+            };
+            self.at = if text_only && !tag.closing {
+                at + 1
+            } else {
+                tag.end
+            };
+            if tag.name == name && tag.closing {
+                depth -= 1;
+            } else if tag.name == name && !text_only {
+                depth += 1;
+            }
+            if depth == 0 {
+                return;
+            }
+        }
+        self.at = self.html.len();
+    }
+}
+
+/// The tag that starts at `at`; `None` where a `<` is just a character.
+fn read_tag(html: &str, at: usize) -> Option<Tag<'_>> {
+    let rest = html[at..].strip_prefix('<')?;
+    let (closing, rest) = rest.strip_prefix('/').map_or((false, rest), |rest| (true, rest));
+    if !rest.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        return None;
+    }
+    let name_end = rest
+        .find(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != ':')
+        .unwrap_or(rest.len());
+    let start = html.len() - rest.len() + name_end;
+    let end = tag_end(html, start);
+    let attributes = html[start..end].trim_end_matches('>');
+    Some(Tag {
+        name: rest[..name_end].to_ascii_lowercase(),
+        closing,
+        attributes,
+        end,
+    })
+}
+
+/// After the tag's `>`: one inside quotes or braces does not end it.
+fn tag_end(html: &str, start: usize) -> usize {
+    let bytes = html.as_bytes();
+    let mut quote = None;
+    let mut at = start;
+    while at < bytes.len() {
+        match (quote, bytes[at]) {
+            (_, b'{') if bytes[at..].starts_with(b"{{") => {
+                at = mustache::read(html, at).map_or(html.len(), |found| found.end);
+                continue;
+            }
+            (Some(open), c) if c == open => quote = None,
+            (None, c @ (b'"' | b'\'')) => quote = Some(c),
+            (None, b'>') => return at + 1,
+            _ => {}
+        }
+        at += 1;
+    }
+    html.len()
+}
+
+/// The value of an attribute, entities and braces as they are.
+fn attribute<'a>(attributes: &'a str, name: &str) -> Option<&'a str> {
+    let bytes = attributes.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        let start = at + attributes[at..].find(|c: char| c.is_ascii_alphabetic())?;
+        let len = attributes[start..]
+            .find(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != ':')
+            .unwrap_or(attributes.len() - start);
+        let key = &attributes[start..start + len];
+        let after = attributes[start + len..].trim_start();
+        let Some(value) = after.strip_prefix('=') else {
+            if key.eq_ignore_ascii_case(name) {
+                return Some("");
+            }
+            at = start + len;
+            continue;
+        };
+        let value = value.trim_start();
+        let from = attributes.len() - value.len();
+        let (value, end) = match value.as_bytes().first() {
+            Some(&quote @ (b'"' | b'\'')) => {
+                let close = value_end(attributes, from + 1, |c| c == quote);
+                (&attributes[from + 1..close], close + 1)
+            }
+            _ => {
+                let close = value_end(attributes, from, |c| c.is_ascii_whitespace());
+                (&attributes[from..close], close)
+            }
+        };
+        if key.eq_ignore_ascii_case(name) {
+            return Some(value);
+        }
+        at = end;
+    }
+    None
+}
+
+fn value_end(attributes: &str, from: usize, ends: impl Fn(u8) -> bool) -> usize {
+    let bytes = attributes.as_bytes();
+    let mut at = from;
+    while at < bytes.len() && !ends(bytes[at]) {
+        let braces = bytes[at..]
+            .starts_with(b"{{")
+            .then(|| mustache::read(attributes, at))
+            .flatten();
+        at = braces.map_or(at + 1, |found| found.end);
+    }
+    at.min(bytes.len())
+}
+
+/// Preheaders and their like: in the HTML for the inbox's preview line only.
+fn is_hidden(attributes: &str) -> bool {
+    if attributes.is_empty() {
+        return false;
+    }
+    let style: String = attribute(attributes, "style")
+        .unwrap_or("")
+        .chars()
+        .filter(|c| !c.is_whitespace())
+        .map(|c| c.to_ascii_lowercase())
+        .collect();
+    style.contains("display:none")
+        || style.contains("mso-hide:all")
+        || attribute(attributes, "hidden").is_some()
+}
+
+fn is_void(name: &str) -> bool {
+    matches!(
+        name,
+        "br" | "hr" | "img" | "input" | "meta" | "link" | "wbr" | "area" | "base" | "col" | "source"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::text_from_html;
+
+    #[test]
+    fn paragraphs_headings_and_lists_become_lines() {
+        let html = "<html><head><title>T</title><style>p > a {}</style></head><body>\n<h1>News</h1>\n\
+                    <p>One\n  two.</p><p>Three<br>four</p><ul>\n<li>a</li><li><p>b</p></li></ul>\
+                    <ol><li>x<li>y</ol><hr><div>end</div></body></html>";
+        assert_eq!(
+            text_from_html(html),
+            "News\n\nOne two.\n\nThree\nfour\n\n- a\n- b\n\n1. x\n2. y\n\n----\n\nend\n"
+        );
+    }
+
+    #[test]
+    fn links_are_shown_with_their_address() {
+        for (html, text) in [
+            (
+                r#"<a href="https://example.org/a?b=1&amp;c=2">Read</a> on"#,
+                "Read: https://example.org/a?b=1&c=2 on",
+            ),
+            (
+                r#"<a href='{{unsubscribe_url}}'>Unsubscribe</a>"#,
+                "Unsubscribe: {{unsubscribe_url}}",
+            ),
+            (
+                r#"<a href="{{#if a}}x{{else}}y{{/if}}">L</a>"#,
+                "L: {{#if a}}x{{else}}y{{/if}}",
+            ),
+            (r#"<a href="https://example.org/">example.org</a>"#, "example.org"),
+            (
+                r#"<a href="mailto:ann@example.org">ann@example.org</a>"#,
+                "ann@example.org",
+            ),
+            (r##"<a href="#top">Top</a>"##, "Top"),
+            (
+                r#"<a href="https://example.org/x"><img src="a.png" alt="Our {{name}}"></a>"#,
+                "Our {{name}}: https://example.org/x",
+            ),
+            (
+                r#"<a href="https://example.org/x"><img src="a.png" alt=""></a>"#,
+                "https://example.org/x",
+            ),
+            (r#"<a href={{url}}>Go</a>"#, "Go: {{url}}"),
+        ] {
+            assert_eq!(text_from_html(html), text, "{html}");
+        }
+    }
+
+    #[test]
+    fn the_template_language_survives() {
+        for (html, text) in [
+            (
+                "<p>Hello {{#if name}}{{name}}{{else}}friend{{/if}}, hi</p>",
+                "Hello {{#if name}}{{name}}{{else}}friend{{/if}}, hi\n",
+            ),
+            (
+                "<ul>{{#each items}}<li>{{this}}</li>{{/each}}</ul>",
+                "{{#each items}}- {{this}}\n{{/each}}\n",
+            ),
+            (
+                "<p>A</p>{{#if x}}<p>B</p>{{/if}}<p>C</p>",
+                "A\n\n{{#if x}}B\n\n{{/if}}C\n",
+            ),
+            (
+                "{{> header}}\n<p>A</p>\n{{> footer}}",
+                "{{> header}}\n\nA\n\n{{> footer}}\n",
+            ),
+            (
+                "{{#> layout}}\n<p>A</p>\n{{/layout}}",
+                "{{#> layout}}A\n\n{{/layout}}\n",
+            ),
+            (
+                "<td {{#if wide}}width=\"9\"{{/if}} title='{{default a \">\"}}'>x</td>",
+                "x",
+            ),
+            ("a \\{{b}} {{!-- <p> --}}c", "a \\{{b}} c"),
+            ("&#123;&#123;x}} &amp;lt; &nbsp;&uuml;", "\\{{x}} &lt; ü"),
+        ] {
+            assert_eq!(text_from_html(html), text, "{html}");
+        }
+    }
+
+    #[test]
+    fn what_readers_do_not_see_is_dropped() {
+        let html = "<div style=\"color:red; Display: NONE\">pre<div>{{name}}</div>header</div><p hidden>x</p>\
+                    <!-- no <b> --><!--[if mso]><p>Outlook</p><![endif]--><script>if (a < b) {}</script>\
+                    <p>se&shy;en&zwnj; a &lt; b, 1 < 2</p>";
+        assert_eq!(text_from_html(html), "seen a < b, 1 < 2\n");
+    }
+
+    #[test]
+    fn broken_html_ends() {
+        for html in [
+            "<",
+            "<a",
+            "<a href=\"",
+            "<p",
+            "{{",
+            "<!--",
+            "<style>",
+            "</",
+            "<a href={{x",
+            "\\",
+            "{",
+            "<ol><li>",
+            "ä<ü",
+        ] {
+            text_from_html(html);
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! Signed tokens in return paths and unsubscribe links: they name a delivery or a recipient, cannot be guessed or
+//! changed, and need no look-up to be checked.
+//!
+//! Layout before base32: key id (1 octet), two numbers (1 to 9 octets each, LEB128), MAC (12 octets). The MAC is
+//! HMAC-SHA256, cut, over a purpose octet and everything before it. Base32 without padding, because local parts and
+//! host names may be folded to one case on their way.
+
+use crate::ids::{CampaignId, RecipientId, Seq};
+use data_encoding::BASE32_DNSSEC as BASE32;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use std::fmt;
+use subtle::ConstantTimeEq;
+
+const MAC_LEN: usize = 12;
+/// The key id, two numbers of nine octets and the MAC.
+const MAX_LEN: usize = 1 + 9 + 9 + MAC_LEN;
+/// `MAX_LEN` octets in base32.
+const MAX_TEXT: usize = MAX_LEN.div_ceil(5) * 8;
+
+/// A secret that signs tokens.
+#[derive(Clone)]
+pub struct SigningKey {
+    /// Stands in every token, so that it is checked with the right key. The greatest id is the newest key.
+    pub id: u8,
+    /// 32 random octets.
+    pub secret: [u8; 32],
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SigningKey")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The keys of an instance: the newest signs, all verify.
+#[derive(Clone)]
+pub struct KeyRing {
+    /// By id, never empty. The HMAC state after the key is kept, which halves the cost of a signature.
+    keys: Vec<(u8, Hmac<Sha256>)>,
+}
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.keys.iter().map(|(id, _)| id))
+            .finish()
+    }
+}
+
+impl KeyRing {
+    /// A ring of these keys; `None` if there are none.
+    pub fn new(mut keys: Vec<SigningKey>) -> Option<KeyRing> {
+        keys.sort_by_key(|key| key.id);
+        let keys: Vec<_> = keys.iter().map(|key| (key.id, keyed(&key.secret))).collect();
+        (!keys.is_empty()).then_some(KeyRing { keys })
+    }
+
+    fn newest(&self) -> &(u8, Hmac<Sha256>) {
+        self.keys.last().expect("a key ring is never empty")
+    }
+
+    /// A pseudo-random function of `purpose` and `words` that stays the same while keys are added: it uses the
+    /// oldest key.
+    pub(crate) fn stable_hash(&self, purpose: u8, words: [i64; 2]) -> [u8; 16] {
+        let (_, oldest) = self.keys.first().expect("a key ring is never empty");
+        let mut mac = oldest.clone();
+        mac.update(&[purpose]);
+        mac.update(&words[0].to_be_bytes());
+        mac.update(&words[1].to_be_bytes());
+        let full = mac.finalize().into_bytes();
+        let mut cut = [0; 16];
+        cut.copy_from_slice(&full[..16]);
+        cut
+    }
+}
+
+fn keyed(secret: &[u8; 32]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(secret).expect("HMAC takes keys of every length")
+}
+
+/// Why a token is not accepted. None of these says anything about a recipient: a forged token changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// Not the shape of a token: cut, or something else altogether.
+    #[error("this is not a token of ours; it may have been cut or changed on its way")]
+    Malformed,
+    /// Signed with a key that this instance does not have.
+    #[error("the token was signed with a key that is not known here")]
+    UnknownKey,
+    /// The signature does not fit.
+    #[error("the token's signature does not fit")]
+    Forged,
+}
+
+/// Names a delivery; stands in the return path, so that bounces find their delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeliveryToken {
+    /// The campaign.
+    pub campaign: CampaignId,
+    /// The delivery's place in it.
+    pub seq: Seq,
+}
+
+/// Lets whoever holds it unsubscribe one recipient from one campaign's lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnsubscribeToken {
+    /// The campaign that carried the link.
+    pub campaign: CampaignId,
+    /// Who unsubscribes.
+    pub recipient: RecipientId,
+}
+
+impl DeliveryToken {
+    const PURPOSE: u8 = b'b';
+
+    /// The token as text: at most 56 lower-case letters and digits.
+    pub fn sign(&self, keys: &KeyRing) -> String {
+        let mut text = String::with_capacity(MAX_TEXT);
+        self.sign_into(keys, &mut text);
+        text
+    }
+
+    /// Appends what [`sign`](Self::sign) returns.
+    pub fn sign_into(&self, keys: &KeyRing, out: &mut String) {
+        sign(Self::PURPOSE, self.campaign.0, self.seq.0, keys, out);
+    }
+
+    /// Reads a token, in upper or lower case.
+    pub fn verify(text: &str, keys: &KeyRing) -> Result<Self, TokenError> {
+        let (campaign, seq) = verify(Self::PURPOSE, text, keys)?;
+        Ok(DeliveryToken {
+            campaign: CampaignId(campaign),
+            seq: Seq(seq),
+        })
+    }
+}
+
+impl UnsubscribeToken {
+    const PURPOSE: u8 = b'u';
+
+    /// The token as text: at most 56 lower-case letters and digits.
+    pub fn sign(&self, keys: &KeyRing) -> String {
+        let mut text = String::with_capacity(MAX_TEXT);
+        self.sign_into(keys, &mut text);
+        text
+    }
+
+    /// Appends what [`sign`](Self::sign) returns.
+    pub fn sign_into(&self, keys: &KeyRing, out: &mut String) {
+        sign(Self::PURPOSE, self.campaign.0, self.recipient.0, keys, out);
+    }
+
+    /// Reads a token, in upper or lower case.
+    pub fn verify(text: &str, keys: &KeyRing) -> Result<Self, TokenError> {
+        let (campaign, recipient) = verify(Self::PURPOSE, text, keys)?;
+        Ok(UnsubscribeToken {
+            campaign: CampaignId(campaign),
+            recipient: RecipientId(recipient),
+        })
+    }
+}
+
+fn sign(purpose: u8, first: i64, second: i64, keys: &KeyRing, out: &mut String) {
+    let (id, key) = keys.newest();
+    let mut token = [0; MAX_LEN];
+    token[0] = *id;
+    let mut len = 1;
+    put_number(first, &mut token, &mut len);
+    put_number(second, &mut token, &mut len);
+    let tag = mac(key, purpose, &token[..len]);
+    token[len..len + MAC_LEN].copy_from_slice(&tag);
+    BASE32.encode_append(&token[..len + MAC_LEN], out);
+}
+
+fn verify(purpose: u8, text: &str, keys: &KeyRing) -> Result<(i64, i64), TokenError> {
+    // The bound comes first: the text is from outside.
+    if text.len() > MAX_TEXT {
+        return Err(TokenError::Malformed);
+    }
+    let token = BASE32
+        .decode(text.as_bytes())
+        .map_err(|_| TokenError::Malformed)?;
+    let (body, tag) = token.split_last_chunk::<MAC_LEN>().ok_or(TokenError::Malformed)?;
+    let (id, mut numbers) = body.split_first().ok_or(TokenError::Malformed)?;
+    let (_, key) = keys
+        .keys
+        .iter()
+        .find(|(known, _)| known == id)
+        .ok_or(TokenError::UnknownKey)?;
+    if !bool::from(mac(key, purpose, body).ct_eq(tag)) {
+        return Err(TokenError::Forged);
+    }
+    let first = take_number(&mut numbers).ok_or(TokenError::Malformed)?;
+    let second = take_number(&mut numbers).ok_or(TokenError::Malformed)?;
+    if !numbers.is_empty() {
+        return Err(TokenError::Malformed);
+    }
+    Ok((first, second))
+}
+
+fn mac(key: &Hmac<Sha256>, purpose: u8, body: &[u8]) -> [u8; MAC_LEN] {
+    let mut mac = key.clone();
+    mac.update(&[purpose]);
+    mac.update(body);
+    let full = mac.finalize().into_bytes();
+    let mut cut = [0; MAC_LEN];
+    cut.copy_from_slice(&full[..MAC_LEN]);
+    cut
+}
+
+/// LEB128. Ids are never negative, so nine octets hold the greatest.
+fn put_number(number: i64, token: &mut [u8; MAX_LEN], len: &mut usize) {
+    let mut rest = number.max(0);
+    loop {
+        let low = (rest & 0x7f) as u8;
+        rest >>= 7;
+        token[*len] = if rest == 0 { low } else { low | 0x80 };
+        *len += 1;
+        if rest == 0 {
+            return;
+        }
+    }
+}
+
+fn take_number(octets: &mut &[u8]) -> Option<i64> {
+    let mut number = 0_i64;
+    for place in 0..9 {
+        let (&octet, rest) = octets.split_first()?;
+        *octets = rest;
+        number |= i64::from(octet & 0x7f) << (7 * place);
+        if octet & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ring(ids: &[u8]) -> KeyRing {
+        KeyRing::new(
+            ids.iter()
+                .map(|&id| SigningKey { id, secret: [id; 32] })
+                .collect(),
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn a_token_comes_back_whatever_the_numbers_and_the_case() {
+        let keys = ring(&[1]);
+        for (campaign, seq) in [
+            (1, 1),
+            (7, 127),
+            (300, 128),
+            (i64::MAX, i64::MAX),
+            (1, 10_000_000),
+        ] {
+            let token = DeliveryToken {
+                campaign: CampaignId(campaign),
+                seq: Seq(seq),
+            };
+            let text = token.sign(&keys);
+            assert!(
+                text.len() <= 56 && text.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()),
+                "{text}"
+            );
+            assert_eq!(DeliveryToken::verify(&text, &keys), Ok(token));
+            assert_eq!(DeliveryToken::verify(&text.to_uppercase(), &keys), Ok(token));
+        }
+    }
+
+    #[test]
+    fn every_changed_letter_is_noticed() {
+        let keys = ring(&[1]);
+        let text = UnsubscribeToken {
+            campaign: CampaignId(3),
+            recipient: RecipientId(70_000),
+        }
+        .sign(&keys);
+        for at in 0..text.len() {
+            let mut forged = text.clone().into_bytes();
+            forged[at] = if forged[at] == b'a' { b'b' } else { b'a' };
+            assert!(
+                UnsubscribeToken::verify(std::str::from_utf8(&forged).unwrap(), &keys).is_err(),
+                "at {at}"
+            );
+        }
+        for cut in 0..text.len() {
+            assert!(UnsubscribeToken::verify(&text[..cut], &keys).is_err());
+        }
+        assert_eq!(
+            UnsubscribeToken::verify(&"a".repeat(10_000), &keys),
+            Err(TokenError::Malformed)
+        );
+        assert_eq!(
+            UnsubscribeToken::verify("not a töken", &keys),
+            Err(TokenError::Malformed)
+        );
+    }
+
+    #[test]
+    fn a_return_path_is_no_unsubscribe_link() {
+        let keys = ring(&[1]);
+        let text = DeliveryToken {
+            campaign: CampaignId(3),
+            seq: Seq(4),
+        }
+        .sign(&keys);
+        assert_eq!(UnsubscribeToken::verify(&text, &keys), Err(TokenError::Forged));
+    }
+
+    #[test]
+    fn old_keys_verify_and_the_newest_signs() {
+        let token = DeliveryToken {
+            campaign: CampaignId(1),
+            seq: Seq(2),
+        };
+        let old = token.sign(&ring(&[1]));
+        assert_eq!(DeliveryToken::verify(&old, &ring(&[2, 1])), Ok(token));
+        let new = token.sign(&ring(&[2, 1]));
+        assert_eq!(
+            DeliveryToken::verify(&new, &ring(&[1])),
+            Err(TokenError::UnknownKey)
+        );
+        assert!(KeyRing::new(Vec::new()).is_none());
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        let key = SigningKey {
+            id: 9,
+            secret: [77; 32],
+        };
+        assert!(!format!("{key:?}").contains("77"));
+        assert!(!format!("{:?}", ring(&[9])).contains("77"));
+    }
+}
