@@ -1,0 +1,265 @@
+//! Campaigns: making them, reading them, moving them through their life.
+
+use crate::deliveries::lock_state;
+use crate::engine::{Store, on_pool, on_tx, on_write_pool};
+use crate::error::{StoreError, bad_row};
+use std::time::Duration;
+use tidings_campaign::ids::{CampaignId, ListId};
+use tidings_campaign::lifecycle::{Action, CampaignState, DeliveryState, UnknownPolicy};
+use tidings_campaign::schedule::Schedule;
+use tidings_campaign::time::Timestamp;
+
+/// A campaign to be made. Its texts have been checked before.
+#[derive(Clone, Debug)]
+pub struct NewCampaign {
+    /// For people.
+    pub name: String,
+    /// To whom.
+    pub lists: Vec<ListId>,
+    /// The template's name.
+    pub template: String,
+    /// A Handlebars text.
+    pub subject: String,
+    /// `Name <address>`.
+    pub sender: String,
+    /// `Name <address>`.
+    pub reply_to: Option<String>,
+    /// The greatest rate, as written: `50/s`.
+    pub rate: Option<String>,
+    /// What happens to deliveries whose answer is lost.
+    pub unknown_policy: UnknownPolicy,
+    /// How late it may start.
+    pub greatest_lateness: Duration,
+}
+
+/// A campaign as it is kept.
+#[derive(Clone, Debug)]
+pub struct Campaign {
+    /// Its identity.
+    pub id: CampaignId,
+    /// For people.
+    pub name: String,
+    /// Where it stands.
+    pub state: CampaignState,
+    /// Why it stands there, if that needs a word.
+    pub state_reason: Option<String>,
+    /// The template's name.
+    pub template: String,
+    /// The subject's Handlebars text.
+    pub subject: String,
+    /// `Name <address>`.
+    pub sender: String,
+    /// `Name <address>`.
+    pub reply_to: Option<String>,
+    /// The greatest rate, as written.
+    pub rate: Option<String>,
+    /// What happens to deliveries whose answer is lost.
+    pub unknown_policy: UnknownPolicy,
+    /// When it starts.
+    pub schedule: Option<Schedule>,
+    /// How late it may start.
+    pub greatest_lateness: Duration,
+    /// The frozen newsletter, once it has started: JSON.
+    pub content: Option<String>,
+    /// How many deliveries were planned.
+    pub planned: i64,
+    /// When it started.
+    pub started_at: Option<Timestamp>,
+    /// When the last delivery had its outcome.
+    pub finished_at: Option<Timestamp>,
+}
+
+#[derive(sqlx::FromRow)]
+struct CampaignRow {
+    id: i64,
+    name: String,
+    state: String,
+    state_reason: Option<String>,
+    template_name: String,
+    subject: String,
+    sender: String,
+    reply_to: Option<String>,
+    rate: Option<String>,
+    unknown_policy: String,
+    scheduled_at: Option<i64>,
+    scheduled_local: Option<String>,
+    scheduled_zone: Option<String>,
+    greatest_lateness_seconds: i64,
+    content: Option<String>,
+    planned: i64,
+    started_at: Option<i64>,
+    finished_at: Option<i64>,
+}
+
+impl TryFrom<CampaignRow> for Campaign {
+    type Error = StoreError;
+
+    fn try_from(row: CampaignRow) -> Result<Self, StoreError> {
+        let bad = |problem: &str| bad_row("campaigns", row.id, problem);
+        Ok(Campaign {
+            id: CampaignId(row.id),
+            state: CampaignState::parse(&row.state).ok_or_else(|| bad("unknown state"))?,
+            unknown_policy: UnknownPolicy::parse(&row.unknown_policy).ok_or_else(|| bad("unknown policy"))?,
+            schedule: row.scheduled_at.map(|at| Schedule {
+                at: Timestamp(at),
+                local: row.scheduled_local.unwrap_or_default(),
+                zone: row.scheduled_zone.unwrap_or_default(),
+            }),
+            greatest_lateness: Duration::from_secs(u64::try_from(row.greatest_lateness_seconds).unwrap_or(0)),
+            name: row.name,
+            state_reason: row.state_reason,
+            template: row.template_name,
+            subject: row.subject,
+            sender: row.sender,
+            reply_to: row.reply_to,
+            rate: row.rate,
+            content: row.content,
+            planned: row.planned,
+            started_at: row.started_at.map(Timestamp),
+            finished_at: row.finished_at.map(Timestamp),
+        })
+    }
+}
+
+impl Store {
+    /// Makes a campaign, as a draft.
+    pub async fn create_campaign(&self, new: &NewCampaign, now: Timestamp) -> Result<CampaignId, StoreError> {
+        const INSERT: &str = "INSERT INTO campaigns (name, template_name, subject, sender, reply_to, rate, \
+            unknown_policy, greatest_lateness_seconds, created_at) \
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id";
+        const LIST: &str = "INSERT INTO campaign_lists (campaign_id, list_id) VALUES ($1, $2)";
+        let lateness = i64::try_from(new.greatest_lateness.as_secs()).unwrap_or(i64::MAX);
+        let mut tx = self.begin_write().await?;
+        let id: i64 = on_tx!(&mut tx, conn => sqlx::query_scalar(INSERT)
+            .bind(&new.name).bind(&new.template).bind(&new.subject).bind(&new.sender).bind(&new.reply_to)
+            .bind(&new.rate).bind(new.unknown_policy.as_str()).bind(lateness).bind(now.0)
+            .fetch_one(conn).await)?;
+        for list in &new.lists {
+            on_tx!(&mut tx, conn => sqlx::query(LIST).bind(id).bind(list.0).execute(conn).await.map(drop))?;
+        }
+        tx.commit().await?;
+        Ok(CampaignId(id))
+    }
+
+    /// The campaign, which must exist.
+    pub async fn get_campaign(&self, id: CampaignId) -> Result<Campaign, StoreError> {
+        const GET: &str = "SELECT * FROM campaigns WHERE id = $1";
+        let row: Option<CampaignRow> =
+            on_pool!(self, pool => sqlx::query_as(GET).bind(id.0).fetch_optional(pool).await)?;
+        row.ok_or_else(|| StoreError::NotFound {
+            what: "campaign",
+            name: id.to_string(),
+        })?
+        .try_into()
+    }
+
+    /// All campaigns in one of `states` (all, if none is given), the newest first.
+    pub async fn list_campaigns(&self, states: &[CampaignState]) -> Result<Vec<Campaign>, StoreError> {
+        const LIST: &str = "SELECT * FROM campaigns ORDER BY id DESC";
+        let rows: Vec<CampaignRow> = on_pool!(self, pool => sqlx::query_as(LIST).fetch_all(pool).await)?;
+        let campaigns = rows
+            .into_iter()
+            .map(Campaign::try_from)
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(campaigns
+            .into_iter()
+            .filter(|c| states.is_empty() || states.contains(&c.state))
+            .collect())
+    }
+
+    /// The campaigns that are sending, by id: what the sender looks at several times a second.
+    pub async fn sending_campaigns(&self) -> Result<Vec<CampaignId>, StoreError> {
+        const SENDING: &str = "SELECT id FROM campaigns WHERE state = 'sending' ORDER BY id";
+        let ids: Vec<i64> = on_pool!(self, pool => sqlx::query_scalar(SENDING).fetch_all(pool).await)?;
+        Ok(ids.into_iter().map(CampaignId).collect())
+    }
+
+    /// Scheduled campaigns whose time has come.
+    pub async fn due_campaigns(&self, now: Timestamp) -> Result<Vec<Campaign>, StoreError> {
+        const DUE: &str = "SELECT * FROM campaigns WHERE state = 'scheduled' AND scheduled_at <= $1 \
+            ORDER BY scheduled_at, id";
+        let rows: Vec<CampaignRow> =
+            on_pool!(self, pool => sqlx::query_as(DUE).bind(now.0).fetch_all(pool).await)?;
+        rows.into_iter().map(Campaign::try_from).collect()
+    }
+
+    /// The names of a campaign's lists with their ids, the oldest first.
+    pub async fn lists_of(&self, campaign: CampaignId) -> Result<Vec<(ListId, String)>, StoreError> {
+        const LISTS: &str = "SELECT l.id, l.name FROM lists l JOIN campaign_lists cl ON cl.list_id = l.id \
+            WHERE cl.campaign_id = $1 ORDER BY l.id";
+        let rows: Vec<(i64, String)> =
+            on_pool!(self, pool => sqlx::query_as(LISTS).bind(campaign.0).fetch_all(pool).await)?;
+        Ok(rows.into_iter().map(|(id, name)| (ListId(id), name)).collect())
+    }
+
+    /// Gives a campaign its time.
+    pub async fn schedule_campaign(
+        &self,
+        id: CampaignId,
+        schedule: &Schedule,
+    ) -> Result<CampaignState, StoreError> {
+        let mut tx = self.begin_write().await?;
+        let state = lock_state(&mut tx, id).await?;
+        let planned: i64 =
+            on_tx!(&mut tx, conn => sqlx::query_scalar(PLANNED).bind(id.0).fetch_one(conn).await)?;
+        let next = state.after(Action::Schedule, planned > 0)?;
+        const SCHEDULE: &str = "UPDATE campaigns SET state = $1, state_reason = NULL, scheduled_at = $2, \
+            scheduled_local = $3, scheduled_zone = $4 WHERE id = $5";
+        on_tx!(&mut tx, conn => sqlx::query(SCHEDULE).bind(next.as_str()).bind(schedule.at.0)
+            .bind(&schedule.local).bind(&schedule.zone).bind(id.0).execute(conn).await.map(drop))?;
+        tx.commit().await?;
+        Ok(next)
+    }
+
+    /// Moves a campaign to the state after `action`, with the reason that is shown to people.
+    pub async fn move_campaign(
+        &self,
+        id: CampaignId,
+        action: Action,
+        reason: Option<&str>,
+    ) -> Result<CampaignState, StoreError> {
+        let mut tx = self.begin_write().await?;
+        let state = lock_state(&mut tx, id).await?;
+        const STARTED: &str = "SELECT CASE WHEN started_at IS NULL THEN CAST(0 AS BIGINT) ELSE CAST(1 AS BIGINT) END \
+            FROM campaigns WHERE id = $1";
+        let started: i64 =
+            on_tx!(&mut tx, conn => sqlx::query_scalar(STARTED).bind(id.0).fetch_one(conn).await)?;
+        let next = state.after(action, started == 1)?;
+        const MOVE: &str = "UPDATE campaigns SET state = $1, state_reason = $2 WHERE id = $3";
+        on_tx!(&mut tx, conn => sqlx::query(MOVE).bind(next.as_str()).bind(reason).bind(id.0)
+            .execute(conn).await.map(drop))?;
+        tx.commit().await?;
+        Ok(next)
+    }
+
+    /// Finishes a sending campaign if every delivery has its outcome. Returns whether it is finished now.
+    pub async fn finish_if_done(&self, id: CampaignId, now: Timestamp) -> Result<bool, StoreError> {
+        const FINISH: &str = "UPDATE campaigns SET state = 'finished', finished_at = $1 \
+            WHERE id = $2 AND state = 'sending' AND next_seq > planned \
+            AND NOT EXISTS (SELECT 1 FROM leases WHERE campaign_id = $2) \
+            AND NOT EXISTS (SELECT 1 FROM deliveries WHERE campaign_id = $2 AND state = 'deferred')";
+        let rows = on_write_pool!(self, pool => sqlx::query(FINISH).bind(now.0).bind(id.0).execute(pool).await
+            .map(|done| done.rows_affected()))?;
+        Ok(rows == 1)
+    }
+
+    /// How many deliveries are in each state, from the counters.
+    pub async fn delivery_counts(&self, id: CampaignId) -> Result<Vec<(DeliveryState, i64)>, StoreError> {
+        const COUNTS: &str = "SELECT state, CAST(SUM(n) AS BIGINT) FROM campaign_counters \
+            WHERE campaign_id = $1 GROUP BY state";
+        let rows: Vec<(String, i64)> =
+            on_pool!(self, pool => sqlx::query_as(COUNTS).bind(id.0).fetch_all(pool).await)?;
+        rows.into_iter()
+            .map(|(word, n)| match DeliveryState::parse(&word) {
+                Some(state) => Ok((state, n)),
+                None => Err(bad_row(
+                    "campaign_counters",
+                    id,
+                    format!("unknown state `{word}`"),
+                )),
+            })
+            .collect()
+    }
+}
+
+const PLANNED: &str = "SELECT planned FROM campaigns WHERE id = $1";

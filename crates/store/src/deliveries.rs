@@ -1,0 +1,325 @@
+//! The ledger's rows: planning them, reading what a lease covers, listing them. Moving them from state to state
+//! is in [`crate::ledger`].
+
+use crate::counters::Deltas;
+use crate::engine::{Store, Tx, on_pool, on_tx};
+use crate::error::{StoreError, bad_row};
+use crate::leases::{Lease, LeaseKind};
+use std::collections::HashMap;
+use tidings_campaign::address::EmailAddress;
+use tidings_campaign::eligibility::Standing;
+use tidings_campaign::ids::{CampaignId, RecipientId, Seq};
+use tidings_campaign::lifecycle::{Action, CampaignState, DeliveryState};
+use tidings_campaign::recipient::{Recipient, Subscription};
+use tidings_campaign::time::Timestamp;
+
+/// A leased delivery with all that is needed to decide and to send.
+#[derive(Debug)]
+pub struct Leased {
+    /// Its place in the campaign.
+    pub seq: Seq,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it was first tried.
+    pub first_attempt_at: Option<Timestamp>,
+    /// To whom; or why the recipient cannot be read, in words for its row.
+    pub recipient: Result<Recipient, String>,
+    /// What is known of the recipient's wish.
+    pub standing: Standing,
+}
+
+/// One delivery as it is listed for people.
+#[derive(Clone, Debug, serde::Serialize, sqlx::FromRow)]
+pub struct ListedDelivery {
+    /// Its place in the campaign.
+    pub seq: i64,
+    /// The recipient's address; empty if the recipient is gone.
+    pub address: String,
+    /// Its state.
+    pub state: String,
+    /// How often it was tried.
+    pub attempts: i64,
+    /// The relay of the last try.
+    pub relay: Option<String>,
+    /// The relay's reply code.
+    pub code: Option<i64>,
+    /// The enhanced status code.
+    pub enhanced: Option<String>,
+    /// The relay's words.
+    pub reply: Option<String>,
+    /// The verdict's class.
+    pub class: Option<String>,
+    /// The verdict's cause, or why it was withheld.
+    pub cause: Option<String>,
+    /// The finer reason, or the whole story.
+    pub reason: Option<String>,
+    /// When it was last settled, UTC microseconds.
+    pub settled_at: Option<i64>,
+    /// When it goes out again, UTC microseconds.
+    pub due_at: Option<i64>,
+}
+
+/// Who is planned. It only narrows: `may_mail` decides, when the delivery is handed over.
+const PLAN: &str = "INSERT INTO deliveries (campaign_id, seq, recipient_id) \
+    SELECT $1, ROW_NUMBER() OVER (ORDER BY r.id), r.id FROM recipients r \
+    WHERE r.id IN (SELECT s.recipient_id FROM subscriptions s JOIN campaign_lists cl ON cl.list_id = s.list_id \
+        WHERE cl.campaign_id = $1 AND s.state = 'confirmed') \
+    AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.address_key = r.address_key)";
+
+impl Store {
+    /// Plans a campaign and sets it sending, in one transaction: a row for every recipient that may be mailed.
+    /// `content`: the frozen newsletter. Returns how many are planned.
+    pub async fn start_campaign(
+        &self,
+        campaign: CampaignId,
+        content: &str,
+        now: Timestamp,
+    ) -> Result<i64, StoreError> {
+        let mut tx = self.begin_write().await?;
+        let state = lock_state(&mut tx, campaign).await?;
+        let next = state.after(Action::Start, false)?;
+        let planned = on_tx!(&mut tx, conn => sqlx::query(PLAN).bind(campaign.0).execute(conn).await
+            .map(|done| done.rows_affected()))?;
+        let planned = i64::try_from(planned).expect("fewer rows than i64::MAX");
+        const START: &str = "UPDATE campaigns SET state = $1, state_reason = NULL, planned = $2, content = $3, \
+            started_at = $4, next_seq = 1 WHERE id = $5";
+        on_tx!(&mut tx, conn => sqlx::query(START).bind(next.as_str()).bind(planned).bind(content).bind(now.0)
+            .bind(campaign.0).execute(conn).await.map(drop))?;
+        let mut deltas = Deltas::default();
+        deltas.state(campaign, DeliveryState::Planned, planned);
+        deltas.write(&mut tx, self.node(), now).await?;
+        tx.commit().await?;
+        Ok(planned)
+    }
+
+    /// The deliveries of a lease that still wait, with their recipients.
+    pub async fn load(&self, lease: &Lease) -> Result<Vec<Leased>, StoreError> {
+        const RANGE: &str = "SELECT d.seq, d.recipient_id, d.attempts, d.first_attempt_at, r.address, r.name, \
+            r.attributes, x.reason FROM deliveries d LEFT JOIN recipients r ON r.id = d.recipient_id \
+            LEFT JOIN suppressions x ON x.address_key = r.address_key \
+            WHERE d.campaign_id = $1 AND d.seq BETWEEN $2 AND $3 AND d.state = 'planned' ORDER BY d.seq";
+        const RETRY: &str = "SELECT d.seq, d.recipient_id, d.attempts, d.first_attempt_at, r.address, r.name, \
+            r.attributes, x.reason FROM deliveries d LEFT JOIN recipients r ON r.id = d.recipient_id \
+            LEFT JOIN suppressions x ON x.address_key = r.address_key \
+            WHERE d.campaign_id = $1 AND d.seq BETWEEN $2 AND $3 AND d.state = 'leased' AND d.lease_id = $4 \
+            ORDER BY d.seq";
+        let text = match lease.kind {
+            LeaseKind::Range => RANGE,
+            LeaseKind::Retry => RETRY,
+        };
+        let rows: Vec<LeasedRow> = on_pool!(self, pool => {
+            let query = sqlx::query_as(text).bind(lease.campaign.0).bind(lease.first.0).bind(lease.last.0);
+            let query = if lease.kind == LeaseKind::Retry { query.bind(lease.id.0) } else { query };
+            query.fetch_all(pool).await
+        })?;
+        let mut standings = self.standings(lease).await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| {
+                let subscriptions = standings.remove(&row.seq).unwrap_or_default();
+                row.into_leased(subscriptions)
+            })
+            .collect())
+    }
+
+    async fn standings(&self, lease: &Lease) -> Result<HashMap<i64, Vec<Subscription>>, StoreError> {
+        const STANDINGS: &str = "SELECT d.seq, s.state FROM deliveries d \
+            JOIN campaign_lists cl ON cl.campaign_id = d.campaign_id \
+            JOIN subscriptions s ON s.list_id = cl.list_id AND s.recipient_id = d.recipient_id \
+            WHERE d.campaign_id = $1 AND d.seq BETWEEN $2 AND $3";
+        let rows: Vec<(i64, String)> = on_pool!(self, pool => sqlx::query_as(STANDINGS)
+            .bind(lease.campaign.0).bind(lease.first.0).bind(lease.last.0).fetch_all(pool).await)?;
+        let mut standings: HashMap<i64, Vec<Subscription>> = HashMap::with_capacity(rows.len());
+        for (seq, word) in rows {
+            let state = Subscription::parse(&word)
+                .ok_or_else(|| bad_row("subscriptions", seq, format!("unknown state `{word}`")))?;
+            standings.entry(seq).or_default().push(state);
+        }
+        Ok(standings)
+    }
+
+    /// How many recipients a campaign would be planned for now.
+    pub async fn count_eligible(&self, campaign: CampaignId) -> Result<i64, StoreError> {
+        const COUNT: &str = "SELECT COUNT(*) FROM recipients r \
+            WHERE r.id IN (SELECT s.recipient_id FROM subscriptions s \
+                JOIN campaign_lists cl ON cl.list_id = s.list_id \
+                WHERE cl.campaign_id = $1 AND s.state = 'confirmed') \
+            AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.address_key = r.address_key)";
+        Ok(on_pool!(self, pool => sqlx::query_scalar(COUNT).bind(campaign.0).fetch_one(pool).await)?)
+    }
+
+    /// A page of the recipients a campaign would be planned for now, by ascending id after `after`.
+    pub async fn eligible_page(
+        &self,
+        campaign: CampaignId,
+        after: RecipientId,
+        limit: i64,
+    ) -> Result<Vec<Leased>, StoreError> {
+        const PAGE: &str = "SELECT CAST(0 AS BIGINT) AS seq, r.id AS recipient_id, CAST(0 AS BIGINT) AS attempts, \
+            CAST(NULL AS BIGINT) AS first_attempt_at, r.address, r.name, r.attributes, \
+            CAST(NULL AS TEXT) AS reason FROM recipients r \
+            WHERE r.id > $2 AND EXISTS (SELECT 1 FROM subscriptions s \
+                JOIN campaign_lists cl ON cl.list_id = s.list_id \
+                WHERE cl.campaign_id = $1 AND s.recipient_id = r.id AND s.state = 'confirmed') \
+            AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.address_key = r.address_key) \
+            ORDER BY r.id LIMIT $3";
+        let rows: Vec<LeasedRow> = on_pool!(self, pool => sqlx::query_as(PAGE)
+            .bind(campaign.0).bind(after.0).bind(limit).fetch_all(pool).await)?;
+        Ok(rows
+            .into_iter()
+            .map(|row| row.into_leased(vec![Subscription::Confirmed]))
+            .collect())
+    }
+
+    /// A page of the ledger: up to `limit` deliveries after `after`, in order, perhaps of one state only.
+    pub async fn list_deliveries(
+        &self,
+        campaign: CampaignId,
+        state: Option<DeliveryState>,
+        after: Seq,
+        limit: i64,
+    ) -> Result<Vec<ListedDelivery>, StoreError> {
+        const LIST: &str = "SELECT d.seq, COALESCE(r.address, '') AS address, d.state, d.attempts, d.relay, \
+            d.code, d.enhanced, d.reply, d.class, d.cause, d.reason, d.settled_at, d.due_at \
+            FROM deliveries d LEFT JOIN recipients r ON r.id = d.recipient_id \
+            WHERE d.campaign_id = $1 AND d.seq > $2 AND ($3 = '' OR d.state = $3) ORDER BY d.seq LIMIT $4";
+        let word = state.map_or("", DeliveryState::as_str);
+        let rows: Vec<ListedDelivery> = on_pool!(self, pool => sqlx::query_as(LIST)
+            .bind(campaign.0).bind(after.0).bind(word).bind(limit).fetch_all(pool).await)?;
+        Ok(rows)
+    }
+
+    /// Settles what is left of a cancelled campaign, up to `limit` rows at a time so that nobody waits for long.
+    /// Returns how many it settled; zero means that nothing is left.
+    pub async fn withhold_cancelled(
+        &self,
+        campaign: CampaignId,
+        limit: i64,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let mut withheld = 0;
+        let mut deltas = Deltas::default();
+        let mut tx = self.begin_write().await?;
+        for from in [
+            DeliveryState::Deferred,
+            DeliveryState::Leased,
+            DeliveryState::Planned,
+        ] {
+            const WITHHOLD: &str = "UPDATE deliveries SET state = 'withheld', due_at = NULL, lease_id = NULL, \
+                settled_at = $1, cause = 'cancelled', reason = 'the campaign was cancelled' \
+                WHERE campaign_id = $2 AND seq IN \
+                (SELECT seq FROM deliveries WHERE campaign_id = $2 AND state = $3 ORDER BY seq LIMIT $4) \
+                AND state = $3";
+            let n = on_tx!(&mut tx, conn => sqlx::query(WITHHOLD).bind(now.0).bind(campaign.0).bind(from.as_str())
+                .bind(limit).execute(conn).await.map(|done| done.rows_affected()))?;
+            deltas.moved(
+                campaign,
+                from,
+                DeliveryState::Withheld,
+                i64::try_from(n).unwrap_or_default(),
+            );
+            withheld += n;
+        }
+        deltas.write(&mut tx, self.node(), now).await?;
+        tx.commit().await?;
+        Ok(withheld)
+    }
+
+    /// Sends the campaign's unknown deliveries again: they become due now, and a finished campaign goes on.
+    pub async fn resend_unknown(&self, campaign: CampaignId, now: Timestamp) -> Result<u64, StoreError> {
+        let mut tx = self.begin_write().await?;
+        let state = lock_state(&mut tx, campaign).await?;
+        const RESEND: &str = "UPDATE deliveries SET state = 'deferred', due_at = $1, lease_id = NULL \
+            WHERE campaign_id = $2 AND state = 'unknown'";
+        let n = on_tx!(&mut tx, conn => sqlx::query(RESEND).bind(now.0).bind(campaign.0).execute(conn).await
+            .map(|done| done.rows_affected()))?;
+        if n > 0 && state == CampaignState::Finished {
+            const REOPEN: &str = "UPDATE campaigns SET state = 'sending', finished_at = NULL WHERE id = $1";
+            on_tx!(&mut tx, conn => sqlx::query(REOPEN).bind(campaign.0).execute(conn).await.map(drop))?;
+        }
+        let mut deltas = Deltas::default();
+        let moved = i64::try_from(n).expect("fewer rows than i64::MAX");
+        deltas.moved(campaign, DeliveryState::Unknown, DeliveryState::Deferred, moved);
+        deltas.write(&mut tx, self.node(), now).await?;
+        tx.commit().await?;
+        Ok(n)
+    }
+
+    /// When the next deferred delivery is due.
+    pub async fn next_due(&self, campaign: CampaignId) -> Result<Option<Timestamp>, StoreError> {
+        const NEXT: &str = "SELECT MIN(due_at) FROM deliveries WHERE campaign_id = $1 AND state = 'deferred'";
+        let due: Option<i64> =
+            on_pool!(self, pool => sqlx::query_scalar(NEXT).bind(campaign.0).fetch_one(pool).await)?;
+        Ok(due.map(Timestamp))
+    }
+
+    /// Counts the ledger itself, row by row: for checks that the counters tell the truth.
+    pub async fn count_ledger(&self, campaign: CampaignId) -> Result<Vec<(DeliveryState, i64)>, StoreError> {
+        const COUNT: &str = "SELECT state, COUNT(*) FROM deliveries WHERE campaign_id = $1 GROUP BY state";
+        let rows: Vec<(String, i64)> =
+            on_pool!(self, pool => sqlx::query_as(COUNT).bind(campaign.0).fetch_all(pool).await)?;
+        rows.into_iter()
+            .map(|(word, n)| match DeliveryState::parse(&word) {
+                Some(state) => Ok((state, n)),
+                None => Err(bad_row("deliveries", campaign, format!("unknown state `{word}`"))),
+            })
+            .collect()
+    }
+}
+
+/// Reads a campaign's state and keeps others from changing it until the transaction ends.
+pub(crate) async fn lock_state(tx: &mut Tx, campaign: CampaignId) -> Result<CampaignState, StoreError> {
+    // An update that changes nothing takes the row's lock on both engines.
+    const LOCK: &str = "UPDATE campaigns SET state = state WHERE id = $1 RETURNING state";
+    let word: Option<String> =
+        on_tx!(tx, conn => sqlx::query_scalar(LOCK).bind(campaign.0).fetch_optional(conn).await)?;
+    let word = word.ok_or_else(|| StoreError::NotFound {
+        what: "campaign",
+        name: campaign.to_string(),
+    })?;
+    CampaignState::parse(&word)
+        .ok_or_else(|| bad_row("campaigns", campaign, format!("unknown state `{word}`")))
+}
+
+#[derive(sqlx::FromRow)]
+struct LeasedRow {
+    seq: i64,
+    recipient_id: i64,
+    attempts: i64,
+    first_attempt_at: Option<i64>,
+    address: Option<String>,
+    name: Option<String>,
+    attributes: Option<String>,
+    reason: Option<String>,
+}
+
+impl LeasedRow {
+    fn into_leased(self, subscriptions: Vec<Subscription>) -> Leased {
+        Leased {
+            seq: Seq(self.seq),
+            attempts: u32::try_from(self.attempts).unwrap_or_default(),
+            first_attempt_at: self.first_attempt_at.map(Timestamp),
+            recipient: recipient(self.recipient_id, self.address, self.name, self.attributes),
+            standing: Standing {
+                subscriptions,
+                suppression: self.reason,
+            },
+        }
+    }
+}
+
+fn recipient(
+    id: i64,
+    address: Option<String>,
+    name: Option<String>,
+    attributes: Option<String>,
+) -> Result<Recipient, String> {
+    let address = address.ok_or("the recipient has been deleted")?;
+    Ok(Recipient {
+        id: RecipientId(id),
+        address: EmailAddress::parse(&address).map_err(|error| format!("the stored address: {error}"))?,
+        name: name.unwrap_or_default(),
+        attributes: serde_json::from_str(attributes.as_deref().unwrap_or("{}"))
+            .map_err(|error| format!("the stored attributes: {error}"))?,
+    })
+}

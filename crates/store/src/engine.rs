@@ -1,0 +1,297 @@
+//! The two engines behind one `Store`: opening, reading, writing. What differs between them is here and nowhere else.
+
+use crate::error::StoreError;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+/// All that Tidings remembers, in SQLite or PostgreSQL. Cloning shares the connections.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub(crate) engine: Engine,
+    node: String,
+}
+
+/// The pools of the engine in use. SQLite has one writer, so writing there goes through a pool of one.
+#[derive(Clone, Debug)]
+pub enum Engine {
+    /// One file on this machine.
+    Sqlite {
+        /// Many readers.
+        read: SqlitePool,
+        /// The only writer.
+        write: SqlitePool,
+        /// Where the file is.
+        file: PathBuf,
+    },
+    /// A server, perhaps shared by many machines.
+    Postgres(PgPool),
+}
+
+/// A writing transaction on either engine. Dropped without [`Tx::commit`], it is rolled back.
+#[derive(Debug)]
+pub enum Tx {
+    /// Begun IMMEDIATE, so that it cannot fail half-way for want of the write lock.
+    Sqlite(Transaction<'static, Sqlite>),
+    /// Read committed.
+    Postgres(Transaction<'static, Postgres>),
+}
+
+/// Runs a query on the pool for reading (on PostgreSQL the only pool). For statements that change something
+/// outside a transaction use `on_write_pool`.
+macro_rules! on_pool {
+    ($store:expr, $pool:ident => $body:expr) => {
+        match &$store.engine {
+            $crate::engine::Engine::Sqlite { read: $pool, .. } => $body,
+            $crate::engine::Engine::Postgres($pool) => $body,
+        }
+    };
+}
+
+/// Runs one writing statement that commits by itself.
+macro_rules! on_write_pool {
+    ($store:expr, $pool:ident => $body:expr) => {
+        match &$store.engine {
+            $crate::engine::Engine::Sqlite { write: $pool, .. } => $body,
+            $crate::engine::Engine::Postgres($pool) => $body,
+        }
+    };
+}
+
+/// Runs a query in a transaction: `on_tx!(tx, conn => sqlx::query(…).execute(conn).await)`.
+macro_rules! on_tx {
+    ($tx:expr, $conn:ident => $body:expr) => {
+        match $tx {
+            $crate::engine::Tx::Sqlite(tx) => {
+                let $conn = &mut **tx;
+                $body
+            }
+            $crate::engine::Tx::Postgres(tx) => {
+                let $conn = &mut **tx;
+                $body
+            }
+        }
+    };
+}
+
+/// How long a writer waits for another process to finish its transaction.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
+
+impl Store {
+    /// Opens the database at `url` (`sqlite://FILE` or `postgres://…`), creates or migrates it, and refuses
+    /// one that was made by a newer version. `node` names this process in the counters.
+    pub async fn open(url: &str, node: &str) -> Result<Store, StoreError> {
+        let engine = if let Some(file) = url.strip_prefix("sqlite://") {
+            open_sqlite(Path::new(file)).await?
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            open_postgres(url).await?
+        } else {
+            return Err(StoreError::UnknownScheme(scheme_of(url)));
+        };
+        let store = Store {
+            engine,
+            node: node.to_owned(),
+        };
+        crate::schema::migrate(&store).await?;
+        Ok(store)
+    }
+
+    /// The name of this process in the counters.
+    pub fn node(&self) -> &str {
+        &self.node
+    }
+
+    /// The SQLite file, if that is the engine.
+    pub fn sqlite_file(&self) -> Option<&Path> {
+        match &self.engine {
+            Engine::Sqlite { file, .. } => Some(file),
+            Engine::Postgres(_) => None,
+        }
+    }
+
+    /// Begins a transaction that will write.
+    pub async fn begin_write(&self) -> Result<Tx, StoreError> {
+        Ok(match &self.engine {
+            Engine::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
+            Engine::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// Takes `n` fresh identifiers from the named sequence and returns the first. Gaps may remain.
+    pub async fn allocate_ids(&self, sequence: &str, n: i64) -> Result<i64, StoreError> {
+        const ALLOCATE: &str = "UPDATE sequences SET next = next + $1 WHERE name = $2 RETURNING next - $1";
+        let first = on_write_pool!(self, pool => sqlx::query_scalar::<_, i64>(ALLOCATE)
+            .bind(n).bind(sequence).fetch_one(pool).await)?;
+        Ok(first)
+    }
+
+    /// The text of a statement with many values, in the form that this engine takes fastest.
+    pub(crate) fn bulk_text(&self, text: String) -> AssertSqlSafe<String> {
+        bulk_text(matches!(self.engine, Engine::Sqlite { .. }), text)
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        on_pool!(self, pool => sqlx::query("SELECT 1").execute(pool).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Waits until nothing is under way and closes all connections.
+    pub async fn close(&self) {
+        match &self.engine {
+            Engine::Sqlite { read, write, .. } => {
+                read.close().await;
+                write.close().await;
+            }
+            Engine::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl Tx {
+    /// Makes everything done in this transaction durable, at once.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        match self {
+            Tx::Sqlite(tx) => tx.commit().await?,
+            Tx::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+
+    /// The text of a statement with many values, in the form that this engine takes fastest.
+    pub(crate) fn bulk_text(&self, text: String) -> AssertSqlSafe<String> {
+        bulk_text(matches!(self, Tx::Sqlite(_)), text)
+    }
+
+    /// How large SQLite's write-ahead log grows before it is moved into the database, in pages, from now on. On
+    /// PostgreSQL that is the server's business.
+    pub(crate) async fn checkpoint_every(&mut self, pages: u32) -> Result<(), StoreError> {
+        if let Tx::Sqlite(tx) = self {
+            let text = AssertSqlSafe(format!("PRAGMA wal_autocheckpoint = {pages}"));
+            sqlx::query(text).execute(&mut **tx).await?;
+        }
+        Ok(())
+    }
+
+    /// The words that make a claiming `SELECT` pass over rows that another claimer holds. SQLite has one
+    /// writer and needs none.
+    pub(crate) const fn skip_locked(&self) -> &'static str {
+        match self {
+            Tx::Sqlite(_) => "",
+            Tx::Postgres(_) => " FOR UPDATE SKIP LOCKED",
+        }
+    }
+}
+
+async fn open_sqlite(file: &Path) -> Result<Engine, StoreError> {
+    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|source| StoreError::Folder {
+            folder: folder.to_owned(),
+            source,
+        })?;
+    }
+    // FULL: a committed `on_wire` survives a power cut. 64 MiB of pages keep the unique indexes of an import
+    // in memory; readers need far less.
+    let base = SqliteConnectOptions::new()
+        .filename(file)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .statement_cache_capacity(256);
+    let write = SqlitePoolOptions::new()
+        .max_connections(1)
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_with(
+            base.clone()
+                .pragma("cache_size", "-65536")
+                .pragma("temp_store", "MEMORY"),
+        )
+        .await
+        .map_err(|source| StoreError::Open {
+            what: file.display().to_string(),
+            source,
+        })?;
+    let read = SqlitePoolOptions::new()
+        .max_connections(4)
+        .test_before_acquire(false)
+        .connect_with(base.pragma("cache_size", "-8192"))
+        .await
+        .map_err(|source| StoreError::Open {
+            what: file.display().to_string(),
+            source,
+        })?;
+    Ok(Engine::Sqlite {
+        read,
+        write,
+        file: file.to_owned(),
+    })
+}
+
+async fn open_postgres(url: &str) -> Result<Engine, StoreError> {
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|source| StoreError::Open {
+            what: "the PostgreSQL URL".to_owned(),
+            source,
+        })?
+        .application_name("tidings")
+        .statement_cache_capacity(256);
+    let what = format!("PostgreSQL at {}:{}", options.get_host(), options.get_port());
+    let pool = PgPoolOptions::new()
+        .max_connections(10)
+        .acquire_timeout(Duration::from_secs(10))
+        .connect_with(options)
+        .await
+        .map_err(|source| StoreError::Open { what, source })?;
+    Ok(Engine::Postgres(pool))
+}
+
+fn scheme_of(url: &str) -> String {
+    url.split("://").next().unwrap_or_default().to_owned()
+}
+
+/// SQLite keeps numbered parameters in a list that is walked for each value that is bound: with 2,000 values that was
+/// 40 % of an import's time. Unnumbered ones are not in that list. So `$1 … $n`, which must stand in the text once
+/// each and in this order, become question marks there. The text must have no other `$`.
+fn bulk_text(sqlite: bool, text: String) -> AssertSqlSafe<String> {
+    if !sqlite {
+        return AssertSqlSafe(text);
+    }
+    let mut parts = text.split('$');
+    let mut positional = parts.next().unwrap_or_default().to_owned();
+    for (at, part) in parts.enumerate() {
+        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit());
+        debug_assert_eq!(
+            part[..part.len() - rest.len()].parse(),
+            Ok(at + 1),
+            "parameters out of order: {text}"
+        );
+        positional.push('?');
+        positional.push_str(rest);
+    }
+    AssertSqlSafe(positional)
+}
+
+/// The text `($1,$2,$3),($4,$5,$6)` for `rows` rows of `columns` values, counted from `$first`.
+pub(crate) fn values_list(rows: usize, columns: usize, first: usize) -> String {
+    use std::fmt::Write;
+    let mut text = String::with_capacity(rows * columns * 7);
+    for row in 0..rows {
+        text.push_str(if row == 0 { "(" } else { ",(" });
+        for column in 0..columns {
+            let comma = if column == 0 { "" } else { "," };
+            write!(text, "{comma}${}", first + row * columns + column)
+                .expect("writing to a String cannot fail");
+        }
+        text.push(')');
+    }
+    text
+}
+
+pub(crate) use {on_pool, on_tx, on_write_pool};

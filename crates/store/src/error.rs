@@ -1,0 +1,118 @@
+//! What can go wrong with the database, in words for the person who has to act.
+
+use std::path::PathBuf;
+
+/// A failure of the store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Neither `sqlite://` nor `postgres://`.
+    #[error("`{0}` is not a database scheme: use sqlite://FILE or postgres://USER@HOST/NAME")]
+    UnknownScheme(String),
+    /// The folder of the SQLite file.
+    #[error("cannot create the folder {folder}: {source}")]
+    Folder {
+        /// Which.
+        folder: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The database does not open.
+    #[error("cannot open {what}: {source}")]
+    Open {
+        /// Which.
+        what: String,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// Migrations that this program does not know have been applied.
+    #[error(
+        "the database was made by a newer version of tidings (it has migration {found}, this program knows up to {known}): use that version or newer"
+    )]
+    Newer {
+        /// The newest migration in the database.
+        found: i64,
+        /// The newest that this program knows.
+        known: i64,
+    },
+    /// A migration failed.
+    #[error("cannot bring the database up to date: {0}")]
+    Migrate(sqlx::migrate::MigrateError),
+    /// The disk is full, or the file may not grow.
+    #[error("the database cannot be written, the disk is full: make room and start again (nothing is lost)")]
+    DiskFull,
+    /// A statement failed.
+    #[error("database: {0}")]
+    Sql(sqlx::Error),
+    /// A row that this program cannot have written.
+    #[error("table {table}, row {row}: {problem}")]
+    BadRow {
+        /// Where.
+        table: &'static str,
+        /// Which.
+        row: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Something that must exist does not.
+    #[error("there is no {what} `{name}`")]
+    NotFound {
+        /// The kind of thing.
+        what: &'static str,
+        /// What was asked for.
+        name: String,
+    },
+    /// The state of a campaign does not allow it.
+    #[error(transparent)]
+    NotAllowed(#[from] tidings_campaign::lifecycle::NotAllowed),
+    /// The operating system has no randomness to give.
+    #[error("no random numbers from the operating system: {0}")]
+    Random(getrandom::Error),
+}
+
+/// SQLITE_FULL, and SQLITE_IOERR_WRITE, which is how a file-size limit (EFBIG) shows.
+const DISK_FULL_CODES: [&str; 2] = ["13", "778"];
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        let code = error.as_database_error().and_then(|e| e.code());
+        // 53100 is PostgreSQL's disk_full.
+        match code.as_deref() {
+            Some(code) if DISK_FULL_CODES.contains(&code) || code == "53100" => StoreError::DiskFull,
+            _ => StoreError::Sql(error),
+        }
+    }
+}
+
+impl StoreError {
+    /// Whether trying again in a while may help: the connection was lost or the server restarts.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            StoreError::Sql(error) | StoreError::Open { source: error, .. } => match error {
+                sqlx::Error::Io(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::Protocol(_)
+                | sqlx::Error::WorkerCrashed => true,
+                // 57P0x: PostgreSQL shuts down or starts up; 40001 and 40P01: serialisation and deadlock;
+                // 08xxx: connection; 5: SQLITE_BUSY.
+                sqlx::Error::Database(e) => e.code().is_some_and(|code| {
+                    code.starts_with("57P")
+                        || code.starts_with("08")
+                        || code == "40001"
+                        || code == "40P01"
+                        || code == "5"
+                }),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+}
+
+/// Makes the error for a row that does not parse.
+pub(crate) fn bad_row(table: &'static str, row: impl ToString, problem: impl ToString) -> StoreError {
+    StoreError::BadRow {
+        table,
+        row: row.to_string(),
+        problem: problem.to_string(),
+    }
+}

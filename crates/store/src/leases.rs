@@ -1,0 +1,314 @@
+//! Leases: which sender works on which range of a campaign's deliveries, and until when.
+
+use crate::counters::Deltas;
+use crate::engine::{Store, Tx, on_pool, on_tx, on_write_pool, values_list};
+use crate::error::StoreError;
+use sqlx::AssertSqlSafe;
+use tidings_campaign::ids::{CampaignId, LeaseId, Seq};
+use tidings_campaign::lifecycle::{DeliveryState, UnknownPolicy};
+use tidings_campaign::time::Timestamp;
+
+/// What a lease covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseKind {
+    /// Every planned delivery of the range.
+    Range,
+    /// The retries of the range that are marked with the lease.
+    Retry,
+}
+
+/// A sender's claim on a range of deliveries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Its identity.
+    pub id: LeaseId,
+    /// Whose deliveries.
+    pub campaign: CampaignId,
+    /// What it covers.
+    pub kind: LeaseKind,
+    /// The first of the range.
+    pub first: Seq,
+    /// The last of the range, included.
+    pub last: Seq,
+}
+
+impl Lease {
+    /// The stored state of its deliveries before they go on the wire.
+    pub fn waiting_state(&self) -> DeliveryState {
+        match self.kind {
+            LeaseKind::Range => DeliveryState::Planned,
+            LeaseKind::Retry => DeliveryState::Leased,
+        }
+    }
+}
+
+/// Who asks for a lease, how much and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'a> {
+    /// The claiming process; unique for every start.
+    pub owner: &'a str,
+    /// Deliveries at most.
+    pub size: i64,
+    /// Now.
+    pub now: Timestamp,
+    /// When the lease runs out if it is not renewed.
+    pub expires_at: Timestamp,
+}
+
+impl Store {
+    /// Leases some deliveries of a sending campaign: retries that are due first, then what another sender
+    /// left behind, then new ones. `None` if there is nothing to do now.
+    ///
+    /// Taking over a lease whose owner is gone makes its deliveries that were on the wire `unknown`.
+    pub async fn claim(&self, campaign: CampaignId, claim: Claim<'_>) -> Result<Option<Lease>, StoreError> {
+        // Taken outside the transaction, so that senders do not wait for each other's commit on PostgreSQL.
+        let id = LeaseId(self.allocate_ids("leases", 1).await?);
+        let mut tx = self.begin_write().await?;
+        const SENDING: &str = "SELECT unknown_policy FROM campaigns WHERE id = $1 AND state = 'sending'";
+        let policy: Option<String> = on_tx!(&mut tx, conn => sqlx::query_scalar(SENDING)
+            .bind(campaign.0).fetch_optional(conn).await)?;
+        let Some(policy) = policy else { return Ok(None) };
+        let mut deltas = Deltas::default();
+        let mut lease = claim_due_retries(&mut tx, &mut deltas, campaign, id, claim).await?;
+        if lease.is_none() {
+            let policy = UnknownPolicy::parse(&policy).unwrap_or_default();
+            lease = take_over(&mut tx, &mut deltas, campaign, policy, claim).await?;
+        }
+        if lease.is_none() {
+            lease = claim_new_range(&mut tx, campaign, id, claim).await?;
+        }
+        deltas.write(&mut tx, self.node(), claim.now).await?;
+        tx.commit().await?;
+        Ok(lease)
+    }
+
+    /// Prolongs the leases that `owner` still has. A lease that is missing from the answer is lost: another
+    /// sender has it.
+    pub async fn renew(
+        &self,
+        leases: &[LeaseId],
+        owner: &str,
+        expires_at: Timestamp,
+    ) -> Result<Vec<LeaseId>, StoreError> {
+        if leases.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.begin_write().await?;
+        let alive = renew_in(&mut tx, leases, owner, expires_at, None).await?;
+        tx.commit().await?;
+        Ok(alive)
+    }
+
+    /// Whether this sending campaign has anything to claim now: a cheap look before [`Store::claim`].
+    pub async fn has_work(&self, campaign: CampaignId, now: Timestamp) -> Result<bool, StoreError> {
+        const WORK: &str = "SELECT COUNT(*) FROM campaigns c WHERE c.id = $1 AND c.state = 'sending' AND ( \
+            c.next_seq <= c.planned \
+            OR EXISTS (SELECT 1 FROM leases l WHERE l.campaign_id = $1 AND (l.owner IS NULL OR l.expires_at <= $2)) \
+            OR EXISTS (SELECT 1 FROM deliveries d \
+                WHERE d.campaign_id = $1 AND d.state = 'deferred' AND d.due_at <= $2))";
+        let n: i64 = on_pool!(self, pool => sqlx::query_scalar(WORK).bind(campaign.0).bind(now.0)
+            .fetch_one(pool).await)?;
+        Ok(n > 0)
+    }
+
+    /// Ends a lease. `open`: whether deliveries of it are still to be sent; they are then free for the next claim.
+    pub async fn release(&self, lease: LeaseId, owner: &str, open: bool) -> Result<(), StoreError> {
+        const FREE: &str = "UPDATE leases SET owner = NULL WHERE id = $1 AND owner = $2";
+        const DONE: &str = "DELETE FROM leases WHERE id = $1 AND owner = $2";
+        let text = if open { FREE } else { DONE };
+        on_write_pool!(self, pool => sqlx::query(text).bind(lease.0).bind(owner).execute(pool).await.map(drop))?;
+        Ok(())
+    }
+
+    /// Lets every lease run out now. Only for the one sender of an SQLite file, who knows by the lock on the
+    /// file that every former owner is dead.
+    pub async fn expire_all_leases(&self) -> Result<(), StoreError> {
+        const EXPIRE: &str = "UPDATE leases SET expires_at = 0";
+        on_write_pool!(self, pool => sqlx::query(EXPIRE).execute(pool).await.map(drop))?;
+        Ok(())
+    }
+
+    /// How many deliveries of the campaign are under a living lease and not on the wire yet.
+    pub async fn count_leased(&self, campaign: CampaignId, now: Timestamp) -> Result<i64, StoreError> {
+        const LEASED: &str = "SELECT COUNT(*) FROM leases l JOIN deliveries d \
+            ON d.campaign_id = l.campaign_id AND d.seq BETWEEN l.first_seq AND l.last_seq AND d.state = 'planned' \
+            WHERE l.campaign_id = $1 AND l.kind = 'range' AND l.owner IS NOT NULL AND l.expires_at > $2";
+        Ok(
+            on_pool!(self, pool => sqlx::query_scalar(LEASED).bind(campaign.0).bind(now.0).fetch_one(pool).await)?,
+        )
+    }
+}
+
+/// Prolongs leases inside a transaction and holds them against a take-over until it commits. `batch`: leaves
+/// the batch's number on them, by which a commit can be recognised whose answer was lost.
+pub(crate) async fn renew_in(
+    tx: &mut Tx,
+    leases: &[LeaseId],
+    owner: &str,
+    expires_at: Timestamp,
+    batch: Option<i64>,
+) -> Result<Vec<LeaseId>, StoreError> {
+    let mut alive = Vec::with_capacity(leases.len());
+    for lease in leases {
+        const RENEW: &str =
+            "UPDATE leases SET expires_at = $1, batch = COALESCE($4, batch) WHERE id = $2 AND owner = $3";
+        let rows = on_tx!(tx, conn => sqlx::query(RENEW).bind(expires_at.0).bind(lease.0).bind(owner).bind(batch)
+            .execute(conn).await.map(|done| done.rows_affected()))?;
+        if rows == 1 {
+            alive.push(*lease);
+        }
+    }
+    Ok(alive)
+}
+
+async fn claim_due_retries(
+    tx: &mut Tx,
+    deltas: &mut Deltas,
+    campaign: CampaignId,
+    id: LeaseId,
+    claim: Claim<'_>,
+) -> Result<Option<Lease>, StoreError> {
+    // As many as one statement may name.
+    let size = claim.size.min(10_000);
+    let text = format!(
+        "SELECT seq FROM deliveries WHERE campaign_id = $1 AND state = 'deferred' AND due_at <= $2 \
+         ORDER BY due_at LIMIT $3{}",
+        tx.skip_locked()
+    );
+    let due: Vec<i64> = on_tx!(tx, conn => sqlx::query_scalar(AssertSqlSafe(text))
+        .bind(campaign.0).bind(claim.now.0).bind(size).fetch_all(conn).await)?;
+    let (Some(first), Some(last)) = (due.iter().min(), due.iter().max()) else {
+        return Ok(None);
+    };
+    let text = format!(
+        "UPDATE deliveries SET state = 'leased', lease_id = $1 FROM (VALUES {}) AS v \
+         WHERE deliveries.campaign_id = $2 AND deliveries.seq = v.column1",
+        values_list(due.len(), 1, 3)
+    );
+    on_tx!(tx, conn => {
+        let mut query = sqlx::query(AssertSqlSafe(text)).bind(id.0).bind(campaign.0);
+        for seq in &due {
+            query = query.bind(*seq);
+        }
+        query.execute(conn).await.map(drop)
+    })?;
+    let n = i64::try_from(due.len()).expect("a claim has fewer rows than i64::MAX");
+    deltas.moved(campaign, DeliveryState::Deferred, DeliveryState::Leased, n);
+    let lease = Lease {
+        id,
+        campaign,
+        kind: LeaseKind::Retry,
+        first: Seq(*first),
+        last: Seq(*last),
+    };
+    insert(tx, &lease, claim).await?;
+    Ok(Some(lease))
+}
+
+async fn take_over(
+    tx: &mut Tx,
+    deltas: &mut Deltas,
+    campaign: CampaignId,
+    policy: UnknownPolicy,
+    claim: Claim<'_>,
+) -> Result<Option<Lease>, StoreError> {
+    let text = format!(
+        "SELECT id, kind, first_seq, last_seq FROM leases \
+         WHERE campaign_id = $1 AND (owner IS NULL OR expires_at <= $2) ORDER BY id LIMIT 1{}",
+        tx.skip_locked()
+    );
+    let row: Option<(i64, String, i64, i64)> = on_tx!(tx, conn => sqlx::query_as(AssertSqlSafe(text))
+        .bind(campaign.0).bind(claim.now.0).fetch_optional(conn).await)?;
+    let Some((id, kind, first, last)) = row else {
+        return Ok(None);
+    };
+    let kind = if kind == "retry" {
+        LeaseKind::Retry
+    } else {
+        LeaseKind::Range
+    };
+    const TAKE: &str = "UPDATE leases SET owner = $1, expires_at = $2 WHERE id = $3";
+    on_tx!(tx, conn => sqlx::query(TAKE).bind(claim.owner).bind(claim.expires_at.0).bind(id)
+        .execute(conn).await.map(drop))?;
+    let lease = Lease {
+        id: LeaseId(id),
+        campaign,
+        kind,
+        first: Seq(first),
+        last: Seq(last),
+    };
+    let lost = lose_on_wire(tx, &lease, policy, claim.now).await?;
+    if lost > 0 {
+        let to = after_lost_answer(policy);
+        deltas.moved(campaign, DeliveryState::OnWire, to, lost);
+        deltas.happened(campaign, "", "other", DeliveryState::Unknown.as_str(), "", lost);
+        tracing::warn!(
+            campaign = campaign.0,
+            lost,
+            "deliveries of a sender that is gone were on the wire: unknown"
+        );
+    }
+    Ok(Some(lease))
+}
+
+/// Where a delivery goes whose answer was lost.
+pub(crate) fn after_lost_answer(policy: UnknownPolicy) -> DeliveryState {
+    match policy {
+        UnknownPolicy::Resend => DeliveryState::Deferred,
+        UnknownPolicy::Hold | UnknownPolicy::Skip => DeliveryState::Unknown,
+    }
+}
+
+async fn lose_on_wire(
+    tx: &mut Tx,
+    lease: &Lease,
+    policy: UnknownPolicy,
+    now: Timestamp,
+) -> Result<i64, StoreError> {
+    const LOSE: &str = "UPDATE deliveries SET state = $1, due_at = $2, settled_at = $2, class = 'other', \
+        cause = 'network', reason = 'the sender stopped before the relay answered' \
+        WHERE campaign_id = $3 AND seq BETWEEN $4 AND $5 AND state = 'on_wire' AND lease_id = $6";
+    let rows = on_tx!(tx, conn => sqlx::query(LOSE)
+        .bind(after_lost_answer(policy).as_str()).bind(now.0)
+        .bind(lease.campaign.0).bind(lease.first.0).bind(lease.last.0).bind(lease.id.0)
+        .execute(conn).await.map(|done| done.rows_affected()))?;
+    Ok(i64::try_from(rows).expect("fewer rows than i64::MAX"))
+}
+
+async fn claim_new_range(
+    tx: &mut Tx,
+    campaign: CampaignId,
+    id: LeaseId,
+    claim: Claim<'_>,
+) -> Result<Option<Lease>, StoreError> {
+    const ADVANCE: &str = "UPDATE campaigns SET next_seq = next_seq + $1 \
+        WHERE id = $2 AND next_seq <= planned RETURNING next_seq - $1, planned";
+    let row: Option<(i64, i64)> = on_tx!(tx, conn => sqlx::query_as(ADVANCE)
+        .bind(claim.size).bind(campaign.0).fetch_optional(conn).await)?;
+    let Some((first, planned)) = row else {
+        return Ok(None);
+    };
+    let last = (first + claim.size - 1).min(planned);
+    let lease = Lease {
+        id,
+        campaign,
+        kind: LeaseKind::Range,
+        first: Seq(first),
+        last: Seq(last),
+    };
+    insert(tx, &lease, claim).await?;
+    Ok(Some(lease))
+}
+
+async fn insert(tx: &mut Tx, lease: &Lease, claim: Claim<'_>) -> Result<(), StoreError> {
+    const INSERT: &str = "INSERT INTO leases (id, campaign_id, kind, first_seq, last_seq, owner, expires_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let kind = match lease.kind {
+        LeaseKind::Range => "range",
+        LeaseKind::Retry => "retry",
+    };
+    on_tx!(tx, conn => sqlx::query(INSERT)
+        .bind(lease.id.0).bind(lease.campaign.0).bind(kind).bind(lease.first.0).bind(lease.last.0)
+        .bind(claim.owner).bind(claim.expires_at.0).execute(conn).await.map(drop))?;
+    Ok(())
+}

@@ -1,0 +1,22 @@
+//! All SQL, for both engines: one file per family of tables; [`deliveries`] is the ledger.
+
+pub mod campaigns;
+mod counters;
+pub mod deliveries;
+pub mod engine;
+pub mod error;
+pub mod imports;
+pub mod leases;
+pub mod ledger;
+pub mod lists;
+pub mod recipients;
+mod schema;
+pub mod send_status;
+pub mod signing_keys;
+pub mod stats;
+pub mod suppressions;
+pub mod templates;
+pub mod unsubscribes;
+
+pub use engine::{Store, Tx};
+pub use error::StoreError;

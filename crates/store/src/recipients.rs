@@ -1,0 +1,58 @@
+//! Recipients: one row for every address.
+
+use crate::engine::{Store, on_pool, values_list};
+use crate::error::{StoreError, bad_row};
+use sqlx::AssertSqlSafe;
+use tidings_campaign::address::EmailAddress;
+use tidings_campaign::ids::RecipientId;
+use tidings_campaign::recipient::Recipient;
+
+/// Ids of one statement.
+const IDS: usize = 500;
+
+type RecipientRow = (i64, String, String, String);
+
+impl Store {
+    /// The recipient with this address, however its case is written; none if it is not known.
+    pub async fn find_recipient(&self, address: &EmailAddress) -> Result<Option<Recipient>, StoreError> {
+        const FIND: &str = "SELECT id, address, name, attributes FROM recipients WHERE address_key = $1";
+        let row: Option<RecipientRow> =
+            on_pool!(self, pool => sqlx::query_as(FIND).bind(address.key()).fetch_optional(pool).await)?;
+        row.map(recipient).transpose()
+    }
+
+    /// The recipients with these ids, by ascending id. Those that are gone are left out.
+    pub async fn recipients(&self, ids: &[RecipientId]) -> Result<Vec<Recipient>, StoreError> {
+        let mut found = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(IDS) {
+            let text = format!(
+                "SELECT id, address, name, attributes FROM recipients WHERE id IN {}",
+                values_list(1, chunk.len(), 1)
+            );
+            let rows: Vec<RecipientRow> = on_pool!(self, pool => {
+                let mut query = sqlx::query_as(AssertSqlSafe(text));
+                for id in chunk {
+                    query = query.bind(id.0);
+                }
+                query.fetch_all(pool).await
+            })?;
+            for row in rows {
+                found.push(recipient(row)?);
+            }
+        }
+        found.sort_by_key(|recipient| recipient.id);
+        found.dedup_by_key(|recipient| recipient.id);
+        Ok(found)
+    }
+}
+
+fn recipient((id, address, name, attributes): RecipientRow) -> Result<Recipient, StoreError> {
+    let bad = |problem: String| bad_row("recipients", id, problem);
+    Ok(Recipient {
+        id: RecipientId(id),
+        address: EmailAddress::parse(&address).map_err(|error| bad(format!("the address {error}")))?,
+        name,
+        attributes: serde_json::from_str(&attributes)
+            .map_err(|error| bad(format!("the attributes: {error}")))?,
+    })
+}

@@ -1,0 +1,128 @@
+//! Templates: adding them, listing them, and loading one with everything that it refers to.
+
+use crate::engine::{Store, on_pool, on_write_pool};
+use crate::error::{StoreError, bad_row};
+use std::collections::HashSet;
+use tidings_campaign::template::{Content, Source, references};
+use tidings_campaign::time::Timestamp;
+
+/// A template as it is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredTemplate {
+    /// Name, HTML and text.
+    pub source: Source,
+    /// The subject for campaigns that do not have their own.
+    pub subject: Option<String>,
+    /// When it was added or replaced.
+    pub updated_at: Timestamp,
+}
+
+/// What a list of templates shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TemplateSummary {
+    /// Its name, which no other template has.
+    pub name: String,
+    /// The subject for campaigns that do not have their own.
+    pub subject: Option<String>,
+    /// Whether it has a text of its own; otherwise its text is made from the HTML.
+    pub has_text: bool,
+    /// When it was added or replaced.
+    pub updated_at: Timestamp,
+}
+
+#[derive(sqlx::FromRow)]
+struct TemplateRow {
+    name: String,
+    subject: Option<String>,
+    html: String,
+    text: Option<String>,
+    updated_at: i64,
+}
+
+impl Store {
+    /// Adds a template or replaces the one of the same name. Campaigns that have started keep what they started with.
+    pub async fn put_template(
+        &self,
+        source: &Source,
+        subject: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        const PUT: &str = "INSERT INTO templates (name, subject, html, text, updated_at) \
+            VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name) DO UPDATE SET subject = excluded.subject, \
+            html = excluded.html, text = excluded.text, updated_at = excluded.updated_at";
+        on_write_pool!(self, pool => sqlx::query(PUT)
+            .bind(&source.name).bind(subject).bind(&source.html).bind(&source.text).bind(now.0)
+            .execute(pool).await.map(drop))?;
+        Ok(())
+    }
+
+    /// All templates by name, without their contents.
+    pub async fn list_templates(&self) -> Result<Vec<TemplateSummary>, StoreError> {
+        const LIST: &str = "SELECT name, subject, CASE WHEN text IS NULL THEN 0 ELSE 1 END, updated_at \
+            FROM templates ORDER BY name";
+        let rows: Vec<(String, Option<String>, i32, i64)> =
+            on_pool!(self, pool => sqlx::query_as(LIST).fetch_all(pool).await)?;
+        let summary = |(name, subject, has_text, updated_at)| TemplateSummary {
+            name,
+            subject,
+            has_text: has_text != 0,
+            updated_at: Timestamp(updated_at),
+        };
+        Ok(rows.into_iter().map(summary).collect())
+    }
+
+    /// The template of this name; none if there is none.
+    pub async fn find_template(&self, name: &str) -> Result<Option<StoredTemplate>, StoreError> {
+        const FIND: &str = "SELECT name, subject, html, text, updated_at FROM templates WHERE name = $1";
+        let row: Option<TemplateRow> =
+            on_pool!(self, pool => sqlx::query_as(FIND).bind(name).fetch_optional(pool).await)?;
+        Ok(row.map(|row| StoredTemplate {
+            source: Source {
+                name: row.name,
+                html: row.html,
+                text: row.text,
+            },
+            subject: row.subject,
+            updated_at: Timestamp(row.updated_at),
+        }))
+    }
+
+    /// The template of this name, which must exist, with all the templates that it refers to, directly or through
+    /// others. One of those that does not exist is left out: compiling says where it is referred to.
+    pub async fn load_content(&self, name: &str, subject: &str) -> Result<Content, StoreError> {
+        let template = self.find_template(name).await?;
+        let template = template.ok_or_else(|| StoreError::NotFound {
+            what: "template",
+            name: name.to_owned(),
+        })?;
+        self.load_partials(template.source, subject).await
+    }
+
+    /// The same for a template that is perhaps not stored yet.
+    pub async fn load_partials(&self, template: Source, subject: &str) -> Result<Content, StoreError> {
+        let mut seen = HashSet::from([template.name.clone()]);
+        let mut wanted = names_in(&template)?;
+        let mut partials = Vec::new();
+        while let Some(name) = wanted.pop() {
+            if !seen.insert(name.clone()) {
+                continue;
+            }
+            if let Some(found) = self.find_template(&name).await? {
+                wanted.extend(names_in(&found.source)?);
+                partials.push(found.source);
+            }
+        }
+        // The snapshot of a campaign is the same whatever the order of the references.
+        partials.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(Content {
+            subject: subject.to_owned(),
+            template,
+            partials,
+        })
+    }
+}
+
+/// Templates are checked before they are stored, so that an error here means a changed database.
+fn names_in(source: &Source) -> Result<Vec<String>, StoreError> {
+    references(source).map_err(|error| bad_row("templates", &source.name, error))
+}
