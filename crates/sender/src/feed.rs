@@ -1,0 +1,237 @@
+//! The feed of one campaign: leases ranges of its ledger, asks `may_mail` for every recipient, and hands the
+//! deliveries to the sessions at the campaign's rate.
+
+use crate::job::{Job, LeaseTicket};
+use crate::recorder::Recorder;
+use crate::run::CampaignRun;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+use tidings_campaign::eligibility::{Refusal, may_mail};
+use tidings_campaign::ids::LeaseId;
+use tidings_campaign::provider;
+use tidings_campaign::time::Clock;
+use tidings_store::deliveries::Leased;
+use tidings_store::leases::{Claim, Lease};
+use tidings_store::ledger::{Held, Outcome, Settlement};
+use tidings_store::{Store, StoreError};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep};
+
+/// The leases that this process holds, for renewing them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HeldLeases(Arc<Mutex<Vec<Weak<LeaseTicket>>>>);
+
+impl HeldLeases {
+    fn add(&self, ticket: &Arc<LeaseTicket>) {
+        let mut tickets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tickets.retain(|ticket| ticket.strong_count() > 0);
+        tickets.push(Arc::downgrade(ticket));
+    }
+
+    pub(crate) fn alive(&self) -> Vec<Arc<LeaseTicket>> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .filter_map(Weak::upgrade)
+            .collect()
+    }
+}
+
+/// What a feed needs.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    pub store: Store,
+    pub clock: Clock,
+    pub owner: String,
+    pub lease: Duration,
+    pub recorder: Recorder,
+    pub queue: async_channel::Sender<Job>,
+    pub held: HeldLeases,
+    pub run: Arc<CampaignRun>,
+}
+
+/// A lease holds about so much work, so that a pause, a cancel or an unsubscribe takes effect within seconds.
+const LEASE_WORK: Duration = Duration::from_secs(1);
+const LEASE_SIZE: std::ops::RangeInclusive<i64> = 10..=4000;
+/// One being worked on, one in the queue, one being loaded.
+const LEASES: usize = 3;
+/// How often a campaign with nothing to do is looked at.
+const LOOK: Duration = Duration::from_millis(200);
+
+impl Feed {
+    /// Feeds until the campaign is stopped or finished.
+    pub(crate) async fn run(self) -> Result<(), StoreError> {
+        let permits = Arc::new(Semaphore::new(LEASES));
+        let mut size = self.first_size();
+        let (mut measured_at, mut measured) = (Instant::now(), 0);
+        while !self.run.is_stopped() {
+            let permit = tokio::select! {
+                permit = Arc::clone(&permits).acquire_owned() => permit.expect("the semaphore is never closed"),
+                () = sleep(LOOK) => continue,
+            };
+            match self.next_lease(size).await {
+                Ok(Some(lease)) => self.work(lease, permit).await?,
+                Ok(None) => {
+                    drop(permit);
+                    if self.store.finish_if_done(self.run.id, self.clock.now()).await? {
+                        return Ok(());
+                    }
+                    sleep(LOOK).await;
+                }
+                Err(error) if error.is_transient() => {
+                    tracing::warn!(campaign = self.run.id.0, "no lease, trying again: {error}");
+                    sleep(Duration::from_secs(1)).await;
+                }
+                Err(error) => return Err(error),
+            }
+            if measured_at.elapsed() >= Duration::from_millis(500) {
+                let ended = self.run.ended();
+                let per_second = (ended - measured) as f64 / measured_at.elapsed().as_secs_f64();
+                (measured_at, measured) = (Instant::now(), ended);
+                let work = (per_second * LEASE_WORK.as_secs_f64()) as i64;
+                size = work.clamp(*LEASE_SIZE.start(), *LEASE_SIZE.end()).max(size / 4);
+            }
+        }
+        Ok(())
+    }
+
+    fn first_size(&self) -> i64 {
+        let rate = self
+            .run
+            .rate
+            .map_or(400.0, |rate| rate.per_second() * LEASE_WORK.as_secs_f64());
+        (rate as i64).clamp(*LEASE_SIZE.start(), 400)
+    }
+
+    async fn next_lease(&self, size: i64) -> Result<Option<Lease>, StoreError> {
+        let now = self.clock.now();
+        if !self.store.has_work(self.run.id, now).await? {
+            return Ok(None);
+        }
+        let claim = Claim {
+            owner: &self.owner,
+            size,
+            now,
+            expires_at: now.plus(self.lease),
+        };
+        self.store.claim(self.run.id, claim).await
+    }
+
+    /// Hands a lease's deliveries to the sessions. What is not handed over goes back with the lease.
+    async fn work(&self, lease: Lease, permit: tokio::sync::OwnedSemaphorePermit) -> Result<(), StoreError> {
+        let deliveries = match self.store.load(&lease).await {
+            Ok(deliveries) => deliveries,
+            Err(error) => {
+                self.recorder.release(lease.id, true);
+                return if error.is_transient() { Ok(()) } else { Err(error) };
+            }
+        };
+        let ticket = LeaseTicket::new(lease, deliveries.len(), self.recorder.clone(), Some(permit));
+        self.held.add(&ticket);
+        for delivery in deliveries {
+            let Some(job) = self.decide(delivery, &ticket) else {
+                continue;
+            };
+            if !self.wait_turn(&job).await {
+                return Ok(());
+            }
+            let pushed = tokio::select! {
+                pushed = self.queue.send(job) => pushed.is_ok(),
+                () = self.revoked(&ticket) => false,
+            };
+            if !pushed {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    async fn revoked(&self, ticket: &LeaseTicket) {
+        while !self.run.is_stopped() && !ticket.is_revoked() {
+            sleep(LOOK).await;
+        }
+    }
+
+    /// The decision is taken here, again, however the delivery was planned.
+    fn decide(&self, delivery: Leased, ticket: &Arc<LeaseTicket>) -> Option<Job> {
+        let lease = ticket.lease();
+        let held = Held {
+            campaign: lease.campaign,
+            seq: delivery.seq,
+            lease: lease.id,
+            waiting: lease.waiting_state(),
+        };
+        let decision = match delivery.recipient {
+            Ok(recipient) => may_mail(recipient, &delivery.standing).map_err(withheld),
+            Err(detail) => Err(Outcome::Withheld {
+                reason: "unreadable",
+                detail,
+            }),
+        };
+        match decision {
+            Ok(to) => Some(Job {
+                held,
+                provider: provider::by_domain(to.recipient().address.domain()),
+                to,
+                attempts: delivery.attempts,
+                first_attempt_at: delivery.first_attempt_at,
+                broken: 0,
+                run: Arc::clone(&self.run),
+                ticket: Arc::clone(ticket),
+            }),
+            Err(outcome) => {
+                ticket.settle(Settlement {
+                    held,
+                    was_on_wire: false,
+                    relay: String::new(),
+                    provider: "other",
+                    outcome,
+                });
+                None
+            }
+        }
+    }
+
+    async fn wait_turn(&self, job: &Job) -> bool {
+        loop {
+            if job.is_revoked() {
+                return false;
+            }
+            match self.run.try_pass() {
+                Ok(()) => return true,
+                Err(wait) => sleep(wait.span.min(LOOK)).await,
+            }
+        }
+    }
+}
+
+fn withheld(refusal: Refusal) -> Outcome {
+    let reason = match refusal {
+        Refusal::Suppressed(_) => "suppressed",
+        Refusal::Unsubscribed => "unsubscribed",
+        Refusal::NotConfirmed => "not_confirmed",
+    };
+    Outcome::Withheld {
+        reason,
+        detail: refusal.to_string(),
+    }
+}
+
+/// Which of `tickets` are lost, and prolongs the rest.
+pub(crate) async fn renew(
+    store: &Store,
+    tickets: &[Arc<LeaseTicket>],
+    owner: &str,
+    expires_at: tidings_campaign::time::Timestamp,
+) -> Result<(), StoreError> {
+    let ids: Vec<LeaseId> = tickets.iter().map(|ticket| ticket.lease().id).collect();
+    let alive = store.renew(&ids, owner, expires_at).await?;
+    for ticket in tickets
+        .iter()
+        .filter(|ticket| !alive.contains(&ticket.lease().id))
+    {
+        ticket.revoke();
+    }
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! A delivery in the hands of the sender, and the lease it belongs to.
+
+use crate::recorder::Recorder;
+use crate::run::CampaignRun;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use tidings_campaign::eligibility::Mailable;
+use tidings_campaign::time::Timestamp;
+use tidings_store::leases::Lease;
+use tidings_store::ledger::{Held, Outcome, Settlement};
+
+/// A lease as long as somebody works on it. When the last delivery is done with, the lease is released.
+#[derive(Debug)]
+pub struct LeaseTicket {
+    lease: Lease,
+    recorder: Recorder,
+    unsettled: AtomicUsize,
+    revoked: AtomicBool,
+    // Held for its Drop: bounds how many leases are out at once.
+    _permit: Option<tokio::sync::OwnedSemaphorePermit>,
+}
+
+impl LeaseTicket {
+    pub(crate) fn new(
+        lease: Lease,
+        deliveries: usize,
+        recorder: Recorder,
+        permit: Option<tokio::sync::OwnedSemaphorePermit>,
+    ) -> Arc<LeaseTicket> {
+        Arc::new(LeaseTicket {
+            lease,
+            recorder,
+            unsettled: AtomicUsize::new(deliveries),
+            revoked: AtomicBool::new(false),
+            _permit: permit,
+        })
+    }
+
+    /// A ticket for deliveries that no ledger knows.
+    pub fn for_rehearsal(lease: Lease, recorder: Recorder) -> Arc<LeaseTicket> {
+        LeaseTicket::new(lease, usize::MAX, recorder, None)
+    }
+
+    /// The lease.
+    pub fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    /// Asks everybody to let go of deliveries that are not on the wire.
+    pub fn revoke(&self) {
+        self.revoked.store(true, Ordering::Release);
+    }
+
+    /// Whether its deliveries must be let go.
+    pub fn is_revoked(&self) -> bool {
+        self.revoked.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn settle(&self, settlement: Settlement) {
+        if settlement.outcome != Outcome::Returned {
+            self.unsettled.fetch_sub(1, Ordering::AcqRel);
+        }
+        self.recorder.settle(settlement);
+    }
+}
+
+impl Drop for LeaseTicket {
+    fn drop(&mut self) {
+        // Comes behind all settlements of this lease in the recorder's queue.
+        self.recorder
+            .release(self.lease.id, self.unsettled.load(Ordering::Acquire) > 0);
+    }
+}
+
+/// One delivery to be handed to a relay.
+#[derive(Debug)]
+pub struct Job {
+    /// Which delivery.
+    pub held: Held,
+    /// To whom, with the proof that it may be mailed.
+    pub to: Mailable,
+    /// The recipient's provider.
+    pub provider: &'static str,
+    /// Attempts before this one.
+    pub attempts: u32,
+    /// When it was first tried.
+    pub first_attempt_at: Option<Timestamp>,
+    /// Connections that broke while this delivery was being handed over.
+    pub broken: u32,
+    /// Its campaign.
+    pub run: Arc<CampaignRun>,
+    /// Its lease.
+    pub ticket: Arc<LeaseTicket>,
+}
+
+impl Job {
+    /// Whether it must be let go.
+    pub fn is_revoked(&self) -> bool {
+        self.ticket.is_revoked() || self.run.is_stopped()
+    }
+
+    /// Reports the outcome; the job is done with.
+    pub fn settle(self, relay: &str, was_on_wire: bool, outcome: Outcome) {
+        self.run.count(&outcome);
+        let settlement = Settlement {
+            held: self.held,
+            was_on_wire,
+            relay: relay.to_owned(),
+            provider: self.provider,
+            outcome,
+        };
+        self.ticket.settle(settlement);
+    }
+
+    /// Takes it off the wire, where it surely never was, and keeps it for another try.
+    pub fn take_back(&self, relay: &str) {
+        let settlement = Settlement {
+            held: self.held,
+            was_on_wire: true,
+            relay: relay.to_owned(),
+            provider: self.provider,
+            outcome: Outcome::Returned,
+        };
+        self.ticket.settle(settlement);
+    }
+}

@@ -1,0 +1,16 @@
+//! Moving planned deliveries to relays. A [`sender::Sender`] leases ranges of a campaign's ledger and feeds them to
+//! sessions (one task per SMTP connection); the recorder writes what they report, many at a time.
+
+pub mod connection;
+mod feed;
+pub mod job;
+pub mod pace;
+pub mod planner;
+pub mod recorder;
+pub mod relay;
+pub mod reply;
+pub mod retry;
+pub mod run;
+pub mod sender;
+pub mod session;
+mod tls;

@@ -1,0 +1,97 @@
+//! Starting campaigns: freezing the newsletter, planning the deliveries, and doing so when the time has come.
+
+use crate::run::{CannotRun, Identity, factory};
+use std::time::Duration;
+use tidings_campaign::lifecycle::Action;
+use tidings_campaign::message::ListIdentity;
+use tidings_campaign::schedule::{Due, due};
+use tidings_campaign::template::Content;
+use tidings_campaign::time::Clock;
+use tidings_store::campaigns::Campaign;
+use tidings_store::{Store, StoreError};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+/// The newsletter of a campaign as its template stands now, tried out: every text compiles.
+pub async fn check_content(
+    store: &Store,
+    campaign: &Campaign,
+    identity: &Identity,
+) -> Result<Content, CannotRun> {
+    let content = store.load_content(&campaign.template, &campaign.subject).await?;
+    let list = store
+        .lists_of(campaign.id)
+        .await?
+        .into_iter()
+        .next()
+        .map(|(id, name)| ListIdentity { id, name });
+    factory(campaign, &content, list, identity).map_err(CannotRun::Content)?;
+    Ok(content)
+}
+
+/// Plans a campaign and sets it sending. Returns how many deliveries are planned.
+pub async fn start(
+    store: &Store,
+    campaign: &Campaign,
+    identity: &Identity,
+    clock: &Clock,
+) -> Result<i64, CannotRun> {
+    let content = check_content(store, campaign, identity).await?;
+    let content = serde_json::to_string(&content).map_err(|error| CannotRun::Content(error.to_string()))?;
+    Ok(store.start_campaign(campaign.id, &content, clock.now()).await?)
+}
+
+/// Starts every scheduled campaign when its time has come, or holds it if its time was missed by too much.
+pub async fn run(
+    store: Store,
+    clock: Clock,
+    identity: Identity,
+    stop: CancellationToken,
+) -> Result<(), StoreError> {
+    let mut tick = interval(Duration::from_millis(500));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            _ = tick.tick() => {}
+        }
+        match start_due(&store, &clock, &identity).await {
+            Ok(()) => {}
+            Err(error) if error.is_transient() => tracing::warn!("database away, trying again: {error}"),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn start_due(store: &Store, clock: &Clock, identity: &Identity) -> Result<(), StoreError> {
+    for campaign in store.due_campaigns(clock.now()).await? {
+        let Some(schedule) = &campaign.schedule else {
+            continue;
+        };
+        let outcome = match due(schedule.at, campaign.greatest_lateness, clock.now()) {
+            Due::NotYet => continue,
+            Due::Now => start(store, &campaign, identity, clock).await,
+            Due::TooLate(late) => Err(CannotRun::Content(too_late(late, campaign.greatest_lateness))),
+        };
+        match outcome {
+            Ok(planned) => tracing::info!(campaign = campaign.id.0, planned, "started"),
+            Err(CannotRun::Content(why)) => {
+                tracing::error!(campaign = campaign.id.0, "held: {why}");
+                store.move_campaign(campaign.id, Action::Hold, Some(&why)).await?;
+            }
+            // Somebody else started or changed it in this moment.
+            Err(CannotRun::Store(StoreError::NotAllowed(_))) => {}
+            Err(CannotRun::Store(error)) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn too_late(late: Duration, greatest: Duration) -> String {
+    let minutes = |span: Duration| span.as_secs().div_ceil(60);
+    format!(
+        "its time was missed by {} min, and it may be {} min late at most: schedule it again",
+        minutes(late),
+        minutes(greatest)
+    )
+}

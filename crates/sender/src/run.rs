@@ -1,0 +1,169 @@
+//! A campaign while it is being sent: what all its deliveries share.
+
+use crate::pace::{Pace, Rate, Wait};
+use crate::retry::Retry;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tidings_campaign::ids::CampaignId;
+use tidings_campaign::lifecycle::UnknownPolicy;
+use tidings_campaign::message::{ListIdentity, Mailbox, MessageFactory, MessageSettings};
+use tidings_campaign::template::Content;
+use tidings_campaign::token::KeyRing;
+use tidings_store::campaigns::Campaign;
+use tidings_store::ledger::Outcome;
+use tidings_store::{Store, StoreError};
+
+/// What messages say about this instance.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Where it is reached from outside, without a slash at the end.
+    pub public_url: String,
+    /// Where bounces arrive; the domain of the sender's address if not given.
+    pub return_path_domain: Option<String>,
+    /// The stable part of `Feedback-ID`; the domain of the sender's address if not given.
+    pub sender_id: Option<String>,
+    /// Signs tokens.
+    pub keys: KeyRing,
+}
+
+/// A campaign being sent by this process.
+#[derive(Debug)]
+pub struct CampaignRun {
+    /// The campaign.
+    pub id: CampaignId,
+    /// Makes its messages.
+    pub messages: MessageFactory,
+    /// What happens to deliveries whose answer is lost.
+    pub unknown_policy: UnknownPolicy,
+    /// How retries are spaced.
+    pub retry: Retry,
+    pub(crate) rate: Option<Rate>,
+    pace: Pace,
+    // Held for one assignment, never across an await.
+    held_up: Mutex<Option<Instant>>,
+    stopped: AtomicBool,
+    accepted: AtomicU64,
+    ended: AtomicU64,
+}
+
+/// Why a campaign cannot be sent.
+#[derive(Debug, thiserror::Error)]
+pub enum CannotRun {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What was stored does not compile: a person must look.
+    #[error("{0}")]
+    Content(String),
+}
+
+impl CampaignRun {
+    /// Compiles a started campaign.
+    pub async fn prepare(
+        store: &Store,
+        campaign: &Campaign,
+        identity: &Identity,
+        retry: Retry,
+    ) -> Result<CampaignRun, CannotRun> {
+        let content = campaign.content.as_deref().unwrap_or_default();
+        let content: Content = serde_json::from_str(content)
+            .map_err(|error| CannotRun::Content(format!("stored content: {error}")))?;
+        let lists = store.lists_of(campaign.id).await?;
+        let list = lists
+            .into_iter()
+            .next()
+            .map(|(id, name)| ListIdentity { id, name });
+        let messages = factory(campaign, &content, list, identity).map_err(CannotRun::Content)?;
+        let rate = campaign
+            .rate
+            .as_deref()
+            .map(str::parse::<Rate>)
+            .transpose()
+            .map_err(|error| CannotRun::Content(error.to_string()))?;
+        Ok(CampaignRun {
+            id: campaign.id,
+            messages,
+            unknown_policy: campaign.unknown_policy,
+            retry,
+            rate,
+            pace: Pace::new(rate.as_slice()),
+            held_up: Mutex::new(None),
+            stopped: AtomicBool::new(false),
+            accepted: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
+        })
+    }
+
+    /// Lets go of everything that is not on the wire.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+    }
+
+    /// Whether it was stopped.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    /// Lets one message pass, or says how long the campaign's own rate makes it wait.
+    pub(crate) fn try_pass(&self) -> Result<(), Wait> {
+        let outcome = self.pace.try_pass();
+        if outcome.is_err() {
+            *self.held_up.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
+        outcome
+    }
+
+    /// The campaign's own rate, if that is what keeps it from going faster just now.
+    pub(crate) fn binding_rate(&self) -> Option<Rate> {
+        let held_up = *self.held_up.lock().unwrap_or_else(PoisonError::into_inner);
+        held_up
+            .filter(|when| when.elapsed() < Duration::from_secs(2))
+            .and(self.rate)
+    }
+
+    /// Messages that relays accepted from this process.
+    pub fn accepted(&self) -> u64 {
+        self.accepted.load(Ordering::Relaxed)
+    }
+
+    /// Attempts of this process that ended, whatever the outcome.
+    pub fn ended(&self) -> u64 {
+        self.ended.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count(&self, outcome: &Outcome) {
+        self.ended.fetch_add(1, Ordering::Relaxed);
+        if matches!(outcome, Outcome::Accepted(_)) {
+            self.accepted.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The factory of a campaign's messages, also for trying a newsletter before it is started. The error is a
+/// sentence for people.
+pub fn factory(
+    campaign: &Campaign,
+    content: &Content,
+    list: Option<ListIdentity>,
+    identity: &Identity,
+) -> Result<MessageFactory, String> {
+    let mailbox = |text: &str| Mailbox::parse(text).map_err(|error| format!("`{text}`: {error}"));
+    let from = mailbox(&campaign.sender)?;
+    let reply_to = campaign.reply_to.as_deref().map(mailbox).transpose()?;
+    let domain = from.address.domain().to_owned();
+    let settings = MessageSettings {
+        return_path_domain: identity
+            .return_path_domain
+            .clone()
+            .unwrap_or_else(|| domain.clone()),
+        sender_id: identity.sender_id.clone().unwrap_or(domain),
+        from,
+        reply_to,
+        campaign: campaign.id,
+        campaign_name: campaign.name.clone(),
+        list,
+        public_url: identity.public_url.clone(),
+    };
+    MessageFactory::new(content, settings, identity.keys.clone()).map_err(|error| error.to_string())
+}
