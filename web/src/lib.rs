@@ -1,0 +1,14 @@
+//! The dashboard, and the pages that recipients reach: an actix-web server that shows what the counters say.
+//!
+//! Where to look: [`WebSettings`] and [`bind`] in `server.rs`; who may reach what in `access.rs`; the figures of
+//! the dashboard in `live.rs` and `view.rs`; the unsubscribe link in `routes/unsubscribe.rs`.
+
+mod access;
+mod live;
+mod pages;
+mod routes;
+mod server;
+mod site;
+mod view;
+
+pub use server::{BoundServer, WebError, WebSettings, bind};

@@ -1,0 +1,55 @@
+//! The pages' templates and other files, embedded in the program.
+
+use handlebars::Handlebars;
+use serde::Serialize;
+
+pub(crate) const STYLE: &str = include_str!("../assets/style.css");
+pub(crate) const SCRIPT: &str = include_str!("../assets/live.js");
+pub(crate) const ICON: &str = include_str!("../assets/icon.svg");
+
+const TEMPLATES: [(&str, &str); 7] = [
+    ("page", include_str!("../assets/page.hbs")),
+    ("rate", include_str!("../assets/rate.hbs")),
+    ("card", include_str!("../assets/card.hbs")),
+    ("dashboard", include_str!("../assets/dashboard.hbs")),
+    ("campaign", include_str!("../assets/campaign.hbs")),
+    ("problem", include_str!("../assets/problem.hbs")),
+    ("public", include_str!("../assets/public.hbs")),
+];
+
+pub(crate) struct Pages(Handlebars<'static>);
+
+impl Pages {
+    pub(crate) fn new() -> Self {
+        let mut pages = Handlebars::new();
+        for (name, text) in TEMPLATES {
+            pages
+                .register_template_string(name, text)
+                .expect("embedded templates are tested");
+        }
+        Pages(pages)
+    }
+
+    pub(crate) fn render(&self, name: &str, data: &impl Serialize) -> String {
+        self.0
+            .render(name, data)
+            .expect("embedded templates render with any data")
+    }
+}
+
+/// What `problem` shows.
+#[derive(Serialize)]
+pub(crate) struct Problem<'a> {
+    pub(crate) title: &'a str,
+    pub(crate) text: &'a str,
+}
+
+/// What `public` shows: pages for recipients, who know nothing of us.
+#[derive(Serialize)]
+pub(crate) struct Public<'a> {
+    pub(crate) title: &'a str,
+    pub(crate) text: &'a str,
+    pub(crate) lists: &'a [String],
+    pub(crate) button: Option<&'a str>,
+    pub(crate) style: &'a str,
+}

@@ -1,0 +1,131 @@
+//! Binding, serving, stopping.
+
+use crate::access::host_of_url;
+use crate::live::Poller;
+use crate::routes;
+use crate::site::Site;
+use actix_web::dev::Server;
+use actix_web::{App, HttpServer, web};
+use futures_util::future::try_join_all;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use tidings_campaign::time::Clock;
+use tidings_campaign::token::KeyRing;
+use tidings_store::{Store, StoreError};
+use tokio::task::JoinHandle;
+
+/// Seconds that requests under way get when the server stops.
+const STOP_SECONDS: u64 = 2;
+/// Pages are few and small; the machine's cores belong to the sender.
+const WORKERS: usize = 2;
+
+/// Where the server listens.
+#[derive(Clone, Debug)]
+pub struct WebSettings {
+    /// The dashboard and the public pages. Must be a loopback address, because the dashboard has no sign-in;
+    /// port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Only the pages that recipients reach (`/u/…`) and `/health`; any address.
+    pub public_listen: Option<SocketAddr>,
+    /// Under which recipients reach the public pages: `https://news.example.com`.
+    pub public_url: String,
+}
+
+/// Why the server cannot begin, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum WebError {
+    /// `listen` would show the dashboard to the network.
+    #[error(
+        "listen = {0} is not a loopback address, and the dashboard has no sign-in: listen on 127.0.0.1 or [::1], \
+         and set public_listen for the pages that recipients reach"
+    )]
+    NotLoopback(SocketAddr),
+    /// The address is taken, or is not this machine's.
+    #[error("cannot listen on {addr}: {source}")]
+    Listen {
+        /// Which.
+        addr: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The counters cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A running server failed.
+    #[error("the web server stopped: {0}")]
+    Stopped(#[source] io::Error),
+}
+
+/// A server that listens already; [`BoundServer::run`] makes it answer.
+pub struct BoundServer {
+    /// Where the dashboard is.
+    pub listen: SocketAddr,
+    /// Where the public pages are, if they have an address of their own.
+    pub public_listen: Option<SocketAddr>,
+    servers: Vec<Server>,
+    poller: JoinHandle<()>,
+}
+
+/// Binds the addresses and reads the counters once. Must be called in the runtime that outlives the server.
+pub async fn bind(
+    store: Store,
+    keys: KeyRing,
+    clock: Clock,
+    settings: &WebSettings,
+) -> Result<BoundServer, WebError> {
+    if !settings.listen.ip().is_loopback() {
+        return Err(WebError::NotLoopback(settings.listen));
+    }
+    let (poller, live) = Poller::start(store.clone(), clock.clone()).await?;
+    let host = host_of_url(&settings.public_url).to_owned();
+    let site = web::Data::new(Site::new(store, keys, clock, live, host));
+    let (listen, server) = listen(settings.listen, site.clone(), routes::everything)?;
+    let mut servers = vec![server];
+    let mut public_listen = None;
+    if let Some(addr) = settings.public_listen {
+        let (addr, server) = self::listen(addr, site, routes::public_only)?;
+        public_listen = Some(addr);
+        servers.push(server);
+    }
+    Ok(BoundServer {
+        listen,
+        public_listen,
+        servers,
+        poller: tokio::spawn(poller.run()),
+    })
+}
+
+fn listen(
+    addr: SocketAddr,
+    site: web::Data<Site>,
+    routes: fn(&mut web::ServiceConfig),
+) -> Result<(SocketAddr, Server), WebError> {
+    let failed = |source| WebError::Listen { addr, source };
+    let server = HttpServer::new(move || App::new().app_data(site.clone()).configure(routes))
+        .workers(WORKERS)
+        .disable_signals()
+        .shutdown_timeout(STOP_SECONDS)
+        .bind(addr)
+        .map_err(failed)?;
+    let bound = server.addrs().first().copied().unwrap_or(addr);
+    Ok((bound, server.run()))
+}
+
+impl BoundServer {
+    /// Answers until `shutdown` is ready; requests under way then get two seconds.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), WebError> {
+        let handles: Vec<_> = self.servers.iter().map(Server::handle).collect();
+        let mut servers = std::pin::pin!(try_join_all(self.servers));
+        tokio::select! {
+            ended = &mut servers => return ended.map(drop).map_err(WebError::Stopped),
+            () = shutdown => {}
+        }
+        // Ends the event streams, which would otherwise use up the deadline.
+        self.poller.abort();
+        let stops: Vec<_> = handles.iter().map(|handle| handle.stop(true)).collect();
+        let ended = servers.await.map(drop).map_err(WebError::Stopped);
+        drop(stops);
+        ended
+    }
+}

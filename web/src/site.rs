@@ -1,0 +1,64 @@
+//! What every request handler may use.
+
+use crate::live::Live;
+use crate::pages::Pages;
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use serde::Serialize;
+use std::future::Future;
+use tidings_campaign::time::Clock;
+use tidings_campaign::token::KeyRing;
+use tidings_store::{Store, StoreError};
+use tokio::runtime::Handle;
+
+pub(crate) struct Site {
+    pub(crate) store: Store,
+    pub(crate) keys: KeyRing,
+    pub(crate) clock: Clock,
+    pub(crate) pages: Pages,
+    pub(crate) live: Live,
+    /// The host of the public URL, under which the dashboard may be reached too.
+    pub(crate) public_host: String,
+    runtime: Handle,
+}
+
+/// Why a request could not be answered. What the visitor sees does not depend on it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Trouble {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the program is stopping")]
+    Stopping,
+}
+
+impl Site {
+    /// Must be called in the runtime that outlives the server's workers.
+    pub(crate) fn new(store: Store, keys: KeyRing, clock: Clock, live: Live, public_host: String) -> Self {
+        Site {
+            store,
+            keys,
+            clock,
+            pages: Pages::new(),
+            live,
+            public_host,
+            runtime: Handle::current(),
+        }
+    }
+
+    /// Runs database work in the program's runtime. A connection belongs to the runtime that opened it, and
+    /// the server's workers end before the sender has written its last outcomes.
+    pub(crate) async fn ask<T, W>(&self, work: W) -> Result<T, Trouble>
+    where
+        T: Send + 'static,
+        W: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        Ok(self.runtime.spawn(work).await.map_err(|_| Trouble::Stopping)??)
+    }
+
+    /// A page as an answer.
+    pub(crate) fn page(&self, status: StatusCode, name: &str, data: &impl Serialize) -> HttpResponse {
+        HttpResponse::build(status)
+            .content_type("text/html; charset=utf-8")
+            .body(self.pages.render(name, data))
+    }
+}
