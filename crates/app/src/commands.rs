@@ -1,0 +1,11 @@
+//! One file for each command.
+
+pub mod campaign;
+pub mod check;
+pub mod import;
+pub mod rehearse;
+pub mod relay;
+pub mod send;
+pub mod serve;
+pub mod stats;
+pub mod template;

@@ -1,0 +1,496 @@
+//! `tidings campaign`: from the draft to the ledger.
+
+use crate::cli::Context;
+use crate::commands::send;
+use crate::output;
+use anyhow::{Context as _, bail, ensure};
+use clap::{Args, Subcommand, ValueEnum};
+use serde::Serialize;
+use std::time::Duration;
+use tidings_campaign::ids::{CampaignId, Seq};
+use tidings_campaign::lifecycle::{Action, CampaignState, DeliveryState, UnknownPolicy};
+use tidings_campaign::message::Mailbox;
+use tidings_campaign::schedule::{self, Schedule};
+use tidings_sender::pace::Rate;
+use tidings_sender::planner;
+use tidings_store::Store;
+use tidings_store::campaigns::{Campaign, NewCampaign};
+
+/// `tidings campaign …`
+#[derive(Debug, Subcommand)]
+pub enum CampaignCommand {
+    /// Make a campaign, as a draft, and print its id.
+    Create(CreateArgs),
+    /// Give it a time; `serve` (or `campaign send`) starts it then.
+    Schedule(ScheduleArgs),
+    /// Stop it for now, within two seconds.
+    Pause(IdArg),
+    /// Let it go on.
+    Resume(IdArg),
+    /// Stop it for good: what has not gone out never will.
+    Cancel(IdArg),
+    /// All campaigns, the newest first.
+    List,
+    /// Its state, what became of its deliveries, its rate and what limits it.
+    Show(IdArg),
+    /// Send it in the foreground, without a server, until it is finished or paused.
+    Send(IdArg),
+    /// The ledger, row by row.
+    Deliveries(DeliveriesArgs),
+    /// Decide about deliveries whose answer was lost.
+    Settle(SettleArgs),
+}
+
+/// The campaign's id.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct IdArg {
+    /// The campaign's id.
+    id: CampaignId,
+}
+
+/// `campaign create`
+#[derive(Args, Debug)]
+pub struct CreateArgs {
+    /// A name for people.
+    #[arg(long)]
+    name: String,
+    /// To whom; may be given several times.
+    #[arg(long = "list", required = true, num_args = 1..)]
+    lists: Vec<String>,
+    /// The template's name.
+    #[arg(long)]
+    template: String,
+    /// The subject, a Handlebars text; the template's own if not given.
+    #[arg(long)]
+    subject: Option<String>,
+    /// The sender: "Ann Example <ann@example.org>".
+    #[arg(long)]
+    from: String,
+    /// Where answers go, if not to the sender.
+    #[arg(long)]
+    reply_to: Option<String>,
+    /// The greatest rate: 50/s, 1000/min, 20000/h, 100000/day.
+    #[arg(long)]
+    rate: Option<Rate>,
+    /// What happens to a delivery whose answer was lost.
+    #[arg(long, value_enum, default_value_t = UnknownArg::Hold)]
+    unknown: UnknownArg,
+    /// How late it may start after an outage; later, it is held for a person.
+    #[arg(long, value_name = "SPAN", default_value = "1h")]
+    lateness: humantime::Duration,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum UnknownArg {
+    /// It waits for a person.
+    Hold,
+    /// It goes out again: the recipient may get it twice.
+    Resend,
+    /// It stays unknown.
+    Skip,
+}
+
+impl From<UnknownArg> for UnknownPolicy {
+    fn from(arg: UnknownArg) -> Self {
+        match arg {
+            UnknownArg::Hold => UnknownPolicy::Hold,
+            UnknownArg::Resend => UnknownPolicy::Resend,
+            UnknownArg::Skip => UnknownPolicy::Skip,
+        }
+    }
+}
+
+/// `campaign schedule`
+#[derive(Args, Debug)]
+pub struct ScheduleArgs {
+    /// The campaign's id.
+    id: CampaignId,
+    /// At once.
+    #[arg(long, conflicts_with_all = ["at", "timezone"], required_unless_present = "at")]
+    now: bool,
+    /// A local time: "2026-12-01 09:00".
+    #[arg(long, requires = "timezone")]
+    at: Option<String>,
+    /// Where that is the time: Europe/Berlin.
+    #[arg(long)]
+    timezone: Option<String>,
+}
+
+/// `campaign deliveries`
+#[derive(Args, Debug)]
+pub struct DeliveriesArgs {
+    /// The campaign's id.
+    id: CampaignId,
+    /// Only deliveries in this state.
+    #[arg(long, value_parser = state)]
+    state: Option<DeliveryState>,
+    /// How rows are written.
+    #[arg(long, value_enum, default_value_t = Format::Csv)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Csv,
+    Jsonl,
+}
+
+/// `campaign settle`
+#[derive(Args, Debug)]
+pub struct SettleArgs {
+    /// The campaign's id.
+    id: CampaignId,
+    /// Send the unknown deliveries again: their recipients may get it twice.
+    #[arg(long, required = true)]
+    resend_unknown: bool,
+}
+
+fn state(word: &str) -> Result<DeliveryState, String> {
+    let words = DeliveryState::ALL.map(DeliveryState::as_str).join(", ");
+    DeliveryState::parse(word).ok_or_else(|| format!("a delivery is one of {words}"))
+}
+
+/// Does what was asked.
+pub async fn run(command: CampaignCommand, context: &Context) -> anyhow::Result<()> {
+    let store = context.store().await?;
+    match command {
+        CampaignCommand::Create(args) => create(args, context, &store).await,
+        CampaignCommand::Schedule(args) => schedule(args, context, &store).await,
+        CampaignCommand::Pause(arg) => steer(arg.id, Action::Pause, context, &store).await,
+        CampaignCommand::Resume(arg) => steer(arg.id, Action::Resume, context, &store).await,
+        CampaignCommand::Cancel(arg) => steer(arg.id, Action::Cancel, context, &store).await,
+        CampaignCommand::List => list(context, &store).await,
+        CampaignCommand::Show(arg) => {
+            let shown = Shown::read(&store, arg.id, context).await?;
+            if context.json {
+                output::json(&shown)
+            } else {
+                shown.print()
+            }
+        }
+        CampaignCommand::Send(arg) => send::run(arg.id, context, store).await,
+        CampaignCommand::Deliveries(args) => deliveries(args, &store).await,
+        CampaignCommand::Settle(args) => settle(args, context, &store).await,
+    }
+}
+
+async fn create(args: CreateArgs, context: &Context, store: &Store) -> anyhow::Result<()> {
+    ensure!(!args.name.trim().is_empty(), "--name: a campaign needs a name");
+    Mailbox::parse(&args.from).with_context(|| format!("--from \"{}\"", args.from))?;
+    if let Some(reply_to) = &args.reply_to {
+        Mailbox::parse(reply_to).with_context(|| format!("--reply-to \"{reply_to}\""))?;
+    }
+    let template = store.find_template(&args.template).await?;
+    let template = template.with_context(|| {
+        format!(
+            "there is no template `{0}`: add it with `tidings template add {0} --html FILE`",
+            args.template
+        )
+    })?;
+    let subject = args
+        .subject
+        .or(template.subject)
+        .context("the template has no subject: give one with --subject")?;
+    let mut lists = Vec::new();
+    for name in &args.lists {
+        let id = store.find_list(name).await?;
+        let id = id.with_context(|| {
+            format!("there is no list `{name}`: import one with `tidings import … --list {name}`")
+        })?;
+        if !lists.contains(&id) {
+            lists.push(id);
+        }
+    }
+    let new = NewCampaign {
+        name: args.name.trim().to_owned(),
+        lists,
+        template: args.template,
+        subject,
+        sender: args.from,
+        reply_to: args.reply_to,
+        rate: args.rate.map(|rate| rate.to_string()),
+        unknown_policy: args.unknown.into(),
+        greatest_lateness: args.lateness.into(),
+    };
+    tidings_campaign::template::check_subject(&new.subject).context("--subject")?;
+    let id = store.create_campaign(&new, context.clock.now()).await?;
+    if context.json {
+        output::json(&serde_json::json!({ "id": id }))
+    } else {
+        output::line(id)
+    }
+}
+
+async fn schedule(args: ScheduleArgs, context: &Context, store: &Store) -> anyhow::Result<()> {
+    let campaign = store.get_campaign(args.id).await?;
+    let schedule = match (args.at, args.timezone) {
+        (Some(at), Some(zone)) => {
+            let schedule = schedule::parse(&at, &zone)?;
+            ensure!(
+                schedule.at > context.clock.now(),
+                "{at} in {zone} is over: choose a later time, or --now"
+            );
+            schedule
+        }
+        _ => Schedule {
+            at: context.clock.now(),
+            local: String::new(),
+            zone: "UTC".to_owned(),
+        },
+    };
+    // What cannot be sent is refused now, not when nobody looks.
+    planner::check_content(store, &campaign, &context.identity(store).await?).await?;
+    store.schedule_campaign(args.id, &schedule).await?;
+    if context.json {
+        let shown = Shown::read(store, args.id, context).await?;
+        return output::json(&shown);
+    }
+    let local = if schedule.local.is_empty() {
+        String::new()
+    } else {
+        format!(" ({} {})", schedule.local, schedule.zone)
+    };
+    output::line(format!("campaign {} starts at {}{local}", args.id, schedule.at))
+}
+
+async fn steer(id: CampaignId, action: Action, context: &Context, store: &Store) -> anyhow::Result<()> {
+    let state = store
+        .move_campaign(id, action, None)
+        .await
+        .with_context(|| format!("campaign {id}"))?;
+    if action == Action::Cancel {
+        const ROWS: i64 = 20_000;
+        while store.withhold_cancelled(id, ROWS, context.clock.now()).await? > 0 {}
+    }
+    if context.json {
+        let shown = Shown::read(store, id, context).await?;
+        return output::json(&shown);
+    }
+    output::line(format!("campaign {id} is {state}"))
+}
+
+async fn settle(args: SettleArgs, context: &Context, store: &Store) -> anyhow::Result<()> {
+    debug_assert!(args.resend_unknown, "the only way to settle, and required");
+    let n = store.resend_unknown(args.id, context.clock.now()).await?;
+    if context.json {
+        return output::json(&serde_json::json!({ "id": args.id, "resent": n }));
+    }
+    output::line(format!("{n} deliveries of campaign {} go out again", args.id))
+}
+
+async fn list(context: &Context, store: &Store) -> anyhow::Result<()> {
+    let mut shown = Vec::new();
+    for campaign in store.list_campaigns(&[]).await? {
+        shown.push(Shown::of(store, &campaign, context).await?);
+    }
+    if context.json {
+        return output::json(&shown);
+    }
+    for campaign in shown {
+        output::line(format!(
+            "{:>5}  {:<10} {:>9} planned {:>9} accepted  {}",
+            campaign.id, campaign.state, campaign.planned, campaign.outcomes.accepted, campaign.name
+        ))?;
+    }
+    Ok(())
+}
+
+async fn deliveries(args: DeliveriesArgs, store: &Store) -> anyhow::Result<()> {
+    const PAGE: i64 = 5000;
+    store.get_campaign(args.id).await?;
+    let mut after = Seq(0);
+    let out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut csv = csv::Writer::from_writer(out);
+    loop {
+        let page = store.list_deliveries(args.id, args.state, after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = Seq(last.seq);
+        for delivery in &page {
+            match args.format {
+                Format::Csv => csv.serialize(delivery)?,
+                Format::Jsonl => output::json(delivery)?,
+            }
+        }
+    }
+    csv.flush()?;
+    Ok(())
+}
+
+/// A campaign as `campaign show` tells it.
+#[derive(Debug, Serialize)]
+pub struct Shown {
+    /// Its id.
+    pub id: CampaignId,
+    /// For people.
+    pub name: String,
+    /// Where it stands.
+    pub state: CampaignState,
+    /// Why, if that needs a word.
+    pub reason: Option<String>,
+    /// How many deliveries were planned when it started.
+    pub planned: i64,
+    /// How many of them are in each state.
+    pub deliveries: serde_json::Map<String, serde_json::Value>,
+    #[serde(flatten)]
+    outcomes: Outcomes,
+    /// Attempts that ended, per second.
+    pub rate: f64,
+    /// Until all that is open has gone out at this rate.
+    pub eta_seconds: Option<f64>,
+    /// What keeps it from going faster.
+    pub binding_limit: Option<String>,
+    scheduled_at: Option<String>,
+}
+
+/// The counts once more, beside the others (`planned` there is how many there are in all).
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+struct Outcomes {
+    leased: i64,
+    on_wire: i64,
+    accepted: i64,
+    deferred: i64,
+    rejected: i64,
+    expired: i64,
+    withheld: i64,
+    unknown: i64,
+}
+
+impl Shown {
+    /// Reads the counters of a campaign.
+    pub async fn read(store: &Store, id: CampaignId, context: &Context) -> anyhow::Result<Shown> {
+        let campaign = store.get_campaign(id).await?;
+        Shown::of(store, &campaign, context).await
+    }
+
+    async fn of(store: &Store, campaign: &Campaign, context: &Context) -> anyhow::Result<Shown> {
+        let now = context.clock.now();
+        let counts: std::collections::HashMap<_, _> =
+            store.delivery_counts(campaign.id).await?.into_iter().collect();
+        let count = |state| counts.get(&state).copied().unwrap_or_default();
+        let range = store
+            .count_leased(campaign.id, now)
+            .await?
+            .min(count(DeliveryState::Planned));
+        let outcomes = Outcomes {
+            leased: count(DeliveryState::Leased) + range,
+            on_wire: count(DeliveryState::OnWire),
+            accepted: count(DeliveryState::Accepted),
+            deferred: count(DeliveryState::Deferred),
+            rejected: count(DeliveryState::Rejected),
+            expired: count(DeliveryState::Expired),
+            withheld: count(DeliveryState::Withheld),
+            unknown: count(DeliveryState::Unknown),
+        };
+        let planned = count(DeliveryState::Planned) - range;
+        let status = store
+            .send_status(campaign.id, now.minus(Duration::from_secs(5)))
+            .await?
+            .unwrap_or_default();
+        let open = planned + outcomes.leased + outcomes.on_wire;
+        let sending = campaign.state == CampaignState::Sending;
+        let mut deliveries = serde_json::Map::new();
+        deliveries.insert("planned".to_owned(), planned.into());
+        if let serde_json::Value::Object(others) = serde_json::to_value(outcomes)? {
+            deliveries.extend(others);
+        }
+        let rate = if sending { status.rate_per_second } else { 0.0 };
+        Ok(Shown {
+            id: campaign.id,
+            name: campaign.name.clone(),
+            state: campaign.state,
+            reason: campaign.state_reason.clone(),
+            planned: campaign.planned,
+            deliveries,
+            outcomes,
+            rate,
+            eta_seconds: (rate > 0.0).then(|| open as f64 / rate),
+            binding_limit: status.binding_limit.filter(|_| sending),
+            scheduled_at: campaign.schedule.as_ref().map(|schedule| schedule.at.to_string()),
+        })
+    }
+
+    fn print(&self) -> anyhow::Result<()> {
+        output::line(format!("campaign {}: {} ({})", self.id, self.name, self.state))?;
+        if let Some(reason) = &self.reason {
+            output::line(format!("  {reason}"))?;
+        }
+        for (state, n) in &self.deliveries {
+            if n.as_i64() != Some(0) {
+                output::line(format!("  {state:<10} {n:>10}"))?;
+            }
+        }
+        output::line(format!("  of {} deliveries", self.planned))?;
+        if self.state == CampaignState::Sending {
+            let eta = self
+                .eta_seconds
+                .map_or(String::new(), |eta| format!(", about {eta:.0} s to go"));
+            output::line(format!("  {:.0} a second{eta}", self.rate))?;
+        }
+        if let Some(limit) = &self.binding_limit {
+            output::line(format!("  limited by: {limit}"))?;
+        }
+        if self.outcomes.unknown > 0 {
+            output::line(format!(
+                "  {0} unknown: put on the wire, and the answer was lost. Look at them with `tidings campaign \
+                 deliveries {1} --state unknown`; `tidings campaign settle {1} --resend-unknown` sends them again.",
+                self.outcomes.unknown, self.id
+            ))?;
+        }
+        Ok(())
+    }
+
+    /// One line about how far it is.
+    pub fn progress(&self) -> String {
+        let done = self.planned
+            - self
+                .deliveries
+                .get("planned")
+                .and_then(serde_json::Value::as_i64)
+                .unwrap_or(0)
+            - self.outcomes.leased
+            - self.outcomes.on_wire
+            - self.outcomes.deferred;
+        let mut text = format!(
+            "{done} of {} done: {} accepted, {} rejected, {} deferred, {} unknown; {:.0}/s",
+            self.planned,
+            self.outcomes.accepted,
+            self.outcomes.rejected,
+            self.outcomes.deferred,
+            self.outcomes.unknown,
+            self.rate
+        );
+        if let Some(limit) = &self.binding_limit {
+            text.push_str("; limited by ");
+            text.push_str(limit);
+        }
+        text
+    }
+}
+
+/// The campaign if it can be sent now; else why not.
+pub fn check_sendable(campaign: &Campaign, now: tidings_campaign::time::Timestamp) -> anyhow::Result<()> {
+    match (campaign.state, &campaign.schedule) {
+        (CampaignState::Draft | CampaignState::Sending | CampaignState::Finished, _) => Ok(()),
+        (CampaignState::Scheduled, Some(schedule)) if schedule.at > now => {
+            bail!(
+                "campaign {} is scheduled for {}: it is not time yet",
+                campaign.id,
+                schedule.at
+            )
+        }
+        (CampaignState::Scheduled, _) => Ok(()),
+        (CampaignState::Paused | CampaignState::Held, _) => {
+            let reason = campaign
+                .state_reason
+                .as_deref()
+                .map(|why| format!(" ({why})"))
+                .unwrap_or_default();
+            bail!(
+                "campaign {0} is {1}{reason}: let it go on with `tidings campaign resume {0}`",
+                campaign.id,
+                campaign.state
+            )
+        }
+        (CampaignState::Cancelled, _) => bail!("campaign {} is cancelled", campaign.id),
+    }
+}

@@ -1,0 +1,58 @@
+//! `tidings check`: every fault of an installation at once.
+
+use crate::cli::Context;
+use crate::commands::relay;
+use crate::output;
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Finding {
+    part: String,
+    fault: Option<String>,
+}
+
+/// Checks everything and fails if anything is wrong. (A configuration that cannot be read has failed before.)
+pub async fn run(context: &Context) -> anyhow::Result<()> {
+    let mut findings = vec![Finding {
+        part: "configuration".to_owned(),
+        fault: None,
+    }];
+    let mut add = |part: String, outcome: anyhow::Result<()>| {
+        findings.push(Finding {
+            part,
+            fault: outcome.err().map(|error| format!("{error:#}")),
+        });
+    };
+    let store = context.store().await;
+    let identity = match &store {
+        Ok(store) => context.identity(store).await.map(drop),
+        Err(_) => Ok(()),
+    };
+    add("database".to_owned(), store.map(drop));
+    add("public_url".to_owned(), identity);
+    if context.config.relays.is_empty() {
+        add(
+            "relay".to_owned(),
+            Err(anyhow::anyhow!(
+                "none is configured: write [[relay]] into tidings.toml"
+            )),
+        );
+    }
+    for settings in &context.config.relays {
+        add(format!("relay {}", settings.name), relay::try_out(settings).await);
+    }
+    if context.json {
+        output::json(&findings)?;
+    } else {
+        for finding in &findings {
+            output::line(format!(
+                "{:<20} {}",
+                finding.part,
+                finding.fault.as_deref().unwrap_or("ok")
+            ))?;
+        }
+    }
+    let faults = findings.iter().filter(|finding| finding.fault.is_some()).count();
+    anyhow::ensure!(faults == 0, "{faults} of {} parts need attention", findings.len());
+    Ok(())
+}

@@ -1,0 +1,143 @@
+//! `tidings campaign send`: one campaign in the foreground, without a server.
+
+use crate::cli::Context;
+use crate::commands::campaign::{Shown, check_sendable};
+use crate::lifecycle;
+use crate::output;
+use anyhow::{Context as _, bail};
+use serde::Serialize;
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+use tidings_campaign::ids::CampaignId;
+use tidings_campaign::lifecycle::CampaignState;
+use tidings_campaign::schedule::{Due, due};
+use tidings_sender::planner;
+use tidings_sender::run::Identity;
+use tidings_sender::sender::{self, Scope, SenderSettings};
+use tidings_store::Store;
+use tidings_store::campaigns::Campaign;
+use tokio_util::sync::CancellationToken;
+
+#[derive(Serialize)]
+struct Sent {
+    #[serde(flatten)]
+    shown: Shown,
+    /// From the command's start to its end, planning included.
+    seconds: f64,
+    /// Attempts of this run that ended, per second of sending.
+    messages_per_second: f64,
+    plan_seconds: f64,
+}
+
+/// Sends the campaign until it is finished, paused, or told to stop by a signal.
+pub async fn run(id: CampaignId, context: &Context, store: Store) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let campaign = store.get_campaign(id).await?;
+    check_sendable(&campaign, context.clock.now())?;
+    let identity = context.identity(&store).await?;
+    let settings = sender_settings(context, identity)?;
+    let stop = lifecycle::stop_on_signals()?;
+    if matches!(campaign.state, CampaignState::Draft | CampaignState::Scheduled) {
+        start(&store, &campaign, &settings.identity, context).await?;
+    }
+    let plan_seconds = began.elapsed().as_secs_f64();
+    let before = ended(&Shown::read(&store, id, context).await?);
+    let sending = Instant::now();
+    let told = CancellationToken::new();
+    let progress = report_progress(store.clone(), id, context, told.clone());
+    let work = async {
+        let outcome = sender::run(
+            store.clone(),
+            context.clock.clone(),
+            settings,
+            Scope::One(id),
+            stop,
+        )
+        .await;
+        told.cancel();
+        outcome
+    };
+    let (outcome, ()) = tokio::join!(work, progress);
+    outcome?;
+    let shown = Shown::read(&store, id, context).await?;
+    let span = sending.elapsed().as_secs_f64();
+    let sent = Sent {
+        messages_per_second: (ended(&shown) - before) as f64 / span.max(0.001),
+        seconds: began.elapsed().as_secs_f64(),
+        plan_seconds,
+        shown,
+    };
+    store.close().await;
+    if context.json {
+        return output::json(&sent);
+    }
+    output::line(sent.shown.progress())?;
+    output::line(format!(
+        "campaign {id} is {}; {:.1} s, {:.0} messages a second",
+        sent.shown.state, sent.seconds, sent.messages_per_second
+    ))
+}
+
+async fn start(
+    store: &Store,
+    campaign: &Campaign,
+    identity: &Identity,
+    context: &Context,
+) -> anyhow::Result<()> {
+    if let Some(schedule) = &campaign.schedule
+        && let Due::TooLate(_) = due(schedule.at, campaign.greatest_lateness, context.clock.now())
+    {
+        bail!(
+            "its time, {}, was missed by more than it may be: schedule it again",
+            schedule.at
+        );
+    }
+    planner::start(store, campaign, identity, &context.clock).await?;
+    Ok(())
+}
+
+fn ended(shown: &Shown) -> i64 {
+    let count = |state: &str| {
+        shown
+            .deliveries
+            .get(state)
+            .and_then(serde_json::Value::as_i64)
+            .unwrap_or(0)
+    };
+    shown.planned - count("planned") - count("leased") - count("on_wire")
+}
+
+async fn report_progress(store: Store, id: CampaignId, context: &Context, done: CancellationToken) {
+    let terminal = std::io::stderr().is_terminal();
+    let every = Duration::from_secs(if terminal { 1 } else { 5 });
+    loop {
+        tokio::select! {
+            () = done.cancelled() => break,
+            () = tokio::time::sleep(every) => {}
+        }
+        if let Ok(shown) = Shown::read(&store, id, context).await {
+            let end = if terminal { "\x1b[K\r" } else { "\n" };
+            // Progress is a courtesy: nobody may be there to read it.
+            let _ = write!(std::io::stderr(), "{}{end}", shown.progress());
+        }
+    }
+    if terminal {
+        let _ = writeln!(std::io::stderr());
+    }
+}
+
+/// What the configuration says to a sender.
+pub fn sender_settings(context: &Context, identity: Identity) -> anyhow::Result<SenderSettings> {
+    let relay = context.config.relays.first().context(
+        "no relay is configured: write [[relay]] with name = \"…\" and url = \"smtps://user@smtp.example.com:465\" \
+         into tidings.toml",
+    )?;
+    Ok(SenderSettings {
+        relay: relay.clone(),
+        identity,
+        retry: context.config.retry,
+        lease: context.config.sending.lease,
+        owner: lifecycle::owner_name(&context.config.sending.node)?,
+        deadline: context.config.sending.deadline,
+    })
+}

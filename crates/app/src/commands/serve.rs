@@ -1,0 +1,62 @@
+//! `tidings serve`: pages, scheduler and sender in one process.
+
+use crate::cli::Context;
+use crate::commands::send::sender_settings;
+use crate::lifecycle;
+use crate::output;
+use anyhow::Context as _;
+use tidings_sender::planner;
+use tidings_sender::sender::{self, Scope};
+use tidings_store::Store;
+use tidings_web::{WebSettings, bind};
+use tokio_util::sync::CancellationToken;
+
+/// Serves until a signal comes or a part fails.
+pub async fn run(context: &Context) -> anyhow::Result<()> {
+    let store = context.store().await?;
+    let stop = lifecycle::stop_on_signals()?;
+    let announce = |addr: std::net::SocketAddr| output::line(format!("dashboard: http://{addr}/"));
+    serve(context, store, stop, announce).await
+}
+
+/// The server, also for the demo. `announce` is told where the dashboard is, once it answers.
+pub async fn serve(
+    context: &Context,
+    store: Store,
+    stop: CancellationToken,
+    announce: impl FnOnce(std::net::SocketAddr) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let identity = context.identity(&store).await?;
+    let settings = sender_settings(context, identity.clone())?;
+    let web = WebSettings {
+        listen: context.config.web.listen,
+        public_listen: context.config.web.public_listen,
+        public_url: identity.public_url.clone(),
+    };
+    let server = bind(store.clone(), identity.keys.clone(), context.clock.clone(), &web).await?;
+    announce(server.listen)?;
+    let clock = context.clock.clone();
+    // Whatever ends first ends the others.
+    let ends = |outcome: anyhow::Result<()>| {
+        stop.cancel();
+        outcome
+    };
+    let pages = async { ends(server.run(stop.cancelled()).await.context("web")) };
+    let planning = async {
+        ends(
+            planner::run(store.clone(), clock.clone(), identity, stop.clone())
+                .await
+                .context("scheduler"),
+        )
+    };
+    let sending = async {
+        ends(
+            sender::run(store.clone(), clock.clone(), settings, Scope::All, stop.clone())
+                .await
+                .context("sender"),
+        )
+    };
+    let (pages, planning, sending) = tokio::join!(pages, planning, sending);
+    store.close().await;
+    sending.and(planning).and(pages)
+}

@@ -1,0 +1,200 @@
+//! `tidings template`: adding, listing and looking at templates.
+
+use crate::output;
+use anyhow::{Context, anyhow, bail, ensure};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use tidings_campaign::address::EmailAddress;
+use tidings_campaign::merge::MergeData;
+use tidings_campaign::template::{
+    MAX_TEMPLATE, Source, TemplateError, Templates, check_html, check_name, check_recursion, check_subject,
+    check_text,
+};
+use tidings_campaign::time::Clock;
+use tidings_store::Store;
+use tidings_store::templates::TemplateSummary;
+
+/// The starter newsletter: what `template add NAME --starter` adds.
+pub(crate) const STARTER_HTML: &str = include_str!("../../../../templates/starter.html");
+/// The starter newsletter's subject.
+pub(crate) const STARTER_SUBJECT: &str = "{{default name \"Hello\"}}, the spring blends are here";
+
+/// Templates: Handlebars subjects, HTML and texts.
+#[derive(clap::Subcommand, Clone, Debug)]
+pub enum TemplateCommand {
+    /// Add a template, or replace the one of this name. Campaigns that have started keep what they started with.
+    Add(AddArgs),
+    /// List the templates.
+    List,
+    /// Show what one recipient would get.
+    Render(RenderArgs),
+}
+
+/// A template to be added.
+#[derive(clap::Args, Clone, Debug)]
+pub struct AddArgs {
+    /// Its name, by which campaigns and other templates refer to it: letters, digits, dots, hyphens, underscores.
+    name: String,
+    /// The file with the HTML.
+    #[arg(long, value_name = "FILE", required_unless_present = "starter")]
+    html: Option<PathBuf>,
+    /// The file with the text. Without it the text is made from the HTML.
+    #[arg(long, value_name = "FILE")]
+    text: Option<PathBuf>,
+    /// The subject for campaigns that do not have their own.
+    #[arg(long)]
+    subject: Option<String>,
+    /// Begin with the newsletter that comes with Tidings.
+    #[arg(long, conflicts_with_all = ["html", "text"])]
+    starter: bool,
+}
+
+/// What is to be shown to whom.
+#[derive(clap::Args, Clone, Debug)]
+pub struct RenderArgs {
+    /// The template's name.
+    name: String,
+    /// The recipient whose data is merged.
+    #[arg(long, value_name = "ADDRESS")]
+    recipient: String,
+    /// Which part; with --json there are always all of them.
+    #[arg(long, value_enum, default_value = "html")]
+    part: ShownPart,
+}
+
+/// A part of a newsletter.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShownPart {
+    /// The HTML.
+    Html,
+    /// The text.
+    Text,
+    /// The subject.
+    Subject,
+}
+
+/// Runs one of the commands.
+pub async fn run(command: TemplateCommand, store: &Store, clock: &Clock, json: bool) -> anyhow::Result<()> {
+    match command {
+        TemplateCommand::Add(args) => add(args, store, clock, json).await,
+        TemplateCommand::List => list(store, json).await,
+        TemplateCommand::Render(args) => render(args, store, json).await,
+    }
+}
+
+async fn add(args: AddArgs, store: &Store, clock: &Clock, json: bool) -> anyhow::Result<()> {
+    check_name(&args.name).map_err(|problem| anyhow!("template {}: {problem}", args.name))?;
+    let subject = args
+        .subject
+        .or_else(|| args.starter.then(|| STARTER_SUBJECT.to_owned()));
+    if let Some(subject) = &subject {
+        check_subject(subject).map_err(|error| TemplateError {
+            template: "--subject".to_owned(),
+            ..error
+        })?;
+    }
+    let mut source = Source {
+        name: args.name,
+        html: STARTER_HTML.to_owned(),
+        text: None,
+    };
+    if let Some(file) = &args.html {
+        source.html = read(file)?;
+        check_html(&source.name, &source.html, args.text.is_none()).map_err(|error| in_file(error, file))?;
+    }
+    if let Some(file) = &args.text {
+        let text = read(file)?;
+        check_text(&source.name, &text).map_err(|error| in_file(error, file))?;
+        source.text = Some(text);
+    }
+    let content = store.load_partials(source, "").await?;
+    check_recursion(&content)?;
+    store
+        .put_template(&content.template, subject.as_deref(), clock.now())
+        .await?;
+    let name = &content.template.name;
+    match json {
+        true => output::json(&json!({ "name": name, "subject": subject })),
+        false => output::line(format_args!("template {name} is stored")),
+    }
+}
+
+/// Errors name the file that the person has before them, not the template that it would have become.
+fn in_file(error: TemplateError, file: &Path) -> TemplateError {
+    TemplateError {
+        template: file.display().to_string(),
+        ..error
+    }
+}
+
+fn read(file: &Path) -> anyhow::Result<String> {
+    let shown = file.display();
+    let size = std::fs::metadata(file)
+        .with_context(|| format!("cannot read {shown}"))?
+        .len();
+    ensure!(
+        size <= MAX_TEMPLATE as u64,
+        "{shown}: {size} octets are too many, at most {MAX_TEMPLATE} are allowed"
+    );
+    let octets = std::fs::read(file).with_context(|| format!("cannot read {shown}"))?;
+    String::from_utf8(octets).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = good.iter().filter(|&&octet| octet == b'\n').count() + 1;
+        anyhow!("{shown}:{line}: this is not UTF-8: save the file as UTF-8")
+    })
+}
+
+async fn list(store: &Store, json: bool) -> anyhow::Result<()> {
+    let templates = store.list_templates().await?;
+    if json {
+        let shown = |t: &TemplateSummary| {
+            let updated_at = t.updated_at.to_string();
+            json!({ "name": t.name, "subject": t.subject, "has_text": t.has_text, "updated_at": updated_at })
+        };
+        return output::json(&templates.iter().map(shown).collect::<Vec<_>>());
+    }
+    for template in templates {
+        let subject = template.subject.unwrap_or_default();
+        output::line(format_args!(
+            "{:30}  {}  {subject}",
+            template.name, template.updated_at
+        ))?;
+    }
+    Ok(())
+}
+
+async fn render(args: RenderArgs, store: &Store, json: bool) -> anyhow::Result<()> {
+    let Some(template) = store.find_template(&args.name).await? else {
+        bail!(
+            "there is no template `{}`: `tidings template list` shows those that there are",
+            args.name
+        );
+    };
+    let address = EmailAddress::parse(&args.recipient)
+        .map_err(|error| anyhow!("--recipient: the address {} {error}", args.recipient))?;
+    let Some(recipient) = store.find_recipient(&address).await? else {
+        bail!("there is no recipient {address}: import one first");
+    };
+    let content = store
+        .load_partials(template.source, template.subject.as_deref().unwrap_or_default())
+        .await?;
+    let templates = Templates::compile(&content)?;
+    // There is no campaign yet, hence stand-ins for what would come from it; the link leads nowhere.
+    let rendered = templates.render(&MergeData {
+        recipient: &recipient,
+        unsubscribe_url: "https://news.example.com/u/sample",
+        campaign_name: &args.name,
+        campaign_subject: None,
+        list_name: Some("list"),
+    })?;
+    if json {
+        let (subject, html, text) = (rendered.subject, rendered.html, rendered.text);
+        return output::json(&json!({ "subject": subject, "html": html, "text": text }));
+    }
+    let part = match args.part {
+        ShownPart::Html => rendered.html,
+        ShownPart::Text => rendered.text,
+        ShownPart::Subject => rendered.subject,
+    };
+    output::line(part.replace("\r\n", "\n").trim_end())
+}

@@ -1,0 +1,145 @@
+//! Every setting as a variable: `TIDINGS_PUBLIC_URL`, `TIDINGS_RETRY_FIRST`, `TIDINGS_RELAY_URL` (of the first
+//! relay) and so on.
+
+use toml::{Table, Value};
+
+/// Section (empty for the top), key.
+type Setting = (&'static str, &'static str);
+
+const SETTINGS: &[Setting] = &[
+    ("", "public_url"),
+    ("relay", "name"),
+    ("relay", "url"),
+    ("relay", "password_file"),
+    ("relay", "password_env"),
+    ("relay", "max_sessions"),
+    ("relay", "rate"),
+    ("relay", "hello"),
+    ("mail", "return_path_domain"),
+    ("mail", "sender_id"),
+    ("web", "listen"),
+    ("web", "public_listen"),
+    ("retry", "first"),
+    ("retry", "factor"),
+    ("retry", "ceiling"),
+    ("retry", "give_up"),
+    ("sender", "lease"),
+    ("sender", "node"),
+    ("sender", "deadline"),
+];
+
+/// Read by the command line.
+const OPTIONS: &[&str] = &[
+    "TIDINGS_DATA",
+    "TIDINGS_CONFIG",
+    "TIDINGS_DATABASE",
+    "TIDINGS_JSON",
+];
+
+/// The settings among the variables. A variable that looks like a setting and is none is an error, since a typing
+/// error would otherwise pass unseen; `TIDINGS_TEST_…` is left to tests.
+pub(super) fn read(
+    variables: impl Iterator<Item = (String, String)>,
+) -> anyhow::Result<Vec<(Setting, String)>> {
+    let mut found = Vec::new();
+    for (name, value) in variables {
+        let Some(rest) = name.strip_prefix("TIDINGS_") else {
+            continue;
+        };
+        if OPTIONS.contains(&name.as_str()) || rest.starts_with("TEST_") {
+            continue;
+        }
+        let setting = SETTINGS.iter().find(|(section, key)| {
+            let full = if section.is_empty() {
+                (*key).to_owned()
+            } else {
+                format!("{section}_{key}")
+            };
+            full.eq_ignore_ascii_case(rest)
+        });
+        match setting {
+            Some(setting) => found.push((*setting, value)),
+            None => {
+                anyhow::bail!("the environment variable {name} is no setting of tidings; is it misspelt?")
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Puts the settings over the file's.
+pub(super) fn merge(mut table: Table, settings: Vec<(Setting, String)>) -> Table {
+    for ((section, key), text) in settings {
+        let value = match key {
+            "max_sessions" => text.parse().map_or(Value::String(text), Value::Integer),
+            "factor" => text.parse().map_or(Value::String(text), Value::Float),
+            _ => Value::String(text),
+        };
+        if let Some(place) = section_of(&mut table, section) {
+            place.insert(key.to_owned(), value);
+        }
+    }
+    table
+}
+
+fn section_of<'t>(table: &'t mut Table, section: &str) -> Option<&'t mut Table> {
+    match section {
+        "" => Some(table),
+        "relay" => {
+            let relays = table
+                .entry("relay")
+                .or_insert_with(|| Value::Array(Vec::new()))
+                .as_array_mut()?;
+            if relays.is_empty() {
+                relays.push(Value::Table(Table::from_iter([(
+                    "name".to_owned(),
+                    "default".into(),
+                )])));
+            }
+            relays.first_mut()?.as_table_mut()
+        }
+        section => table
+            .entry(section)
+            .or_insert_with(|| Value::Table(Table::new()))
+            .as_table_mut(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables(pairs: &[(&str, &str)]) -> anyhow::Result<Table> {
+        let found = read(
+            pairs
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        )?;
+        Ok(merge(Table::new(), found))
+    }
+
+    #[test]
+    fn every_setting_has_a_variable() {
+        let table = variables(&[
+            ("TIDINGS_PUBLIC_URL", "https://news.example.com"),
+            ("TIDINGS_RETRY_FIRST", "2s"),
+            ("TIDINGS_RELAY_URL", "smtp://127.0.0.1:25"),
+            ("TIDINGS_RELAY_MAX_SESSIONS", "5"),
+            ("HOME", "/root"),
+        ])
+        .unwrap();
+        assert_eq!(table["retry"]["first"].as_str(), Some("2s"));
+        assert_eq!(table["relay"][0]["name"].as_str(), Some("default"));
+        assert_eq!(table["relay"][0]["max_sessions"].as_integer(), Some(5));
+    }
+
+    #[test]
+    fn a_misspelt_variable_is_an_error() {
+        assert!(
+            variables(&[("TIDINGS_RETRI_FIRST", "2s")])
+                .unwrap_err()
+                .to_string()
+                .contains("TIDINGS_RETRI_FIRST")
+        );
+    }
+}

@@ -1,0 +1,45 @@
+//! Section `[web]`.
+
+use anyhow::Context;
+use serde::Deserialize;
+use std::net::SocketAddr;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WebSection {
+    listen: Option<String>,
+    public_listen: Option<String>,
+}
+
+/// The addresses of the pages.
+#[derive(Clone, Debug)]
+pub struct Web {
+    /// `listen`, `TIDINGS_WEB_LISTEN`: the dashboard and the public pages, on a loopback address.
+    pub listen: SocketAddr,
+    /// `public_listen`, `TIDINGS_WEB_PUBLIC_LISTEN`: the public pages alone.
+    pub public_listen: Option<SocketAddr>,
+}
+
+impl WebSection {
+    pub(super) fn check(self) -> anyhow::Result<Web> {
+        let read = |key: &str, text: String| {
+            text.parse().with_context(|| {
+                format!(
+                    "section [web]: {key} = \"{text}\" is not an address with a port, such as 127.0.0.1:8025"
+                )
+            })
+        };
+        let default = SocketAddr::from(([127, 0, 0, 1], 8025));
+        Ok(Web {
+            listen: self
+                .listen
+                .map(|text| read("listen", text))
+                .transpose()?
+                .unwrap_or(default),
+            public_listen: self
+                .public_listen
+                .map(|text| read("public_listen", text))
+                .transpose()?,
+        })
+    }
+}

@@ -1,0 +1,205 @@
+//! `tidings demo`: everything in one process, on temporary data, through a relay that misbehaves a little.
+
+mod sample;
+mod script;
+
+use crate::cli::Context;
+use crate::commands::campaign::Shown;
+use crate::commands::{import, serve, template};
+use crate::config::{Config, MailSection, Sending, Web};
+use crate::{lifecycle, output};
+use anyhow::Context as _;
+use clap::Args;
+use std::io::BufWriter;
+use std::path::Path;
+use std::time::Duration;
+use tidings_campaign::ids::CampaignId;
+use tidings_campaign::lifecycle::{CampaignState, UnknownPolicy};
+use tidings_campaign::schedule::Schedule;
+use tidings_campaign::template::Source;
+use tidings_campaign::time::Clock;
+use tidings_scripted_relay::ScriptedRelay;
+use tidings_sender::relay::{RelaySettings, TlsMode};
+use tidings_sender::retry::Retry;
+use tidings_store::Store;
+use tidings_store::campaigns::NewCampaign;
+use tokio_util::sync::CancellationToken;
+
+/// `tidings demo`
+#[derive(Args, Clone, Copy, Debug)]
+pub struct DemoArgs {
+    /// How many recipients the sample list has.
+    #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    recipients: u64,
+    /// The dashboard's port on 127.0.0.1; 0 takes a free one.
+    #[arg(long, default_value_t = 8025)]
+    port: u16,
+    /// End when the campaign is finished, instead of leaving the dashboard up.
+    #[arg(long)]
+    exit_when_finished: bool,
+}
+
+const LIST: &str = "readers";
+const NAME: &str = "Autumn letter";
+
+/// Runs the demo until it is interrupted, or until the campaign is finished.
+pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
+    let stop = lifecycle::stop_on_signals()?;
+    let folder = tempfile::tempdir().context("no temporary folder")?;
+    let relay = ScriptedRelay::start(script::script(args.recipients), ([127, 0, 0, 1], 0).into()).await?;
+    output::line(format!(
+        "relay:     {} (built in; refuses, defers and bounces some)",
+        relay.url()
+    ))?;
+    // The page's address is part of every message, so its port is taken before the first is made.
+    let port = free_port(args.port)?;
+    let context = context(folder.path(), &relay, port);
+    let store = context.store().await?;
+    let id = set_up(args, folder.path(), &store, &context).await?;
+    let announce = |addr: std::net::SocketAddr| {
+        output::line(format!("dashboard: http://{addr}/"))?;
+        output::line("sending; press Ctrl-C to end")
+    };
+    let watch = watch(args, id, store.clone(), &context, stop.clone());
+    let (served, watched) = tokio::join!(serve::serve(&context, store, stop.clone(), announce), watch);
+    relay.stop().await;
+    served.and(watched)
+}
+
+/// The wanted port, or one that is free if that is taken.
+fn free_port(wanted: u16) -> anyhow::Result<u16> {
+    let bind = |port| std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, port));
+    let listener = match bind(wanted) {
+        Ok(listener) => listener,
+        Err(_) => bind(0).context("no free port on 127.0.0.1")?,
+    };
+    Ok(listener.local_addr()?.port())
+}
+
+fn context(folder: &Path, relay: &ScriptedRelay, port: u16) -> Context {
+    let relay = RelaySettings {
+        name: "demo".to_owned(),
+        host: relay.addr().ip().to_string(),
+        port: relay.addr().port(),
+        tls: TlsMode::Never,
+        login: None,
+        max_sessions: 10,
+        rates: Vec::new(),
+        hello: "[127.0.0.1]".to_owned(),
+    };
+    let config = Config {
+        public_url: Some(format!("http://127.0.0.1:{port}")),
+        relays: vec![relay],
+        mail: MailSection::default(),
+        web: Web {
+            listen: ([127, 0, 0, 1], port).into(),
+            public_listen: None,
+        },
+        // Nobody watches a demo for five minutes.
+        retry: Retry {
+            first: Duration::from_secs(8),
+            ..Retry::default()
+        },
+        sending: Sending {
+            lease: Duration::from_secs(30),
+            deadline: Duration::from_secs(5),
+            node: "demo".to_owned(),
+        },
+    };
+    Context {
+        data: folder.to_owned(),
+        config,
+        database: format!("sqlite://{}", folder.join("demo.db").display()),
+        json: false,
+        clock: Clock::System,
+    }
+}
+
+async fn set_up(
+    args: DemoArgs,
+    folder: &Path,
+    store: &Store,
+    context: &Context,
+) -> anyhow::Result<CampaignId> {
+    let file = folder.join("sample.csv");
+    sample::write_sample(args.recipients, BufWriter::new(std::fs::File::create(&file)?))?;
+    let rejects = folder.join("rejects.csv");
+    let import = import::ImportArgs::of_file(file, LIST, rejects);
+    import::run(import, store, folder, &context.clock, false).await?;
+    let now = context.clock.now();
+    let starter = Source {
+        name: "starter".to_owned(),
+        html: template::STARTER_HTML.to_owned(),
+        text: None,
+    };
+    store.put_template(&starter, None, now).await?;
+    let list = store
+        .find_list(LIST)
+        .await?
+        .context("the import has made the list")?;
+    let new = NewCampaign {
+        name: NAME.to_owned(),
+        lists: vec![list],
+        template: starter.name,
+        subject: "{{default name \"Friend\"}}, what autumn brings".to_owned(),
+        sender: "Lindenhof Press <letters@lindenhof.example.org>".to_owned(),
+        reply_to: None,
+        rate: None,
+        unknown_policy: UnknownPolicy::Hold,
+        greatest_lateness: Duration::from_secs(3600),
+    };
+    let id = store.create_campaign(&new, now).await?;
+    store
+        .schedule_campaign(
+            id,
+            &Schedule {
+                at: now,
+                local: String::new(),
+                zone: "UTC".to_owned(),
+            },
+        )
+        .await?;
+    Ok(id)
+}
+
+/// Tells how it goes, and ends the demo if that was asked for.
+async fn watch(
+    args: DemoArgs,
+    id: CampaignId,
+    store: Store,
+    context: &Context,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(Duration::from_secs(2)) => {}
+        }
+        let shown = Shown::read(&store, id, context).await?;
+        if shown.planned > 0 {
+            output::line(shown.progress())?;
+        }
+        if matches!(
+            shown.state,
+            CampaignState::Finished | CampaignState::Held | CampaignState::Cancelled
+        ) {
+            let why = shown
+                .reason
+                .as_deref()
+                .map(|why| format!(": {why}"))
+                .unwrap_or_default();
+            output::line(format!("campaign \"{}\" is {}{why}", shown.name, shown.state))?;
+            if args.exit_when_finished {
+                stop.cancel();
+                anyhow::ensure!(
+                    shown.state == CampaignState::Finished,
+                    "the demo's campaign did not finish"
+                );
+            } else {
+                output::line("the dashboard stays up; press Ctrl-C to end")?;
+                stop.cancelled().await;
+            }
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Signals, logging, and what a process is called while it runs.
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::Level;
+
+/// Logs to standard error. There are no addresses above debug level.
+pub fn start_logging(verbose: u8) {
+    let level = match verbose {
+        0 => Level::WARN,
+        1 => Level::INFO,
+        2 => Level::DEBUG,
+        _ => Level::TRACE,
+    };
+    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_ansi(ansi)
+        .init();
+}
+
+/// A token that SIGTERM or SIGINT cancels. A second signal ends the process at once: leases give the rest back.
+pub fn stop_on_signals() -> anyhow::Result<CancellationToken> {
+    let token = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = token.clone();
+    tokio::spawn(async move {
+        for again in [false, true] {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if again {
+                std::process::exit(130);
+            }
+            stop.cancel();
+        }
+    });
+    Ok(token)
+}
+
+/// A name for the leases of this start of this process.
+pub fn owner_name(node: &str) -> anyhow::Result<String> {
+    let mut octets = [0; 8];
+    getrandom::fill(&mut octets).map_err(|error| anyhow::anyhow!("no random numbers: {error}"))?;
+    Ok(format!(
+        "{node}-{}-{:016x}",
+        std::process::id(),
+        u64::from_ne_bytes(octets)
+    ))
+}

@@ -1,0 +1,27 @@
+//! The `tidings` command: bulk e-mail campaigns without loss and without doubles.
+
+mod cli;
+mod commands;
+mod config;
+mod demo;
+mod lifecycle;
+mod output;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    lifecycle::start_logging(cli.verbose);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return output::fail(&anyhow::anyhow!("cannot start: {error}")),
+    };
+    let outcome = runtime.block_on(cli.run());
+    // A blocked reader of standard input must not keep the process from ending.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => output::fail(&error),
+    }
+}

@@ -1,0 +1,36 @@
+//! What goes to standard output, and how a failure is told.
+
+use serde::Serialize;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// One line on standard output. A reader that has gone away is not an error.
+pub fn line(text: impl std::fmt::Display) -> anyhow::Result<()> {
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// The one JSON document of `--json`.
+pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
+    line(serde_json::to_string(value)?)
+}
+
+/// Tells what happened, with its causes, without repeating itself.
+pub fn fail(error: &anyhow::Error) -> ExitCode {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if text.ends_with(&cause) {
+            continue;
+        }
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&cause);
+    }
+    // Nothing is left to be told if standard error is gone too.
+    let _ = writeln!(io::stderr(), "tidings: {text}");
+    ExitCode::FAILURE
+}
