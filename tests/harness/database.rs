@@ -1,0 +1,157 @@
+//! A fresh database for every test.
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// What the ledger is kept in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// One file, one machine.
+    Sqlite,
+    /// A server, many machines.
+    Postgres,
+}
+
+/// A database that no other test uses. On PostgreSQL it is dropped at the end.
+pub struct Database {
+    engine: Engine,
+    url: String,
+    runtime: tokio::runtime::Runtime,
+    dropped_at_end: Option<String>,
+}
+
+impl Database {
+    pub(crate) fn create(engine: Engine, folder: &Path) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime needs nothing but memory");
+        match engine {
+            Engine::Sqlite => {
+                let url = format!("sqlite://{}", folder.join("tidings.db").display());
+                Self {
+                    engine,
+                    url,
+                    runtime,
+                    dropped_at_end: None,
+                }
+            }
+            Engine::Postgres => {
+                let server = crate::from_xtask("TIDINGS_TEST_POSTGRES");
+                let name = unique_name();
+                let url = with_database(&server, &name);
+                let database = Self {
+                    engine,
+                    url,
+                    runtime,
+                    dropped_at_end: Some(name.clone()),
+                };
+                database.on_server(&format!("CREATE DATABASE {name}"));
+                database
+            }
+        }
+    }
+
+    /// As `--database` takes it.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Runs one statement beside the binary: to bring about what no command can.
+    pub fn execute(&self, statement: &str) {
+        let statement = AssertSqlSafe(statement.to_owned());
+        self.runtime.block_on(async {
+            match self.engine {
+                Engine::Sqlite => {
+                    let mut connection = SqliteConnection::connect(&self.url)
+                        .await
+                        .expect("the test's database");
+                    sqlx::raw_sql(statement)
+                        .execute(&mut connection)
+                        .await
+                        .map(|_| ())
+                }
+                Engine::Postgres => {
+                    let mut connection = PgConnection::connect(&self.url)
+                        .await
+                        .expect("the test's database");
+                    sqlx::raw_sql(statement)
+                        .execute(&mut connection)
+                        .await
+                        .map(|_| ())
+                }
+            }
+            .expect("a statement of a test");
+        });
+    }
+
+    /// The one number that a query gives.
+    pub fn number(&self, query: &str) -> i64 {
+        let query = AssertSqlSafe(query.to_owned());
+        self.runtime.block_on(async {
+            match self.engine {
+                Engine::Sqlite => {
+                    let mut connection = SqliteConnection::connect(&self.url)
+                        .await
+                        .expect("the test's database");
+                    sqlx::query_scalar(query).fetch_one(&mut connection).await
+                }
+                Engine::Postgres => {
+                    let mut connection = PgConnection::connect(&self.url)
+                        .await
+                        .expect("the test's database");
+                    sqlx::query_scalar(query).fetch_one(&mut connection).await
+                }
+            }
+            .expect("a query of a test")
+        })
+    }
+
+    /// Ends every connection to a PostgreSQL database from the server's side, as a restart of the server does.
+    pub fn cut_connections(&self) {
+        assert_eq!(self.engine, Engine::Postgres, "SQLite has no connections to cut");
+        self.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        );
+    }
+
+    fn on_server(&self, statement: &str) {
+        let server = crate::from_xtask("TIDINGS_TEST_POSTGRES");
+        let statement = AssertSqlSafe(statement.to_owned());
+        self.runtime.block_on(async {
+            let mut connection = PgConnection::connect(&server)
+                .await
+                .expect("the PostgreSQL of `cargo xtask test`");
+            sqlx::raw_sql(statement)
+                .execute(&mut connection)
+                .await
+                .expect("creating and dropping databases");
+        });
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        if let Some(name) = self.dropped_at_end.take() {
+            self.on_server(&format!("DROP DATABASE {name} WITH (FORCE)"));
+        }
+    }
+}
+
+fn unique_name() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!(
+        "tidings_{}_{}",
+        std::process::id(),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    )
+}
+
+fn with_database(server: &str, name: &str) -> String {
+    let (before, _) = server
+        .rsplit_once('/')
+        .expect("the admin URL ends with the name of a database");
+    format!("{before}/{name}")
+}

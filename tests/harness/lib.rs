@@ -1,0 +1,79 @@
+//! What the promises in `tests/promises` are written with: the real binary, a database of its own on either engine,
+//! and a relay that counts what it accepted.
+//!
+//! ```ignore
+//! on_both_engines!(every_recipient_gets_the_campaign, |app| {
+//!     app.import("readers", 100);
+//!     let campaign = app.campaign("readers");
+//!     let show = app.send(campaign);
+//!     assert_eq!(show.count("accepted"), 100);
+//!     assert_eq!(app.relay.accepted_by_recipient().len(), 100);
+//! });
+//! ```
+
+mod app;
+mod database;
+mod faultsink;
+mod process;
+mod random;
+mod relay;
+mod server;
+mod settings;
+mod show;
+mod small_disk;
+
+pub use app::App;
+pub use database::{Database, Engine};
+pub use faultsink::Faultsink;
+pub use process::{Output, Running};
+pub use random::Random;
+pub use relay::Relay;
+pub use server::Server;
+pub use settings::Settings;
+pub use show::{Show, assert_ledger_adds_up};
+pub use small_disk::SmallDisk;
+pub use tidings_scripted_relay as script;
+
+/// The value that `cargo xtask test` hands to the tests; without it the test fails and says so.
+fn from_xtask(variable: &str) -> String {
+    std::env::var(variable)
+        .unwrap_or_else(|_| panic!("{variable} is not set: run the tests with `cargo xtask test`"))
+}
+
+/// Calls `done` until it is true; panics with `what` when it is not within `seconds`.
+pub fn wait_until(what: &str, seconds: u64, mut done: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(seconds);
+    while !done() {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "after {seconds} s still not: {what}"
+        );
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+/// Writes one promise and has it tested on both engines: `name::sqlite` and `name::postgres`. The body gets a fresh
+/// [`App`].
+#[macro_export]
+macro_rules! on_both_engines {
+    ($name:ident, |$app:ident| $body:block) => {
+        mod $name {
+            #[allow(unused_imports, reason = "a promise need not use anything of its file")]
+            use super::*;
+
+            fn promise($app: &$crate::App) {
+                $body
+            }
+
+            #[test]
+            fn sqlite() {
+                promise(&$crate::App::start($crate::Engine::Sqlite));
+            }
+
+            #[test]
+            fn postgres() {
+                promise(&$crate::App::start($crate::Engine::Postgres));
+            }
+        }
+    };
+}

@@ -1,0 +1,54 @@
+//! The configuration file of a test.
+
+use std::fmt::Write;
+
+/// What a test may want otherwise in `tidings.toml`.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Sessions to the relay at once.
+    pub max_sessions: usize,
+    /// `[[relay]] rate`, for example `50/s`; unlimited if absent.
+    pub rate: Option<String>,
+    /// `[sender] lease`: how long a sender's claim outlives the sender.
+    pub lease: String,
+    /// `[retry] first`: how long a deferred delivery waits before its second attempt.
+    pub first_retry: String,
+    /// Whatever else the file is to contain, after the rest.
+    pub more: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            max_sessions: 8,
+            rate: None,
+            lease: "2s".to_owned(),
+            first_retry: "1s".to_owned(),
+            more: String::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// The text of `tidings.toml` for a relay at this address.
+    pub fn to_toml(&self, relay: std::net::SocketAddr) -> String {
+        let Settings {
+            max_sessions,
+            rate,
+            lease,
+            first_retry,
+            more,
+        } = self;
+        let mut text = format!(
+            "public_url = \"https://news.example.com\"\n\
+             \n[web]\nlisten = \"127.0.0.1:0\"\n\
+             \n[sender]\nlease = \"{lease}\"\n\
+             \n[retry]\nfirst = \"{first_retry}\"\n\
+             \n[[relay]]\nname = \"primary\"\nurl = \"smtp://{relay}?tls=never\"\nmax_sessions = {max_sessions}\n"
+        );
+        if let Some(rate) = rate {
+            writeln!(text, "rate = \"{rate}\"").expect("writing to a String");
+        }
+        text + "\n" + more
+    }
+}

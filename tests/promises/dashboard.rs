@@ -1,0 +1,151 @@
+//! The dashboard shows what happened, live, to nobody but this machine.
+
+use std::io::{BufRead, BufReader};
+use std::time::{Duration, Instant};
+use tidings_tests::script::{Reply, Rule, Script, Who};
+use tidings_tests::{App, Running, on_both_engines, wait_until};
+
+/// A running `tidings serve` and where its dashboard is.
+pub struct Served {
+    /// The process.
+    pub process: Running,
+    /// `http://127.0.0.1:PORT`, without a slash at the end.
+    pub url: String,
+}
+
+/// Starts `tidings serve` on a free port.
+pub fn serve(app: &App) -> Served {
+    app.configure(|settings| settings.more = "[web]\nlisten = \"127.0.0.1:0\"\n".to_owned());
+    let process = app.spawn(["serve"]);
+    let mut url = None;
+    wait_until("the dashboard's address is printed", 30, || {
+        let printed = process.stdout_so_far();
+        url = printed
+            .lines()
+            .find_map(|line| line.strip_prefix("dashboard: "))
+            .map(|url| url.trim_end_matches('/').to_owned());
+        url.is_some()
+    });
+    Served {
+        process,
+        url: url.unwrap(),
+    }
+}
+
+/// An agent that takes every status for an answer and follows nothing.
+pub fn browser() -> ureq::Agent {
+    let config = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .build();
+    config.new_agent()
+}
+
+/// Status and body of a page.
+pub fn get(url: &str) -> (u16, String) {
+    let mut answer = browser().get(url).call().unwrap();
+    (
+        answer.status().as_u16(),
+        answer.body_mut().read_to_string().unwrap(),
+    )
+}
+
+/// The next snapshot of the event stream for which `enough` says yes.
+fn snapshot(served: &Served, enough: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+    let answer = browser().get(format!("{}/events", served.url)).call().unwrap();
+    assert_eq!(answer.headers()["content-type"], "text/event-stream");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    for line in BufReader::new(answer.into_body().into_reader()).lines() {
+        let line = line.unwrap();
+        let Some(json) = line.strip_prefix("data: ") else {
+            continue;
+        };
+        let snapshot: serde_json::Value = serde_json::from_str(json).unwrap();
+        if enough(&snapshot) {
+            return snapshot;
+        }
+        assert!(Instant::now() < deadline, "not in time; the last one: {snapshot}");
+    }
+    panic!("the event stream ended");
+}
+
+on_both_engines!(a_sent_campaign_shows_with_its_bounces_by_class, |app| {
+    let refuse =
+        |code, enhanced, text, who| Rule::rcpt(Reply::new(code, enhanced, text)).to(Who::address(who));
+    app.relay.follow(
+        Script::accepting()
+            .rule(refuse(550, "5.1.1", "no such user", "reader1@example.org"))
+            .rule(refuse(550, "5.1.1", "no such user", "reader2@example.org"))
+            .rule(refuse(554, "5.7.1", "blocked for spam", "reader3@example.org")),
+    );
+    app.import("readers", 50);
+    let campaign = app.campaign("readers");
+    app.send(campaign);
+
+    let served = serve(app);
+    let (status, page) = get(&served.url);
+    assert_eq!(status, 200);
+    for words in ["Spring news", "finished", "50 of 50 done"] {
+        assert!(page.contains(words), "no `{words}` in {page}");
+    }
+    let live = snapshot(&served, |_| true);
+    let texts = &live["campaigns"][0]["texts"];
+    assert_eq!(
+        (&texts["hard"], &texts["block"], &texts["bounced"]),
+        (&"2".into(), &"1".into(), &"3".into())
+    );
+
+    let (status, page) = get(&format!("{}/campaigns/{campaign}", served.url));
+    assert_eq!(status, 200);
+    assert!(page.contains("primary") && page.contains("hard"), "{page}");
+    assert_eq!(get(&format!("{}/campaigns/999", served.url)).0, 404);
+    assert_eq!(
+        get(&format!("{}/health", served.url)),
+        (200, r#"{"database":"ok"}"#.to_owned())
+    );
+});
+
+on_both_engines!(the_rate_is_live_while_mail_flows, |app| {
+    app.relay.follow(Script::accepting().pace(100.0));
+    app.import("readers", 1500);
+    let campaign = app.campaign("readers");
+    let served = serve(app);
+    app.run(["campaign", "schedule", &campaign.to_string(), "--now"])
+        .succeeded();
+    let live = snapshot(&served, |live| {
+        let rate = live["rate"].as_str().unwrap().replace(',', "");
+        rate.parse::<f64>().unwrap() > 20.0
+    });
+    assert_eq!(live["campaigns"][0]["state"], "sending");
+});
+
+on_both_engines!(an_open_dashboard_does_not_keep_the_server_from_stopping, |app| {
+    let served = serve(app);
+    let open = browser().get(format!("{}/events", served.url)).call().unwrap();
+    let asked = Instant::now();
+    served.process.sigterm();
+    served.process.wait(Duration::from_secs(15)).succeeded();
+    assert!(
+        asked.elapsed() < Duration::from_secs(8),
+        "it stopped only after {:?}",
+        asked.elapsed()
+    );
+    drop(open);
+});
+
+on_both_engines!(a_foreign_name_for_this_machine_shows_nothing, |app| {
+    let served = serve(app);
+    let answer = browser()
+        .get(&served.url)
+        .header("Host", "rebound.example.net")
+        .call()
+        .unwrap();
+    assert_eq!(answer.status().as_u16(), 421);
+});
+
+on_both_engines!(the_dashboard_is_never_shown_to_the_network, |app| {
+    app.configure(|settings| settings.more = "[web]\nlisten = \"0.0.0.0:0\"\n".to_owned());
+    app.run(["serve"])
+        .failed_with(1)
+        .says(&["0.0.0.0:0", "loopback", "public_listen"]);
+});

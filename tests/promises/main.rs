@@ -1,0 +1,15 @@
+//! What Tidings promises, one file per promise, through the real binary. Run with `cargo xtask test`.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod bad_input;
+mod campaigns;
+mod crash;
+mod dashboard;
+mod disk_full;
+mod layers;
+mod messages;
+mod migrations;
+mod relay_faults;
+mod stop;
+mod unsubscribe;

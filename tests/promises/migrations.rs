@@ -1,0 +1,42 @@
+//! One schema on two engines, and never a step into a database of the future.
+
+use std::path::Path;
+use tidings_tests::{Engine, on_both_engines};
+
+#[test]
+fn both_engines_have_the_same_migrations() {
+    let names = |engine: &str| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../migrations")
+            .join(engine);
+        let files = std::fs::read_dir(&folder).unwrap();
+        let mut names: Vec<String> = files
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+    assert!(!names("sqlite").is_empty());
+    assert_eq!(names("sqlite"), names("postgres"));
+}
+
+on_both_engines!(a_database_is_opened_again_as_it_was, |app| {
+    app.import("readers", 3);
+    let campaign = app.campaign("readers");
+    assert_eq!(app.show(campaign).0, app.show(campaign).0);
+    assert_eq!(app.database.number("SELECT count(*) FROM recipients"), 3);
+});
+
+on_both_engines!(a_database_of_a_newer_version_is_refused, |app| {
+    app.import("readers", 3);
+    let nothing = match app.engine {
+        Engine::Sqlite => "x''",
+        Engine::Postgres => "''::bytea",
+    };
+    app.database.execute(&format!(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         VALUES (9999, 'of the future', TRUE, {nothing}, 0)"
+    ));
+    app.run(["campaign", "list"]).failed_with(1).says(&["newer"]);
+    assert_eq!(app.database.number("SELECT count(*) FROM recipients"), 3);
+});

@@ -1,0 +1,162 @@
+//! Stopping takes effect in seconds and loses nothing.
+
+use std::time::{Duration, Instant};
+use tidings_tests::script::Script;
+use tidings_tests::{App, Running, Show, assert_ledger_adds_up, on_both_engines};
+
+/// The promise is two seconds; a busy machine gets more.
+const EFFECT: Duration = Duration::from_secs(4);
+
+/// A campaign to 2,000 recipients of which some are sent and most are not.
+fn in_mid_send(app: &App) -> (i64, Running) {
+    app.relay.follow(Script::accepting().pace(100.0));
+    app.import("readers", 2000);
+    let campaign = app.campaign("readers");
+    let sending = app.start_sending(campaign);
+    tidings_tests::wait_until("mail flows", 30, || app.relay.accepted_count() >= 100);
+    (campaign, sending)
+}
+
+/// Panics unless the relay has seen the last message within [`EFFECT`].
+fn assert_mail_stops(app: &App) {
+    std::thread::sleep(EFFECT);
+    let count = app.relay.accepted_count();
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(app.relay.accepted_count(), count, "mail still flows");
+    assert!(count < 2000, "everything was sent");
+}
+
+on_both_engines!(
+    a_sender_asked_to_stop_finishes_what_is_on_the_wire_and_gives_back_the_rest,
+    |app| {
+        let (campaign, sending) = in_mid_send(app);
+        let asked = Instant::now();
+        sending.sigterm();
+        sending.wait(Duration::from_secs(15)).succeeded();
+        assert!(
+            asked.elapsed() < Duration::from_secs(12),
+            "it stopped only after {:?}",
+            asked.elapsed()
+        );
+
+        let show = app.show(campaign);
+        assert_ledger_adds_up(&show);
+        assert_eq!(
+            (show.count("on_wire"), show.count("leased"), show.count("unknown")),
+            (0, 0, 0),
+            "{show}"
+        );
+        assert_eq!(
+            show.count("accepted"),
+            app.relay.accepted_count() as u64,
+            "{show}"
+        );
+
+        app.relay.follow(Script::accepting());
+        let show = app.send(campaign);
+        assert_eq!(
+            (show.state(), show.count("accepted")),
+            ("finished", 2000),
+            "{show}"
+        );
+        assert_eq!(app.relay.reached_once().len(), 2000);
+    }
+);
+
+on_both_engines!(what_a_stopped_sender_gave_back_goes_out_at_once, |app| {
+    app.configure(|settings| settings.lease = "60s".to_owned());
+    let (campaign, sending) = in_mid_send(app);
+    sending.sigterm();
+    sending.wait(Duration::from_secs(15)).succeeded();
+    app.relay.follow(Script::accepting());
+    let begun = Instant::now();
+    app.send(campaign);
+    assert!(
+        begun.elapsed() < Duration::from_secs(45),
+        "it waited for leases that were given back"
+    );
+});
+
+on_both_engines!(
+    a_campaign_paused_from_elsewhere_stops_within_seconds_and_goes_on_when_resumed,
+    |app| {
+        let (campaign, sending) = in_mid_send(app);
+        app.steer(campaign, "pause");
+        assert_mail_stops(app);
+        let ended = Show(sending.wait(Duration::from_secs(10)).succeeded().json());
+        assert_eq!(ended.state(), "paused", "{ended}");
+        let show = app.show(campaign);
+        assert_ledger_adds_up(&show);
+        assert_eq!((show.count("on_wire"), show.count("unknown")), (0, 0), "{show}");
+
+        app.relay.follow(Script::accepting());
+        app.steer(campaign, "resume");
+        let show = app.send(campaign);
+        assert_eq!(
+            (show.state(), show.count("accepted")),
+            ("finished", 2000),
+            "{show}"
+        );
+        assert_eq!(app.relay.reached_once().len(), 2000);
+    }
+);
+
+on_both_engines!(
+    a_cancelled_campaign_stops_within_seconds_and_never_goes_on,
+    |app| {
+        let (campaign, sending) = in_mid_send(app);
+        app.steer(campaign, "cancel");
+        assert_mail_stops(app);
+        sending.wait(Duration::from_secs(10)).succeeded();
+        let show = app.show(campaign);
+        assert_eq!(show.state(), "cancelled", "{show}");
+        assert_ledger_adds_up(&show);
+        let sent = app.relay.accepted_count();
+
+        app.run(["campaign", "resume", &campaign.to_string()])
+            .failed_with(1)
+            .says(&["cancelled"]);
+        app.run(["campaign", "send", &campaign.to_string()])
+            .failed_with(1)
+            .says(&["cancelled"]);
+        assert_eq!(app.relay.accepted_count(), sent);
+    }
+);
+
+on_both_engines!(
+    who_unsubscribes_during_a_slow_campaign_gets_no_mail_from_it,
+    |app| {
+        app.relay.follow(Script::accepting().keep_content(10_000_000));
+        app.import("readers", 300);
+        app.send(app.campaign("readers"));
+        let path = unsubscribe_path(&app.relay.contents_for("reader300@example.org")[0]);
+        let server = app.serve();
+
+        app.relay.follow(Script::accepting().pace(30.0));
+        let campaign = app.campaign("readers");
+        let sending = app.start_sending(campaign);
+        tidings_tests::wait_until("mail flows", 30, || app.relay.accepted_count() >= 310);
+        let (status, body) = server.post(&path, "List-Unsubscribe=One-Click");
+        assert_eq!(status, 200, "{body}");
+        let show = Show(sending.wait(App::PATIENCE).succeeded().json());
+
+        assert_eq!(
+            (show.count("accepted"), show.count("withheld")),
+            (299, 1),
+            "{show}"
+        );
+        assert_eq!(
+            app.addresses(campaign, "withheld"),
+            ["reader300@example.org".to_owned()].into()
+        );
+        assert_eq!(app.relay.accepted_by_recipient()["reader300@example.org"], 1);
+    }
+);
+
+/// The path of the https link in List-Unsubscribe.
+fn unsubscribe_path(content: &str) -> String {
+    let (_, rest) = content
+        .split_once("List-Unsubscribe: <https://news.example.com")
+        .unwrap();
+    rest.split_once('>').unwrap().0.to_owned()
+}

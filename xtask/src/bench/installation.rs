@@ -1,0 +1,155 @@
+//! A fresh installation of the release build, with recipients of our own making.
+
+use crate::workspace::{self, Profile};
+use anyhow::{Context, bail};
+use std::io::{BufWriter, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+
+const CITIES: [&str; 8] = [
+    "Springfield",
+    "Riverton",
+    "Fairview",
+    "Greenville",
+    "Bristol",
+    "Clinton",
+    "Salem",
+    "Georgetown",
+];
+const PLANS: [&str; 3] = ["basic", "plus", "premium"];
+
+/// The binary with a data folder that is gone afterwards.
+pub struct Installation {
+    binary: PathBuf,
+    folder: TempDir,
+}
+
+impl Installation {
+    /// Builds the binary if need be. `relay`: where its mail goes.
+    pub fn new(relay: Option<SocketAddr>) -> anyhow::Result<Self> {
+        let binary = workspace::build_binary(Profile::Release)?;
+        let folder = tempfile::Builder::new().prefix("tidings-bench-").tempdir()?;
+        let installation = Self { binary, folder };
+        if let Some(relay) = relay {
+            let text = format!(
+                "public_url = \"https://news.example.com\"\n\n[[relay]]\nname = \"sink\"\n\
+                 url = \"smtp://{relay}?tls=never\"\nmax_sessions = {}\n",
+                super::sink::SESSIONS
+            );
+            std::fs::write(installation.folder().join("tidings.toml"), text)?;
+        }
+        Ok(installation)
+    }
+
+    /// Its data folder.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A command line of the binary, with `--json`.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.binary);
+        command
+            .arg("--data")
+            .arg(self.folder())
+            .arg("--json")
+            .args(arguments);
+        command
+    }
+
+    /// Runs a command and reads what it prints.
+    pub fn run(&self, arguments: &[&str]) -> anyhow::Result<serde_json::Value> {
+        let output = self.command(arguments).output()?;
+        if !output.status.success() {
+            bail!(
+                "tidings {}: {}",
+                arguments.join(" "),
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        if output.stdout.is_empty() {
+            return Ok(serde_json::Value::Null);
+        }
+        serde_json::from_slice(&output.stdout)
+            .with_context(|| format!("the output of tidings {}", arguments.join(" ")))
+    }
+
+    /// Imports `recipients` recipients and creates a campaign of 10 KB for them; returns its id.
+    pub fn campaign(&self, recipients: usize) -> anyhow::Result<String> {
+        let file = self.folder().join("recipients.csv");
+        write_recipients(&file, recipients)?;
+        self.run(&["import", &file.to_string_lossy(), "--list", "readers"])?;
+        std::fs::remove_file(&file)?;
+        let html = self.folder().join("newsletter.html");
+        std::fs::write(&html, newsletter())?;
+        self.run(&["template", "add", "newsletter", "--html", &html.to_string_lossy()])?;
+        let created = self.run(&[
+            "campaign",
+            "create",
+            "--name",
+            "Benchmark",
+            "--list",
+            "readers",
+            "--template",
+            "newsletter",
+            "--subject",
+            "News for {{name}}",
+            "--from",
+            "Example News <news@example.com>",
+        ])?;
+        Ok(created["id"]
+            .as_i64()
+            .context("`campaign create` prints no id")?
+            .to_string())
+    }
+}
+
+/// Writes a CSV of four columns: e-mail, name, city, plan.
+pub fn write_recipients(file: &Path, recipients: usize) -> anyhow::Result<()> {
+    let mut out = BufWriter::new(std::fs::File::create(file)?);
+    writeln!(out, "email,name,city,plan")?;
+    for i in 0..recipients {
+        let (city, plan) = (CITIES[i % CITIES.len()], PLANS[i % PLANS.len()]);
+        writeln!(
+            out,
+            "reader{i}@example{}.test,Reader Number {i},{city},{plan}",
+            i % 50
+        )?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// 10 KB of HTML with the name and two attributes merged and five links.
+fn newsletter() -> String {
+    let mut html = String::from(
+        "<!DOCTYPE html>\n<html><head><title>News</title></head>\n<body style=\"font-family: sans-serif\">\n\
+         <h1>Dear {{name}},</h1>\n<p>as a reader in {{city}} with the plan {{plan}} you get this first.</p>\n",
+    );
+    for link in 1..=4 {
+        html.push_str(&format!(
+            "<p><a href=\"https://news.example.com/article/{link}\">Read article {link}</a></p>\n"
+        ));
+    }
+    let closing = "<p><a href=\"{{unsubscribe_url}}\">Unsubscribe</a></p>\n</body></html>\n";
+    let paragraph = "<p style=\"color: #333; line-height: 1.5\">The river rose in the night and was back in its bed \
+                     by noon; nobody in the valley had expected anything else of it.</p>\n";
+    while html.len() + paragraph.len() + closing.len() <= 10_240 {
+        html.push_str(paragraph);
+    }
+    html + closing
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newsletter_is_ten_kilobytes_with_five_links() {
+        let html = newsletter();
+        assert!((10_000..=10_240).contains(&html.len()), "{}", html.len());
+        assert_eq!(html.matches("<a href").count(), 5);
+    }
+}

@@ -1,0 +1,59 @@
+//! `cargo xtask bench`: figures for docs/benchmarks.md, each beside something that is not ours, run in the same minutes.
+
+mod campaign;
+mod import;
+mod installation;
+mod machine;
+mod meter;
+mod sink;
+
+use anyhow::bail;
+
+/// How often each side of a comparison is run.
+const ROUNDS: usize = 3;
+
+/// Runs one benchmark and prints its lines for docs/benchmarks.md on standard output.
+pub fn run(which: &str) -> anyhow::Result<()> {
+    let table = match which {
+        "send" => campaign::send()?,
+        "plan" => campaign::plan()?,
+        "memory" => campaign::memory()?,
+        "import" => import::run()?,
+        other => bail!("no benchmark `{other}`: there are send, import, plan and memory"),
+    };
+    report(&format!("Machine: {}", machine::describe()));
+    report(&format!("\nCommand: `cargo xtask bench {which}`\n"));
+    report(&table);
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are what this command is for")]
+fn report(text: &str) {
+    println!("{text}");
+}
+
+/// The middle one of an odd number of figures.
+fn median(figures: impl IntoIterator<Item = f64>) -> f64 {
+    let mut figures: Vec<f64> = figures.into_iter().collect();
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
+
+/// All figures, for showing how far they lie apart.
+fn spread(figures: &[f64]) -> String {
+    figures
+        .iter()
+        .map(|figure| format!("{figure:.0}"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_not_moved_by_one_wild_figure() {
+        assert_eq!(median([10.0, 1000.0, 11.0]), 11.0);
+    }
+}

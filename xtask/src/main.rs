@@ -1,0 +1,34 @@
+//! Chores of the project: `cargo xtask test` and `cargo xtask bench`.
+
+use anyhow::bail;
+use std::process::ExitCode;
+
+mod bench;
+mod components;
+mod postgres;
+mod test;
+mod workspace;
+
+const USAGE: &str = "\
+usage: cargo xtask test [-p PACKAGE]... [FILTER]...   build, start a PostgreSQL of its own, run every test, clean up
+       cargo xtask bench send|import|plan|memory      measure, and print the lines for docs/benchmarks.md";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match run(&words) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(words: &[&str]) -> anyhow::Result<()> {
+    match words {
+        ["test", rest @ ..] => test::run(&test::Selection::parse(rest)?),
+        ["bench", which] => bench::run(which),
+        _ => bail!("{USAGE}"),
+    }
+}

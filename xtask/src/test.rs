@@ -1,0 +1,136 @@
+//! `cargo xtask test`: everything that the tests need, then the tests, then nothing left behind.
+
+use crate::components::{self, Component};
+use crate::postgres::Cluster;
+use crate::workspace::{self, Profile};
+use anyhow::{Context, bail};
+use std::os::unix::process::CommandExt;
+use std::process::Stdio;
+use std::time::Instant;
+
+/// Which tests are run; empty means all.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    packages: Vec<String>,
+    filters: Vec<String>,
+}
+
+impl Selection {
+    /// Reads `[-p PACKAGE]... [FILTER]...`.
+    pub fn parse(words: &[&str]) -> anyhow::Result<Self> {
+        let mut selection = Self::default();
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            match *word {
+                "-p" | "--package" => {
+                    let package = words
+                        .next()
+                        .with_context(|| format!("{word} needs the name of a package"))?;
+                    selection.packages.push((*package).to_owned());
+                }
+                option if option.starts_with('-') => {
+                    bail!("`{option}` is not an option of `cargo xtask test`")
+                }
+                filter => selection.filters.push(filter.to_owned()),
+            }
+        }
+        Ok(selection)
+    }
+
+    fn cargo_arguments(&self) -> Vec<&str> {
+        let mut arguments = vec!["test"];
+        match self.packages.as_slice() {
+            [] => arguments.push("--workspace"),
+            packages => arguments.extend(packages.iter().flat_map(|package| ["--package", package])),
+        }
+        arguments.push("--");
+        arguments.extend(self.filters.iter().map(String::as_str));
+        arguments
+    }
+}
+
+/// Runs the selected tests. An absent component is a failure, never a skip.
+pub fn run(selection: &Selection) -> anyhow::Result<()> {
+    let phase = Phase::begin("components");
+    components::require(&Component::ALL)?;
+    phase.end();
+
+    let phase = Phase::begin("binary");
+    let binary = workspace::build_binary(Profile::Debug)?;
+    phase.end();
+
+    let phase = Phase::begin("PostgreSQL");
+    let mut cluster = Cluster::start()?;
+    phase.end();
+
+    let phase = Phase::begin("tests");
+    // A process group of its own, so that the cluster's keeper can end the tests with everything they started.
+    let mut tests = workspace::cargo()
+        .args(selection.cargo_arguments())
+        .env("TIDINGS_TEST_POSTGRES", cluster.url())
+        .env("TIDINGS_TEST_BINARY", binary)
+        .env("TMPDIR", cluster.temporary_folder())
+        .stdin(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .context("cargo test")?;
+    let status = cluster.wait_for(&mut tests).context("cargo test")?;
+    phase.end();
+
+    drop(cluster);
+    if !status.success() {
+        bail!("tests failed");
+    }
+    Ok(())
+}
+
+/// A line on stderr when a phase begins and one when it is done.
+struct Phase {
+    name: &'static str,
+    begun: Instant,
+}
+
+impl Phase {
+    fn begin(name: &'static str) -> Self {
+        eprintln!("xtask: {name} …");
+        Self {
+            name,
+            begun: Instant::now(),
+        }
+    }
+
+    fn end(self) {
+        eprintln!(
+            "xtask: {}: done in {:.1} s",
+            self.name,
+            self.begun.elapsed().as_secs_f64()
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_words_every_test_of_the_workspace_is_run() {
+        assert_eq!(
+            Selection::parse(&[]).unwrap().cargo_arguments(),
+            ["test", "--workspace", "--"]
+        );
+    }
+
+    #[test]
+    fn packages_and_filters_narrow_the_run() {
+        let selection = Selection::parse(&["-p", "tidings-store", "lease", "import"]).unwrap();
+        assert_eq!(
+            selection.cargo_arguments(),
+            ["test", "--package", "tidings-store", "--", "lease", "import"]
+        );
+    }
+
+    #[test]
+    fn an_option_that_does_not_exist_is_refused() {
+        assert!(Selection::parse(&["--fast"]).is_err());
+    }
+}
