@@ -86,16 +86,16 @@ impl App {
 
     /// The command line of the binary for this installation, to be started by the test itself.
     pub fn command<A: AsRef<str>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
-        let mut command = Command::new(crate::from_xtask("TIDINGS_TEST_BINARY"));
-        command
-            .current_dir(self.folder())
-            .arg("--data")
-            .arg(self.folder());
+        let mut words = self.prefix.borrow().clone();
+        words.push(crate::from_xtask("TIDINGS_TEST_BINARY"));
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).arg("--data").arg(self.folder());
         command.args(["--database", self.database.url()]);
         command.args(arguments.into_iter().map(|a| a.as_ref().to_owned()));
-        command
-            .env_remove("TIDINGS_TEST_POSTGRES")
-            .env_remove("TIDINGS_TEST_BINARY");
+        for (setting, _) in std::env::vars().filter(|(name, _)| name.starts_with("TIDINGS_")) {
+            command.env_remove(setting);
+        }
+        command.current_dir(self.folder());
         command
     }
 

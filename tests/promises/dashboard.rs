@@ -15,7 +15,6 @@ pub struct Served {
 
 /// Starts `tidings serve` on a free port.
 pub fn serve(app: &App) -> Served {
-    app.configure(|settings| settings.more = "[web]\nlisten = \"127.0.0.1:0\"\n".to_owned());
     let process = app.spawn(["serve"]);
     let mut url = None;
     wait_until("the dashboard's address is printed", 30, || {
@@ -144,8 +143,10 @@ on_both_engines!(a_foreign_name_for_this_machine_shows_nothing, |app| {
 });
 
 on_both_engines!(the_dashboard_is_never_shown_to_the_network, |app| {
-    app.configure(|settings| settings.more = "[web]\nlisten = \"0.0.0.0:0\"\n".to_owned());
-    app.run(["serve"])
+    let mut command = app.command(["serve"]);
+    command.env("TIDINGS_WEB_LISTEN", "0.0.0.0:0");
+    let output = app.spawn_command(command).wait(App::PATIENCE);
+    output
         .failed_with(1)
         .says(&["0.0.0.0:0", "loopback", "public_listen"]);
 });

@@ -7,6 +7,7 @@ mod campaigns;
 mod crash;
 mod dashboard;
 mod disk_full;
+mod import;
 mod layers;
 mod messages;
 mod migrations;

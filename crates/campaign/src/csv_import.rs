@@ -36,7 +36,7 @@ pub struct Options {
 pub enum Refusal {
     /// It does not read.
     #[error("cannot be read: {0}")]
-    Unreadable(#[from] std::io::Error),
+    Unreadable(std::io::Error),
     /// Not one character.
     #[error("is empty")]
     Empty,
@@ -51,6 +51,12 @@ pub enum Refusal {
     /// A column that is mapped wrongly, or no column for the address.
     #[error(transparent)]
     Map(#[from] MapError),
+}
+
+impl From<std::io::Error> for Refusal {
+    fn from(error: std::io::Error) -> Self {
+        Refusal::Unreadable(error)
+    }
 }
 
 /// A row that is a recipient.

@@ -2,7 +2,6 @@
 
 use crate::engine::{Tx, on_tx, values_list};
 use crate::error::StoreError;
-use sqlx::AssertSqlSafe;
 use std::collections::BTreeMap;
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::lifecycle::DeliveryState;
@@ -64,13 +63,13 @@ impl Deltas {
     pub(crate) async fn write(self, tx: &mut Tx, node: &str, now: Timestamp) -> Result<(), StoreError> {
         let states: Vec<_> = self.states.into_iter().filter(|(_, n)| *n != 0).collect();
         for rows in states.chunks(ROWS) {
-            let text = format!(
+            let text = tx.bulk_text(format!(
                 "INSERT INTO campaign_counters (campaign_id, node, state, n) VALUES {} \
                  ON CONFLICT (campaign_id, node, state) DO UPDATE SET n = campaign_counters.n + excluded.n",
                 values_list(rows.len(), 4, 1)
-            );
+            ));
             on_tx!(tx, conn => {
-                let mut query = sqlx::query(AssertSqlSafe(text));
+                let mut query = sqlx::query(text);
                 for ((campaign, state), n) in rows {
                     query = query.bind(campaign.0).bind(node).bind(state.as_str()).bind(*n);
                 }
@@ -79,14 +78,14 @@ impl Deltas {
         }
         let minutes: Vec<_> = self.minutes.into_iter().collect();
         for rows in minutes.chunks(ROWS) {
-            let text = format!(
+            let text = tx.bulk_text(format!(
                 "INSERT INTO send_counters (campaign_id, minute, node, relay, provider, outcome, class, n) VALUES {} \
                  ON CONFLICT (campaign_id, minute, node, relay, provider, outcome, class) \
                  DO UPDATE SET n = send_counters.n + excluded.n",
                 values_list(rows.len(), 8, 1)
-            );
+            ));
             on_tx!(tx, conn => {
-                let mut query = sqlx::query(AssertSqlSafe(text));
+                let mut query = sqlx::query(text);
                 for (key, n) in rows {
                     query = query.bind(key.campaign.0).bind(now.minute()).bind(node).bind(&key.relay)
                         .bind(key.provider).bind(key.outcome).bind(key.class).bind(*n);

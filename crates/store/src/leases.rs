@@ -148,17 +148,21 @@ pub(crate) async fn renew_in(
     expires_at: Timestamp,
     batch: Option<i64>,
 ) -> Result<Vec<LeaseId>, StoreError> {
-    let mut alive = Vec::with_capacity(leases.len());
-    for lease in leases {
-        const RENEW: &str =
-            "UPDATE leases SET expires_at = $1, batch = COALESCE($4, batch) WHERE id = $2 AND owner = $3";
-        let rows = on_tx!(tx, conn => sqlx::query(RENEW).bind(expires_at.0).bind(lease.0).bind(owner).bind(batch)
-            .execute(conn).await.map(|done| done.rows_affected()))?;
-        if rows == 1 {
-            alive.push(*lease);
-        }
+    if leases.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(alive)
+    let text = tx.bulk_text(format!(
+        "UPDATE leases SET expires_at = $1, batch = COALESCE($2, batch) WHERE owner = $3 AND id IN {} RETURNING id",
+        values_list(1, leases.len(), 4)
+    ));
+    let alive: Vec<i64> = on_tx!(tx, conn => {
+        let mut query = sqlx::query_scalar(text).bind(expires_at.0).bind(batch).bind(owner);
+        for lease in leases {
+            query = query.bind(lease.0);
+        }
+        query.fetch_all(conn).await
+    })?;
+    Ok(alive.into_iter().map(LeaseId).collect())
 }
 
 async fn claim_due_retries(
@@ -180,17 +184,18 @@ async fn claim_due_retries(
     let (Some(first), Some(last)) = (due.iter().min(), due.iter().max()) else {
         return Ok(None);
     };
-    let text = format!(
+    let text = tx.bulk_text(format!(
         "UPDATE deliveries SET state = 'leased', lease_id = $1 FROM (VALUES {}) AS v \
-         WHERE deliveries.campaign_id = $2 AND deliveries.seq = v.column1",
-        values_list(due.len(), 1, 3)
-    );
+         WHERE deliveries.campaign_id = ${} AND deliveries.seq = v.column1",
+        values_list(due.len(), 1, 2),
+        due.len() + 2
+    ));
     on_tx!(tx, conn => {
-        let mut query = sqlx::query(AssertSqlSafe(text)).bind(id.0).bind(campaign.0);
+        let mut query = sqlx::query(text).bind(id.0);
         for seq in &due {
             query = query.bind(*seq);
         }
-        query.execute(conn).await.map(drop)
+        query.bind(campaign.0).execute(conn).await.map(drop)
     })?;
     let n = i64::try_from(due.len()).expect("a claim has fewer rows than i64::MAX");
     deltas.moved(campaign, DeliveryState::Deferred, DeliveryState::Leased, n);

@@ -4,7 +4,6 @@ use crate::counters::Deltas;
 use crate::engine::{Store, Tx, on_tx, values_list};
 use crate::error::StoreError;
 use crate::leases::{after_lost_answer, renew_in};
-use sqlx::AssertSqlSafe;
 use std::collections::{HashMap, HashSet};
 use tidings_campaign::ids::{CampaignId, LeaseId, Seq};
 use tidings_campaign::lifecycle::{DeliveryState, UnknownPolicy};
@@ -163,7 +162,7 @@ pub struct Batch {
     pub settled: Vec<Settlement>,
 }
 
-/// Rows of one statement at most: 13 values each stay below SQLite's limit of 32,766.
+/// Rows of one statement at most: 15 values each stay below SQLite's limit of 32,766.
 const ROWS: usize = 500;
 
 impl Store {
@@ -242,17 +241,17 @@ async fn put_on_wire(
 ) -> Result<HashSet<Held>, StoreError> {
     let mut granted = HashSet::with_capacity(asked.len());
     for rows in asked.chunks(ROWS) {
-        let text = format!(
+        let text = tx.bulk_text(format!(
             "UPDATE deliveries SET state = 'on_wire', lease_id = v.column3, attempts = attempts + 1, \
-             first_attempt_at = COALESCE(first_attempt_at, $1) FROM (VALUES {}) AS v \
+             first_attempt_at = COALESCE(first_attempt_at, v.column4) FROM (VALUES {}) AS v \
              WHERE deliveries.campaign_id = v.column1 AND deliveries.seq = v.column2 \
              AND (deliveries.state = 'planned' OR (deliveries.state = 'leased' AND deliveries.lease_id = v.column3))",
-            values_list(rows.len(), 3, 2)
-        );
+            values_list(rows.len(), 4, 1)
+        ));
         let changed = on_tx!(tx, conn => {
-            let mut query = sqlx::query(AssertSqlSafe(text)).bind(now.0);
+            let mut query = sqlx::query(text);
             for held in rows {
-                query = query.bind(held.campaign.0).bind(held.seq.0).bind(held.lease.0);
+                query = query.bind(held.campaign.0).bind(held.seq.0).bind(held.lease.0).bind(now.0);
             }
             query.execute(conn).await.map(|done| done.rows_affected())
         })?;
@@ -306,19 +305,20 @@ async fn settle(
 
 /// The common outcome has a statement of its own, with half the values.
 async fn write_accepted(tx: &mut Tx, rows: &[&Settlement], now: Timestamp) -> Result<u64, StoreError> {
-    let text = format!(
-        "UPDATE deliveries SET state = 'accepted', lease_id = NULL, due_at = NULL, settled_at = $1, class = NULL, \
-         cause = NULL, reason = NULL, relay = v.column4, code = v.column5, enhanced = v.column6, reply = v.column7 \
+    let text = tx.bulk_text(format!(
+        "UPDATE deliveries SET state = 'accepted', lease_id = NULL, due_at = NULL, class = NULL, cause = NULL, \
+         reason = NULL, relay = v.column4, code = v.column5, enhanced = v.column6, reply = v.column7, \
+         settled_at = v.column8 \
          FROM (VALUES {}) AS v WHERE deliveries.campaign_id = v.column1 AND deliveries.seq = v.column2 \
          AND deliveries.state = 'on_wire' AND deliveries.lease_id = v.column3",
-        values_list(rows.len(), 7, 2)
-    );
+        values_list(rows.len(), 8, 1)
+    ));
     let changed = on_tx!(tx, conn => {
-        let mut query = sqlx::query(AssertSqlSafe(text)).bind(now.0);
+        let mut query = sqlx::query(text);
         for s in rows {
             let reply = s.outcome.reply().expect("only accepted deliveries come here");
             query = query.bind(s.held.campaign.0).bind(s.held.seq.0).bind(s.held.lease.0).bind(&s.relay)
-                .bind(i64::from(reply.code)).bind(&reply.enhanced).bind(&reply.text);
+                .bind(i64::from(reply.code)).bind(&reply.enhanced).bind(&reply.text).bind(now.0);
         }
         query.execute(conn).await.map(|done| done.rows_affected())
     })?;
@@ -328,19 +328,19 @@ async fn write_accepted(tx: &mut Tx, rows: &[&Settlement], now: Timestamp) -> Re
 async fn write_others(tx: &mut Tx, rows: &[&Settlement], now: Timestamp) -> Result<u64, StoreError> {
     // A refusal before the dot never was on the wire: its attempt is counted here. A delivery that comes back
     // keeps its lease if it is a retry, since that marks whose it is.
-    let text = format!(
+    let text = tx.bulk_text(format!(
         "UPDATE deliveries SET state = v.column5, \
          lease_id = CASE WHEN v.column5 IN ('leased', 'unknown') THEN v.column3 ELSE NULL END, \
          attempts = attempts + v.column6, \
-         first_attempt_at = CASE WHEN v.column6 = 1 THEN COALESCE(first_attempt_at, $1) ELSE first_attempt_at END, \
-         due_at = v.column7, settled_at = $1, relay = v.column8, code = v.column9, enhanced = v.column10, \
+         first_attempt_at = CASE WHEN v.column6 = 1 THEN COALESCE(first_attempt_at, v.column15) ELSE first_attempt_at END, \
+         due_at = v.column7, settled_at = v.column15, relay = v.column8, code = v.column9, enhanced = v.column10, \
          reply = v.column11, class = v.column12, cause = v.column13, reason = v.column14 \
          FROM (VALUES {}) AS v WHERE deliveries.campaign_id = v.column1 AND deliveries.seq = v.column2 \
          AND deliveries.state = v.column4 AND (v.column4 = 'planned' OR deliveries.lease_id = v.column3)",
-        values_list(rows.len(), 14, 2)
-    );
+        values_list(rows.len(), 15, 1)
+    ));
     let changed = on_tx!(tx, conn => {
-        let mut query = sqlx::query(AssertSqlSafe(text)).bind(now.0);
+        let mut query = sqlx::query(text);
         for s in rows {
             let reply = s.outcome.reply();
             query = query
@@ -348,7 +348,7 @@ async fn write_others(tx: &mut Tx, rows: &[&Settlement], now: Timestamp) -> Resu
                 .bind(s.outcome.state(s.held.waiting).as_str()).bind(attempt_to_count(s)).bind(due_at(s, now))
                 .bind(&s.relay).bind(reply.map(|r| i64::from(r.code))).bind(reply.and_then(|r| r.enhanced.clone()))
                 .bind(reply.map(|r| r.text.clone())).bind(s.outcome.class())
-                .bind(s.outcome.cause().map(str::to_owned)).bind(s.outcome.reason().map(str::to_owned));
+                .bind(s.outcome.cause().map(str::to_owned)).bind(s.outcome.reason().map(str::to_owned)).bind(now.0);
         }
         query.execute(conn).await.map(|done| done.rows_affected())
     })?;

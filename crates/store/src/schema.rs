@@ -11,7 +11,7 @@ static POSTGRES: Migrator = sqlx::migrate!("../../migrations/postgres");
 pub(crate) async fn migrate(store: &Store) -> Result<(), StoreError> {
     let known = SQLITE.iter().map(|m| m.version).max().unwrap_or_default();
     let outcome = match &store.engine {
-        Engine::Sqlite { write, .. } => SQLITE.run(write).await,
+        Engine::Sqlite { write, .. } => SQLITE.run(&mut *write.lock().await).await,
         Engine::Postgres(pool) => POSTGRES.run(pool).await,
     };
     outcome.map_err(|error| match error {

@@ -5,17 +5,18 @@ use super::meter::{self, Costs};
 use super::sink::{SESSIONS, Sink};
 use super::{ROUNDS, median, spread};
 use anyhow::{Context, ensure};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 const MESSAGES: usize = 100_000;
 const MANY: usize = 1_000_000;
 
 /// Our rate beside that of `smtp-source` to the same sink, in turns.
-pub fn send() -> anyhow::Result<String> {
+pub fn send(binary: &Path) -> anyhow::Result<String> {
     let sink = Sink::start()?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for round in 1..=ROUNDS {
-        let costs = send_to(&sink, MESSAGES)?;
+        let costs = send_to(binary, &sink, MESSAGES)?;
         eprintln!("round {round}: tidings {:.0} messages/s", rate(MESSAGES, &costs));
         ours.push(costs);
         let costs = meter::measure(&mut sink.source(MESSAGES)?)?;
@@ -45,10 +46,10 @@ pub fn send() -> anyhow::Result<String> {
 }
 
 /// Peak memory of a send, at two sizes.
-pub fn memory() -> anyhow::Result<String> {
+pub fn memory(binary: &Path) -> anyhow::Result<String> {
     let sink = Sink::start()?;
-    let small = send_to(&sink, MESSAGES)?;
-    let large = send_to(&sink, MANY)?;
+    let small = send_to(binary, &sink, MESSAGES)?;
+    let large = send_to(binary, &sink, MANY)?;
     Ok(format!(
         "| recipients | peak memory of `campaign send` | messages/s |\n|---|---|---|\n\
          | {MESSAGES} | {:.1} MB | {:.0} |\n| {MANY} | {:.1} MB | {:.0} |\n| **ratio** | **{:.2}** | |\n",
@@ -61,11 +62,11 @@ pub fn memory() -> anyhow::Result<String> {
 }
 
 /// How fast a campaign's rows are written when it starts.
-pub fn plan() -> anyhow::Result<String> {
+pub fn plan(binary: &Path) -> anyhow::Result<String> {
     let sink = Sink::start()?;
     let mut rates = Vec::new();
     for round in 1..=ROUNDS {
-        let seconds = plan_seconds(&sink)?;
+        let seconds = plan_seconds(binary, &sink)?;
         rates.push(MANY as f64 / seconds);
         eprintln!("round {round}: planned in {seconds:.2} s");
     }
@@ -77,8 +78,8 @@ pub fn plan() -> anyhow::Result<String> {
 }
 
 /// Starts a campaign and pauses it as soon as it is planned: only the planning counts.
-fn plan_seconds(sink: &Sink) -> anyhow::Result<f64> {
-    let installation = Installation::new(Some(sink.address()))?;
+fn plan_seconds(binary: &Path, sink: &Sink) -> anyhow::Result<f64> {
+    let installation = Installation::new(binary, Some(sink.address()))?;
     let id = installation.campaign(MANY)?;
     let (mut paused, mut looked) = (false, Instant::now());
     let costs = meter::measure_while(&mut installation.command(&["campaign", "send", &id]), |_| {
@@ -99,8 +100,8 @@ fn plan_seconds(sink: &Sink) -> anyhow::Result<f64> {
 }
 
 /// Sends a campaign of a fresh installation and checks that the relay took every message.
-fn send_to(sink: &Sink, recipients: usize) -> anyhow::Result<Costs> {
-    let installation = Installation::new(Some(sink.address()))?;
+fn send_to(binary: &Path, sink: &Sink, recipients: usize) -> anyhow::Result<Costs> {
+    let installation = Installation::new(binary, Some(sink.address()))?;
     let id = installation.campaign(recipients)?;
     let costs = meter::measure(&mut installation.command(&["campaign", "send", &id]))?;
     let sent: serde_json::Value =

@@ -11,14 +11,14 @@ use std::process::Command;
 const ROWS: usize = 1_000_000;
 
 /// The two in turns.
-pub fn run() -> anyhow::Result<String> {
+pub fn run(binary: &Path) -> anyhow::Result<String> {
     components::require(&[Component::Sqlite])?;
     let folder = tempfile::Builder::new().prefix("tidings-bench-").tempdir()?;
     let file = folder.path().join("recipients.csv");
     write_recipients(&file, ROWS)?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for round in 1..=ROUNDS {
-        ours.push(ours_once(&file)?);
+        ours.push(ours_once(binary, &file)?);
         theirs.push(shell_once(&file)?);
         eprintln!(
             "round {round}: tidings {:.0} rows/s, sqlite3 {:.0} rows/s",
@@ -41,8 +41,8 @@ pub fn run() -> anyhow::Result<String> {
     ))
 }
 
-fn ours_once(file: &Path) -> anyhow::Result<Costs> {
-    let installation = Installation::new(None)?;
+fn ours_once(binary: &Path, file: &Path) -> anyhow::Result<Costs> {
+    let installation = Installation::new(binary, None)?;
     let costs =
         meter::measure(&mut installation.command(&["import", &file.to_string_lossy(), "--list", "readers"]))?;
     let counts: serde_json::Value =

@@ -1,6 +1,5 @@
 //! A fresh installation of the release build, with recipients of our own making.
 
-use crate::workspace::{self, Profile};
 use anyhow::{Context, bail};
 use std::io::{BufWriter, Write};
 use std::net::SocketAddr;
@@ -27,11 +26,13 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// Builds the binary if need be. `relay`: where its mail goes.
-    pub fn new(relay: Option<SocketAddr>) -> anyhow::Result<Self> {
-        let binary = workspace::build_binary(Profile::Release)?;
+    /// An installation of this binary. `relay`: where its mail goes.
+    pub fn new(binary: &Path, relay: Option<SocketAddr>) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("tidings-bench-").tempdir()?;
-        let installation = Self { binary, folder };
+        let installation = Self {
+            binary: binary.to_owned(),
+            folder,
+        };
         if let Some(relay) = relay {
             let text = format!(
                 "public_url = \"https://news.example.com\"\n\n[[relay]]\nname = \"sink\"\n\

@@ -7,6 +7,7 @@ mod machine;
 mod meter;
 mod sink;
 
+use crate::workspace::{self, Profile};
 use anyhow::bail;
 
 /// How often each side of a comparison is run.
@@ -14,11 +15,12 @@ const ROUNDS: usize = 3;
 
 /// Runs one benchmark and prints its lines for docs/benchmarks.md on standard output.
 pub fn run(which: &str) -> anyhow::Result<()> {
+    let binary = workspace::build_binary(Profile::Release)?;
     let table = match which {
-        "send" => campaign::send()?,
-        "plan" => campaign::plan()?,
-        "memory" => campaign::memory()?,
-        "import" => import::run()?,
+        "send" => campaign::send(&binary)?,
+        "plan" => campaign::plan(&binary)?,
+        "memory" => campaign::memory(&binary)?,
+        "import" => import::run(&binary)?,
         other => bail!("no benchmark `{other}`: there are send, import, plan and memory"),
     };
     report(&format!("Machine: {}", machine::describe()));

@@ -343,5 +343,4 @@ fn the_starter_newsletter_needs_nothing_but_an_address() {
         !rendered.text.contains("Three new blends, one long evening"),
         "the preheader is for the inbox alone"
     );
-    println!("{}", rendered.text);
 }
