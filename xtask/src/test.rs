@@ -38,7 +38,7 @@ impl Selection {
     }
 
     fn cargo_arguments(&self) -> Vec<&str> {
-        let mut arguments = vec!["test"];
+        let mut arguments = vec!["test", "--no-fail-fast"];
         match self.packages.as_slice() {
             [] => arguments.push("--workspace"),
             packages => arguments.extend(packages.iter().flat_map(|package| ["--package", package])),
@@ -116,7 +116,7 @@ mod tests {
     fn without_words_every_test_of_the_workspace_is_run() {
         assert_eq!(
             Selection::parse(&[]).unwrap().cargo_arguments(),
-            ["test", "--workspace", "--"]
+            ["test", "--no-fail-fast", "--workspace", "--"]
         );
     }
 
@@ -125,7 +125,15 @@ mod tests {
         let selection = Selection::parse(&["-p", "tidings-store", "lease", "import"]).unwrap();
         assert_eq!(
             selection.cargo_arguments(),
-            ["test", "--package", "tidings-store", "--", "lease", "import"]
+            [
+                "test",
+                "--no-fail-fast",
+                "--package",
+                "tidings-store",
+                "--",
+                "lease",
+                "import"
+            ]
         );
     }
 

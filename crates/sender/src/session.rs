@@ -78,7 +78,7 @@ struct Prepared {
 /// How the opening of a transaction ended.
 enum Opened {
     /// DATA was answered with 354.
-    Ready(Prepared),
+    Ready(Box<Prepared>),
     /// The recipient was refused and is settled.
     Refused,
 }
@@ -237,7 +237,7 @@ impl Session<'_> {
     }
 
     /// Renders the message. `None`: it cannot go out, and is settled.
-    fn prepare(&mut self, job: Job) -> Option<Prepared> {
+    fn prepare(&mut self, job: Job) -> Option<Box<Prepared>> {
         let announced = *self.connection.announced();
         let encoding = if announced.eight_bit_mime {
             BodyEncoding::EightBit
@@ -279,15 +279,15 @@ impl Session<'_> {
         let return_path = job.run.messages.return_path(job.held.seq);
         let envelope = format!("MAIL FROM:<{return_path}>{body}{size}{utf8}\r\nRCPT TO:<{address}>\r\n");
         finish_content(&mut content);
-        Some(Prepared {
+        Some(Box::new(Prepared {
             job,
             content,
             envelope,
-        })
+        }))
     }
 
     /// Takes the next message if there is one and its turn has come.
-    fn prefetch(&mut self) -> Option<Prepared> {
+    fn prefetch(&mut self) -> Option<Box<Prepared>> {
         if !self.connection.announced().pipelining {
             return None;
         }
@@ -307,7 +307,7 @@ impl Session<'_> {
     }
 
     /// Sends MAIL, RCPT and DATA: as one group, or one after the other.
-    async fn open(&mut self, prepared: Prepared) -> Result<Opened, Ended> {
+    async fn open(&mut self, prepared: Box<Prepared>) -> Result<Opened, Ended> {
         let reset = if self.reset { "RSET\r\n" } else { "" };
         if self.connection.announced().pipelining {
             let group = format!("{reset}{}DATA\r\n", prepared.envelope);
@@ -324,7 +324,7 @@ impl Session<'_> {
         self.open_in_steps(prepared).await
     }
 
-    async fn open_in_steps(&mut self, mut prepared: Prepared) -> Result<Opened, Ended> {
+    async fn open_in_steps(&mut self, mut prepared: Box<Prepared>) -> Result<Opened, Ended> {
         if self.reset {
             if let Err(failed) = self.connection.write(b"RSET\r\n", limits::COMMAND).await {
                 return Err(Ended::fault(failed.fault, prepared.job));
@@ -389,7 +389,7 @@ impl Session<'_> {
     }
 
     /// Reads the replies to a pipelined MAIL, RCPT and DATA.
-    async fn read_opening(&mut self, prepared: Prepared) -> Result<Opened, Ended> {
+    async fn read_opening(&mut self, prepared: Box<Prepared>) -> Result<Opened, Ended> {
         let mail = match self.connection.reply("MAIL", limits::COMMAND).await {
             Ok(reply) if reply.kind() == Kind::Positive => reply,
             Ok(reply) => return Err(refused("MAIL", reply, prepared.job)),
@@ -417,7 +417,7 @@ impl Session<'_> {
 
     async fn after_data(
         &mut self,
-        prepared: Prepared,
+        prepared: Box<Prepared>,
         recipient: Reply,
         data: Reply,
     ) -> Result<Opened, Ended> {
@@ -456,7 +456,7 @@ impl Session<'_> {
     }
 
     /// Sends the content of an open transaction and, in the same write, opens the next. Returns how the next fared.
-    async fn transfer(&mut self, current: Prepared) -> Result<Option<Opened>, Ended> {
+    async fn transfer(&mut self, current: Box<Prepared>) -> Result<Option<Opened>, Ended> {
         let held = current.job.held;
         let recorder = self.context.recorder.clone();
         // The next message is rendered while the commit is under way.
@@ -477,7 +477,7 @@ impl Session<'_> {
             let fault = RelayFault::Broken("closed by the relay before the final dot".to_owned());
             return Err(self.broke_in_transaction(current.job, fault));
         }
-        let Prepared { job, mut content, .. } = current;
+        let Prepared { job, mut content, .. } = *current;
         let dot = content.len();
         if let Some(next) = &next {
             content.extend_from_slice(next.envelope.as_bytes());
@@ -556,7 +556,7 @@ impl Session<'_> {
         }
     }
 
-    fn refuse(&mut self, prepared: Prepared, reply: Reply, was_on_wire: bool) {
+    fn refuse(&mut self, prepared: Box<Prepared>, reply: Reply, was_on_wire: bool) {
         self.spare = prepared.content;
         self.refuse_job(prepared.job, reply, was_on_wire);
     }

@@ -1,5 +1,6 @@
 //! How fast the ledger is by itself: batches of deliveries put on the wire and accepted, on a temporary SQLite file.
 //! Run: `cargo run --release -p tidings-store --example ledger_rate [BATCH]`.
+#![allow(clippy::print_stdout, reason = "printing figures is all that it does")]
 
 use std::time::{Duration, Instant};
 use tidings_campaign::address::{AddressError, EmailAddress};

@@ -1,6 +1,7 @@
 //! Sums that the pages read instead of the ledger, kept in the transaction that changes the ledger.
 
-use crate::engine::{Tx, on_tx, values_list};
+use crate::bulk::{Bulk, Value};
+use crate::engine::Tx;
 use crate::error::StoreError;
 use std::collections::BTreeMap;
 use tidings_campaign::ids::CampaignId;
@@ -59,39 +60,53 @@ impl Deltas {
         *self.minutes.entry(key).or_default() += n;
     }
 
+    /// The statements that add everything to this node's rows.
+    pub(crate) fn statements(self, node: &str, now: Timestamp) -> Vec<Bulk> {
+        let states: Vec<_> = self.states.into_iter().filter(|(_, n)| *n != 0).collect();
+        let minutes: Vec<_> = self.minutes.into_iter().collect();
+        let states = states.chunks(ROWS).map(|rows| {
+            let values = rows.iter().flat_map(|((campaign, state), n)| {
+                [campaign.0.into(), node.into(), state.as_str().into(), (*n).into()]
+            });
+            Bulk::new(
+                "INSERT INTO campaign_counters (campaign_id, node, state, n) VALUES ",
+                " ON CONFLICT (campaign_id, node, state) DO UPDATE SET n = campaign_counters.n + excluded.n",
+                values.collect(),
+                rows.len(),
+                4,
+                rows.len() as u64,
+            )
+        });
+        let minutes = minutes.chunks(ROWS).map(|rows| {
+            let values = rows.iter().flat_map(|(key, n)| -> [Value; 8] {
+                [
+                    key.campaign.0.into(),
+                    now.minute().into(),
+                    node.into(),
+                    key.relay.as_str().into(),
+                    key.provider.into(),
+                    key.outcome.into(),
+                    key.class.into(),
+                    (*n).into(),
+                ]
+            });
+            Bulk::new(
+                "INSERT INTO send_counters (campaign_id, minute, node, relay, provider, outcome, class, n) VALUES ",
+                " ON CONFLICT (campaign_id, minute, node, relay, provider, outcome, class) \
+                 DO UPDATE SET n = send_counters.n + excluded.n",
+                values.collect(),
+                rows.len(),
+                8,
+                rows.len() as u64,
+            )
+        });
+        states.chain(minutes).collect()
+    }
+
     /// Adds everything to this node's rows.
     pub(crate) async fn write(self, tx: &mut Tx, node: &str, now: Timestamp) -> Result<(), StoreError> {
-        let states: Vec<_> = self.states.into_iter().filter(|(_, n)| *n != 0).collect();
-        for rows in states.chunks(ROWS) {
-            let text = tx.bulk_text(format!(
-                "INSERT INTO campaign_counters (campaign_id, node, state, n) VALUES {} \
-                 ON CONFLICT (campaign_id, node, state) DO UPDATE SET n = campaign_counters.n + excluded.n",
-                values_list(rows.len(), 4, 1)
-            ));
-            on_tx!(tx, conn => {
-                let mut query = sqlx::query(text);
-                for ((campaign, state), n) in rows {
-                    query = query.bind(campaign.0).bind(node).bind(state.as_str()).bind(*n);
-                }
-                query.execute(conn).await.map(drop)
-            })?;
-        }
-        let minutes: Vec<_> = self.minutes.into_iter().collect();
-        for rows in minutes.chunks(ROWS) {
-            let text = tx.bulk_text(format!(
-                "INSERT INTO send_counters (campaign_id, minute, node, relay, provider, outcome, class, n) VALUES {} \
-                 ON CONFLICT (campaign_id, minute, node, relay, provider, outcome, class) \
-                 DO UPDATE SET n = send_counters.n + excluded.n",
-                values_list(rows.len(), 8, 1)
-            ));
-            on_tx!(tx, conn => {
-                let mut query = sqlx::query(text);
-                for (key, n) in rows {
-                    query = query.bind(key.campaign.0).bind(now.minute()).bind(node).bind(&key.relay)
-                        .bind(key.provider).bind(key.outcome).bind(key.class).bind(*n);
-                }
-                query.execute(conn).await.map(drop)
-            })?;
+        for statement in self.statements(node, now) {
+            tx.run(statement).await?;
         }
         Ok(())
     }

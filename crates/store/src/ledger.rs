@@ -1,10 +1,11 @@
 //! Writing the ledger: what the senders report, many deliveries in one transaction (group commit).
 
+use crate::bulk::{Bulk, Value};
 use crate::counters::Deltas;
-use crate::engine::{Store, Tx, on_tx, values_list};
+use crate::engine::{Store, Tx, on_tx};
 use crate::error::StoreError;
 use crate::leases::{after_lost_answer, renew_in};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use tidings_campaign::ids::{CampaignId, LeaseId, Seq};
 use tidings_campaign::lifecycle::{DeliveryState, UnknownPolicy};
 use tidings_campaign::time::Timestamp;
@@ -175,44 +176,79 @@ impl Store {
         lease_expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<HashSet<Held>, StoreError> {
+        let mut leases: Vec<LeaseId> = batch.on_wire.iter().map(|held| held.lease).collect();
+        leases.extend(batch.settled.iter().map(|settlement| settlement.held.lease));
+        leases.sort_unstable();
+        leases.dedup();
+        // Nearly always everything is as the senders think. Then the whole batch is a few statements, run in one go;
+        // if one of them finds fewer rows than it should, all is undone and done again with care.
+        let mut tx = self.begin_write().await?;
+        if tx
+            .run_all(self.usual(batch, &leases, owner, lease_expires_at, now))
+            .await?
+        {
+            tx.commit().await?;
+            return Ok(batch.on_wire.iter().copied().collect());
+        }
+        drop(tx);
+        self.record_with_care(batch, &leases, owner, lease_expires_at, now)
+            .await
+    }
+
+    fn usual(
+        &self,
+        batch: &Batch,
+        leases: &[LeaseId],
+        owner: &str,
+        lease_expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Vec<Bulk> {
+        let mut deltas = Deltas::default();
+        let mut statements = vec![renewal(leases, owner, lease_expires_at, batch.number)];
+        let (accepted, others) = split(batch.settled.iter());
+        // Settled first: a delivery given back and tried again may be in the same batch twice.
+        statements.extend(accepted.chunks(ROWS).map(|rows| acceptance(rows, now)));
+        statements.extend(others.chunks(ROWS).map(|rows| settlement(rows, now)));
+        statements.extend(batch.on_wire.chunks(ROWS).map(|rows| putting_on_wire(rows, now)));
+        for s in &batch.settled {
+            count(&mut deltas, s, s.from());
+        }
+        count_on_wire(&mut deltas, &batch.on_wire);
+        statements.extend(deltas.statements(self.node(), now));
+        statements
+    }
+
+    async fn record_with_care(
+        &self,
+        batch: &Batch,
+        leases: &[LeaseId],
+        owner: &str,
+        lease_expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<HashSet<Held>, StoreError> {
         let mut tx = self.begin_write().await?;
         let mut deltas = Deltas::default();
-        let leases: HashSet<LeaseId> = batch
-            .on_wire
-            .iter()
-            .map(|held| held.lease)
-            .chain(batch.settled.iter().map(|settlement| settlement.held.lease))
-            .collect();
-        let mut leases: Vec<_> = leases.into_iter().collect();
-        leases.sort();
-        let alive: HashSet<LeaseId> = renew_in(&mut tx, &leases, owner, lease_expires_at, Some(batch.number))
-            .await?
-            .into_iter()
-            .collect();
-
-        // Settled first: a delivery given back and tried again may be in the same batch twice.
-        let (sure, late): (Vec<_>, Vec<_>) = batch
-            .settled
-            .iter()
-            .partition(|settlement| alive.contains(&settlement.held.lease));
-        settle(&mut tx, &mut deltas, &sure, now).await?;
-        for settlement in late {
-            settle_late(&mut tx, &mut deltas, settlement, now).await?;
+        let alive = renew_in(&mut tx, leases, owner, lease_expires_at, Some(batch.number)).await?;
+        let is_alive = |held: &Held| alive.contains(&held.lease);
+        for s in &batch.settled {
+            if is_alive(&s.held) {
+                settle_one(&mut tx, &mut deltas, s, now).await?;
+            } else {
+                settle_late(&mut tx, &mut deltas, s, now).await?;
+            }
         }
-        let asked: Vec<Held> = batch
-            .on_wire
-            .iter()
-            .filter(|held| alive.contains(&held.lease))
-            .copied()
-            .collect();
-        let granted = put_on_wire(&mut tx, &mut deltas, &asked, now).await?;
+        let mut granted = HashSet::with_capacity(batch.on_wire.len());
+        for held in batch.on_wire.iter().filter(|held| is_alive(held)) {
+            if tx.run(putting_on_wire(&[*held], now)).await? == 1 {
+                granted.insert(*held);
+                count_on_wire(&mut deltas, &[*held]);
+            }
+        }
         deltas.write(&mut tx, self.node(), now).await?;
         tx.commit().await?;
         Ok(granted)
     }
-}
 
-impl Store {
     /// After [`Store::record`] failed: whether the batch was committed all the same and only the answer was
     /// lost. If so, what may go on the wire; if not, `None`, and the batch can be recorded again.
     pub async fn recorded(&self, batch: &Batch, owner: &str) -> Result<Option<HashSet<Held>>, StoreError> {
@@ -233,48 +269,6 @@ impl Store {
     }
 }
 
-async fn put_on_wire(
-    tx: &mut Tx,
-    deltas: &mut Deltas,
-    asked: &[Held],
-    now: Timestamp,
-) -> Result<HashSet<Held>, StoreError> {
-    let mut granted = HashSet::with_capacity(asked.len());
-    for rows in asked.chunks(ROWS) {
-        let text = tx.bulk_text(format!(
-            "UPDATE deliveries SET state = 'on_wire', lease_id = v.column3, attempts = attempts + 1, \
-             first_attempt_at = COALESCE(first_attempt_at, v.column4) FROM (VALUES {}) AS v \
-             WHERE deliveries.campaign_id = v.column1 AND deliveries.seq = v.column2 \
-             AND (deliveries.state = 'planned' OR (deliveries.state = 'leased' AND deliveries.lease_id = v.column3))",
-            values_list(rows.len(), 4, 1)
-        ));
-        let changed = on_tx!(tx, conn => {
-            let mut query = sqlx::query(text);
-            for held in rows {
-                query = query.bind(held.campaign.0).bind(held.seq.0).bind(held.lease.0).bind(now.0);
-            }
-            query.execute(conn).await.map(|done| done.rows_affected())
-        })?;
-        if changed == rows.len() as u64 {
-            granted.extend(rows.iter().copied());
-        } else {
-            for held in rows {
-                if is_on_wire(tx, held).await? {
-                    granted.insert(*held);
-                }
-            }
-        }
-    }
-    let mut moves: HashMap<(CampaignId, DeliveryState), i64> = HashMap::new();
-    for held in &granted {
-        *moves.entry((held.campaign, held.waiting)).or_default() += 1;
-    }
-    for ((campaign, from), n) in moves {
-        deltas.moved(campaign, from, DeliveryState::OnWire, n);
-    }
-    Ok(granted)
-}
-
 async fn is_on_wire(tx: &mut Tx, held: &Held) -> Result<bool, StoreError> {
     const IS: &str = "SELECT COUNT(*) FROM deliveries \
         WHERE campaign_id = $1 AND seq = $2 AND state = 'on_wire' AND lease_id = $3";
@@ -283,76 +277,142 @@ async fn is_on_wire(tx: &mut Tx, held: &Held) -> Result<bool, StoreError> {
     Ok(n == 1)
 }
 
-async fn settle(
+/// The common outcome has a statement of its own, with half the values.
+fn split<'s>(settled: impl Iterator<Item = &'s Settlement>) -> (Vec<&'s Settlement>, Vec<&'s Settlement>) {
+    settled.partition(|s| s.was_on_wire && matches!(s.outcome, Outcome::Accepted(_)))
+}
+
+fn renewal(leases: &[LeaseId], owner: &str, expires_at: Timestamp, batch: i64) -> Bulk {
+    let mut values = vec![expires_at.0.into(), batch.into(), owner.into()];
+    values.extend(leases.iter().map(|lease| Value::from(lease.0)));
+    Bulk::new(
+        "UPDATE leases SET expires_at = ?, batch = ? WHERE owner = ? AND id IN ",
+        "",
+        values,
+        1,
+        leases.len(),
+        leases.len() as u64,
+    )
+}
+
+/// Rows that no delivery has fill a statement up to a power of two, so that few different texts are prepared.
+fn padded(rows: usize) -> usize {
+    rows.next_power_of_two()
+}
+
+const NOBODY: i64 = -1;
+
+fn putting_on_wire(rows: &[Held], now: Timestamp) -> Bulk {
+    let columns = |held: &Held| [held.campaign.0, held.seq.0, held.lease.0, now.0].map(Value::from);
+    let filler = std::iter::repeat_n([NOBODY; 4].map(Value::from), padded(rows.len()) - rows.len());
+    Bulk::new(
+        "UPDATE deliveries SET state = 'on_wire', lease_id = v.column3, attempts = attempts + 1, \
+         first_attempt_at = COALESCE(first_attempt_at, v.column4) FROM (VALUES ",
+        ") AS v WHERE deliveries.campaign_id = v.column1 AND deliveries.seq = v.column2 \
+         AND (deliveries.state = 'planned' OR (deliveries.state = 'leased' AND deliveries.lease_id = v.column3))",
+        rows.iter().map(columns).chain(filler).flatten().collect(),
+        padded(rows.len()),
+        4,
+        rows.len() as u64,
+    )
+}
+
+fn acceptance(rows: &[&Settlement], now: Timestamp) -> Bulk {
+    let columns = |s: &&Settlement| {
+        let reply = s.outcome.reply();
+        [
+            s.held.campaign.0.into(),
+            s.held.seq.0.into(),
+            s.held.lease.0.into(),
+            Value::Text(Some(s.relay.clone())),
+            Value::Int(reply.map(|r| i64::from(r.code))),
+            Value::Text(reply.and_then(|r| r.enhanced.clone())),
+            Value::Text(reply.map(|r| r.text.clone())),
+            now.0.into(),
+        ]
+    };
+    let nobody = || {
+        let (int, text) = (|| Value::Int(Some(NOBODY)), || Value::Text(None));
+        [int(), int(), int(), text(), int(), text(), text(), int()]
+    };
+    let filler = std::iter::repeat_with(nobody).take(padded(rows.len()) - rows.len());
+    Bulk::new(
+        "UPDATE deliveries SET state = 'accepted', lease_id = NULL, due_at = NULL, class = NULL, cause = NULL, \
+         reason = NULL, relay = v.column4, code = v.column5, enhanced = v.column6, reply = v.column7, \
+         settled_at = v.column8 FROM (VALUES ",
+        ") AS v WHERE deliveries.campaign_id = v.column1 AND deliveries.seq = v.column2 \
+         AND deliveries.state = 'on_wire' AND deliveries.lease_id = v.column3",
+        rows.iter().map(columns).chain(filler).flatten().collect(),
+        padded(rows.len()),
+        8,
+        rows.len() as u64,
+    )
+}
+
+fn settlement(rows: &[&Settlement], now: Timestamp) -> Bulk {
+    let text = |text: Option<&str>| Value::Text(text.map(str::to_owned));
+    let columns = |s: &&Settlement| {
+        let reply = s.outcome.reply();
+        [
+            s.held.campaign.0.into(),
+            s.held.seq.0.into(),
+            s.held.lease.0.into(),
+            s.from().as_str().into(),
+            s.outcome.state(s.held.waiting).as_str().into(),
+            attempt_to_count(s).into(),
+            Value::Int(due_at(s, now)),
+            Value::Text(Some(s.relay.clone())),
+            Value::Int(reply.map(|r| i64::from(r.code))),
+            text(reply.and_then(|r| r.enhanced.as_deref())),
+            text(reply.map(|r| r.text.as_str())),
+            text(s.outcome.class()),
+            text(s.outcome.cause()),
+            text(s.outcome.reason()),
+            now.0.into(),
+        ]
+    };
+    // A refusal before the dot never was on the wire: its attempt is counted here. A delivery that comes back
+    // keeps its lease if it is a retry, since that marks whose it is.
+    Bulk::new(
+        "UPDATE deliveries SET state = v.column5, \
+         lease_id = CASE WHEN v.column5 IN ('leased', 'unknown') THEN v.column3 ELSE NULL END, \
+         attempts = attempts + v.column6, \
+         first_attempt_at = CASE WHEN v.column6 = 1 THEN COALESCE(first_attempt_at, v.column15) \
+             ELSE first_attempt_at END, \
+         due_at = v.column7, settled_at = v.column15, relay = v.column8, code = v.column9, enhanced = v.column10, \
+         reply = v.column11, class = v.column12, cause = v.column13, reason = v.column14 FROM (VALUES ",
+        ") AS v WHERE deliveries.campaign_id = v.column1 AND deliveries.seq = v.column2 \
+         AND deliveries.state = v.column4 AND (v.column4 = 'planned' OR deliveries.lease_id = v.column3)",
+        rows.iter().flat_map(columns).collect(),
+        rows.len(),
+        15,
+        rows.len() as u64,
+    )
+}
+
+/// Under a living lease only this sender moves a delivery, or a cancelled campaign withholds it.
+async fn settle_one(
     tx: &mut Tx,
     deltas: &mut Deltas,
-    settlements: &[&Settlement],
+    s: &Settlement,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let (accepted, others): (Vec<&Settlement>, Vec<&Settlement>) = settlements
-        .iter()
-        .partition(|s| s.was_on_wire && matches!(s.outcome, Outcome::Accepted(_)));
-    for rows in accepted.chunks(ROWS) {
-        let changed = write_accepted(tx, rows, now).await?;
-        count_or_check(tx, deltas, rows, changed).await?;
-    }
-    for rows in others.chunks(ROWS) {
-        let changed = write_others(tx, rows, now).await?;
-        count_or_check(tx, deltas, rows, changed).await?;
+    let accepted = s.was_on_wire && matches!(s.outcome, Outcome::Accepted(_));
+    let statement = if accepted {
+        acceptance(&[s], now)
+    } else {
+        settlement(&[s], now)
+    };
+    if tx.run(statement).await? == 1 {
+        count(deltas, s, s.from());
     }
     Ok(())
 }
 
-/// The common outcome has a statement of its own, with half the values.
-async fn write_accepted(tx: &mut Tx, rows: &[&Settlement], now: Timestamp) -> Result<u64, StoreError> {
-    let text = tx.bulk_text(format!(
-        "UPDATE deliveries SET state = 'accepted', lease_id = NULL, due_at = NULL, class = NULL, cause = NULL, \
-         reason = NULL, relay = v.column4, code = v.column5, enhanced = v.column6, reply = v.column7, \
-         settled_at = v.column8 \
-         FROM (VALUES {}) AS v WHERE deliveries.campaign_id = v.column1 AND deliveries.seq = v.column2 \
-         AND deliveries.state = 'on_wire' AND deliveries.lease_id = v.column3",
-        values_list(rows.len(), 8, 1)
-    ));
-    let changed = on_tx!(tx, conn => {
-        let mut query = sqlx::query(text);
-        for s in rows {
-            let reply = s.outcome.reply().expect("only accepted deliveries come here");
-            query = query.bind(s.held.campaign.0).bind(s.held.seq.0).bind(s.held.lease.0).bind(&s.relay)
-                .bind(i64::from(reply.code)).bind(&reply.enhanced).bind(&reply.text).bind(now.0);
-        }
-        query.execute(conn).await.map(|done| done.rows_affected())
-    })?;
-    Ok(changed)
-}
-
-async fn write_others(tx: &mut Tx, rows: &[&Settlement], now: Timestamp) -> Result<u64, StoreError> {
-    // A refusal before the dot never was on the wire: its attempt is counted here. A delivery that comes back
-    // keeps its lease if it is a retry, since that marks whose it is.
-    let text = tx.bulk_text(format!(
-        "UPDATE deliveries SET state = v.column5, \
-         lease_id = CASE WHEN v.column5 IN ('leased', 'unknown') THEN v.column3 ELSE NULL END, \
-         attempts = attempts + v.column6, \
-         first_attempt_at = CASE WHEN v.column6 = 1 THEN COALESCE(first_attempt_at, v.column15) ELSE first_attempt_at END, \
-         due_at = v.column7, settled_at = v.column15, relay = v.column8, code = v.column9, enhanced = v.column10, \
-         reply = v.column11, class = v.column12, cause = v.column13, reason = v.column14 \
-         FROM (VALUES {}) AS v WHERE deliveries.campaign_id = v.column1 AND deliveries.seq = v.column2 \
-         AND deliveries.state = v.column4 AND (v.column4 = 'planned' OR deliveries.lease_id = v.column3)",
-        values_list(rows.len(), 15, 1)
-    ));
-    let changed = on_tx!(tx, conn => {
-        let mut query = sqlx::query(text);
-        for s in rows {
-            let reply = s.outcome.reply();
-            query = query
-                .bind(s.held.campaign.0).bind(s.held.seq.0).bind(s.held.lease.0).bind(s.from().as_str())
-                .bind(s.outcome.state(s.held.waiting).as_str()).bind(attempt_to_count(s)).bind(due_at(s, now))
-                .bind(&s.relay).bind(reply.map(|r| i64::from(r.code))).bind(reply.and_then(|r| r.enhanced.clone()))
-                .bind(reply.map(|r| r.text.clone())).bind(s.outcome.class())
-                .bind(s.outcome.cause().map(str::to_owned)).bind(s.outcome.reason().map(str::to_owned)).bind(now.0);
-        }
-        query.execute(conn).await.map(|done| done.rows_affected())
-    })?;
-    Ok(changed)
+fn count_on_wire(deltas: &mut Deltas, granted: &[Held]) {
+    for held in granted {
+        deltas.moved(held.campaign, held.waiting, DeliveryState::OnWire, 1);
+    }
 }
 
 fn attempt_to_count(s: &Settlement) -> i64 {
@@ -373,31 +433,6 @@ fn due_at(s: &Settlement, now: Timestamp) -> Option<i64> {
         } => Some(now.0),
         _ => None,
     }
-}
-
-/// Counts the transitions. If the statement changed fewer rows than it named, each is looked at by itself.
-async fn count_or_check(
-    tx: &mut Tx,
-    deltas: &mut Deltas,
-    rows: &[&Settlement],
-    changed: u64,
-) -> Result<(), StoreError> {
-    if changed == rows.len() as u64 {
-        for s in rows {
-            count(deltas, s, s.from());
-        }
-        return Ok(());
-    }
-    for s in rows {
-        const STATE: &str = "SELECT state FROM deliveries WHERE campaign_id = $1 AND seq = $2";
-        let state: Option<String> = on_tx!(tx, conn => sqlx::query_scalar(STATE)
-            .bind(s.held.campaign.0).bind(s.held.seq.0).fetch_optional(conn).await)?;
-        // Under a living lease only this sender moves a delivery, or a cancelled campaign withholds it.
-        if state.as_deref() == Some(s.outcome.state(s.held.waiting).as_str()) {
-            count(deltas, s, s.from());
-        }
-    }
-    Ok(())
 }
 
 fn count(deltas: &mut Deltas, s: &Settlement, from: DeliveryState) {

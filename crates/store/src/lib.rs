@@ -1,5 +1,6 @@
 //! All SQL, for both engines: one file per family of tables; [`deliveries`] is the ledger.
 
+mod bulk;
 pub mod campaigns;
 mod counters;
 pub mod deliveries;

@@ -111,8 +111,10 @@ impl RawConfig {
 }
 
 fn check_public_url(text: String) -> anyhow::Result<String> {
-    let url = url::Url::parse(&text).with_context(|| format!("public_url = \"{text}\" is not a URL"))?;
-    if !matches!(url.scheme(), "http" | "https") || url.host().is_none() || url.query().is_some() {
+    let usable = |url: &url::Url| {
+        matches!(url.scheme(), "http" | "https") && url.host().is_some() && url.query().is_none()
+    };
+    if !url::Url::parse(&text).is_ok_and(|url| usable(&url)) {
         bail!("public_url = \"{text}\": write it as https://news.example.com");
     }
     Ok(text.trim_end_matches('/').to_owned())

@@ -1,0 +1,141 @@
+//! Several statements that change many rows each, run in one go.
+
+use crate::engine::Tx;
+use crate::error::StoreError;
+use futures_util::TryStreamExt;
+use sqlx::AssertSqlSafe;
+
+/// A value of a bulk statement.
+#[derive(Clone, Debug)]
+pub(crate) enum Value {
+    Int(Option<i64>),
+    Text(Option<String>),
+}
+
+impl From<i64> for Value {
+    fn from(n: i64) -> Self {
+        Value::Int(Some(n))
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Value::Text(Some(text.to_owned()))
+    }
+}
+
+/// A statement with question marks for its values, and how many rows it must change.
+#[derive(Debug)]
+pub(crate) struct Bulk {
+    text: String,
+    values: Vec<Value>,
+    expected: u64,
+}
+
+macro_rules! bind {
+    ($query:expr, $values:expr) => {
+        $values.fold($query, |query, value| match value {
+            Value::Int(n) => query.bind(n),
+            Value::Text(text) => query.bind(text),
+        })
+    };
+}
+
+impl Bulk {
+    /// `before`, a list of rows, `after`. The values of `before` come first, those of the rows then.
+    pub(crate) fn new(
+        before: &str,
+        after: &str,
+        values: Vec<Value>,
+        rows: usize,
+        columns: usize,
+        expected: u64,
+    ) -> Bulk {
+        let mut text = String::with_capacity(before.len() + after.len() + rows * (2 * columns + 2));
+        text.push_str(before);
+        for row in 0..rows {
+            text.push_str(if row == 0 { "(" } else { ",(" });
+            for column in 0..columns {
+                text.push_str(if column == 0 { "?" } else { ",?" });
+            }
+            text.push(')');
+        }
+        text.push_str(after);
+        Bulk {
+            text,
+            values,
+            expected,
+        }
+    }
+}
+
+impl Tx {
+    /// Runs the statements in order. Returns whether each changed as many rows as it had to; if not, the
+    /// transaction may be half done and is to be dropped.
+    pub(crate) async fn run_all(&mut self, statements: Vec<Bulk>) -> Result<bool, StoreError> {
+        match self {
+            Tx::Sqlite(tx) => {
+                // One text, because every statement by itself is a switch of threads and back.
+                let text = statements
+                    .iter()
+                    .map(|s| s.text.as_str())
+                    .collect::<Vec<_>>()
+                    .join(";");
+                let expected: Vec<u64> = statements.iter().map(|s| s.expected).collect();
+                let query = sqlx::query(AssertSqlSafe(text));
+                let query = bind!(query, statements.into_iter().flat_map(|s| s.values));
+                #[expect(
+                    deprecated,
+                    reason = "sqlx's advice is raw_sql, which binds no values; SQLite supports this"
+                )]
+                let results = query.execute_many(tx.connection()).await;
+                let changed: Vec<u64> = results.map_ok(|done| done.rows_affected()).try_collect().await?;
+                Ok(changed == expected)
+            }
+            Tx::Postgres(tx) => {
+                for statement in statements {
+                    let query = sqlx::query(AssertSqlSafe(numbered(&statement.text)));
+                    let query = bind!(query, statement.values.into_iter());
+                    let changed = query.execute(&mut **tx).await?.rows_affected();
+                    if changed != statement.expected {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+        }
+    }
+
+    /// Runs one statement and returns how many rows it changed.
+    pub(crate) async fn run(&mut self, statement: Bulk) -> Result<u64, StoreError> {
+        let changed = match self {
+            Tx::Sqlite(tx) => {
+                let query = bind!(
+                    sqlx::query(AssertSqlSafe(statement.text)),
+                    statement.values.into_iter()
+                );
+                query.execute(tx.connection()).await?.rows_affected()
+            }
+            Tx::Postgres(tx) => {
+                let query = sqlx::query(AssertSqlSafe(numbered(&statement.text)));
+                bind!(query, statement.values.into_iter())
+                    .execute(&mut **tx)
+                    .await?
+                    .rows_affected()
+            }
+        };
+        Ok(changed)
+    }
+}
+
+/// Question marks become `$1`, `$2` …
+fn numbered(text: &str) -> String {
+    let mut parts = text.split('?');
+    let mut numbered = parts.next().unwrap_or_default().to_owned();
+    for (at, part) in parts.enumerate() {
+        numbered.push('$');
+        numbered.push_str(&(at + 1).to_string());
+        numbered.push_str(part);
+    }
+    numbered
+}
