@@ -50,7 +50,7 @@ pub enum WebError {
         source: io::Error,
     },
     /// The counters cannot be read.
-    #[error(transparent)]
+    #[error("{0}")]
     Store(#[from] StoreError),
     /// A running server failed.
     #[error("the web server stopped: {0}")]

@@ -25,7 +25,7 @@ pub(crate) struct Site {
 /// Why a request could not be answered. What the visitor sees does not depend on it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Trouble {
-    #[error(transparent)]
+    #[error("{0}")]
     Store(#[from] StoreError),
     #[error("the program is stopping")]
     Stopping,

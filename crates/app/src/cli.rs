@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use tidings_campaign::time::Clock;
 use tidings_sender::run::Identity;
-use tidings_store::Store;
+use tidings_store::{Store, StoreError, place_of};
 
 /// Bulk e-mail campaigns: nothing is lost, nobody gets it twice, and you can see why.
 #[derive(Debug, Parser)]
@@ -99,31 +99,51 @@ impl Cli {
             json: self.json,
             clock: Clock::System,
         };
-        match self.command {
-            Command::Demo(_) => unreachable!("the demo was started above, without a configuration"),
-            Command::Serve => serve::run(&context).await,
-            Command::Import(args) => {
-                let store = context.store().await?;
-                import::run(args, &store, &context.data, &context.clock, context.json).await
-            }
-            Command::Template(command) => {
-                let store = context.store().await?;
-                template::run(command, &store, &context.clock, context.json).await
-            }
-            Command::Campaign(command) => campaign::run(command, &context).await,
-            Command::Rehearse(args) => rehearse::run(args, &context).await,
-            Command::Stats(command) => stats::run(command, &context).await,
-            Command::Relay(command) => relay::run(command, &context).await,
-            Command::Check => check::run(&context).await,
-        }
+        let outcome = context.run(self.command).await;
+        outcome.map_err(|error| context.name_database(error))
     }
 }
 
-fn sqlite_in(data: &Path) -> String {
-    format!("sqlite://{}", data.join("tidings.db").display())
-}
-
 impl Context {
+    async fn run(&self, command: Command) -> anyhow::Result<()> {
+        match command {
+            Command::Demo(_) => unreachable!("the demo was started above, without a configuration"),
+            Command::Serve => serve::run(self).await,
+            Command::Import(args) => {
+                let store = self.store().await?;
+                import::run(args, &store, &self.data, &self.clock, self.json).await
+            }
+            Command::Template(command) => {
+                let store = self.store().await?;
+                template::run(command, &store, &self.clock, self.json).await
+            }
+            Command::Campaign(command) => campaign::run(command, self).await,
+            Command::Rehearse(args) => rehearse::run(args, self).await,
+            Command::Stats(command) => stats::run(command, self).await,
+            Command::Relay(command) => relay::run(command, self).await,
+            Command::Check => check::run(self).await,
+        }
+    }
+
+    /// Failures of a statement do not know which database they were for.
+    fn name_database(&self, error: anyhow::Error) -> anyhow::Error {
+        let nameless = |cause: &(dyn std::error::Error + 'static)| {
+            matches!(
+                cause.downcast_ref(),
+                Some(
+                    StoreError::DiskFull
+                        | StoreError::Sql(_)
+                        | StoreError::Newer { .. }
+                        | StoreError::Migrate(_)
+                )
+            )
+        };
+        if error.chain().any(nameless) {
+            return error.context(place_of(&self.database));
+        }
+        error
+    }
+
     /// Opens the database.
     pub async fn store(&self) -> anyhow::Result<Store> {
         Ok(Store::open(&self.database, &self.config.sending.node).await?)
@@ -142,4 +162,8 @@ impl Context {
             keys: store.key_ring(self.clock.now()).await?,
         })
     }
+}
+
+fn sqlite_in(data: &Path) -> String {
+    format!("sqlite://{}", data.join("tidings.db").display())
 }

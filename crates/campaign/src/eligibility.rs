@@ -36,6 +36,11 @@ impl Mailable {
     pub fn recipient(&self) -> &Recipient {
         &self.0
     }
+
+    /// Asks again, when the answer has grown old.
+    pub fn still(self, standing: &Standing) -> Result<Mailable, Refusal> {
+        may_mail(self.0, standing)
+    }
 }
 
 /// May this recipient be mailed by a campaign to these lists? A suppression outweighs every subscription;

@@ -1,12 +1,12 @@
 //! The feed of one campaign: leases ranges of its ledger, asks `may_mail` for every recipient, and hands the
 //! deliveries to the sessions at the campaign's rate.
 
-use crate::job::{Job, LeaseTicket};
+use crate::job::{Job, LeaseTicket, withheld};
 use crate::recorder::Recorder;
 use crate::run::CampaignRun;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
-use tidings_campaign::eligibility::{Refusal, may_mail};
+use tidings_campaign::eligibility::may_mail;
 use tidings_campaign::ids::LeaseId;
 use tidings_campaign::provider;
 use tidings_campaign::time::Clock;
@@ -120,6 +120,7 @@ impl Feed {
 
     /// Hands a lease's deliveries to the sessions. What is not handed over goes back with the lease.
     async fn work(&self, lease: Lease, permit: tokio::sync::OwnedSemaphorePermit) -> Result<(), StoreError> {
+        let loaded_at = std::time::Instant::now();
         let deliveries = match self.store.load(&lease).await {
             Ok(deliveries) => deliveries,
             Err(error) => {
@@ -130,7 +131,7 @@ impl Feed {
         let ticket = LeaseTicket::new(lease, deliveries.len(), self.recorder.clone(), Some(permit));
         self.held.add(&ticket);
         for delivery in deliveries {
-            let Some(job) = self.decide(delivery, &ticket) else {
+            let Some(job) = self.decide(delivery, &ticket, loaded_at) else {
                 continue;
             };
             if !self.wait_turn(&job).await {
@@ -154,7 +155,12 @@ impl Feed {
     }
 
     /// The decision is taken here, again, however the delivery was planned.
-    fn decide(&self, delivery: Leased, ticket: &Arc<LeaseTicket>) -> Option<Job> {
+    fn decide(
+        &self,
+        delivery: Leased,
+        ticket: &Arc<LeaseTicket>,
+        loaded_at: std::time::Instant,
+    ) -> Option<Job> {
         let lease = ticket.lease();
         let held = Held {
             campaign: lease.campaign,
@@ -174,6 +180,7 @@ impl Feed {
                 held,
                 provider: provider::by_domain(to.recipient().address.domain()),
                 to,
+                asked_at: loaded_at,
                 attempts: delivery.attempts,
                 first_attempt_at: delivery.first_attempt_at,
                 broken: 0,
@@ -203,18 +210,6 @@ impl Feed {
                 Err(wait) => sleep(wait.span.min(LOOK)).await,
             }
         }
-    }
-}
-
-fn withheld(refusal: Refusal) -> Outcome {
-    let reason = match refusal {
-        Refusal::Suppressed(_) => "suppressed",
-        Refusal::Unsubscribed => "unsubscribed",
-        Refusal::NotConfirmed => "not_confirmed",
-    };
-    Outcome::Withheld {
-        reason,
-        detail: refusal.to_string(),
     }
 }
 

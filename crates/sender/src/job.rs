@@ -4,8 +4,10 @@ use crate::recorder::Recorder;
 use crate::run::CampaignRun;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use tidings_campaign::eligibility::Mailable;
+use std::time::{Duration, Instant};
+use tidings_campaign::eligibility::{Mailable, Refusal};
 use tidings_campaign::time::Timestamp;
+use tidings_store::Store;
 use tidings_store::leases::Lease;
 use tidings_store::ledger::{Held, Outcome, Settlement};
 
@@ -79,6 +81,8 @@ pub struct Job {
     pub held: Held,
     /// To whom, with the proof that it may be mailed.
     pub to: Mailable,
+    /// When it was asked whether it may be mailed.
+    pub asked_at: Instant,
     /// The recipient's provider.
     pub provider: &'static str,
     /// Attempts before this one.
@@ -93,7 +97,34 @@ pub struct Job {
     pub ticket: Arc<LeaseTicket>,
 }
 
+/// An older answer of `may_mail` is asked for again at hand-over, so that an unsubscribe takes effect within two
+/// seconds however slowly the relay takes its mail. At full speed a lease is done with sooner.
+const STALE: Duration = Duration::from_millis(1500);
+
 impl Job {
+    /// Asks again whether the recipient may be mailed if the answer is old. `None`: not any more, and settled; or
+    /// it cannot be asked, and its lease takes it back.
+    pub async fn asked_again(self, store: &Store) -> Option<Job> {
+        if self.asked_at.elapsed() < STALE {
+            return Some(self);
+        }
+        let asked_at = Instant::now();
+        let standing = match store.standing(self.held.campaign, self.to.recipient().id).await {
+            Ok(standing) => standing,
+            Err(error) => {
+                tracing::warn!("a recipient's standing cannot be read: {error}");
+                return None;
+            }
+        };
+        match self.to.clone().still(&standing) {
+            Ok(to) => Some(Job { to, asked_at, ..self }),
+            Err(refusal) => {
+                self.settle("", false, withheld(refusal));
+                None
+            }
+        }
+    }
+
     /// Whether it must be let go.
     pub fn is_revoked(&self) -> bool {
         self.ticket.is_revoked() || self.run.is_stopped()
@@ -122,5 +153,18 @@ impl Job {
             outcome: Outcome::Returned,
         };
         self.ticket.settle(settlement);
+    }
+}
+
+/// The outcome for a recipient who may not be mailed.
+pub(crate) fn withheld(refusal: Refusal) -> Outcome {
+    let reason = match refusal {
+        Refusal::Suppressed(_) => "suppressed",
+        Refusal::Unsubscribed => "unsubscribed",
+        Refusal::NotConfirmed => "not_confirmed",
+    };
+    Outcome::Withheld {
+        reason,
+        detail: refusal.to_string(),
     }
 }

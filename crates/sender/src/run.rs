@@ -51,7 +51,7 @@ pub struct CampaignRun {
 #[derive(Debug, thiserror::Error)]
 pub enum CannotRun {
     /// The database.
-    #[error(transparent)]
+    #[error("{0}")]
     Store(#[from] StoreError),
     /// What was stored does not compile: a person must look.
     #[error("{0}")]

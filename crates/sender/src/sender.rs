@@ -62,7 +62,7 @@ pub enum SenderError {
         source: std::io::Error,
     },
     /// The database.
-    #[error(transparent)]
+    #[error("{0}")]
     Store(#[from] StoreError),
 }
 
@@ -154,6 +154,7 @@ impl Sender {
             },
             recorder: recorder.clone(),
             clock: clock.clone(),
+            ask_again: Some(store.clone()),
             stop: finish.clone(),
             abort: abort.clone(),
         });

@@ -15,6 +15,7 @@ use tidings_campaign::message::BodyEncoding;
 use tidings_campaign::time::Clock;
 use tidings_feedback::reply::verdict;
 use tidings_feedback::verdict::{Cause, Class, Verdict};
+use tidings_store::Store;
 use tidings_store::ledger::{KeptReply, Outcome};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -60,6 +61,8 @@ pub struct SessionContext {
     pub recorder: Recorder,
     /// The time, for `Date` headers and retries.
     pub clock: Clock,
+    /// Where to ask again whether a recipient may be mailed; nowhere in a rehearsal.
+    pub ask_again: Option<Store>,
     /// Take nothing more, finish what is on the wire.
     pub stop: CancellationToken,
     /// Do not even wait for answers any more.
@@ -197,7 +200,7 @@ impl Session<'_> {
                 }
                 continue;
             }
-            let Some(prepared) = self.prepare(current) else {
+            let Some(prepared) = self.asked_again(current).await.and_then(|job| self.prepare(job)) else {
                 continue;
             };
             let mut opened = match self.open(prepared).await {
@@ -233,6 +236,13 @@ impl Session<'_> {
                 Ok(()) => return true,
                 Err(wait) => sleep(wait.span.min(LOOK)).await,
             }
+        }
+    }
+
+    async fn asked_again(&self, job: Job) -> Option<Job> {
+        match &self.context.ask_again {
+            Some(store) => job.asked_again(store).await,
+            None => Some(job),
         }
     }
 
@@ -287,7 +297,7 @@ impl Session<'_> {
     }
 
     /// Takes the next message if there is one and its turn has come.
-    fn prefetch(&mut self) -> Option<Box<Prepared>> {
+    async fn prefetch(&mut self) -> Option<Box<Prepared>> {
         if !self.connection.announced().pipelining {
             return None;
         }
@@ -299,7 +309,7 @@ impl Session<'_> {
             if job.is_revoked() {
                 continue;
             }
-            if let Some(prepared) = self.prepare(job) {
+            if let Some(prepared) = self.asked_again(job).await.and_then(|job| self.prepare(job)) {
                 return Some(prepared);
             }
         }
@@ -460,7 +470,7 @@ impl Session<'_> {
         let held = current.job.held;
         let recorder = self.context.recorder.clone();
         // The next message is rendered while the commit is under way.
-        let (granted, next) = tokio::join!(recorder.put_on_wire(held), async { self.prefetch() });
+        let (granted, next) = tokio::join!(recorder.put_on_wire(held), self.prefetch());
         let relay = &self.context.relay.settings.name;
         if !granted {
             // The open DATA can only be left by closing the connection. The lease takes the delivery back.

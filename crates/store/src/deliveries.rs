@@ -138,6 +138,33 @@ impl Store {
         Ok(standings)
     }
 
+    /// What is known now of one recipient's wish.
+    pub async fn standing(
+        &self,
+        campaign: CampaignId,
+        recipient: RecipientId,
+    ) -> Result<Standing, StoreError> {
+        const SUBSCRIPTIONS: &str = "SELECT s.state FROM campaign_lists cl \
+            JOIN subscriptions s ON s.list_id = cl.list_id AND s.recipient_id = $2 WHERE cl.campaign_id = $1";
+        const SUPPRESSION: &str = "SELECT x.reason FROM recipients r \
+            JOIN suppressions x ON x.address_key = r.address_key WHERE r.id = $1";
+        let words: Vec<String> = on_pool!(self, pool => sqlx::query_scalar(SUBSCRIPTIONS)
+            .bind(campaign.0).bind(recipient.0).fetch_all(pool).await)?;
+        let suppression = on_pool!(self, pool => sqlx::query_scalar(SUPPRESSION).bind(recipient.0)
+            .fetch_optional(pool).await)?;
+        let subscriptions = words
+            .iter()
+            .map(|word| {
+                Subscription::parse(word)
+                    .ok_or_else(|| bad_row("subscriptions", recipient, format!("unknown state `{word}`")))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Standing {
+            subscriptions,
+            suppression,
+        })
+    }
+
     /// How many recipients a campaign would be planned for now.
     pub async fn count_eligible(&self, campaign: CampaignId) -> Result<i64, StoreError> {
         const COUNT: &str = "SELECT COUNT(*) FROM recipients r \

@@ -295,7 +295,7 @@ async fn open_postgres(url: &str) -> Result<Engine, StoreError> {
         })?
         .application_name("tidings")
         .statement_cache_capacity(256);
-    let what = format!("PostgreSQL at {}:{}", options.get_host(), options.get_port());
+    let what = place_of(url);
     let pool = PgPoolOptions::new()
         .max_connections(10)
         .acquire_timeout(Duration::from_secs(10))
@@ -303,6 +303,16 @@ async fn open_postgres(url: &str) -> Result<Engine, StoreError> {
         .await
         .map_err(|source| StoreError::Open { what, source })?;
     Ok(Engine::Postgres(pool))
+}
+
+/// Where a database is, for people: without user and password.
+pub fn place_of(url: &str) -> String {
+    match PgConnectOptions::from_str(url) {
+        Ok(options) if url.starts_with("postgres") => {
+            format!("PostgreSQL at {}:{}", options.get_host(), options.get_port())
+        }
+        _ => url.strip_prefix("sqlite://").unwrap_or(url).to_owned(),
+    }
 }
 
 fn scheme_of(url: &str) -> String {

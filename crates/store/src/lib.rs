@@ -19,5 +19,5 @@ pub mod suppressions;
 pub mod templates;
 pub mod unsubscribes;
 
-pub use engine::{Store, Tx};
+pub use engine::{Store, Tx, place_of};
 pub use error::StoreError;

@@ -100,6 +100,7 @@ pub async fn run(args: RehearseArgs, context: &Context) -> anyhow::Result<()> {
         },
         recorder: recorder.clone(),
         clock: context.clock.clone(),
+        ask_again: None,
         stop: stop.clone(),
         abort: CancellationToken::new(),
     });
@@ -208,6 +209,7 @@ async fn feed(
                 held,
                 provider: provider::by_domain(to.recipient().address.domain()),
                 to,
+                asked_at: Instant::now(),
                 attempts: 0,
                 first_attempt_at: None,
                 broken: 0,
