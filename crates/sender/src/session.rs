@@ -187,7 +187,12 @@ impl Session<'_> {
         let mut job = Some(first);
         loop {
             let Some(current) = job.take() else {
-                match timeout(IDLE, self.context.queue.take()).await {
+                let next = tokio::select! {
+                    biased;
+                    () = self.context.stop.cancelled() => break,
+                    next = timeout(IDLE, self.context.queue.take()) => next,
+                };
+                match next {
                     Ok(Some(next)) => job = Some(next),
                     _ => break,
                 }
