@@ -56,7 +56,8 @@ const LEASE_WORK: Duration = Duration::from_secs(1);
 const LEASE_SIZE: std::ops::RangeInclusive<i64> = 10..=4000;
 /// One being worked on, one in the queue, one being loaded.
 const LEASES: usize = 3;
-/// How often a campaign with nothing to do is looked at.
+/// How often a campaign with nothing to do is looked at, soon after there was something and later on.
+const SHORTEST_LOOK: Duration = Duration::from_millis(10);
 const LOOK: Duration = Duration::from_millis(200);
 
 impl Feed {
@@ -65,19 +66,24 @@ impl Feed {
         let permits = Arc::new(Semaphore::new(LEASES));
         let mut size = self.first_size();
         let (mut measured_at, mut measured) = (Instant::now(), 0);
+        let mut idle = SHORTEST_LOOK;
         while !self.run.is_stopped() {
             let permit = tokio::select! {
                 permit = Arc::clone(&permits).acquire_owned() => permit.expect("the semaphore is never closed"),
                 () = sleep(LOOK) => continue,
             };
             match self.next_lease(size).await {
-                Ok(Some(lease)) => self.work(lease, permit).await?,
+                Ok(Some(lease)) => {
+                    idle = SHORTEST_LOOK;
+                    self.work(lease, permit).await?;
+                }
                 Ok(None) => {
                     drop(permit);
                     if self.store.finish_if_done(self.run.id, self.clock.now()).await? {
                         return Ok(());
                     }
-                    sleep(LOOK).await;
+                    sleep(idle).await;
+                    idle = LOOK.min(idle * 2);
                 }
                 Err(error) if error.is_transient() => {
                     tracing::warn!(campaign = self.run.id.0, "no lease, trying again: {error}");

@@ -17,6 +17,7 @@ use tidings_campaign::lifecycle::Action;
 use tidings_campaign::time::Clock;
 use tidings_store::send_status::SendStatus;
 use tidings_store::{Store, StoreError};
+use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
@@ -130,6 +131,8 @@ struct Sender {
     abort: CancellationToken,
     held: HeldLeases,
     running: HashMap<CampaignId, Running>,
+    /// A feed has ended.
+    ended: Arc<Notify>,
     renewed: Instant,
     told: Instant,
 }
@@ -173,6 +176,7 @@ impl Sender {
             abort,
             held: HeldLeases::default(),
             running: HashMap::new(),
+            ended: Arc::default(),
             renewed: now,
             told: now,
         }
@@ -188,6 +192,7 @@ impl Sender {
                 // The recorder ends by itself only when the ledger cannot be written.
                 ended = &mut self.recording => return ended.unwrap_or(Ok(())).map_err(SenderError::from),
                 _ = tick.tick() => {}
+                () = self.ended.notified() => {}
             }
             match self.look().await {
                 Ok(true) => {}
@@ -275,9 +280,14 @@ impl Sender {
             held: self.held.clone(),
             run: Arc::clone(&run),
         };
+        let ended = Arc::clone(&self.ended);
         let running = Running {
             run,
-            feed: tokio::spawn(feed.run()),
+            feed: tokio::spawn(async move {
+                let outcome = feed.run().await;
+                ended.notify_one();
+                outcome
+            }),
             ended: 0,
             looked: Instant::now(),
         };
