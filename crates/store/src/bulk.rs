@@ -1,6 +1,6 @@
 //! Several statements that change many rows each, run in one go.
 
-use crate::engine::Tx;
+use crate::engine::{Store, Tx};
 use crate::error::StoreError;
 use futures_util::TryStreamExt;
 use sqlx::AssertSqlSafe;
@@ -69,43 +69,50 @@ impl Bulk {
     }
 }
 
-impl Tx {
-    /// Runs the statements in order. Returns whether each changed as many rows as it had to; if not, the
-    /// transaction may be half done and is to be dropped.
-    pub(crate) async fn run_all(&mut self, statements: Vec<Bulk>) -> Result<bool, StoreError> {
-        match self {
-            Tx::Sqlite(tx) => {
-                // One text, because every statement by itself is a switch of threads and back.
-                let text = statements
-                    .iter()
-                    .map(|s| s.text.as_str())
-                    .collect::<Vec<_>>()
-                    .join(";");
-                let expected: Vec<u64> = statements.iter().map(|s| s.expected).collect();
-                let query = sqlx::query(AssertSqlSafe(text));
-                let query = bind!(query, statements.into_iter().flat_map(|s| s.values));
-                #[expect(
-                    deprecated,
-                    reason = "sqlx's advice is raw_sql, which binds no values; SQLite supports this"
-                )]
-                let results = query.execute_many(tx.connection()).await;
-                let changed: Vec<u64> = results.map_ok(|done| done.rows_affected()).try_collect().await?;
-                Ok(changed == expected)
-            }
-            Tx::Postgres(tx) => {
-                for statement in statements {
-                    let query = sqlx::query(AssertSqlSafe(numbered(&statement.text)));
-                    let query = bind!(query, statement.values.into_iter());
-                    let changed = query.execute(&mut **tx).await?.rows_affected();
-                    if changed != statement.expected {
-                        return Ok(false);
-                    }
-                }
-                Ok(true)
-            }
+impl Store {
+    /// Runs the statements in one transaction and commits it if each changed as many rows as it had to; if not,
+    /// nothing has been done and the answer is false.
+    pub(crate) async fn run_as_expected(&self, statements: Vec<Bulk>) -> Result<bool, StoreError> {
+        let expected: Vec<u64> = statements.iter().map(|s| s.expected).collect();
+        let Some(mut tx) = self.sqlite_tx().await else {
+            return self.run_each_as_expected(statements).await;
+        };
+        // One text, because every statement by itself is a switch of threads and back.
+        let mut text = String::from("BEGIN IMMEDIATE");
+        for statement in &statements {
+            text.push(';');
+            text.push_str(&statement.text);
         }
+        let query = sqlx::query(AssertSqlSafe(text));
+        let query = bind!(query, statements.into_iter().flat_map(|s| s.values));
+        #[expect(
+            deprecated,
+            reason = "sqlx's advice is raw_sql, which binds no values; SQLite supports this"
+        )]
+        let results = query.execute_many(tx.connection()).await;
+        let changed: Vec<u64> = results.map_ok(|done| done.rows_affected()).try_collect().await?;
+        // The first result is that of BEGIN.
+        if changed.get(1..) != Some(expected.as_slice()) {
+            return Ok(false);
+        }
+        tx.commit().await?;
+        Ok(true)
     }
 
+    async fn run_each_as_expected(&self, statements: Vec<Bulk>) -> Result<bool, StoreError> {
+        let mut tx = self.begin_write().await?;
+        for statement in statements {
+            let expected = statement.expected;
+            if tx.run(statement).await? != expected {
+                return Ok(false);
+            }
+        }
+        tx.commit().await?;
+        Ok(true)
+    }
+}
+
+impl Tx {
     /// Runs one statement and returns how many rows it changed.
     pub(crate) async fn run(&mut self, statement: Bulk) -> Result<u64, StoreError> {
         let changed = match self {

@@ -130,6 +130,14 @@ impl Store {
         })
     }
 
+    /// The SQLite writer, for a transaction that the caller begins; nothing on PostgreSQL.
+    pub(crate) async fn sqlite_tx(&self) -> Option<SqliteTx> {
+        match &self.engine {
+            Engine::Sqlite { write, .. } => Some(SqliteTx::unbegun(Arc::clone(write)).await),
+            Engine::Postgres(_) => None,
+        }
+    }
+
     /// Takes `n` fresh identifiers from the named sequence and returns the first. Gaps may remain.
     pub async fn allocate_ids(&self, sequence: &str, n: i64) -> Result<i64, StoreError> {
         const ALLOCATE: &str = "UPDATE sequences SET next = next + $1 WHERE name = $2 RETURNING next - $1";
@@ -202,11 +210,15 @@ pub struct SqliteTx {
 }
 
 impl SqliteTx {
+    async fn unbegun(writer: Arc<Mutex<SqliteConnection>>) -> SqliteTx {
+        SqliteTx {
+            connection: Some(writer.lock_owned().await),
+        }
+    }
+
     async fn begin(writer: Arc<Mutex<SqliteConnection>>) -> Result<SqliteTx, StoreError> {
         // Wrapped before it begins: a caller that gives up in between leaves nothing begun behind.
-        let mut tx = SqliteTx {
-            connection: Some(writer.lock_owned().await),
-        };
+        let mut tx = SqliteTx::unbegun(writer).await;
         sqlx::query("BEGIN IMMEDIATE").execute(tx.connection()).await?;
         Ok(tx)
     }
@@ -217,7 +229,7 @@ impl SqliteTx {
             .expect("an ended transaction has been consumed")
     }
 
-    async fn commit(mut self) -> Result<(), StoreError> {
+    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
         // If the commit fails, dropping `self` rolls back.
         sqlx::query("COMMIT").execute(self.connection()).await?;
         self.connection = None;

@@ -182,15 +182,10 @@ impl Store {
         leases.dedup();
         // Nearly always everything is as the senders think. Then the whole batch is a few statements, run in one go;
         // if one of them finds fewer rows than it should, all is undone and done again with care.
-        let mut tx = self.begin_write().await?;
-        if tx
-            .run_all(self.usual(batch, &leases, owner, lease_expires_at, now))
-            .await?
-        {
-            tx.commit().await?;
+        let usual = self.usual(batch, &leases, owner, lease_expires_at, now);
+        if self.run_as_expected(usual).await? {
             return Ok(batch.on_wire.iter().copied().collect());
         }
-        drop(tx);
         self.record_with_care(batch, &leases, owner, lease_expires_at, now)
             .await
     }
