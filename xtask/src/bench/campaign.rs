@@ -11,14 +11,25 @@ use std::time::{Duration, Instant};
 const MESSAGES: usize = 100_000;
 const MANY: usize = 1_000_000;
 
+/// Our sessions: as many as `smtp-source` has, and as many as Postfix grants a client by default
+/// (`smtpd_client_connection_count_limit`).
+const OUR_SESSIONS: [usize; 2] = [SESSIONS, 50];
+
 /// Our rate beside that of `smtp-source` to the same sink, in turns.
 pub fn send(binary: &Path) -> anyhow::Result<String> {
     let sink = Sink::start()?;
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let octets = message_octets(binary, &sink)?;
+    let mut ours: [Vec<Costs>; 2] = Default::default();
+    let mut theirs = Vec::new();
     for round in 1..=ROUNDS {
-        let costs = send_to(binary, &sink, MESSAGES)?;
-        eprintln!("round {round}: tidings {:.0} messages/s", rate(MESSAGES, &costs));
-        ours.push(costs);
+        for (sessions, all) in OUR_SESSIONS.into_iter().zip(&mut ours) {
+            let costs = send_to(binary, &sink, MESSAGES, sessions)?;
+            eprintln!(
+                "round {round}: tidings, {sessions} sessions: {:.0} messages/s",
+                rate(MESSAGES, &costs)
+            );
+            all.push(costs);
+        }
         let costs = meter::measure(&mut sink.source(MESSAGES)?)?;
         eprintln!(
             "round {round}: smtp-source {:.0} messages/s",
@@ -26,30 +37,50 @@ pub fn send(binary: &Path) -> anyhow::Result<String> {
         );
         theirs.push(costs);
     }
-    let rates = |all: &[Costs]| all.iter().map(|costs| rate(MESSAGES, costs)).collect::<Vec<_>>();
-    let (our_rates, their_rates) = (rates(&ours), rates(&theirs));
-    let (our_rate, their_rate) = (median(our_rates.clone()), median(their_rates.clone()));
-    let cpu = median(ours.iter().map(|c| c.cpu.as_secs_f64() * 1e6 / MESSAGES as f64));
-    let their_cpu = median(theirs.iter().map(|c| c.cpu.as_secs_f64() * 1e6 / MESSAGES as f64));
-    let memory = median(ours.iter().map(megabytes));
-    Ok(format!(
-        "{MESSAGES} messages of 10 KB, {SESSIONS} sessions, SQLite with synchronous=FULL, to smtp-sink on loopback; whole \
-         process, planning included\n\n\
-         | | messages/s (median) | of each round | CPU per message | peak memory |\n|---|---|---|---|---|\n\
-         | tidings campaign send | {our_rate:.0} | {} | {cpu:.0} µs | {memory:.0} MB |\n\
-         | smtp-source -d -s {SESSIONS} -l 10240 | {their_rate:.0} | {} | {their_cpu:.0} µs | |\n\
-         | **ratio** | **{:.2}** | | | |\n",
-        spread(&our_rates),
-        spread(&their_rates),
-        our_rate / their_rate,
-    ))
+    let beside = median(theirs.iter().map(|costs| rate(MESSAGES, costs)));
+    let mut table = format!(
+        "{MESSAGES} messages, SQLite with synchronous=FULL, to smtp-sink on loopback. Ours have 10 KB of HTML and the text \
+         made from it, {octets} octets with headers; those of smtp-source have 10,240. A rate is that of the whole \
+         process, from its start over planning to its end.\n\n\
+         | | messages/s (median) | of each round | ratio | CPU per message | peak memory |\n|---|---|---|---|---|---|\n"
+    );
+    table += &row(&format!("smtp-source -d -s {SESSIONS} -l 10240"), &theirs, beside);
+    for (sessions, all) in OUR_SESSIONS.into_iter().zip(&ours) {
+        table += &row(
+            &format!("tidings campaign send, {sessions} sessions"),
+            all,
+            beside,
+        );
+    }
+    Ok(table)
+}
+
+/// The mean size of our messages.
+fn message_octets(binary: &Path, sink: &Sink) -> anyhow::Result<u64> {
+    let installation = Installation::new(binary, Some((sink.address(), SESSIONS)))?;
+    let id = installation.campaign(100)?;
+    installation.run(&["rehearse", &id])?["mean"]
+        .as_u64()
+        .context("`rehearse` prints no mean size")
+}
+
+fn row(name: &str, rounds: &[Costs], beside: f64) -> String {
+    let rates: Vec<f64> = rounds.iter().map(|costs| rate(MESSAGES, costs)).collect();
+    let middle = median(rates.clone());
+    let cpu = median(rounds.iter().map(|c| c.cpu.as_secs_f64() * 1e6 / MESSAGES as f64));
+    format!(
+        "| {name} | {middle:.0} | {} | {:.2} | {cpu:.0} µs | {:.0} MB |\n",
+        spread(&rates),
+        middle / beside,
+        median(rounds.iter().map(megabytes)),
+    )
 }
 
 /// Peak memory of a send, at two sizes.
 pub fn memory(binary: &Path) -> anyhow::Result<String> {
     let sink = Sink::start()?;
-    let small = send_to(binary, &sink, MESSAGES)?;
-    let large = send_to(binary, &sink, MANY)?;
+    let small = send_to(binary, &sink, MESSAGES, SESSIONS)?;
+    let large = send_to(binary, &sink, MANY, SESSIONS)?;
     Ok(format!(
         "| recipients | peak memory of `campaign send` | messages/s |\n|---|---|---|\n\
          | {MESSAGES} | {:.1} MB | {:.0} |\n| {MANY} | {:.1} MB | {:.0} |\n| **ratio** | **{:.2}** | |\n",
@@ -79,7 +110,7 @@ pub fn plan(binary: &Path) -> anyhow::Result<String> {
 
 /// Starts a campaign and pauses it as soon as it is planned: only the planning counts.
 fn plan_seconds(binary: &Path, sink: &Sink) -> anyhow::Result<f64> {
-    let installation = Installation::new(binary, Some(sink.address()))?;
+    let installation = Installation::new(binary, Some((sink.address(), SESSIONS)))?;
     let id = installation.campaign(MANY)?;
     let (mut paused, mut looked) = (false, Instant::now());
     let costs = meter::measure_while(&mut installation.command(&["campaign", "send", &id]), |_| {
@@ -100,8 +131,8 @@ fn plan_seconds(binary: &Path, sink: &Sink) -> anyhow::Result<f64> {
 }
 
 /// Sends a campaign of a fresh installation and checks that the relay took every message.
-fn send_to(binary: &Path, sink: &Sink, recipients: usize) -> anyhow::Result<Costs> {
-    let installation = Installation::new(binary, Some(sink.address()))?;
+fn send_to(binary: &Path, sink: &Sink, recipients: usize, sessions: usize) -> anyhow::Result<Costs> {
+    let installation = Installation::new(binary, Some((sink.address(), sessions)))?;
     let id = installation.campaign(recipients)?;
     let costs = meter::measure(&mut installation.command(&["campaign", "send", &id]))?;
     let sent: serde_json::Value =

@@ -26,18 +26,17 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// An installation of this binary. `relay`: where its mail goes.
-    pub fn new(binary: &Path, relay: Option<SocketAddr>) -> anyhow::Result<Self> {
+    /// An installation of this binary. `relay`: where its mail goes, and through how many sessions.
+    pub fn new(binary: &Path, relay: Option<(SocketAddr, usize)>) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("tidings-bench-").tempdir()?;
         let installation = Self {
             binary: binary.to_owned(),
             folder,
         };
-        if let Some(relay) = relay {
+        if let Some((relay, sessions)) = relay {
             let text = format!(
                 "public_url = \"https://news.example.com\"\n\n[[relay]]\nname = \"sink\"\n\
-                 url = \"smtp://{relay}?tls=never\"\nmax_sessions = {}\n",
-                super::sink::SESSIONS
+                 url = \"smtp://{relay}?tls=never\"\nmax_sessions = {sessions}\n"
             );
             std::fs::write(installation.folder().join("tidings.toml"), text)?;
         }
@@ -135,8 +134,10 @@ fn newsletter() -> String {
         ));
     }
     let closing = "<p><a href=\"{{unsubscribe_url}}\">Unsubscribe</a></p>\n</body></html>\n";
-    let paragraph = "<p style=\"color: #333; line-height: 1.5\">The river rose in the night and was back in its bed \
-                     by noon; nobody in the valley had expected anything else of it.</p>\n";
+    let paragraph = "<table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\"><tr>\
+                     <td style=\"padding: 0 24px 16px 24px; font-family: Helvetica, Arial, sans-serif; \
+                     font-size: 16px; line-height: 24px; color: #333333\">The river rose in the night and was back in \
+                     its bed by noon; nobody in the valley had expected anything else of it.</td></tr></table>\n";
     while html.len() + paragraph.len() + closing.len() <= 10_240 {
         html.push_str(paragraph);
     }

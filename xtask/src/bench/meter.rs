@@ -25,7 +25,7 @@ pub fn measure(command: &mut Command) -> anyhow::Result<Costs> {
     measure_while(command, |_| Ok(()))
 }
 
-/// The same, with a look at the running process every few milliseconds.
+/// The same, with a look at the running process every twenty milliseconds.
 pub fn measure_while(
     command: &mut Command,
     mut look: impl FnMut(&Child) -> anyhow::Result<()>,
@@ -41,7 +41,7 @@ pub fn measure_while(
     while !is_zombie(id)? {
         peak_memory = peak_memory.max(peak_memory_of(id).unwrap_or(0));
         look(&child.0)?;
-        std::thread::sleep(Duration::from_millis(2));
+        std::thread::sleep(Duration::from_millis(20));
     }
     let wall = begun.elapsed();
     let cpu = processor_time_of(id)?;

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Sessions at once, on both sides of the comparison.
+/// Sessions of `smtp-source`; with more it is no faster.
 pub const SESSIONS: usize = 20;
 
 /// A running `smtp-sink`.
