@@ -1,5 +1,6 @@
 //! Imports: rows of a file become recipients and subscriptions, batch by batch.
 
+use crate::bulk::Bulk;
 use crate::engine::{CHECKPOINT_PAGES, Store, Tx, on_pool, on_tx, values_list};
 use crate::error::{StoreError, bad_row};
 use crate::lists;
@@ -319,25 +320,27 @@ async fn create(
     rows: &[(&Row, &str)],
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    // The ids are dense: their distance from the first is part of the text.
-    let values: Vec<String> = (0..rows.len())
-        .map(|n| (n, 4 * n + 4))
-        .map(|(n, at)| format!("({n},${at},${},${},${})", at + 1, at + 2, at + 3))
-        .collect();
-    let text = tx.bulk_text(format!(
+    let mut values = vec![import.0.into(), now.0.into()];
+    for (id, (row, key)) in (first..).zip(rows) {
+        values.extend([
+            id.into(),
+            row.address.as_str().into(),
+            (*key).into(),
+            row.name.as_deref().unwrap_or_default().into(),
+            row.attributes.as_str().into(),
+        ]);
+    }
+    let insert = Bulk::new(
         "INSERT INTO recipients (id, address, address_key, name, attributes, import_id, created_at, updated_at) \
-         SELECT c.column1 + v.column1, v.column2, v.column3, v.column4, v.column5, c.column2, c.column3, c.column3 \
-         FROM (VALUES ($1,$2,$3)) AS c, (VALUES {}) AS v",
-        values.join(",")
-    ));
-    on_tx!(tx, conn => {
-        let mut query = sqlx::query(text).bind(first).bind(import.0).bind(now.0);
-        for (row, key) in rows {
-            query = query.bind(row.address.as_str()).bind(*key).bind(row.name.as_deref().unwrap_or_default())
-                .bind(row.attributes.as_str());
-        }
-        query.execute(conn).await.map(drop)
-    })?;
+         SELECT v.column1, v.column2, v.column3, v.column4, v.column5, c.column1, c.column2, c.column2 \
+         FROM (VALUES (?,?)) AS c, (VALUES ",
+        ") AS v",
+        values,
+        rows.len(),
+        5,
+        rows.len() as u64,
+    );
+    tx.run(insert).await?;
     const SUBSCRIBE: &str = "INSERT INTO subscriptions (list_id, recipient_id, state, updated_at) \
         SELECT CAST($1 AS BIGINT), id, 'confirmed', CAST($2 AS BIGINT) FROM recipients WHERE id BETWEEN $3 AND $4";
     let last = first + rows.len() as i64 - 1;
