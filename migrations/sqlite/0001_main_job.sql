@@ -6,6 +6,14 @@ CREATE TABLE sequences (
 ) WITHOUT ROWID;
 INSERT INTO sequences (name, next) VALUES ('recipients', 1), ('leases', 1);
 
+-- Which installation this is, and where its database was when it last sent mail: one row.
+CREATE TABLE instance (
+    one BIGINT PRIMARY KEY CHECK (one = 1),
+    id TEXT NOT NULL,
+    home TEXT NOT NULL
+);
+INSERT INTO instance (one, id, home) VALUES (1, lower(hex(randomblob(16))), '');
+
 CREATE TABLE signing_keys (
     id BIGINT PRIMARY KEY CHECK (id BETWEEN 1 AND 255),
     secret BLOB NOT NULL,

@@ -117,6 +117,58 @@ impl Database {
         );
     }
 
+    /// Keeps a backup of the database as it is. No process may have it open.
+    pub fn back_up(&self) {
+        match &self.dropped_at_end {
+            None => self.copy_files("", ".backup"),
+            Some(name) => self.on_server(&format!("CREATE DATABASE {name}_backup TEMPLATE {name}")),
+        }
+    }
+
+    /// Puts the backup in the place of the database: written over the same SQLite file, or as a new PostgreSQL database
+    /// of the same name.
+    pub fn restore(&self) {
+        match &self.dropped_at_end {
+            None => self.copy_files(".backup", ""),
+            Some(name) => {
+                self.on_server(&format!("DROP DATABASE {name} WITH (FORCE)"));
+                self.on_server(&format!("ALTER DATABASE {name}_backup RENAME TO {name}"));
+            }
+        }
+    }
+
+    /// Puts a copy in the place of the SQLite file, as when a folder is copied to another machine.
+    pub fn replace_by_a_copy(&self) {
+        self.copy_files("", ".copy");
+        let file = self.sqlite_file();
+        for part in SQLITE_PARTS {
+            let copy = format!("{file}.copy{part}");
+            if std::fs::exists(&copy).expect("a file in the test's folder") {
+                std::fs::rename(&copy, format!("{file}{part}")).expect("a file in the test's folder");
+            }
+        }
+    }
+
+    fn sqlite_file(&self) -> &str {
+        self.url
+            .strip_prefix("sqlite://")
+            .expect("only SQLite has a file")
+    }
+
+    fn copy_files(&self, from: &str, to: &str) {
+        let file = self.sqlite_file();
+        // The index of the log is made anew.
+        let _ = std::fs::remove_file(format!("{file}{to}-shm"));
+        for part in SQLITE_PARTS {
+            let (from, to) = (format!("{file}{from}{part}"), format!("{file}{to}{part}"));
+            if std::fs::exists(&from).expect("a file in the test's folder") {
+                std::fs::copy(&from, &to).expect("room in the test's folder");
+            } else {
+                let _ = std::fs::remove_file(&to);
+            }
+        }
+    }
+
     fn on_server(&self, statement: &str) {
         let server = crate::from_xtask("TIDINGS_TEST_POSTGRES");
         let statement = AssertSqlSafe(statement.to_owned());
@@ -136,9 +188,13 @@ impl Drop for Database {
     fn drop(&mut self) {
         if let Some(name) = self.dropped_at_end.take() {
             self.on_server(&format!("DROP DATABASE {name} WITH (FORCE)"));
+            self.on_server(&format!("DROP DATABASE IF EXISTS {name}_backup"));
         }
     }
 }
+
+/// The database and its write-ahead log.
+const SQLITE_PARTS: [&str; 2] = ["", "-wal"];
 
 fn unique_name() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);

@@ -12,5 +12,6 @@ mod layers;
 mod messages;
 mod migrations;
 mod relay_faults;
+mod restore;
 mod stop;
 mod unsubscribe;

@@ -106,7 +106,7 @@ impl CampaignState {
             (S::Draft | S::Scheduled, Action::Start) => S::Sending,
             (S::Scheduled | S::Sending, Action::Pause) => S::Paused,
             (S::Paused | S::Held, Action::Resume) if planned => S::Sending,
-            (S::Paused, Action::Resume) => S::Scheduled,
+            (S::Paused | S::Held, Action::Resume) => S::Scheduled,
             (S::Draft | S::Scheduled | S::Sending | S::Paused | S::Held, Action::Cancel) => S::Cancelled,
             (S::Scheduled | S::Sending, Action::Hold) => S::Held,
             (S::Sending, Action::Finish) => S::Finished,

@@ -1,6 +1,7 @@
 //! The feed of one campaign: leases ranges of its ledger, asks `may_mail` for every recipient, and hands the
 //! deliveries to the sessions at the campaign's rate.
 
+use crate::guard::Witness;
 use crate::job::{Job, LeaseTicket, withheld};
 use crate::recorder::Recorder;
 use crate::run::CampaignRun;
@@ -48,6 +49,7 @@ pub(crate) struct Feed {
     pub recorder: Recorder,
     pub queue: async_channel::Sender<Job>,
     pub held: HeldLeases,
+    pub witness: Witness,
     pub run: Arc<CampaignRun>,
 }
 
@@ -121,7 +123,13 @@ impl Feed {
             now,
             expires_at: now.plus(self.lease),
         };
-        self.store.claim(self.run.id, claim).await
+        let lease = self.store.claim(self.run.id, claim).await?;
+        if let Some(lease) = &lease
+            && let Err(error) = self.witness.remember(lease.id.0 + 1)
+        {
+            tracing::warn!("a restored backup would not be noticed: {error}");
+        }
+        Ok(lease)
     }
 
     /// Hands a lease's deliveries to the sessions. What is not handed over goes back with the lease.

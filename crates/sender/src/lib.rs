@@ -3,6 +3,7 @@
 
 pub mod connection;
 mod feed;
+pub mod guard;
 pub mod job;
 pub mod pace;
 pub mod planner;

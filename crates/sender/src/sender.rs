@@ -1,6 +1,7 @@
 //! The sender: looks which campaigns are to be sent, feeds them to the sessions of the relay, and stops cleanly.
 
 use crate::feed::{Feed, HeldLeases, renew};
+use crate::guard::{GuardError, Witness};
 use crate::job::Job;
 use crate::recorder::{Recorder, Writing};
 use crate::relay::{Relay, RelaySettings};
@@ -42,6 +43,8 @@ pub struct SenderSettings {
     pub retry: Retry,
     /// How long a lease lasts without being renewed; at least a second.
     pub lease: Duration,
+    /// Remembers outside the database how far it got.
+    pub witness: Witness,
     /// Unique for every start of a process.
     pub owner: String,
     /// How long messages on the wire may take when the sender is stopped.
@@ -62,6 +65,9 @@ pub enum SenderError {
         /// Why.
         source: std::io::Error,
     },
+    /// The witness of the restore guard.
+    #[error("{0}")]
+    Guard(#[from] GuardError),
     /// The database.
     #[error("{0}")]
     Store(#[from] StoreError),
@@ -82,11 +88,15 @@ pub async fn run(
     if lock.is_some() {
         store.expire_all_leases().await?;
     }
-    let mut sender = Sender::start(store, clock, settings, scope);
+    let witness = settings.witness.clone();
+    witness.begin(&store).await?;
+    let mut sender = Sender::start(store.clone(), clock, settings, scope);
     let outcome = sender.work(&stop).await;
     let stopped = sender.stop().await;
     drop(lock);
-    outcome.and(stopped)
+    outcome.and(stopped)?;
+    // A backup that was taken during the last lease can be told by this.
+    Ok(witness.advance(&store).await?)
 }
 
 /// On SQLite one process sends. That the lock is free proves that a former sender is dead, so that its leases need
@@ -278,6 +288,7 @@ impl Sender {
             recorder: self.recorder.clone(),
             queue: self.queue.clone(),
             held: self.held.clone(),
+            witness: self.settings.witness.clone(),
             run: Arc::clone(&run),
         };
         let ended = Arc::clone(&self.ended);

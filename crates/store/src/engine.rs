@@ -261,7 +261,7 @@ async fn open_sqlite(file: &Path) -> Result<Engine, StoreError> {
             source,
         })?;
     }
-    // FULL: a committed `on_wire` survives a power cut. Memory stays the same for any number of recipients: 16 MiB of
+    // FULL: a committed `on_wire` survives a power cut. Memory stays the same for any number of recipients: 8 MiB of
     // pages are as fast as 64, and what planning sorts goes to a temporary file when it is large.
     let base = SqliteConnectOptions::new()
         .filename(file)
@@ -270,11 +270,11 @@ async fn open_sqlite(file: &Path) -> Result<Engine, StoreError> {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
-        .statement_cache_capacity(256);
+        .statement_cache_capacity(256)
+        .pragma("cache_size", "-8192");
     // The log is moved into the database every 16 MiB rather than every 4: the ledger writes the same pages often.
     let write = base
         .clone()
-        .pragma("cache_size", "-16384")
         .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string())
         .connect()
         .await
@@ -285,7 +285,7 @@ async fn open_sqlite(file: &Path) -> Result<Engine, StoreError> {
     let read = SqlitePoolOptions::new()
         .max_connections(4)
         .test_before_acquire(false)
-        .connect_with(base.pragma("cache_size", "-8192"))
+        .connect_with(base)
         .await
         .map_err(|source| StoreError::Open {
             what: file.display().to_string(),

@@ -7,6 +7,7 @@ pub mod deliveries;
 pub mod engine;
 pub mod error;
 pub mod imports;
+pub mod instance;
 pub mod leases;
 pub mod ledger;
 pub mod lists;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::lifecycle::CampaignState;
 use tidings_campaign::schedule::{Due, due};
+use tidings_sender::guard::{self, Witness};
 use tidings_sender::planner;
 use tidings_sender::run::Identity;
 use tidings_sender::sender::{self, Scope, SenderSettings};
@@ -32,10 +33,12 @@ struct Sent {
 /// Sends the campaign until it is finished, paused, or told to stop by a signal.
 pub async fn run(id: CampaignId, context: &Context, store: Store) -> anyhow::Result<()> {
     let began = Instant::now();
+    // Before the campaign is looked at: the guard may hold it.
+    let witness = guard::look(&store, &context.data).await?;
     let campaign = store.get_campaign(id).await?;
     check_sendable(&campaign, context.clock.now())?;
     let identity = context.identity(&store).await?;
-    let settings = sender_settings(context, identity)?;
+    let settings = sender_settings(context, identity, witness)?;
     let stop = lifecycle::stop_on_signals()?;
     if matches!(campaign.state, CampaignState::Draft | CampaignState::Scheduled) {
         start(&store, &campaign, &settings.identity, context).await?;
@@ -127,7 +130,11 @@ async fn report_progress(store: Store, id: CampaignId, context: &Context, done: 
 }
 
 /// What the configuration says to a sender.
-pub fn sender_settings(context: &Context, identity: Identity) -> anyhow::Result<SenderSettings> {
+pub fn sender_settings(
+    context: &Context,
+    identity: Identity,
+    witness: Witness,
+) -> anyhow::Result<SenderSettings> {
     let relay = context.config.relays.first().context(
         "no relay is configured: write [[relay]] with name = \"…\" and url = \"smtps://user@smtp.example.com:465\" \
          into tidings.toml",
@@ -137,6 +144,7 @@ pub fn sender_settings(context: &Context, identity: Identity) -> anyhow::Result<
         identity,
         retry: context.config.retry,
         lease: context.config.sending.lease,
+        witness,
         owner: lifecycle::owner_name(&context.config.sending.node)?,
         deadline: context.config.sending.deadline,
     })

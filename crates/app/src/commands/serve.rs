@@ -5,8 +5,8 @@ use crate::commands::send::sender_settings;
 use crate::lifecycle;
 use crate::output;
 use anyhow::Context as _;
-use tidings_sender::planner;
 use tidings_sender::sender::{self, Scope};
+use tidings_sender::{guard, planner};
 use tidings_store::Store;
 use tidings_web::{WebSettings, bind};
 use tokio_util::sync::CancellationToken;
@@ -27,7 +27,8 @@ pub async fn serve(
     announce: impl FnOnce(std::net::SocketAddr) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let identity = context.identity(&store).await?;
-    let settings = sender_settings(context, identity.clone())?;
+    let witness = guard::look(&store, &context.data).await?;
+    let settings = sender_settings(context, identity.clone(), witness)?;
     let web = WebSettings {
         listen: context.config.web.listen,
         public_listen: context.config.web.public_listen,

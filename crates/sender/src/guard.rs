@@ -1,0 +1,120 @@
+//! The restore guard: an installation that finds itself restored from a backup, or copied, starts with sending held.
+//! What was sent after the backup was taken is not in its ledger and would go out again.
+//!
+//! Two witnesses: the database knows where it was when it last sent mail, and a small file beside it knows how many
+//! leases had been taken by then.
+
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use tidings_store::{Store, StoreError};
+
+/// Why a campaign is held after a restore.
+pub const REASON: &str = "this database was restored from a backup or copied: mail that was sent since is not in it and \
+    would be sent again. Compare with the relay's log; `tidings campaign resume` lets the campaign go on";
+
+/// What a node remembers outside the database.
+#[derive(Debug, Serialize, Deserialize)]
+struct Memory {
+    /// Of which installation.
+    instance: String,
+    /// Leases taken so far.
+    leases: i64,
+}
+
+/// The file with what a node remembers.
+#[derive(Clone, Debug)]
+pub struct Witness {
+    file: PathBuf,
+    instance: String,
+    /// What the file says; it never goes back.
+    leases: Arc<AtomicI64>,
+}
+
+/// The guard itself failed.
+#[derive(Debug, thiserror::Error)]
+pub enum GuardError {
+    /// The witness's file.
+    #[error("cannot write {file}: {source}")]
+    File {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The database.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+}
+
+/// Looks whether the database is what it was when this node last sent mail. If it is not, every campaign that would
+/// send by itself is held.
+pub async fn look(store: &Store, folder: &Path) -> Result<Witness, GuardError> {
+    let instance = store.instance().await?;
+    let place = store.place().await?;
+    let witness = Witness::open(folder, instance.id);
+    let elsewhere = instance.home.is_some_and(|home| home != place);
+    let behind = witness.leases.load(Ordering::Relaxed) > instance.leases;
+    if elsewhere || behind {
+        let held = store.move_in(&place, Some(REASON)).await?;
+        tracing::warn!(held, "this database was restored or copied: campaigns are held");
+        witness.leases.store(0, Ordering::Relaxed);
+        witness.advance(store).await?;
+    }
+    Ok(witness)
+}
+
+impl Witness {
+    /// A file that is not there, or not readable, or of another installation says nothing.
+    fn open(folder: &Path, instance: String) -> Witness {
+        let file = folder.join("witness.json");
+        let memory = std::fs::read(&file)
+            .ok()
+            .and_then(|text| serde_json::from_slice::<Memory>(&text).ok())
+            .filter(|memory| memory.instance == instance);
+        Witness {
+            file,
+            instance,
+            leases: Arc::new(AtomicI64::new(memory.map_or(0, |memory| memory.leases))),
+        }
+    }
+
+    /// Makes this place the home of the database, from which mail is about to be sent.
+    pub(crate) async fn begin(&self, store: &Store) -> Result<(), GuardError> {
+        let place = store.place().await?;
+        store.move_in(&place, None).await?;
+        self.advance(store).await
+    }
+
+    /// Moves the database's count on by one and remembers it: a backup taken before can now be told.
+    pub(crate) async fn advance(&self, store: &Store) -> Result<(), GuardError> {
+        let taken = store.allocate_ids("leases", 1).await?;
+        self.remember(taken + 1)
+    }
+
+    /// Remembers that so many leases have been taken. The file is small and goes to the page cache: no wait that is
+    /// worth a thread.
+    pub(crate) fn remember(&self, leases: i64) -> Result<(), GuardError> {
+        if self.leases.fetch_max(leases, Ordering::Relaxed) >= leases {
+            return Ok(());
+        }
+        let failed = |source| GuardError::File {
+            file: self.file.clone(),
+            source,
+        };
+        let memory = Memory {
+            instance: self.instance.clone(),
+            leases,
+        };
+        let text = serde_json::to_vec(&memory).expect("a text and a number can always be written as JSON");
+        if let Some(folder) = self.file.parent() {
+            std::fs::create_dir_all(folder).map_err(failed)?;
+        }
+        // Renamed into place, so that a crash leaves the old file or the new one.
+        let fresh = self.file.with_extension("json.new");
+        std::fs::write(&fresh, text).map_err(failed)?;
+        std::fs::rename(&fresh, &self.file).map_err(failed)
+    }
+}
