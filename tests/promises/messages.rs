@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use tidings_campaign::address::EmailAddress;
 use tidings_campaign::eligibility::{Mailable, Standing, may_mail};
-use tidings_campaign::ids::{CampaignId, ListId, RecipientId, Seq};
+use tidings_campaign::ids::{CampaignId, ListId, RecipientId};
 use tidings_campaign::message::{BodyEncoding, ListIdentity, Mailbox, MessageFactory, MessageSettings};
 use tidings_campaign::recipient::{Recipient, Subscription};
 use tidings_campaign::template::{Content, Source};
@@ -213,13 +213,7 @@ fn python_reads_out_of_a_message_what_was_merged_into_it_and_finds_no_defect() {
             let file = format!("{at:02}-{encoding:?}");
             let mut out = Vec::new();
             let built = factory
-                .build(
-                    &mailable(&name, &subject, &body),
-                    Seq(1),
-                    date,
-                    encoding,
-                    &mut out,
-                )
+                .build(&mailable(&name, &subject, &body), date, encoding, &mut out)
                 .unwrap();
             assert_eq!(built.eight_bit, !out.is_ascii());
             assert!(encoding == BodyEncoding::EightBit || out.is_ascii());

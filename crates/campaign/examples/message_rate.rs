@@ -115,7 +115,7 @@ fn main() {
             let to = &recipients[(n % 1000) as usize];
             let date = Timestamp(1_790_000_000_000_000 + n * 50);
             factory
-                .build(to, Seq(n), date, encoding, &mut out)
+                .build(to, date, encoding, &mut out)
                 .expect("a recipient with all attributes");
             black_box(&out);
             black_box(factory.return_path(Seq(n)));

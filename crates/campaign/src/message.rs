@@ -117,7 +117,6 @@ impl MessageFactory {
     pub fn build(
         &self,
         to: &Mailable,
-        _seq: Seq,
         date: Timestamp,
         encoding: BodyEncoding,
         out: &mut Vec<u8>,

@@ -261,11 +261,7 @@ impl Session<'_> {
         };
         let mut content = std::mem::take(&mut self.spare);
         let now = self.context.clock.now();
-        let built = match job
-            .run
-            .messages
-            .build(&job.to, job.held.seq, now, encoding, &mut content)
-        {
+        let built = match job.run.messages.build(&job.to, now, encoding, &mut content) {
             Ok(built) => built,
             Err(error) => {
                 let detail = error.to_string();

@@ -70,7 +70,7 @@ fn mailable(name: &str, attributes: Value) -> Mailable {
 
 fn build(factory: &MessageFactory, to: &Mailable, encoding: BodyEncoding) -> (String, Built) {
     let mut out = b"left over".to_vec();
-    let built = factory.build(to, Seq(5), DATE, encoding, &mut out).unwrap();
+    let built = factory.build(to, DATE, encoding, &mut out).unwrap();
     (String::from_utf8(out).unwrap(), built)
 }
 
@@ -279,7 +279,6 @@ fn a_recipient_who_cannot_be_rendered_is_an_error_and_the_next_one_is_not() {
     let error = factory
         .build(
             &mailable("Ann", json!({})),
-            Seq(1),
             DATE,
             BodyEncoding::EightBit,
             &mut out,
@@ -293,7 +292,6 @@ fn a_recipient_who_cannot_be_rendered_is_an_error_and_the_next_one_is_not() {
         factory
             .build(
                 &mailable("Ann", json!({"city": "Ulm"})),
-                Seq(2),
                 DATE,
                 BodyEncoding::EightBit,
                 &mut out
