@@ -1,0 +1,99 @@
+//! What becomes of a delivery that is refused: by the relay, or here in the relay's words.
+
+use super::{Ended, Prepared, Session};
+use crate::connection::Announced;
+use crate::job::Job;
+use crate::relay::RelayFault;
+use crate::reply::{Kind, Reply};
+use crate::retry::Next;
+use tidings_feedback::reply::verdict;
+use tidings_feedback::verdict::{Cause, Class, Verdict};
+use tidings_store::ledger::{KeptReply, Outcome};
+
+impl Session<'_> {
+    pub(super) fn refuse(&mut self, prepared: Box<Prepared>, reply: Reply, was_on_wire: bool) {
+        self.spare = prepared.content;
+        self.refuse_job(prepared.job, reply, was_on_wire);
+    }
+
+    pub(super) fn refuse_job(&self, job: Job, reply: Reply, was_on_wire: bool) {
+        let verdict = verdict(reply.code, &reply.words());
+        // RFC 5321 section 4.5.3.1.10: 552 after RCPT is to be treated as 452.
+        let temporary = reply.kind() == Kind::Transient || (reply.code == 552 && !was_on_wire);
+        if temporary {
+            self.try_later(job, reply.kept(), verdict, was_on_wire);
+        } else {
+            job.settle(
+                &self.context.relay.settings.name,
+                was_on_wire,
+                Outcome::Rejected(reply.kept(), verdict),
+            );
+        }
+    }
+
+    pub(super) fn try_later(&self, job: Job, reply: KeptReply, verdict: Verdict, was_on_wire: bool) {
+        let now = self.context.clock.now();
+        let first = job.first_attempt_at.unwrap_or(now);
+        let outcome = match job.run.retry.after(job.attempts + 1, first, now, chance()) {
+            Next::At(due) => Outcome::Deferred(reply, verdict, due),
+            Next::GiveUp => Outcome::Expired(reply, verdict),
+        };
+        job.settle(&self.context.relay.settings.name, was_on_wire, outcome);
+    }
+}
+
+pub(super) fn refused(step: &'static str, reply: Reply, job: Job) -> Ended {
+    Ended::fault(
+        RelayFault::Refused {
+            step,
+            reply: reply.to_string(),
+        },
+        job,
+    )
+}
+
+/// What this relay cannot carry is refused here, in the words that it would use.
+pub(super) fn local_refusal(announced: &Announced, address: &str, octets: usize) -> Option<Outcome> {
+    let (code, enhanced, text, verdict) = if !address.is_ascii() && !announced.smtp_utf8 {
+        let text = "not sent: the address needs SMTPUTF8, which the relay does not offer";
+        (
+            553,
+            "5.6.7",
+            text,
+            Verdict {
+                class: Class::Other,
+                cause: Cause::Relay,
+                reason: "notaccept",
+            },
+        )
+    } else if announced.size.is_some_and(|limit| limit > 0 && octets > limit) {
+        let text = "not sent: the message is larger than the relay takes";
+        (
+            552,
+            "5.3.4",
+            text,
+            Verdict {
+                class: Class::Other,
+                cause: Cause::Content,
+                reason: "mesgtoobig",
+            },
+        )
+    } else {
+        return None;
+    };
+    let reply = KeptReply {
+        code,
+        enhanced: Some(enhanced.to_owned()),
+        text: text.to_owned(),
+    };
+    Some(Outcome::Rejected(reply, verdict))
+}
+
+fn chance() -> f64 {
+    let mut octets = [0; 4];
+    // Without randomness the delays are merely not spread.
+    match getrandom::fill(&mut octets) {
+        Ok(()) => f64::from(u32::from_ne_bytes(octets)) / f64::from(u32::MAX),
+        Err(_) => 0.5,
+    }
+}

@@ -1,0 +1,125 @@
+//! Handing a message over: its content, the final dot, and in the same write the opening of the next.
+
+use super::refusal::refused;
+use super::{BROKEN, Ended, Opened, Prepared, Session, give_back};
+use crate::connection::limits;
+use crate::job::Job;
+use crate::relay::RelayFault;
+use crate::reply::Kind;
+use tidings_feedback::verdict::{Cause, Class, Verdict};
+use tidings_store::ledger::{KeptReply, Outcome};
+
+impl Session<'_> {
+    /// Sends the content of an open transaction and, in the same write, opens the next. Returns how the next fared.
+    pub(super) async fn transfer(&mut self, current: Box<Prepared>) -> Result<Option<Opened>, Ended> {
+        let held = current.job.held;
+        let recorder = self.context.recorder.clone();
+        // The next message is rendered while the commit is under way.
+        let (granted, next) = tokio::join!(recorder.put_on_wire(held), self.prefetch());
+        let relay = &self.context.relay.settings.name;
+        if !granted {
+            // The open DATA can only be left by closing the connection. The lease takes the delivery back.
+            return Err(Ended {
+                fault: None,
+                job: next.map(|next| next.job),
+            });
+        }
+        if self.connection.is_disturbed() {
+            current.job.take_back(relay);
+            if let Some(next) = next {
+                give_back(self.context, next.job);
+            }
+            let fault = RelayFault::Broken("closed by the relay before the final dot".to_owned());
+            return Err(self.broke_in_transaction(current.job, fault));
+        }
+        let Prepared { job, mut content, .. } = *current;
+        let dot = content.len();
+        if let Some(next) = &next {
+            content.extend_from_slice(next.envelope.as_bytes());
+            content.extend_from_slice(b"DATA\r\n");
+        }
+        if let Err(failed) = self.connection.write(&content, limits::BLOCK).await {
+            if let Some(next) = next {
+                give_back(self.context, next.job);
+            }
+            if failed.written < dot {
+                job.take_back(relay);
+                return Err(self.broke_in_transaction(job, failed.fault));
+            }
+            lost(job, relay, &failed.fault);
+            return Err(Ended {
+                fault: Some(failed.fault),
+                job: None,
+            });
+        }
+        content.clear();
+        self.spare = content;
+        let answer = tokio::select! {
+            biased;
+            answer = self.connection.reply("the final dot", limits::FINAL_DOT) => answer,
+            () = self.context.abort.cancelled() => {
+                Err(RelayFault::Broken("stopped before the relay answered".to_owned()))
+            }
+        };
+        match answer {
+            Ok(reply) if reply.code == 421 => {
+                job.take_back(relay);
+                if let Some(next) = next {
+                    give_back(self.context, next.job);
+                }
+                return Err(refused("the final dot", reply, job));
+            }
+            Ok(reply) if reply.kind() == Kind::Positive => {
+                job.settle(relay, true, Outcome::Accepted(reply.kept()));
+            }
+            Ok(reply) => self.refuse_job(job, reply, true),
+            Err(fault) => {
+                lost(job, relay, &fault);
+                return Err(Ended {
+                    fault: Some(fault),
+                    job: next.map(|next| next.job),
+                });
+            }
+        }
+        match next {
+            Some(next) => self.read_opening(next).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// A connection broke while this delivery was being handed over. If that happens again and again, the
+    /// message itself may be the reason: it is deferred, so that others can pass.
+    fn broke_in_transaction(&self, mut job: Job, fault: RelayFault) -> Ended {
+        job.broken += 1;
+        if job.broken < BROKEN {
+            return Ended::fault(fault, job);
+        }
+        let reply = KeptReply {
+            code: 421,
+            enhanced: Some("4.4.2".to_owned()),
+            text: fault.to_string(),
+        };
+        let verdict = Verdict {
+            class: Class::Soft,
+            cause: Cause::Network,
+            reason: "networkerror",
+        };
+        self.try_later(job, reply, verdict, false);
+        Ended {
+            fault: Some(fault),
+            job: None,
+        }
+    }
+}
+
+fn lost(job: Job, relay: &str, fault: &RelayFault) {
+    let policy = job.run.unknown_policy;
+    job.settle(
+        relay,
+        true,
+        Outcome::Unknown {
+            detail: fault.to_string(),
+            policy,
+        },
+    );
+}
