@@ -2,13 +2,11 @@
 
 use crate::commands::{campaign, check, import, rehearse, relay, serve, stats, template};
 use crate::config::Config;
+use crate::context::Context;
 use crate::demo;
-use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use tidings_campaign::time::Clock;
-use tidings_sender::run::Identity;
-use tidings_store::{Store, StoreError, place_of};
 
 /// Bulk e-mail campaigns: nothing is lost, nobody gets it twice, and you can see why.
 #[derive(Debug, Parser)]
@@ -69,21 +67,6 @@ enum Command {
     Check,
 }
 
-/// What every command may need.
-#[derive(Debug)]
-pub struct Context {
-    /// The folder with everything that is kept.
-    pub data: PathBuf,
-    /// The checked configuration.
-    pub config: Config,
-    /// Where the database is.
-    pub database: String,
-    /// Print one JSON document.
-    pub json: bool,
-    /// The time.
-    pub clock: Clock,
-}
-
 impl Cli {
     /// Does what was asked.
     pub async fn run(self) -> anyhow::Result<()> {
@@ -99,68 +82,30 @@ impl Cli {
             json: self.json,
             clock: Clock::System,
         };
-        let outcome = context.run(self.command).await;
+        let outcome = self.command.run(&context).await;
         outcome.map_err(|error| context.name_database(error))
     }
 }
 
-impl Context {
-    async fn run(&self, command: Command) -> anyhow::Result<()> {
-        match command {
+impl Command {
+    async fn run(self, context: &Context) -> anyhow::Result<()> {
+        match self {
             Command::Demo(_) => unreachable!("the demo was started above, without a configuration"),
-            Command::Serve => serve::run(self).await,
+            Command::Serve => serve::run(context).await,
             Command::Import(args) => {
-                let store = self.store().await?;
-                import::run(args, &store, &self.data, &self.clock, self.json).await
+                let store = context.store().await?;
+                import::run(args, &store, &context.data, &context.clock, context.json).await
             }
             Command::Template(command) => {
-                let store = self.store().await?;
-                template::run(command, &store, &self.clock, self.json).await
+                let store = context.store().await?;
+                template::run(command, &store, &context.clock, context.json).await
             }
-            Command::Campaign(command) => campaign::run(command, self).await,
-            Command::Rehearse(args) => rehearse::run(args, self).await,
-            Command::Stats(command) => stats::run(command, self).await,
-            Command::Relay(command) => relay::run(command, self).await,
-            Command::Check => check::run(self).await,
+            Command::Campaign(command) => campaign::run(command, context).await,
+            Command::Rehearse(args) => rehearse::run(args, context).await,
+            Command::Stats(command) => stats::run(command, context).await,
+            Command::Relay(command) => relay::run(command, context).await,
+            Command::Check => check::run(context).await,
         }
-    }
-
-    /// Failures of a statement do not know which database they were for.
-    fn name_database(&self, error: anyhow::Error) -> anyhow::Error {
-        let nameless = |cause: &(dyn std::error::Error + 'static)| {
-            matches!(
-                cause.downcast_ref(),
-                Some(
-                    StoreError::DiskFull
-                        | StoreError::Sql(_)
-                        | StoreError::Newer { .. }
-                        | StoreError::Migrate(_)
-                )
-            )
-        };
-        if error.chain().any(nameless) {
-            return error.context(place_of(&self.database));
-        }
-        error
-    }
-
-    /// Opens the database.
-    pub async fn store(&self) -> anyhow::Result<Store> {
-        Ok(Store::open(&self.database, &self.config.sending.node).await?)
-    }
-
-    /// What messages say about this instance; the public URL must be configured.
-    pub async fn identity(&self, store: &Store) -> anyhow::Result<Identity> {
-        let public_url = self.config.public_url.clone().context(
-            "public_url is not configured, and messages need it for their unsubscribe link: write \
-             public_url = \"https://news.example.com\" into tidings.toml",
-        )?;
-        Ok(Identity {
-            public_url,
-            return_path_domain: self.config.mail.return_path_domain.clone(),
-            sender_id: self.config.mail.sender_id.clone(),
-            keys: store.key_ring(self.clock.now()).await?,
-        })
     }
 }
 

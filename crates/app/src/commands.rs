@@ -7,5 +7,6 @@ pub mod rehearse;
 pub mod relay;
 pub mod send;
 pub mod serve;
+pub mod shown;
 pub mod stats;
 pub mod template;

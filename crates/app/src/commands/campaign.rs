@@ -1,20 +1,19 @@
 //! `tidings campaign`: from the draft to the ledger.
 
-use crate::cli::Context;
 use crate::commands::send;
+use crate::commands::shown::Shown;
+use crate::context::Context;
 use crate::output;
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand, ValueEnum};
-use serde::Serialize;
-use std::time::Duration;
 use tidings_campaign::ids::{CampaignId, Seq};
-use tidings_campaign::lifecycle::{Action, CampaignState, DeliveryState, UnknownPolicy};
+use tidings_campaign::lifecycle::{Action, DeliveryState, UnknownPolicy};
 use tidings_campaign::message::Mailbox;
 use tidings_campaign::schedule::{self, Schedule};
 use tidings_sender::pace::Rate;
 use tidings_sender::planner;
 use tidings_store::Store;
-use tidings_store::campaigns::{Campaign, NewCampaign};
+use tidings_store::campaigns::NewCampaign;
 
 /// `tidings campaign …`
 #[derive(Debug, Subcommand)]
@@ -289,7 +288,11 @@ async fn list(context: &Context, store: &Store) -> anyhow::Result<()> {
     for campaign in shown {
         output::line(format!(
             "{:>5}  {:<10} {:>9} planned {:>9} accepted  {}",
-            campaign.id, campaign.state, campaign.planned, campaign.outcomes.accepted, campaign.name
+            campaign.id,
+            campaign.state,
+            campaign.planned,
+            campaign.accepted(),
+            campaign.name
         ))?;
     }
     Ok(())
@@ -314,183 +317,4 @@ async fn deliveries(args: DeliveriesArgs, store: &Store) -> anyhow::Result<()> {
     }
     csv.flush()?;
     Ok(())
-}
-
-/// A campaign as `campaign show` tells it.
-#[derive(Debug, Serialize)]
-pub struct Shown {
-    /// Its id.
-    pub id: CampaignId,
-    /// For people.
-    pub name: String,
-    /// Where it stands.
-    pub state: CampaignState,
-    /// Why, if that needs a word.
-    pub reason: Option<String>,
-    /// How many deliveries were planned when it started.
-    pub planned: i64,
-    /// How many of them are in each state.
-    pub deliveries: serde_json::Map<String, serde_json::Value>,
-    #[serde(flatten)]
-    outcomes: Outcomes,
-    /// Attempts that ended, per second.
-    pub rate: f64,
-    /// Until all that is open has gone out at this rate.
-    pub eta_seconds: Option<f64>,
-    /// What keeps it from going faster.
-    pub binding_limit: Option<String>,
-    scheduled_at: Option<String>,
-}
-
-/// The counts once more, beside the others (`planned` there is how many there are in all).
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-struct Outcomes {
-    leased: i64,
-    on_wire: i64,
-    accepted: i64,
-    deferred: i64,
-    rejected: i64,
-    expired: i64,
-    withheld: i64,
-    unknown: i64,
-}
-
-impl Shown {
-    /// Reads the counters of a campaign.
-    pub async fn read(store: &Store, id: CampaignId, context: &Context) -> anyhow::Result<Shown> {
-        let campaign = store.get_campaign(id).await?;
-        Shown::of(store, &campaign, context).await
-    }
-
-    async fn of(store: &Store, campaign: &Campaign, context: &Context) -> anyhow::Result<Shown> {
-        let now = context.clock.now();
-        let counts: std::collections::HashMap<_, _> =
-            store.delivery_counts(campaign.id).await?.into_iter().collect();
-        let count = |state| counts.get(&state).copied().unwrap_or_default();
-        let range = store
-            .count_leased(campaign.id, now)
-            .await?
-            .min(count(DeliveryState::Planned));
-        let outcomes = Outcomes {
-            leased: count(DeliveryState::Leased) + range,
-            on_wire: count(DeliveryState::OnWire),
-            accepted: count(DeliveryState::Accepted),
-            deferred: count(DeliveryState::Deferred),
-            rejected: count(DeliveryState::Rejected),
-            expired: count(DeliveryState::Expired),
-            withheld: count(DeliveryState::Withheld),
-            unknown: count(DeliveryState::Unknown),
-        };
-        let planned = count(DeliveryState::Planned) - range;
-        let status = store
-            .send_status(campaign.id, now.minus(Duration::from_secs(5)))
-            .await?
-            .unwrap_or_default();
-        let open = planned + outcomes.leased + outcomes.on_wire;
-        let sending = campaign.state == CampaignState::Sending;
-        let mut deliveries = serde_json::Map::new();
-        deliveries.insert("planned".to_owned(), planned.into());
-        if let serde_json::Value::Object(others) = serde_json::to_value(outcomes)? {
-            deliveries.extend(others);
-        }
-        let rate = if sending { status.rate_per_second } else { 0.0 };
-        Ok(Shown {
-            id: campaign.id,
-            name: campaign.name.clone(),
-            state: campaign.state,
-            reason: campaign.state_reason.clone(),
-            planned: campaign.planned,
-            deliveries,
-            outcomes,
-            rate,
-            eta_seconds: (rate > 0.0).then(|| open as f64 / rate),
-            binding_limit: status.binding_limit.filter(|_| sending),
-            scheduled_at: campaign.schedule.as_ref().map(|schedule| schedule.at.to_string()),
-        })
-    }
-
-    fn print(&self) -> anyhow::Result<()> {
-        output::line(format!("campaign {}: {} ({})", self.id, self.name, self.state))?;
-        if let Some(reason) = &self.reason {
-            output::line(format!("  {reason}"))?;
-        }
-        for (state, n) in &self.deliveries {
-            if n.as_i64() != Some(0) {
-                output::line(format!("  {state:<10} {n:>10}"))?;
-            }
-        }
-        output::line(format!("  of {} deliveries", self.planned))?;
-        if self.state == CampaignState::Sending {
-            let eta = self
-                .eta_seconds
-                .map_or(String::new(), |eta| format!(", about {eta:.0} s to go"));
-            output::line(format!("  {:.0} a second{eta}", self.rate))?;
-        }
-        if let Some(limit) = &self.binding_limit {
-            output::line(format!("  limited by: {limit}"))?;
-        }
-        if self.outcomes.unknown > 0 {
-            output::line(format!(
-                "  {0} unknown: put on the wire, and the answer was lost. Look at them with `tidings campaign \
-                 deliveries {1} --state unknown`; `tidings campaign settle {1} --resend-unknown` sends them again.",
-                self.outcomes.unknown, self.id
-            ))?;
-        }
-        Ok(())
-    }
-
-    /// One line about how far it is.
-    pub fn progress(&self) -> String {
-        let done = self.planned
-            - self
-                .deliveries
-                .get("planned")
-                .and_then(serde_json::Value::as_i64)
-                .unwrap_or(0)
-            - self.outcomes.leased
-            - self.outcomes.on_wire
-            - self.outcomes.deferred;
-        let mut text = format!(
-            "{done} of {} done: {} accepted, {} rejected, {} deferred, {} unknown; {:.0}/s",
-            self.planned,
-            self.outcomes.accepted,
-            self.outcomes.rejected,
-            self.outcomes.deferred,
-            self.outcomes.unknown,
-            self.rate
-        );
-        if let Some(limit) = &self.binding_limit {
-            text.push_str("; limited by ");
-            text.push_str(limit);
-        }
-        text
-    }
-}
-
-/// The campaign if it can be sent now; else why not.
-pub fn check_sendable(campaign: &Campaign, now: tidings_campaign::time::Timestamp) -> anyhow::Result<()> {
-    match (campaign.state, &campaign.schedule) {
-        (CampaignState::Draft | CampaignState::Sending | CampaignState::Finished, _) => Ok(()),
-        (CampaignState::Scheduled, Some(schedule)) if schedule.at > now => {
-            bail!(
-                "campaign {} is scheduled for {}: it is not time yet",
-                campaign.id,
-                schedule.at
-            )
-        }
-        (CampaignState::Scheduled, _) => Ok(()),
-        (CampaignState::Paused | CampaignState::Held, _) => {
-            let reason = campaign
-                .state_reason
-                .as_deref()
-                .map(|why| format!(" ({why})"))
-                .unwrap_or_default();
-            bail!(
-                "campaign {0} is {1}{reason}: let it go on with `tidings campaign resume {0}`",
-                campaign.id,
-                campaign.state
-            )
-        }
-        (CampaignState::Cancelled, _) => bail!("campaign {} is cancelled", campaign.id),
-    }
 }

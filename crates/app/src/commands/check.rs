@@ -1,7 +1,7 @@
 //! `tidings check`: every fault of an installation at once.
 
-use crate::cli::Context;
 use crate::commands::relay;
+use crate::context::Context;
 use crate::output;
 use serde::Serialize;
 

@@ -1,6 +1,6 @@
 //! `tidings rehearse`: the whole campaign rendered and sent into a sink on loopback; the ledger stays untouched.
 
-use crate::cli::Context;
+use crate::context::Context;
 use crate::output;
 use anyhow::Context as _;
 use clap::Args;

@@ -1,6 +1,6 @@
 //! `tidings relay test`: connects to a relay and says what it finds.
 
-use crate::cli::Context;
+use crate::context::Context;
 use crate::output;
 use anyhow::{Context as _, bail};
 use clap::Subcommand;

@@ -1,7 +1,7 @@
 //! `tidings campaign send`: one campaign in the foreground, without a server.
 
-use crate::cli::Context;
-use crate::commands::campaign::{Shown, check_sendable};
+use crate::commands::shown::Shown;
+use crate::context::Context;
 use crate::lifecycle;
 use crate::output;
 use anyhow::{Context as _, bail};
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::lifecycle::CampaignState;
 use tidings_campaign::schedule::{Due, due};
+use tidings_campaign::time::Timestamp;
 use tidings_sender::guard::{self, Witness};
 use tidings_sender::planner;
 use tidings_sender::run::Identity;
@@ -148,4 +149,32 @@ pub fn sender_settings(
         owner: lifecycle::owner_name(&context.config.sending.node)?,
         deadline: context.config.sending.deadline,
     })
+}
+
+/// The campaign if it can be sent now; else why not.
+fn check_sendable(campaign: &Campaign, now: Timestamp) -> anyhow::Result<()> {
+    match (campaign.state, &campaign.schedule) {
+        (CampaignState::Draft | CampaignState::Sending | CampaignState::Finished, _) => Ok(()),
+        (CampaignState::Scheduled, Some(schedule)) if schedule.at > now => {
+            bail!(
+                "campaign {} is scheduled for {}: it is not time yet",
+                campaign.id,
+                schedule.at
+            )
+        }
+        (CampaignState::Scheduled, _) => Ok(()),
+        (CampaignState::Paused | CampaignState::Held, _) => {
+            let reason = campaign
+                .state_reason
+                .as_deref()
+                .map(|why| format!(" ({why})"))
+                .unwrap_or_default();
+            bail!(
+                "campaign {0} is {1}{reason}: let it go on with `tidings campaign resume {0}`",
+                campaign.id,
+                campaign.state
+            )
+        }
+        (CampaignState::Cancelled, _) => bail!("campaign {} is cancelled", campaign.id),
+    }
 }

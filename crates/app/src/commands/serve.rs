@@ -1,7 +1,7 @@
 //! `tidings serve`: pages, scheduler and sender in one process.
 
-use crate::cli::Context;
 use crate::commands::send::sender_settings;
+use crate::context::Context;
 use crate::lifecycle;
 use crate::output;
 use anyhow::Context as _;

@@ -1,6 +1,6 @@
 //! `tidings stats`: figures from the counters.
 
-use crate::cli::Context;
+use crate::context::Context;
 use crate::output;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -90,7 +90,11 @@ pub async fn run(command: StatsCommand, context: &Context) -> anyhow::Result<()>
         return output::json(&rows);
     }
     if args.format == Some(Format::Csv) {
-        let mut csv = csv::Writer::from_writer(std::io::stdout().lock());
+        let mut csv = csv::WriterBuilder::new()
+            .has_headers(false)
+            .from_writer(std::io::stdout().lock());
+        // Also when there are no rows.
+        csv.write_record(["key", "accepted", "bounced", "deferred"])?;
         rows.iter().try_for_each(|row| csv.serialize(row))?;
         return Ok(csv.flush()?);
     }

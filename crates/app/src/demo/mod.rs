@@ -3,10 +3,10 @@
 mod sample;
 mod script;
 
-use crate::cli::Context;
-use crate::commands::campaign::Shown;
+use crate::commands::shown::Shown;
 use crate::commands::{import, serve, template};
 use crate::config::{Config, MailSection, Sending, Web};
+use crate::context::Context;
 use crate::{lifecycle, output};
 use anyhow::Context as _;
 use clap::Args;

@@ -1,0 +1,63 @@
+//! What every command may need: where things are, how they are configured, and the time.
+
+use crate::config::Config;
+use anyhow::Context as _;
+use std::path::PathBuf;
+use tidings_campaign::time::Clock;
+use tidings_sender::run::Identity;
+use tidings_store::{Store, StoreError, place_of};
+
+/// What every command may need.
+#[derive(Debug)]
+pub struct Context {
+    /// The folder with everything that is kept.
+    pub data: PathBuf,
+    /// The checked configuration.
+    pub config: Config,
+    /// Where the database is.
+    pub database: String,
+    /// Print one JSON document.
+    pub json: bool,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Context {
+    /// Failures of a statement do not know which database they were for.
+    pub fn name_database(&self, error: anyhow::Error) -> anyhow::Error {
+        let nameless = |cause: &(dyn std::error::Error + 'static)| {
+            matches!(
+                cause.downcast_ref(),
+                Some(
+                    StoreError::DiskFull
+                        | StoreError::Sql(_)
+                        | StoreError::Newer { .. }
+                        | StoreError::Migrate(_)
+                )
+            )
+        };
+        if error.chain().any(nameless) {
+            return error.context(place_of(&self.database));
+        }
+        error
+    }
+
+    /// Opens the database.
+    pub async fn store(&self) -> anyhow::Result<Store> {
+        Ok(Store::open(&self.database, &self.config.sending.node).await?)
+    }
+
+    /// What messages say about this instance; the public URL must be configured.
+    pub async fn identity(&self, store: &Store) -> anyhow::Result<Identity> {
+        let public_url = self.config.public_url.clone().context(
+            "public_url is not configured, and messages need it for their unsubscribe link: write \
+             public_url = \"https://news.example.com\" into tidings.toml",
+        )?;
+        Ok(Identity {
+            public_url,
+            return_path_domain: self.config.mail.return_path_domain.clone(),
+            sender_id: self.config.mail.sender_id.clone(),
+            keys: store.key_ring(self.clock.now()).await?,
+        })
+    }
+}
