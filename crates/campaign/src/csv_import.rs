@@ -1,6 +1,7 @@
 //! Recipients from CSV files: what a file is written in, which column means what, and each row as a recipient or
 //! as a reason why it is none. A file is read as a stream; memory does not grow with its size.
 
+mod delimiter;
 mod dialect;
 mod email_column;
 mod encoding;
@@ -9,7 +10,7 @@ mod mapping;
 mod outcome;
 mod records;
 
-pub use dialect::{Delimiter, UnknownDelimiter};
+pub use delimiter::{Delimiter, UnknownDelimiter};
 pub use encoding::{TextEncoding, UnknownEncoding};
 pub use mapping::{Kind, MapError, Rule};
 pub use outcome::{Counts, Known, Outcome, decide};

@@ -1,6 +1,6 @@
 //! Rows of fields. A row that does not parse ends where its first line ends, so that it cannot swallow others.
 
-use super::dialect::Delimiter;
+use super::delimiter::Delimiter;
 use super::encoding::State;
 use super::lines::{GREATEST_ROW, LineEnd, Lines};
 use csv_core::ReadRecordResult;
