@@ -60,30 +60,11 @@ impl Database {
 
     /// Runs one statement beside the binary: to bring about what no command can.
     pub fn execute(&self, statement: &str) {
-        let statement = AssertSqlSafe(statement.to_owned());
-        self.runtime.block_on(async {
-            match self.engine {
-                Engine::Sqlite => {
-                    let mut connection = SqliteConnection::connect(&self.url)
-                        .await
-                        .expect("the test's database");
-                    sqlx::raw_sql(statement)
-                        .execute(&mut connection)
-                        .await
-                        .map(|_| ())
-                }
-                Engine::Postgres => {
-                    let mut connection = PgConnection::connect(&self.url)
-                        .await
-                        .expect("the test's database");
-                    sqlx::raw_sql(statement)
-                        .execute(&mut connection)
-                        .await
-                        .map(|_| ())
-                }
-            }
-            .expect("a statement of a test");
-        });
+        self.block_on(execute(self.engine, &self.url, statement));
+    }
+
+    pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
     }
 
     /// The one number that a query gives.
@@ -191,6 +172,27 @@ impl Drop for Database {
             self.on_server(&format!("DROP DATABASE IF EXISTS {name}_backup"));
         }
     }
+}
+
+pub(crate) async fn execute(engine: Engine, url: &str, statement: &str) {
+    let statement = AssertSqlSafe(statement.to_owned());
+    match engine {
+        Engine::Sqlite => {
+            let mut connection = SqliteConnection::connect(url).await.expect("the test's database");
+            sqlx::raw_sql(statement)
+                .execute(&mut connection)
+                .await
+                .map(|_| ())
+        }
+        Engine::Postgres => {
+            let mut connection = PgConnection::connect(url).await.expect("the test's database");
+            sqlx::raw_sql(statement)
+                .execute(&mut connection)
+                .await
+                .map(|_| ())
+        }
+    }
+    .expect("a statement of a test");
 }
 
 /// The database and its write-ahead log.

@@ -14,6 +14,7 @@
 mod app;
 mod database;
 mod faultsink;
+mod fresh_store;
 mod process;
 mod random;
 mod relay;
@@ -25,6 +26,7 @@ mod small_disk;
 pub use app::App;
 pub use database::{Database, Engine};
 pub use faultsink::Faultsink;
+pub use fresh_store::FreshStore;
 pub use process::{Output, Running};
 pub use random::Random;
 pub use relay::Relay;
@@ -73,6 +75,32 @@ macro_rules! on_both_engines {
             #[test]
             fn postgres() {
                 promise(&$crate::App::start($crate::Engine::Postgres));
+            }
+        }
+    };
+}
+
+/// The same for a promise of `tidings-store` alone, without the binary. The body is async and gets a [`FreshStore`].
+/// In the end the counters of every campaign must agree with its ledger.
+#[macro_export]
+macro_rules! store_on_both_engines {
+    ($name:ident, |$store:ident| $body:block) => {
+        mod $name {
+            #[allow(unused_imports, reason = "a promise need not use anything of its file")]
+            use super::*;
+
+            async fn promise($store: &$crate::FreshStore) {
+                $body
+            }
+
+            #[test]
+            fn sqlite() {
+                $crate::FreshStore::test($crate::Engine::Sqlite, promise);
+            }
+
+            #[test]
+            fn postgres() {
+                $crate::FreshStore::test($crate::Engine::Postgres, promise);
             }
         }
     };

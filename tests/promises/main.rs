@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod campaigns;
+mod commands;
 mod crash;
 mod dashboard;
 mod disk_full;
@@ -14,4 +15,5 @@ mod migrations;
 mod relay_faults;
 mod restore;
 mod stop;
+mod store;
 mod unsubscribe;

@@ -1,7 +1,7 @@
 //! Campaigns: making them, reading them, moving them through their life.
 
 use crate::deliveries::lock_state;
-use crate::engine::{Store, on_pool, on_tx, on_write_pool};
+use crate::engine::{Store, Tx, on_pool, on_tx, on_write_pool};
 use crate::error::{StoreError, bad_row};
 use std::time::Duration;
 use tidings_campaign::ids::{CampaignId, ListId};
@@ -200,9 +200,7 @@ impl Store {
     ) -> Result<CampaignState, StoreError> {
         let mut tx = self.begin_write().await?;
         let state = lock_state(&mut tx, id).await?;
-        let planned: i64 =
-            on_tx!(&mut tx, conn => sqlx::query_scalar(PLANNED).bind(id.0).fetch_one(conn).await)?;
-        let next = state.after(Action::Schedule, planned > 0)?;
+        let next = state.after(Action::Schedule, has_started(&mut tx, id).await?)?;
         const SCHEDULE: &str = "UPDATE campaigns SET state = $1, state_reason = NULL, scheduled_at = $2, \
             scheduled_local = $3, scheduled_zone = $4 WHERE id = $5";
         on_tx!(&mut tx, conn => sqlx::query(SCHEDULE).bind(next.as_str()).bind(schedule.at.0)
@@ -220,11 +218,7 @@ impl Store {
     ) -> Result<CampaignState, StoreError> {
         let mut tx = self.begin_write().await?;
         let state = lock_state(&mut tx, id).await?;
-        const STARTED: &str = "SELECT CASE WHEN started_at IS NULL THEN CAST(0 AS BIGINT) ELSE CAST(1 AS BIGINT) END \
-            FROM campaigns WHERE id = $1";
-        let started: i64 =
-            on_tx!(&mut tx, conn => sqlx::query_scalar(STARTED).bind(id.0).fetch_one(conn).await)?;
-        let next = state.after(action, started == 1)?;
+        let next = state.after(action, has_started(&mut tx, id).await?)?;
         const MOVE: &str = "UPDATE campaigns SET state = $1, state_reason = $2 WHERE id = $3";
         on_tx!(&mut tx, conn => sqlx::query(MOVE).bind(next.as_str()).bind(reason).bind(id.0)
             .execute(conn).await.map(drop))?;
@@ -262,4 +256,9 @@ impl Store {
     }
 }
 
-const PLANNED: &str = "SELECT planned FROM campaigns WHERE id = $1";
+/// Whether its deliveries have been planned, be it to nobody.
+async fn has_started(tx: &mut Tx, id: CampaignId) -> Result<bool, StoreError> {
+    const STARTED: &str = "SELECT COUNT(*) FROM campaigns WHERE id = $1 AND started_at IS NOT NULL";
+    let n: i64 = on_tx!(tx, conn => sqlx::query_scalar(STARTED).bind(id.0).fetch_one(conn).await)?;
+    Ok(n == 1)
+}

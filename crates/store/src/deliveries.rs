@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use tidings_campaign::address::EmailAddress;
 use tidings_campaign::eligibility::Standing;
 use tidings_campaign::ids::{CampaignId, RecipientId, Seq};
-use tidings_campaign::lifecycle::{Action, CampaignState, DeliveryState};
+use tidings_campaign::lifecycle::{Action, CampaignState, DeliveryState, NotAllowed};
 use tidings_campaign::recipient::{Recipient, Subscription};
 use tidings_campaign::time::Timestamp;
 
@@ -224,7 +224,7 @@ impl Store {
         limit: i64,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        let mut withheld = 0;
+        let mut withheld: i64 = 0;
         let mut deltas = Deltas::default();
         let mut tx = self.begin_write().await?;
         for from in [
@@ -238,24 +238,24 @@ impl Store {
                 (SELECT seq FROM deliveries WHERE campaign_id = $2 AND state = $3 ORDER BY seq LIMIT $4) \
                 AND state = $3";
             let n = on_tx!(&mut tx, conn => sqlx::query(WITHHOLD).bind(now.0).bind(campaign.0).bind(from.as_str())
-                .bind(limit).execute(conn).await.map(|done| done.rows_affected()))?;
-            deltas.moved(
-                campaign,
-                from,
-                DeliveryState::Withheld,
-                i64::try_from(n).unwrap_or_default(),
-            );
+                .bind(limit - withheld).execute(conn).await.map(|done| done.rows_affected()))?;
+            let n = i64::try_from(n).expect("fewer rows than i64::MAX");
+            deltas.moved(campaign, from, DeliveryState::Withheld, n);
             withheld += n;
         }
         deltas.write(&mut tx, self.node(), now).await?;
         tx.commit().await?;
-        Ok(withheld)
+        Ok(withheld.unsigned_abs())
     }
 
     /// Sends the campaign's unknown deliveries again: they become due now, and a finished campaign goes on.
     pub async fn resend_unknown(&self, campaign: CampaignId, now: Timestamp) -> Result<u64, StoreError> {
         let mut tx = self.begin_write().await?;
         let state = lock_state(&mut tx, campaign).await?;
+        if state == CampaignState::Cancelled {
+            let action = Action::Resume;
+            return Err(StoreError::NotAllowed(NotAllowed { state, action }));
+        }
         const RESEND: &str = "UPDATE deliveries SET state = 'deferred', due_at = $1, lease_id = NULL \
             WHERE campaign_id = $2 AND state = 'unknown'";
         let n = on_tx!(&mut tx, conn => sqlx::query(RESEND).bind(now.0).bind(campaign.0).execute(conn).await

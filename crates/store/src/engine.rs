@@ -4,6 +4,7 @@ use crate::error::StoreError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, PgPool, Postgres, SqliteConnection, SqlitePool, Transaction};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -94,7 +95,9 @@ impl Store {
     /// Opens the database at `url` (`sqlite://FILE` or `postgres://…`), creates or migrates it, and refuses
     /// one that was made by a newer version. `node` names this process in the counters.
     pub async fn open(url: &str, node: &str) -> Result<Store, StoreError> {
+        let mut opening = None;
         let engine = if let Some(file) = url.strip_prefix("sqlite://") {
+            opening = Some(lock_folder(Path::new(file)).await?);
             open_sqlite(Path::new(file)).await?
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             open_postgres(url).await?
@@ -106,6 +109,7 @@ impl Store {
             node: node.to_owned(),
         };
         crate::schema::migrate(&store).await?;
+        drop(opening);
         Ok(store)
     }
 
@@ -254,13 +258,27 @@ impl Drop for SqliteTx {
     }
 }
 
+/// Only one process at a time opens a database of this folder: neither the switch to WAL nor sqlx's migrations wait for
+/// another process that does the same.
+async fn lock_folder(file: &Path) -> Result<File, StoreError> {
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let failed = |source| StoreError::Folder {
+        folder: folder.clone(),
+        source,
+    };
+    std::fs::create_dir_all(&folder).map_err(failed)?;
+    let lock = File::open(&folder).map_err(failed)?;
+    // Waiting may take as long as another process migrates.
+    tokio::task::spawn_blocking(move || lock.lock().map(|()| lock))
+        .await
+        .expect("locking does not panic")
+        .map_err(failed)
+}
+
 async fn open_sqlite(file: &Path) -> Result<Engine, StoreError> {
-    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(|source| StoreError::Folder {
-            folder: folder.to_owned(),
-            source,
-        })?;
-    }
     // FULL: a committed `on_wire` survives a power cut. Memory stays the same for any number of recipients: 8 MiB of
     // pages are as fast as 64, and what planning sorts goes to a temporary file when it is large.
     let base = SqliteConnectOptions::new()
@@ -322,7 +340,9 @@ pub fn place_of(url: &str) -> String {
         Ok(options) if url.starts_with("postgres") => {
             format!("PostgreSQL at {}:{}", options.get_host(), options.get_port())
         }
-        _ => url.strip_prefix("sqlite://").unwrap_or(url).to_owned(),
+        _ if url.starts_with("sqlite://") => url["sqlite://".len()..].to_owned(),
+        // Whatever stands before the last @ may be a password.
+        _ => url.rsplit('@').next().unwrap_or_default().to_owned(),
     }
 }
 

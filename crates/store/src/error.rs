@@ -9,7 +9,7 @@ pub enum StoreError {
     #[error("`{0}` is not a database scheme: use sqlite://FILE or postgres://USER@HOST/NAME")]
     UnknownScheme(String),
     /// The folder of the SQLite file.
-    #[error("cannot create the folder {folder}: {source}")]
+    #[error("cannot use the folder {folder}: {source}")]
     Folder {
         /// Which.
         folder: PathBuf,

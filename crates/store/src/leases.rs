@@ -246,7 +246,14 @@ async fn take_over(
     if lost > 0 {
         let to = after_lost_answer(policy);
         deltas.moved(campaign, DeliveryState::OnWire, to, lost);
-        deltas.happened(campaign, "", "other", DeliveryState::Unknown.as_str(), "", lost);
+        deltas.happened(
+            campaign,
+            "",
+            "other",
+            DeliveryState::Unknown.as_str(),
+            "other",
+            lost,
+        );
         tracing::warn!(
             campaign = campaign.0,
             lost,
@@ -270,7 +277,8 @@ async fn lose_on_wire(
     policy: UnknownPolicy,
     now: Timestamp,
 ) -> Result<i64, StoreError> {
-    const LOSE: &str = "UPDATE deliveries SET state = $1, due_at = $2, settled_at = $2, class = 'other', \
+    const LOSE: &str = "UPDATE deliveries SET state = $1, \
+        due_at = CASE WHEN $1 = 'deferred' THEN $2 ELSE NULL END, settled_at = $2, class = 'other', \
         cause = 'network', reason = 'the sender stopped before the relay answered' \
         WHERE campaign_id = $3 AND seq BETWEEN $4 AND $5 AND state = 'on_wire' AND lease_id = $6";
     let rows = on_tx!(tx, conn => sqlx::query(LOSE)

@@ -182,6 +182,9 @@ impl Store {
         leases.dedup();
         // Nearly always everything is as the senders think. Then the whole batch is a few statements, run in one go;
         // if one of them finds fewer rows than it should, all is undone and done again with care.
+        if leases.is_empty() {
+            return Ok(HashSet::new());
+        }
         let usual = self.usual(batch, &leases, owner, lease_expires_at, now);
         if self.run_as_expected(usual).await? {
             return Ok(batch.on_wire.iter().copied().collect());
@@ -367,13 +370,13 @@ fn settlement(rows: &[&Settlement], now: Timestamp) -> Bulk {
         ]
     };
     // A refusal before the dot never was on the wire: its attempt is counted here. A delivery that comes back
-    // keeps its lease if it is a retry, since that marks whose it is.
+    // keeps its lease if it is a retry, since that marks whose it is; one that was never really tried has no first attempt.
     Bulk::new(
         "UPDATE deliveries SET state = v.column5, \
          lease_id = CASE WHEN v.column5 IN ('leased', 'unknown') THEN v.column3 ELSE NULL END, \
          attempts = attempts + v.column6, \
          first_attempt_at = CASE WHEN v.column6 = 1 THEN COALESCE(first_attempt_at, v.column15) \
-             ELSE first_attempt_at END, \
+             WHEN attempts + v.column6 = 0 THEN NULL ELSE first_attempt_at END, \
          due_at = v.column7, settled_at = v.column15, relay = v.column8, code = v.column9, enhanced = v.column10, \
          reply = v.column11, class = v.column12, cause = v.column13, reason = v.column14 FROM (VALUES ",
         ") AS v WHERE deliveries.campaign_id = v.column1 AND deliveries.seq = v.column2 \
@@ -453,7 +456,7 @@ async fn settle_late(
     if !s.was_on_wire || !final_answer {
         return Ok(());
     }
-    const LATE: &str = "UPDATE deliveries SET state = $1, lease_id = NULL, settled_at = $2, relay = $3, code = $4, \
+    const LATE: &str = "UPDATE deliveries SET state = $1, lease_id = NULL, due_at = NULL, settled_at = $2, relay = $3, code = $4, \
         enhanced = $5, reply = $6, class = $7, cause = $8, reason = $9 \
         WHERE campaign_id = $10 AND seq = $11 AND lease_id = $12 AND state = $13";
     for from in [DeliveryState::Unknown, DeliveryState::OnWire] {

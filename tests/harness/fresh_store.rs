@@ -1,0 +1,85 @@
+//! The store by itself, on a database of its own.
+
+use crate::{Database, Engine};
+use std::ops::Deref;
+use tidings_campaign::ids::CampaignId;
+use tidings_campaign::lifecycle::DeliveryState;
+use tidings_store::Store;
+
+/// An open store that nobody else uses.
+pub struct FreshStore {
+    /// What it is kept in.
+    pub engine: Engine,
+    /// As `--database` takes it.
+    pub url: String,
+    store: Store,
+}
+
+impl FreshStore {
+    /// The name of the node of a fresh store.
+    pub const NODE: &str = "here";
+
+    /// Runs a promise on a fresh store, then compares the counters with the ledger.
+    pub fn test(engine: Engine, promise: impl AsyncFnOnce(&FreshStore)) {
+        let folder = tempfile::Builder::new()
+            .prefix("tidings-store-")
+            .tempdir()
+            .expect("a temporary folder");
+        let database = Database::create(engine, folder.path());
+        database.block_on(async {
+            let url = database.url().to_owned();
+            let store = Store::open(&url, Self::NODE).await.expect("a new database");
+            let fresh = FreshStore { engine, url, store };
+            promise(&fresh).await;
+            fresh.assert_counters_tell_the_truth().await;
+            fresh.close().await;
+        });
+    }
+
+    /// Opens the same database once more, as another process does.
+    pub async fn open_again(&self, node: &str) -> Store {
+        Store::open(&self.url, node)
+            .await
+            .expect("a database that is open already")
+    }
+
+    /// Runs one statement beside the store: to bring about what none of its functions can.
+    pub async fn execute(&self, statement: &str) {
+        crate::database::execute(self.engine, &self.url, statement).await;
+    }
+
+    /// What pages show is what is in the ledger, and every planned delivery is in it.
+    async fn assert_counters_tell_the_truth(&self) {
+        for campaign in self.list_campaigns(&[]).await.expect("all campaigns") {
+            let ledger = self.ledger(campaign.id).await;
+            let counted = self.delivery_counts(campaign.id).await.expect("the counters");
+            let what = format!("campaign {}", campaign.id);
+            assert_eq!(sorted(counted), ledger, "{what}: the counters are not the ledger");
+            let sum: i64 = ledger.iter().map(|(_, n)| n).sum();
+            assert_eq!(
+                sum, campaign.planned,
+                "{what}: the states do not sum to what was planned"
+            );
+        }
+    }
+
+    /// How many deliveries of a campaign are in each state, counted row by row, in the order of the states; those
+    /// without any are left out.
+    pub async fn ledger(&self, campaign: CampaignId) -> Vec<(DeliveryState, i64)> {
+        sorted(self.count_ledger(campaign).await.expect("the ledger"))
+    }
+}
+
+fn sorted(mut counts: Vec<(DeliveryState, i64)>) -> Vec<(DeliveryState, i64)> {
+    counts.retain(|(_, n)| *n != 0);
+    counts.sort_unstable();
+    counts
+}
+
+impl Deref for FreshStore {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}

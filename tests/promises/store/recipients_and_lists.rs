@@ -1,0 +1,146 @@
+//! Lists, recipients and suppressions.
+
+use super::*;
+use tidings_store::StoreError;
+use tidings_store::lists::List;
+use tidings_tests::store_on_both_engines;
+
+store_on_both_engines!(a_list_is_found_once_it_was_made, |store| {
+    assert_eq!(store.find_list("readers").await.unwrap(), None);
+    let made = store.find_or_create_list("readers", START).await.unwrap();
+    let again = store.find_or_create_list("readers", at(1)).await.unwrap();
+    assert_eq!(made, again);
+    assert_eq!(store.find_list("readers").await.unwrap(), Some(made));
+    assert_ne!(store.find_or_create_list("writers", START).await.unwrap(), made);
+});
+
+store_on_both_engines!(two_who_make_a_list_at_once_make_one, |store| {
+    let other = store.open_again("there").await;
+    let (one, two) = tokio::join!(
+        store.find_or_create_list("readers", START),
+        other.find_or_create_list("readers", START)
+    );
+    assert_eq!(one.unwrap(), two.unwrap());
+    assert_eq!(store.lists().await.unwrap().len(), 1);
+    other.close().await;
+});
+
+store_on_both_engines!(a_list_counts_those_who_want_its_mail, |store| {
+    import(store, "readers", &readers(5)).await;
+    let writers = list(store, "writers").await;
+    let campaign = draft(store, &["readers"]).await;
+    let leaving = recipient_id(store, &reader(2)).await;
+    store.unsubscribe(campaign, leaving, "link", START).await.unwrap();
+    let undecided = recipient_id(store, &reader(3)).await;
+    store
+        .execute(&format!(
+            "UPDATE subscriptions SET state = 'pending' WHERE recipient_id = {undecided}"
+        ))
+        .await;
+    let authors = list(store, "authors").await;
+    let of = |id, name: &str, confirmed| List {
+        id,
+        name: name.to_owned(),
+        confirmed,
+    };
+    let readers = list(store, "readers").await;
+    let expected = [
+        of(authors, "authors", 0),
+        of(readers, "readers", 3),
+        of(writers, "writers", 0),
+    ];
+    assert_eq!(store.lists().await.unwrap(), expected);
+});
+
+store_on_both_engines!(a_recipient_is_found_however_the_address_is_written, |store| {
+    let rows = [row(
+        "Ann.Baker@example.org",
+        Some("Ann Bäker"),
+        r#"{"city":"Köln","visits":3}"#,
+    )];
+    import(store, "readers", &rows).await;
+    let ann = store
+        .find_recipient(&address("ann.baker@EXAMPLE.org"))
+        .await
+        .unwrap();
+    let ann = ann.unwrap();
+    assert_eq!(ann.address.as_str(), "Ann.Baker@example.org");
+    assert_eq!(ann.name, "Ann Bäker");
+    assert_eq!(ann.attributes["city"], "Köln");
+    assert_eq!(ann.attributes["visits"], 3);
+    let nobody = store.find_recipient(&address("bob@example.org")).await.unwrap();
+    assert_eq!(nobody, None);
+});
+
+store_on_both_engines!(recipients_are_read_by_id_and_who_is_gone_is_left_out, |store| {
+    import(store, "readers", &readers(1_100)).await;
+    let first = recipient_id(store, &reader(1)).await.0;
+    // More than one statement takes, in no order, some of them twice, some of nobody.
+    let ids: Vec<RecipientId> = (first..first + 1_100)
+        .rev()
+        .chain([first, first + 1, first + 5_000, -1])
+        .map(RecipientId)
+        .collect();
+    let found = store.recipients(&ids).await.unwrap();
+    let addresses: Vec<_> = found.iter().map(|r| r.address.as_str().to_owned()).collect();
+    let expected: Vec<_> = (1..=1_100).map(reader).collect();
+    assert_eq!(addresses, expected);
+    assert!(store.recipients(&[]).await.unwrap().is_empty());
+});
+
+store_on_both_engines!(a_row_that_cannot_be_read_is_named, |store| {
+    import(store, "readers", &readers(2)).await;
+    let broken = recipient_id(store, &reader(2)).await;
+    store
+        .execute(&format!(
+            "UPDATE recipients SET attributes = 'no object' WHERE id = {broken}"
+        ))
+        .await;
+    let errors = [
+        store.find_recipient(&address(&reader(2))).await.unwrap_err(),
+        store.recipients(&[broken]).await.unwrap_err(),
+    ];
+    for error in errors {
+        let StoreError::BadRow { table, row, .. } = &error else {
+            panic!("{error}");
+        };
+        assert_eq!((*table, row), ("recipients", &broken.to_string()));
+        assert!(!error.is_transient());
+    }
+});
+
+store_on_both_engines!(a_suppression_stays_as_it_was_made, |store| {
+    let (upper, lower) = (address("Gone@example.org"), address("gone@example.org"));
+    assert!(
+        store
+            .suppress(&upper, "complaint", "a report", START)
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .suppress(&lower, "address", "a bounce", at(1))
+            .await
+            .unwrap()
+    );
+    let known = store
+        .suppressed(&[upper.key(), "ann@example.org".to_owned()])
+        .await;
+    let known: Vec<_> = known.unwrap().into_iter().collect();
+    assert_eq!(known, [("gone@example.org".to_owned(), "complaint".to_owned())]);
+});
+
+store_on_both_engines!(
+    more_suppressions_can_be_asked_for_than_one_statement_takes,
+    |store| {
+        let gone = [1, 500, 501, 1_100];
+        for i in gone {
+            suppress(store, &reader(i)).await;
+        }
+        let keys: Vec<_> = (1..=1_200).map(reader).collect();
+        let known = store.suppressed(&keys).await.unwrap();
+        assert_eq!(known.len(), gone.len());
+        assert!(gone.iter().all(|i| known[&reader(*i)] == "complaint"));
+        assert!(store.suppressed(&[]).await.unwrap().is_empty());
+    }
+);

@@ -1,0 +1,90 @@
+//! Templates and what they refer to.
+
+use super::*;
+use tidings_campaign::template::Source;
+use tidings_store::StoreError;
+use tidings_store::templates::{StoredTemplate, TemplateSummary};
+use tidings_tests::store_on_both_engines;
+
+fn source(name: &str, html: &str, text: Option<&str>) -> Source {
+    Source {
+        name: name.to_owned(),
+        html: html.to_owned(),
+        text: text.map(str::to_owned),
+    }
+}
+
+async fn put(store: &Store, source: &Source) {
+    store.put_template(source, None, START).await.unwrap();
+}
+
+store_on_both_engines!(a_template_is_kept_until_it_is_replaced, |store| {
+    assert_eq!(store.find_template("spring").await.unwrap(), None);
+    let old = source("spring", "<p>Grüße, {{name}}</p>", Some("Grüße, {{name}}"));
+    store.put_template(&old, Some("Spring"), START).await.unwrap();
+    let stored = |source, subject: Option<&str>, updated_at| StoredTemplate {
+        source,
+        subject: subject.map(str::to_owned),
+        updated_at,
+    };
+    let found = store.find_template("spring").await.unwrap();
+    assert_eq!(found, Some(stored(old, Some("Spring"), START)));
+    let new = source("spring", "<p>Hello</p>", None);
+    store.put_template(&new, None, at(1)).await.unwrap();
+    let found = store.find_template("spring").await.unwrap();
+    assert_eq!(found, Some(stored(new, None, at(1))));
+});
+
+store_on_both_engines!(templates_are_listed_by_name, |store| {
+    assert!(store.list_templates().await.unwrap().is_empty());
+    put(store, &source("spring", "<p></p>", None)).await;
+    store
+        .put_template(&source("autumn", "", Some("leaves")), Some("Autumn"), at(1))
+        .await
+        .unwrap();
+    let summary = |name: &str, subject: Option<&str>, has_text, updated_at| TemplateSummary {
+        name: name.to_owned(),
+        subject: subject.map(str::to_owned),
+        has_text,
+        updated_at,
+    };
+    let expected = [
+        summary("autumn", Some("Autumn"), true, at(1)),
+        summary("spring", None, false, START),
+    ];
+    assert_eq!(store.list_templates().await.unwrap(), expected);
+});
+
+store_on_both_engines!(a_newsletter_is_loaded_with_all_it_refers_to, |store| {
+    let spring = source("spring", "{{> head}}<p>Hello</p>{{> gone}}", Some("{{> foot}}"));
+    let head = source("head", "<h1>{{> logo}}</h1>", None);
+    let logo = source("logo", "<img src=\"logo.png\">{{> head}}", None);
+    let foot = source("foot", "<hr>", Some("--"));
+    for template in [&spring, &head, &logo, &foot, &source("other", "", None)] {
+        put(store, template).await;
+    }
+    let content = store.load_content("spring", "Hello {{name}}").await.unwrap();
+    assert_eq!(content.subject, "Hello {{name}}");
+    assert_eq!(content.template, spring);
+    let expected = [foot, head, logo];
+    assert_eq!(
+        content.partials, expected,
+        "each once, by name, without what does not exist"
+    );
+    // The same for one that is not stored.
+    let draft = Source {
+        name: "draft".to_owned(),
+        ..spring
+    };
+    let content = store.load_partials(draft.clone(), "Hello").await.unwrap();
+    assert_eq!((content.template, content.partials), (draft, expected.into()));
+});
+
+store_on_both_engines!(a_template_that_does_not_exist_is_not_found, |store| {
+    match store.load_content("spring", "Hello").await {
+        Err(StoreError::NotFound { what, name }) => {
+            assert_eq!((what, name.as_str()), ("template", "spring"));
+        }
+        other => panic!("{other:?}"),
+    }
+});
