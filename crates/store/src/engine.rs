@@ -288,11 +288,11 @@ async fn open_sqlite(file: &Path) -> Result<Engine, StoreError> {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
-        .statement_cache_capacity(256)
-        .pragma("cache_size", "-8192");
+        .statement_cache_capacity(256);
     // The log is moved into the database every 16 MiB rather than every 4: the ledger writes the same pages often.
     let write = base
         .clone()
+        .pragma("cache_size", "-8192")
         .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string())
         .connect()
         .await
@@ -303,7 +303,7 @@ async fn open_sqlite(file: &Path) -> Result<Engine, StoreError> {
     let read = SqlitePoolOptions::new()
         .max_connections(4)
         .test_before_acquire(false)
-        .connect_with(base)
+        .connect_with(base.pragma("cache_size", "-2048"))
         .await
         .map_err(|source| StoreError::Open {
             what: file.display().to_string(),
