@@ -1,5 +1,7 @@
 //! The life of a campaign, steered from the command line.
 
+use std::time::Duration;
+use tidings_tests::script::{Reply, Rule, Script};
 use tidings_tests::{App, Show, assert_ledger_adds_up, on_both_engines};
 
 fn schedule(app: &App, campaign: i64, at: &str, zone: &str) -> tidings_tests::Output {
@@ -60,6 +62,54 @@ on_both_engines!(every_recipient_gets_mail_of_its_own, |app| {
         );
     }
 });
+
+on_both_engines!(what_comes_back_after_a_cancel_is_settled_too, |app| {
+    let busy = || Reply::new(451, "4.2.1", "mailbox busy");
+    app.relay.follow(
+        Script::accepting()
+            .delay(Duration::from_secs(1))
+            .rule(Rule::dot(busy())),
+    );
+    app.import("readers", 30);
+    let campaign = app.campaign("readers");
+    let sending = app.start_sending(campaign);
+    tidings_tests::wait_until("mail is on the wire", 30, || {
+        app.show(campaign).count("on_wire") > 0
+    });
+    app.steer(campaign, "cancel");
+    let show = Show(sending.wait(App::PATIENCE).succeeded().json());
+    assert_eq!(
+        (show.state(), show.count("withheld")),
+        ("cancelled", 30),
+        "{show}"
+    );
+    assert_ledger_adds_up(&show);
+});
+
+on_both_engines!(
+    what_was_on_the_wire_of_a_killed_sender_is_unknown_after_a_cancel,
+    |app| {
+        app.relay
+            .follow(Script::accepting().delay(Duration::from_secs(1)));
+        app.import("readers", 30);
+        let campaign = app.campaign("readers");
+        let sending = app.start_sending(campaign);
+        tidings_tests::wait_until("mail is on the wire", 30, || {
+            app.show(campaign).count("on_wire") > 0
+        });
+        sending.kill_9();
+        app.steer(campaign, "cancel");
+        let server = app.serve();
+        tidings_tests::wait_until("nothing is open", 30, || {
+            let show = app.show(campaign);
+            show.count("on_wire") == 0 && show.count("withheld") > 0
+        });
+        drop(server);
+        let show = app.show(campaign);
+        assert!((1..=8).contains(&show.count("unknown")), "{show}");
+        assert_ledger_adds_up(&show);
+    }
+);
 
 on_both_engines!(campaigns_are_listed_with_their_states, |app| {
     app.import("readers", 2);

@@ -1,5 +1,6 @@
 //! The sender: looks which campaigns are to be sent, feeds them to the sessions of the relay, and stops cleanly.
 
+use crate::cancelled;
 use crate::feed::{Feed, HeldLeases, renew};
 use crate::guard::{GuardError, Witness};
 use crate::job::Job;
@@ -90,11 +91,12 @@ pub async fn run(
     }
     let witness = settings.witness.clone();
     witness.begin(&store).await?;
-    let mut sender = Sender::start(store.clone(), clock, settings, scope);
+    let mut sender = Sender::start(store.clone(), clock.clone(), settings, scope);
     let outcome = sender.work(&stop).await;
     let stopped = sender.stop().await;
     drop(lock);
     outcome.and(stopped)?;
+    cancelled::sweep(&store, &clock).await?;
     // A backup that was taken during the last lease can be told by this.
     Ok(witness.advance(&store).await?)
 }
@@ -237,6 +239,7 @@ impl Sender {
         }
         if self.told.elapsed() > Duration::from_secs(1) {
             self.tell().await?;
+            cancelled::sweep(&self.store, &self.clock).await?;
             self.told = Instant::now();
         }
         Ok(self.scope == Scope::All || !self.running.is_empty() || !wanted.is_empty())

@@ -216,38 +216,6 @@ impl Store {
         Ok(rows)
     }
 
-    /// Settles what is left of a cancelled campaign, up to `limit` rows at a time so that nobody waits for long.
-    /// Returns how many it settled; zero means that nothing is left.
-    pub async fn withhold_cancelled(
-        &self,
-        campaign: CampaignId,
-        limit: i64,
-        now: Timestamp,
-    ) -> Result<u64, StoreError> {
-        let mut withheld: i64 = 0;
-        let mut deltas = Deltas::default();
-        let mut tx = self.begin_write().await?;
-        for from in [
-            DeliveryState::Deferred,
-            DeliveryState::Leased,
-            DeliveryState::Planned,
-        ] {
-            const WITHHOLD: &str = "UPDATE deliveries SET state = 'withheld', due_at = NULL, lease_id = NULL, \
-                settled_at = $1, cause = 'cancelled', reason = 'the campaign was cancelled' \
-                WHERE campaign_id = $2 AND seq IN \
-                (SELECT seq FROM deliveries WHERE campaign_id = $2 AND state = $3 ORDER BY seq LIMIT $4) \
-                AND state = $3";
-            let n = on_tx!(&mut tx, conn => sqlx::query(WITHHOLD).bind(now.0).bind(campaign.0).bind(from.as_str())
-                .bind(limit - withheld).execute(conn).await.map(|done| done.rows_affected()))?;
-            let n = i64::try_from(n).expect("fewer rows than i64::MAX");
-            deltas.moved(campaign, from, DeliveryState::Withheld, n);
-            withheld += n;
-        }
-        deltas.write(&mut tx, self.node(), now).await?;
-        tx.commit().await?;
-        Ok(withheld.unsigned_abs())
-    }
-
     /// Sends the campaign's unknown deliveries again: they become due now, and a finished campaign goes on.
     pub async fn resend_unknown(&self, campaign: CampaignId, now: Timestamp) -> Result<u64, StoreError> {
         let mut tx = self.begin_write().await?;

@@ -210,6 +210,24 @@ async fn claim_due_retries(
     Ok(Some(lease))
 }
 
+/// `id, kind, first_seq, last_seq`.
+type LeaseRow = (i64, String, i64, i64);
+
+fn lease(campaign: CampaignId, (id, kind, first, last): LeaseRow) -> Lease {
+    let kind = if kind == "retry" {
+        LeaseKind::Retry
+    } else {
+        LeaseKind::Range
+    };
+    Lease {
+        id: LeaseId(id),
+        campaign,
+        kind,
+        first: Seq(first),
+        last: Seq(last),
+    }
+}
+
 async fn take_over(
     tx: &mut Tx,
     deltas: &mut Deltas,
@@ -222,44 +240,16 @@ async fn take_over(
          WHERE campaign_id = $1 AND (owner IS NULL OR expires_at <= $2) ORDER BY id LIMIT 1{}",
         tx.skip_locked()
     );
-    let row: Option<(i64, String, i64, i64)> = on_tx!(tx, conn => sqlx::query_as(AssertSqlSafe(text))
+    let row: Option<LeaseRow> = on_tx!(tx, conn => sqlx::query_as(AssertSqlSafe(text))
         .bind(campaign.0).bind(claim.now.0).fetch_optional(conn).await)?;
-    let Some((id, kind, first, last)) = row else {
+    let Some(row) = row else {
         return Ok(None);
     };
-    let kind = if kind == "retry" {
-        LeaseKind::Retry
-    } else {
-        LeaseKind::Range
-    };
+    let lease = lease(campaign, row);
     const TAKE: &str = "UPDATE leases SET owner = $1, expires_at = $2 WHERE id = $3";
-    on_tx!(tx, conn => sqlx::query(TAKE).bind(claim.owner).bind(claim.expires_at.0).bind(id)
+    on_tx!(tx, conn => sqlx::query(TAKE).bind(claim.owner).bind(claim.expires_at.0).bind(lease.id.0)
         .execute(conn).await.map(drop))?;
-    let lease = Lease {
-        id: LeaseId(id),
-        campaign,
-        kind,
-        first: Seq(first),
-        last: Seq(last),
-    };
-    let lost = lose_on_wire(tx, &lease, policy, claim.now).await?;
-    if lost > 0 {
-        let to = after_lost_answer(policy);
-        deltas.moved(campaign, DeliveryState::OnWire, to, lost);
-        deltas.happened(
-            campaign,
-            "",
-            "other",
-            DeliveryState::Unknown.as_str(),
-            "other",
-            lost,
-        );
-        tracing::warn!(
-            campaign = campaign.0,
-            lost,
-            "deliveries of a sender that is gone were on the wire: unknown"
-        );
-    }
+    lose_on_wire(tx, deltas, &lease, policy, claim.now).await?;
     Ok(Some(lease))
 }
 
@@ -271,8 +261,28 @@ pub(crate) fn after_lost_answer(policy: UnknownPolicy) -> DeliveryState {
     }
 }
 
+/// Ends the leases of a campaign that nobody holds any more. Returns how many deliveries of theirs were on the wire:
+/// they are `unknown` now. For a campaign that sends nothing again, whatever its policy was.
+pub(crate) async fn take_dead_leases(
+    tx: &mut Tx,
+    deltas: &mut Deltas,
+    campaign: CampaignId,
+    now: Timestamp,
+) -> Result<i64, StoreError> {
+    const TAKE: &str = "DELETE FROM leases WHERE campaign_id = $1 AND (owner IS NULL OR expires_at <= $2) \
+        RETURNING id, kind, first_seq, last_seq";
+    let rows: Vec<LeaseRow> = on_tx!(tx, conn => sqlx::query_as(TAKE).bind(campaign.0).bind(now.0)
+        .fetch_all(conn).await)?;
+    let mut lost = 0;
+    for row in rows {
+        lost += lose_on_wire(tx, deltas, &lease(campaign, row), UnknownPolicy::Hold, now).await?;
+    }
+    Ok(lost)
+}
+
 async fn lose_on_wire(
     tx: &mut Tx,
+    deltas: &mut Deltas,
     lease: &Lease,
     policy: UnknownPolicy,
     now: Timestamp,
@@ -281,11 +291,23 @@ async fn lose_on_wire(
         due_at = CASE WHEN $1 = 'deferred' THEN $2 ELSE NULL END, settled_at = $2, class = 'other', \
         cause = 'network', reason = 'the sender stopped before the relay answered' \
         WHERE campaign_id = $3 AND seq BETWEEN $4 AND $5 AND state = 'on_wire' AND lease_id = $6";
+    let to = after_lost_answer(policy);
     let rows = on_tx!(tx, conn => sqlx::query(LOSE)
-        .bind(after_lost_answer(policy).as_str()).bind(now.0)
+        .bind(to.as_str()).bind(now.0)
         .bind(lease.campaign.0).bind(lease.first.0).bind(lease.last.0).bind(lease.id.0)
         .execute(conn).await.map(|done| done.rows_affected()))?;
-    Ok(i64::try_from(rows).expect("fewer rows than i64::MAX"))
+    let lost = i64::try_from(rows).expect("fewer rows than i64::MAX");
+    if lost > 0 {
+        deltas.moved(lease.campaign, DeliveryState::OnWire, to, lost);
+        let word = DeliveryState::Unknown.as_str();
+        deltas.happened(lease.campaign, "", "other", word, "other", lost);
+        tracing::warn!(
+            campaign = lease.campaign.0,
+            lost,
+            "deliveries of a sender that is gone were on the wire: unknown"
+        );
+    }
+    Ok(lost)
 }
 
 async fn claim_new_range(

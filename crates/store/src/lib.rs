@@ -2,6 +2,7 @@
 
 mod bulk;
 pub mod campaigns;
+mod cancelled;
 mod counters;
 pub mod deliveries;
 pub mod engine;

@@ -220,7 +220,7 @@ store_on_both_engines!(what_is_left_of_a_cancelled_campaign_is_withheld, |store|
     cancel(store, campaign).await;
     let mut total = 0;
     loop {
-        match store.withhold_cancelled(campaign, 2, at(11)).await.unwrap() {
+        match store.settle_cancelled(campaign, 2, at(11)).await.unwrap() {
             0 => break,
             n => total += n,
         }
@@ -239,9 +239,34 @@ store_on_both_engines!(what_is_left_of_a_cancelled_campaign_is_withheld, |store|
     }
     // What was on the wire still gets its outcome; what comes back from there is withheld too.
     sender.settle(&deliveries[3..4], &deferred(at(60))).await;
-    assert_eq!(store.withhold_cancelled(campaign, 2, at(12)).await.unwrap(), 1);
-    assert_eq!(store.withhold_cancelled(campaign, 2, at(12)).await.unwrap(), 0);
+    assert_eq!(store.settle_cancelled(campaign, 2, at(12)).await.unwrap(), 1);
+    assert_eq!(store.settle_cancelled(campaign, 2, at(12)).await.unwrap(), 0);
 });
+
+store_on_both_engines!(
+    what_a_dead_sender_had_on_the_wire_of_a_cancelled_campaign_is_unknown,
+    |store| {
+        let campaign = sending_with(store, 4, UnknownPolicy::Resend).await;
+        let sender = Sender::new(store, "one");
+        let lease = sender.claim(campaign, 4).await;
+        sender.put_on_wire(&all_of(&lease)[..2]).await;
+        cancel(store, campaign).await;
+        assert_eq!(store.settle_cancelled(campaign, 10, at(1)).await.unwrap(), 2);
+        assert_eq!(store.settle_cancelled(campaign, 10, at(2)).await.unwrap(), 0);
+        assert_eq!(store.cancelled_but_open().await.unwrap(), [campaign]);
+        let after_the_lease = at(LEASE.as_secs() + 1);
+        assert_eq!(
+            store
+                .settle_cancelled(campaign, 10, after_the_lease)
+                .await
+                .unwrap(),
+            2
+        );
+        assert_eq!(store.cancelled_but_open().await.unwrap(), []);
+        let expected = [(DeliveryState::Withheld, 2), (DeliveryState::Unknown, 2)];
+        assert_eq!(store.ledger(campaign).await, expected);
+    }
+);
 
 store_on_both_engines!(a_cancelled_campaign_is_withheld_in_small_steps, |store| {
     let campaign = sending(store, 6).await;
@@ -251,7 +276,7 @@ store_on_both_engines!(a_cancelled_campaign_is_withheld_in_small_steps, |store| 
     cancel(store, campaign).await;
     let mut steps = Vec::new();
     while steps.last() != Some(&0) {
-        steps.push(store.withhold_cancelled(campaign, 2, at(1)).await.unwrap());
+        steps.push(store.settle_cancelled(campaign, 2, at(1)).await.unwrap());
     }
     assert!(
         steps.iter().all(|n| *n <= 2),

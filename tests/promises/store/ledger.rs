@@ -12,7 +12,7 @@ fn words(row: &ListedDelivery) -> [Option<&str>; 3] {
 /// Somebody cancels the campaign and the first `n` waiting deliveries are withheld already.
 async fn withhold(store: &Store, campaign: CampaignId, n: i64) {
     store.move_campaign(campaign, Action::Cancel, None).await.unwrap();
-    let withheld = store.withhold_cancelled(campaign, n, START).await.unwrap();
+    let withheld = store.settle_cancelled(campaign, n, START).await.unwrap();
     assert_eq!(withheld, n as u64);
 }
 

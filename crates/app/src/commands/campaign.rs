@@ -258,8 +258,7 @@ async fn steer(id: CampaignId, action: Action, context: &Context, store: &Store)
         .await
         .with_context(|| format!("campaign {id}"))?;
     if action == Action::Cancel {
-        const ROWS: i64 = 20_000;
-        while store.withhold_cancelled(id, ROWS, context.clock.now()).await? > 0 {}
+        tidings_sender::cancelled::settle(store, id, &context.clock).await?;
     }
     if context.json {
         let shown = Shown::read(store, id, context).await?;
