@@ -12,6 +12,7 @@
 //! ```
 
 mod app;
+mod authority;
 mod database;
 mod faultsink;
 mod fresh_store;
@@ -24,6 +25,7 @@ mod show;
 mod small_disk;
 
 pub use app::App;
+pub use authority::{Authority, Issued};
 pub use database::{Database, Engine};
 pub use faultsink::Faultsink;
 pub use fresh_store::FreshStore;

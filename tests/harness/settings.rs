@@ -5,6 +5,8 @@ use std::fmt::Write;
 /// What a test may want otherwise in `tidings.toml`.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// `[[relay]] url`, with `{port}` for the relay's port; clear text to its address if absent.
+    pub url: Option<String>,
     /// Sessions to the relay at once.
     pub max_sessions: usize,
     /// `[[relay]] rate`, for example `50/s`; unlimited if absent.
@@ -20,6 +22,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            url: None,
             max_sessions: 8,
             rate: None,
             lease: "2s".to_owned(),
@@ -33,18 +36,23 @@ impl Settings {
     /// The text of `tidings.toml` for a relay at this address.
     pub fn to_toml(&self, relay: std::net::SocketAddr) -> String {
         let Settings {
+            url,
             max_sessions,
             rate,
             lease,
             first_retry,
             more,
         } = self;
+        let url = match url {
+            Some(url) => url.replace("{port}", &relay.port().to_string()),
+            None => format!("smtp://{relay}?tls=never"),
+        };
         let mut text = format!(
             "public_url = \"https://news.example.com\"\n\
              \n[web]\nlisten = \"127.0.0.1:0\"\n\
              \n[sender]\nlease = \"{lease}\"\n\
              \n[retry]\nfirst = \"{first_retry}\"\n\
-             \n[[relay]]\nname = \"primary\"\nurl = \"smtp://{relay}?tls=never\"\nmax_sessions = {max_sessions}\n"
+             \n[[relay]]\nname = \"primary\"\nurl = \"{url}\"\nmax_sessions = {max_sessions}\n"
         );
         if let Some(rate) = rate {
             writeln!(text, "rate = \"{rate}\"").expect("writing to a String");

@@ -12,6 +12,8 @@ mod import;
 mod layers;
 mod messages;
 mod migrations;
+mod protocol;
+mod relay_diagnosis;
 mod relay_faults;
 mod restore;
 mod stop;

@@ -1,6 +1,7 @@
 //! Which rule applies now: counts tries, draws lots, measures the rate.
 
-use crate::script::{Act, Moment, Rule, Script};
+use crate::rule::{Act, Moment, Rule};
+use crate::script::Script;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -118,7 +119,7 @@ fn draw(seed: u64, rule: u64, recipient: u64, tried: u32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::script::{Reply, Who};
+    use crate::rule::{Reply, Who};
 
     fn judge(script: Script) -> Judge {
         Judge::new(&script, Instant::now())

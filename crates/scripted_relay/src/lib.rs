@@ -20,8 +20,13 @@ mod dialogue;
 mod judge;
 mod record;
 mod relay;
+mod rule;
 mod script;
+mod session;
+mod tls;
 
-pub use record::{Acceptance, Counts};
+pub use record::{Acceptance, Client, Counts, Parameters};
 pub use relay::{Outage, ScriptedRelay};
-pub use script::{Cut, Extensions, Reply, Rule, Script, Who};
+pub use rule::{Cut, Moment, Reply, Rule, Who};
+pub use script::{Extensions, Mechanism, Script};
+pub use tls::Identity;

@@ -1,14 +1,55 @@
 //! What the relay took, for whoever wants to count.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+/// Who brought a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// Where it connected from.
+    pub address: IpAddr,
+    /// What it said in EHLO or HELO.
+    pub hello: String,
+    /// Whether it spoke TLS.
+    pub encrypted: bool,
+    /// As whom it had logged in.
+    pub user: Option<String>,
+}
+
+/// What MAIL and RCPT carried besides the addresses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parameters {
+    /// SIZE; zero if there was none.
+    pub size: usize,
+    /// BODY=8BITMIME
+    pub eight_bit_mime: bool,
+    /// SMTPUTF8
+    pub smtputf8: bool,
+    /// RET=HDRS
+    pub headers_only: bool,
+    /// ENVID, decoded.
+    pub envelope_id: Option<String>,
+    /// NOTIFY with FAILURE
+    pub notify_failure: bool,
+    /// NOTIFY with DELAY
+    pub notify_delay: bool,
+    /// The address of ORCPT, decoded.
+    pub original_recipient: Option<String>,
+}
 
 /// One message accepted for one recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Acceptance {
     /// The address of RCPT as it was sent.
     pub recipient: String,
+    /// The address of MAIL.
+    pub sender: String,
+    /// What both carried besides.
+    pub parameters: Parameters,
+    /// Who brought it.
+    pub client: Client,
     /// The value of the Message-ID field, angle brackets included, if there is one.
     pub message_id: Option<String>,
     /// Octets of the content on the wire, without the final dot.

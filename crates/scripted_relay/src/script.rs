@@ -1,214 +1,10 @@
-//! What the relay does with whom: data, made before it starts.
+//! How the relay behaves: data, made before it starts.
 
 use crate::record::Acceptance;
-use std::fmt;
+use crate::rule::Rule;
+use crate::tls::Identity;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// One SMTP reply (RFC 5321, 4.2).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
-    code: u16,
-    enhanced: String,
-    text: String,
-}
-
-impl Reply {
-    /// `code`: 200 to 599; 421 also closes the connection. `enhanced`: a status code of RFC 3463 such as
-    /// `5.1.1`, or empty; left out when the script does not announce ENHANCEDSTATUSCODES. A line feed in
-    /// `text` makes a multi-line reply.
-    pub fn new(code: u16, enhanced: &str, text: &str) -> Self {
-        Reply {
-            code,
-            enhanced: enhanced.to_owned(),
-            text: text.to_owned(),
-        }
-    }
-
-    pub(crate) fn code(&self) -> u16 {
-        self.code
-    }
-
-    pub(crate) fn write(&self, enhanced: bool, out: &mut Vec<u8>) {
-        let enhanced = if enhanced { self.enhanced.as_str() } else { "" };
-        write_reply(self.code, enhanced, &self.text, out);
-    }
-}
-
-/// Appends a reply; `text` may have several lines.
-pub(crate) fn write_reply(code: u16, enhanced: &str, text: &str, out: &mut Vec<u8>) {
-    let mut lines = text.split('\n').peekable();
-    while let Some(line) = lines.next() {
-        let mark = if lines.peek().is_some() { '-' } else { ' ' };
-        let space = if enhanced.is_empty() { "" } else { " " };
-        out.extend_from_slice(format!("{code}{mark}{enhanced}{space}{line}\r\n").as_bytes());
-    }
-}
-
-/// Which recipients a rule is about. Compared without case.
-#[derive(Clone)]
-pub enum Who {
-    /// All of them.
-    Everybody,
-    /// The local part begins with this.
-    LocalStartsWith(String),
-    /// Exactly this domain.
-    Domain(String),
-    /// Exactly this address.
-    Address(String),
-    /// Those for which the function says yes; it gets the address in lower case.
-    Matching(Arc<dyn Fn(&str) -> bool + Send + Sync>),
-}
-
-impl Who {
-    /// Recipients whose local part begins with `start`.
-    pub fn local_starts_with(start: &str) -> Self {
-        Who::LocalStartsWith(start.to_lowercase())
-    }
-
-    /// Recipients at `domain`.
-    pub fn domain(domain: &str) -> Self {
-        Who::Domain(domain.to_lowercase())
-    }
-
-    /// The recipient `address`.
-    pub fn address(address: &str) -> Self {
-        Who::Address(address.to_lowercase())
-    }
-
-    /// Recipients for which `is_meant` says yes; it gets the address in lower case.
-    pub fn matching(is_meant: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
-        Who::Matching(Arc::new(is_meant))
-    }
-
-    /// `address` is in lower case.
-    pub(crate) fn includes(&self, address: &str) -> bool {
-        match self {
-            Who::Everybody => true,
-            Who::LocalStartsWith(start) => address.starts_with(start),
-            Who::Domain(domain) => address.rsplit_once('@').is_some_and(|(_, of)| of == domain),
-            Who::Address(whole) => address == whole,
-            Who::Matching(is_meant) => is_meant(address),
-        }
-    }
-}
-
-impl fmt::Debug for Who {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Who::Everybody => f.write_str("everybody"),
-            Who::LocalStartsWith(start) => write!(f, "{start}…@…"),
-            Who::Domain(domain) => write!(f, "…@{domain}"),
-            Who::Address(whole) => f.write_str(whole),
-            Who::Matching(_) => f.write_str("those that a function picks"),
-        }
-    }
-}
-
-/// Where the connection is cut, without any reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cut {
-    /// On DATA, before 354: the client cannot have sent the content.
-    AtData,
-    /// When the first octets of the content have come in: the message is lost.
-    InContent,
-    /// After the final dot, and the message is lost.
-    AfterDotLost,
-    /// After the final dot, and the message is accepted: the client cannot know.
-    AfterDotAccepted,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Moment {
-    Greeting,
-    Mail,
-    Rcpt,
-    Data,
-    Content,
-    Dot,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) enum Act {
-    Answer(Reply),
-    Cut(Cut),
-}
-
-/// One way to misbehave. The first rule of a script that applies wins.
-#[derive(Clone, Debug)]
-pub struct Rule {
-    pub(crate) moment: Moment,
-    pub(crate) who: Who,
-    pub(crate) act: Act,
-    pub(crate) first: Option<u32>,
-    pub(crate) chance: f64,
-}
-
-impl Rule {
-    fn new(moment: Moment, act: Act) -> Self {
-        Rule {
-            moment,
-            who: Who::Everybody,
-            act,
-            first: None,
-            chance: 1.0,
-        }
-    }
-
-    /// Greets with this reply (421 or 554, say) and closes.
-    pub fn greeting(reply: Reply) -> Self {
-        Rule::new(Moment::Greeting, Act::Answer(reply))
-    }
-
-    /// Answers MAIL with this reply.
-    pub fn mail(reply: Reply) -> Self {
-        Rule::new(Moment::Mail, Act::Answer(reply))
-    }
-
-    /// Answers RCPT with this reply.
-    pub fn rcpt(reply: Reply) -> Self {
-        Rule::new(Moment::Rcpt, Act::Answer(reply))
-    }
-
-    /// Answers DATA with this reply instead of 354.
-    pub fn data(reply: Reply) -> Self {
-        Rule::new(Moment::Data, Act::Answer(reply))
-    }
-
-    /// Answers the final dot with this reply.
-    pub fn dot(reply: Reply) -> Self {
-        Rule::new(Moment::Dot, Act::Answer(reply))
-    }
-
-    /// Cuts the connection.
-    pub fn cut(cut: Cut) -> Self {
-        let moment = match cut {
-            Cut::AtData => Moment::Data,
-            Cut::InContent => Moment::Content,
-            Cut::AfterDotLost | Cut::AfterDotAccepted => Moment::Dot,
-        };
-        Rule::new(moment, Act::Cut(cut))
-    }
-
-    /// Only for these recipients. Without effect on rules for the greeting and for MAIL.
-    pub fn to(mut self, who: Who) -> Self {
-        self.who = who;
-        self
-    }
-
-    /// Only the first `tries` times: of each recipient; for the greeting and for MAIL, of the relay.
-    pub fn first(mut self, tries: u32) -> Self {
-        self.first = Some(tries);
-        self
-    }
-
-    /// Only with this probability (0 to 1). The draw depends on the script's seed, the recipient and how
-    /// often it was tried, not on the order in which sessions happen to run.
-    pub fn chance(mut self, probability: f64) -> Self {
-        self.chance = probability;
-        self
-    }
-}
 
 /// What the relay announces in its reply to EHLO.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,6 +17,8 @@ pub struct Extensions {
     pub size: Option<usize>,
     /// RFC 6531. Without it, the parameter SMTPUTF8 gets 555 and an address beyond ASCII 553.
     pub smtputf8: bool,
+    /// RFC 3461. Without it, RET, ENVID, NOTIFY and ORCPT get 555.
+    pub dsn: bool,
     /// RFC 2034. Without it, replies carry no enhanced status codes.
     pub enhanced_status_codes: bool,
 }
@@ -232,11 +30,42 @@ impl Default for Extensions {
             eight_bit_mime: true,
             size: Some(50 * 1024 * 1024),
             smtputf8: true,
+            dsn: true,
             enhanced_status_codes: true,
         }
     }
 }
 
+/// Ways to log in (RFC 4954).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mechanism {
+    /// RFC 4616
+    Plain,
+    /// Not standardised.
+    Login,
+    /// Google's, with an access token.
+    Xoauth2,
+}
+
+impl Mechanism {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Mechanism::Plain => "PLAIN",
+            Mechanism::Login => "LOGIN",
+            Mechanism::Xoauth2 => "XOAUTH2",
+        }
+    }
+}
+
+/// When TLS begins.
+#[derive(Clone)]
+pub(crate) enum Tls {
+    Never,
+    AtOnce(Identity),
+    Offered(Identity),
+}
+
+pub(crate) type TokenCheck = Arc<dyn Fn(&str, &str) -> bool + Send + Sync>;
 pub(crate) type Watcher = Arc<dyn Fn(&Acceptance) + Send + Sync>;
 
 /// How the relay behaves. Begin with [`Script::accepting`] or [`Script::sink`].
@@ -247,7 +76,12 @@ pub struct Script {
     pub(crate) host: String,
     pub(crate) banner: String,
     pub(crate) extensions: Extensions,
+    pub(crate) claimed: Option<Extensions>,
+    pub(crate) tls: Tls,
+    pub(crate) injected: String,
     pub(crate) login: Option<(String, String)>,
+    pub(crate) token: Option<TokenCheck>,
+    pub(crate) mechanisms: Vec<Mechanism>,
     pub(crate) max_sessions: Option<u64>,
     pub(crate) max_messages_per_session: Option<u32>,
     pub(crate) delay: Duration,
@@ -269,7 +103,12 @@ impl Script {
             host: "relay.example.net".to_owned(),
             banner: "ready".to_owned(),
             extensions: Extensions::default(),
+            claimed: None,
+            tls: Tls::Never,
+            injected: String::new(),
             login: None,
+            token: None,
+            mechanisms: vec![Mechanism::Plain, Mechanism::Login],
             max_sessions: None,
             max_messages_per_session: None,
             delay: Duration::ZERO,
@@ -289,6 +128,10 @@ impl Script {
             remember: false,
             ..Script::accepting()
         }
+    }
+
+    pub(crate) fn wants_login(&self) -> bool {
+        self.login.is_some() || self.token.is_some()
     }
 
     /// Adds a rule; the first that applies wins.
@@ -321,7 +164,44 @@ impl Script {
         self
     }
 
-    /// Wants AUTH (PLAIN or LOGIN) with this user and password before MAIL.
+    /// Announces these, and supports only what [`Script::extensions`] says.
+    pub fn claiming(mut self, claimed: Extensions) -> Self {
+        self.claimed = Some(claimed);
+        self
+    }
+
+    /// Speaks TLS from the first octet.
+    pub fn implicit_tls(mut self, identity: &Identity) -> Self {
+        self.tls = Tls::AtOnce(identity.clone());
+        self
+    }
+
+    /// Offers STARTTLS. A login is wanted and offered only after it.
+    pub fn start_tls(mut self, identity: &Identity) -> Self {
+        self.tls = Tls::Offered(identity.clone());
+        self
+    }
+
+    /// Adds this in clear text to the answer to STARTTLS, as somebody in between could.
+    pub fn injecting(mut self, text: &str) -> Self {
+        self.injected = text.to_owned();
+        self
+    }
+
+    /// Wants AUTH XOAUTH2 before MAIL, and takes a user and token for which `is_good` says yes.
+    pub fn tokens(mut self, is_good: impl Fn(&str, &str) -> bool + Send + Sync + 'static) -> Self {
+        self.token = Some(Arc::new(is_good));
+        self.mechanisms = vec![Mechanism::Xoauth2];
+        self
+    }
+
+    /// Announces and takes these mechanisms instead of PLAIN and LOGIN.
+    pub fn mechanisms(mut self, mechanisms: &[Mechanism]) -> Self {
+        self.mechanisms = mechanisms.to_vec();
+        self
+    }
+
+    /// Wants AUTH with this user and password before MAIL.
     pub fn login(mut self, user: &str, password: &str) -> Self {
         self.login = Some((user.to_owned(), password.to_owned()));
         self
@@ -380,36 +260,5 @@ impl Script {
     pub fn watch(mut self, watcher: impl Fn(&Acceptance) + Send + Sync + 'static) -> Self {
         self.watcher = Some(Arc::new(watcher));
         self
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reply_of_several_lines_repeats_its_codes() {
-        let mut out = Vec::new();
-        Reply::new(550, "5.1.1", "no\nsuch user").write(true, &mut out);
-        assert_eq!(
-            String::from_utf8(out).unwrap(),
-            "550-5.1.1 no\r\n550 5.1.1 such user\r\n"
-        );
-    }
-
-    #[test]
-    fn a_reply_drops_its_enhanced_code_where_it_was_not_announced() {
-        let mut out = Vec::new();
-        Reply::new(550, "5.1.1", "no such user").write(false, &mut out);
-        assert_eq!(out, b"550 no such user\r\n");
-    }
-
-    #[test]
-    fn recipients_are_picked_without_case() {
-        assert!(Who::local_starts_with("Gone.").includes("gone.ann@example.org"));
-        assert!(Who::domain("Example.ORG").includes("ann@example.org"));
-        assert!(!Who::domain("example.org").includes("ann@mail.example.org"));
-        assert!(Who::address("Ann@example.org").includes("ann@example.org"));
-        assert!(Who::matching(|address| address.contains('+')).includes("a+b@example.org"));
     }
 }

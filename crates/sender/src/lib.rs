@@ -2,10 +2,14 @@
 //! sessions (one task per SMTP connection); the recorder writes what they report, many at a time.
 
 pub mod cancelled;
+pub mod certificate;
 pub mod connection;
+mod fault;
 mod feed;
 pub mod guard;
 pub mod job;
+mod login;
+pub mod oauth;
 pub mod pace;
 pub mod planner;
 pub mod recorder;
@@ -15,4 +19,6 @@ pub mod retry;
 pub mod run;
 pub mod sender;
 pub mod session;
-mod tls;
+pub mod timeouts;
+pub mod tls;
+mod transcript;

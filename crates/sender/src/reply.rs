@@ -56,6 +56,11 @@ impl Reply {
         }
     }
 
+    /// Whether the relay did not understand the command, or not at this point: nothing is said about a recipient.
+    pub fn is_misunderstanding(&self) -> bool {
+        matches!(self.code, 500 | 502 | 503 | 504 | 555)
+    }
+
     /// The text with the enhanced code in front, as verdicts are taken from it.
     pub fn words(&self) -> String {
         match &self.enhanced {

@@ -4,11 +4,13 @@
 //! and DATA of the next (RFC 2920 section 3.1 allows content first in a group): one round trip for a message.
 
 mod content;
+mod envelope;
 mod opening;
 mod refusal;
 mod transfer;
 
 use self::content::finish_content;
+use self::envelope::Envelope;
 use self::refusal::local_refusal;
 use crate::connection::Connection;
 use crate::job::Job;
@@ -90,9 +92,12 @@ enum Opened {
 }
 
 /// A connection that can go on no longer, and the delivery in hand, unharmed.
+#[derive(Default)]
 struct Ended {
     fault: Option<RelayFault>,
     job: Option<Job>,
+    /// What was said before a fault, secrets masked.
+    transcript: Option<String>,
 }
 
 impl Ended {
@@ -100,12 +105,19 @@ impl Ended {
         Ended {
             fault: Some(fault),
             job: Some(job),
+            transcript: None,
+        }
+    }
+
+    /// A fault, and no delivery in hand.
+    fn fault_alone(fault: RelayFault) -> Ended {
+        Ended {
+            fault: Some(fault),
+            ..Ended::default()
         }
     }
 }
 
-/// So long a connection without work is kept.
-const IDLE: Duration = Duration::from_secs(5);
 /// How often a waiting session looks whether its work was revoked.
 const LOOK: Duration = Duration::from_millis(200);
 /// So many broken connections in its own transaction, and a delivery is deferred rather than tried again at once.
@@ -139,16 +151,24 @@ pub async fn run(context: SessionContext) {
                 Session {
                     context: &context,
                     connection,
+                    begun: 0,
+                    served: false,
                     reset: false,
                     spare: Vec::new(),
                 }
                 .converse(job)
                 .await
             }
-            Err(fault) => Ended::fault(fault, job),
+            Err(failed) => Ended {
+                transcript: Some(failed.transcript),
+                ..Ended::fault(failed.fault, job)
+            },
         };
         if let Some(fault) = ended.fault {
             context.relay.put_aside(&fault);
+        }
+        if let Some(transcript) = ended.transcript {
+            tracing::trace!(relay.name = %context.relay.settings.name, "a session failed:\n{transcript}");
         }
         if let Some(job) = ended.job {
             give_back(&context, job);
@@ -179,6 +199,10 @@ async fn wait_aside(context: &SessionContext) {
 struct Session<'a> {
     context: &'a SessionContext,
     connection: Connection,
+    /// Messages for which MAIL went out or is about to.
+    begun: u32,
+    /// A message was taken over this connection: the relay understands us.
+    served: bool,
     /// The relay may still hold a half-open transaction: RSET before the next.
     reset: bool,
     /// A buffer for the next message.
@@ -186,51 +210,67 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
+    /// Hands over one message after the other. Says goodbye unless the connection failed.
     async fn converse(mut self, first: Job) -> Ended {
+        match self.work(first).await {
+            Ok(()) => {
+                self.connection.quit().await;
+                Ended::default()
+            }
+            Err(ended) => Ended {
+                transcript: ended.fault.as_ref().map(|fault| self.told(fault)),
+                ..ended
+            },
+        }
+    }
+
+    fn told(&self, fault: &RelayFault) -> String {
+        format!("{}* {fault}\n", self.connection.transcript())
+    }
+
+    /// Whether the connection has carried as many messages as it may.
+    fn is_used_up(&self) -> bool {
+        let most = self.context.relay.settings.messages_per_session;
+        most.is_some_and(|most| self.begun >= most)
+    }
+
+    async fn work(&mut self, first: Job) -> Result<(), Ended> {
         let mut job = Some(first);
         loop {
             let Some(current) = job.take() else {
                 let next = tokio::select! {
                     biased;
-                    () = self.context.stop.cancelled() => break,
-                    next = timeout(IDLE, self.context.queue.take()) => next,
+                    () = self.context.stop.cancelled() => return Ok(()),
+                    next = timeout(self.context.relay.settings.idle_timeout, self.context.queue.take()) => next,
                 };
                 match next {
                     Ok(Some(next)) => job = Some(next),
-                    _ => break,
+                    _ => return Ok(()),
                 }
                 continue;
             };
             if !self.wait_turn(&current).await {
                 drop(current);
                 if self.context.stop.is_cancelled() {
-                    break;
+                    return Ok(());
                 }
                 continue;
             }
             let Some(prepared) = self.asked_again(current).await.and_then(|job| self.prepare(job)) else {
                 continue;
             };
-            let mut opened = match self.open(prepared).await {
-                Ok(Opened::Ready(prepared)) => Some(prepared),
-                Ok(Opened::Refused) => None,
-                Err(ended) => return ended,
+            let mut opened = match self.open(prepared).await? {
+                Opened::Ready(prepared) => Some(prepared),
+                Opened::Refused => None,
             };
             while let Some(current) = opened.take() {
-                match self.transfer(current).await {
-                    Ok(Some(Opened::Ready(next))) => opened = Some(next),
-                    Ok(_) => {}
-                    Err(ended) => return ended,
+                if let Some(Opened::Ready(next)) = self.transfer(current).await? {
+                    opened = Some(next);
                 }
             }
-            if self.context.stop.is_cancelled() {
-                break;
+            if self.context.stop.is_cancelled() || self.is_used_up() {
+                return Ok(());
             }
-        }
-        self.connection.quit().await;
-        Ended {
-            fault: None,
-            job: None,
         }
     }
 
@@ -284,14 +324,14 @@ impl Session<'_> {
             job.settle(&self.context.relay.settings.name, false, refusal);
             return None;
         }
-        let body = if built.eight_bit { " BODY=8BITMIME" } else { "" };
-        let size = announced
-            .size
-            .map(|_| format!(" SIZE={}", content.len()))
-            .unwrap_or_default();
-        let utf8 = if address.is_ascii() { "" } else { " SMTPUTF8" };
-        let return_path = job.run.messages.return_path(job.held.seq);
-        let envelope = format!("MAIL FROM:<{return_path}>{body}{size}{utf8}\r\nRCPT TO:<{address}>\r\n");
+        let envelope = Envelope {
+            return_path: &job.run.messages.return_path(job.held.seq),
+            address,
+            size: content.len(),
+            eight_bit: built.eight_bit,
+        }
+        .lines(&announced);
+        self.begun += 1;
         finish_content(&mut content);
         Some(Box::new(Prepared {
             job,
@@ -302,7 +342,7 @@ impl Session<'_> {
 
     /// Takes the next message if there is one and its turn has come.
     async fn prefetch(&mut self) -> Option<Box<Prepared>> {
-        if !self.connection.announced().pipelining {
+        if !self.connection.announced().pipelining || self.is_used_up() {
             return None;
         }
         while !self.context.stop.is_cancelled() && !self.context.queue.is_empty() {

@@ -9,6 +9,7 @@ use serde::Serialize;
 struct Finding {
     part: String,
     fault: Option<String>,
+    notes: Vec<String>,
 }
 
 /// Checks everything and fails if anything is wrong. (A configuration that cannot be read has failed before.)
@@ -16,11 +17,13 @@ pub async fn run(context: &Context) -> anyhow::Result<()> {
     let mut findings = vec![Finding {
         part: "configuration".to_owned(),
         fault: None,
+        notes: Vec::new(),
     }];
-    let mut add = |part: String, outcome: anyhow::Result<()>| {
+    let mut add = |part: String, outcome: anyhow::Result<()>, notes: Vec<String>| {
         findings.push(Finding {
             part,
             fault: outcome.err().map(|error| format!("{error:#}")),
+            notes,
         });
     };
     let store = context.store().await;
@@ -28,18 +31,24 @@ pub async fn run(context: &Context) -> anyhow::Result<()> {
         Ok(store) => context.identity(store).await.map(drop),
         Err(_) => Ok(()),
     };
-    add("database".to_owned(), store.map(drop));
-    add("public_url".to_owned(), identity);
+    add("database".to_owned(), store.map(drop), Vec::new());
+    add("public_url".to_owned(), identity, Vec::new());
     if context.config.relays.is_empty() {
         add(
             "relay".to_owned(),
             Err(anyhow::anyhow!(
                 "none is configured: write [[relay]] into tidings.toml"
             )),
+            Vec::new(),
         );
     }
     for settings in &context.config.relays {
-        add(format!("relay {}", settings.name), relay::try_out(settings).await);
+        let outcome = relay::try_out(settings).await;
+        add(
+            format!("relay {}", settings.name),
+            outcome,
+            relay::notes(settings),
+        );
     }
     if context.json {
         output::json(&findings)?;
@@ -50,6 +59,10 @@ pub async fn run(context: &Context) -> anyhow::Result<()> {
                 finding.part,
                 finding.fault.as_deref().unwrap_or("ok")
             ))?;
+            finding
+                .notes
+                .iter()
+                .try_for_each(|note| output::line(format!("{:<20} note: {note}", "")))?;
         }
     }
     let faults = findings.iter().filter(|finding| finding.fault.is_some()).count();

@@ -16,7 +16,7 @@ use tidings_scripted_relay::{Script, ScriptedRelay};
 use tidings_sender::job::Job;
 use tidings_sender::planner;
 use tidings_sender::recorder::Recorder;
-use tidings_sender::relay::{Relay, RelaySettings, TlsMode};
+use tidings_sender::relay::{Relay, RelaySettings};
 use tidings_sender::run::CampaignRun;
 use tidings_sender::sender::start_sessions;
 use tidings_sender::session::{Queue, SessionContext};
@@ -93,7 +93,11 @@ pub async fn run(args: RehearseArgs, context: &Context) -> anyhow::Result<()> {
     let (queue, fresh) = async_channel::bounded(SESSIONS * 4);
     let stop = CancellationToken::new();
     let mut sessions = start_sessions(SessionContext {
-        relay: Arc::new(Relay::new(sink_settings(sink.addr()))),
+        relay: Arc::new(Relay::new(RelaySettings::on_loopback(
+            "rehearsal",
+            sink.addr(),
+            SESSIONS,
+        ))),
         queue: Queue {
             fresh,
             returned: async_channel::unbounded(),
@@ -131,19 +135,6 @@ async fn prepare(id: CampaignId, context: &Context, store: &Store) -> anyhow::Re
     // As fast as it goes: the campaign's own rate is not what is rehearsed.
     campaign.rate = None;
     Ok(CampaignRun::prepare(store, &campaign, &identity, context.config.retry).await?)
-}
-
-fn sink_settings(addr: std::net::SocketAddr) -> RelaySettings {
-    RelaySettings {
-        name: "rehearsal".to_owned(),
-        host: addr.ip().to_string(),
-        port: addr.port(),
-        tls: TlsMode::Never,
-        login: None,
-        max_sessions: SESSIONS,
-        rates: Vec::new(),
-        hello: "[127.0.0.1]".to_owned(),
-    }
 }
 
 type Recording = tokio::task::JoinHandle<Result<(), tidings_store::StoreError>>;

@@ -1,12 +1,16 @@
-//! `tidings relay test`: connects to a relay and says what it finds.
+//! `tidings relay test`: connects to a relay, tries what it announces, and says what it finds.
 
+mod finding;
+
+use self::finding::Finding;
 use crate::context::Context;
 use crate::output;
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
-use serde::Serialize;
+use std::time::Duration;
+use tidings_campaign::time::Clock;
 use tidings_sender::connection::Connection;
-use tidings_sender::relay::RelaySettings;
+use tidings_sender::relay::{RelayFault, RelaySettings};
 
 /// `tidings relay …`
 #[derive(Debug, Subcommand)]
@@ -18,20 +22,8 @@ pub enum RelayCommand {
     },
 }
 
-#[derive(Serialize)]
-struct Finding {
-    relay: String,
-    address: String,
-    works: bool,
-    fault: Option<String>,
-    greeting: Option<String>,
-    encrypted: bool,
-    pipelining: bool,
-    eight_bit_mime: bool,
-    smtp_utf8: bool,
-    size: Option<usize>,
-    hints: Vec<&'static str>,
-}
+/// A person does not wait for the minutes that a campaign can.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Tests the relays; fails if one does not work.
 pub async fn run(command: RelayCommand, context: &Context) -> anyhow::Result<()> {
@@ -49,12 +41,12 @@ pub async fn run(command: RelayCommand, context: &Context) -> anyhow::Result<()>
     }
     let mut findings = Vec::new();
     for relay in relays {
-        findings.push(test(relay).await);
+        findings.push(test(relay, &context.clock).await);
     }
     if context.json {
         output::json(&findings)?;
     } else {
-        findings.iter().try_for_each(print)?;
+        findings.iter().try_for_each(Finding::print)?;
     }
     let broken = findings.iter().find(|finding| !finding.works);
     broken.map_or(Ok(()), |finding| {
@@ -62,84 +54,64 @@ pub async fn run(command: RelayCommand, context: &Context) -> anyhow::Result<()>
     })
 }
 
-/// Connects once; the fault, if there is one, in the relay's words.
+/// Connects once; the fault, if there is one, in words.
 pub async fn try_out(relay: &RelaySettings) -> anyhow::Result<()> {
-    let connection = Connection::open(relay)
+    let mut connection = Connection::open(&patient(relay))
         .await
+        .map_err(|failed| failed.fault)
         .with_context(|| format!("relay {}", relay.name))?;
+    let outcome = connection.try_announced().await;
     connection.quit().await;
-    Ok(())
+    outcome.with_context(|| format!("relay {}", relay.name))
 }
 
-async fn test(relay: &RelaySettings) -> Finding {
-    let mut finding = Finding {
-        relay: relay.name.clone(),
-        address: format!("{}:{}", relay.host, relay.port),
-        works: false,
-        fault: None,
-        greeting: None,
-        encrypted: false,
-        pipelining: false,
-        eight_bit_mime: false,
-        smtp_utf8: false,
-        size: None,
-        hints: Vec::new(),
-    };
-    match Connection::open(relay).await {
-        Ok(connection) => {
-            let announced = *connection.announced();
-            finding.works = true;
-            finding.greeting = Some(connection.greeting().to_owned());
-            finding.encrypted = connection.is_encrypted();
-            finding.pipelining = announced.pipelining;
-            finding.eight_bit_mime = announced.eight_bit_mime;
-            finding.smtp_utf8 = announced.smtp_utf8;
-            finding.size = announced.size;
-            if !announced.pipelining {
-                finding
-                    .hints
-                    .push("no PIPELINING: every message takes four round trips instead of one");
-            }
-            if !announced.eight_bit_mime {
-                finding
-                    .hints
-                    .push("no 8BITMIME: messages with umlauts are encoded, which makes them larger");
-            }
-            if !connection.is_encrypted()
-                && relay
-                    .host
-                    .parse()
-                    .is_ok_and(|ip: std::net::IpAddr| !ip.is_loopback())
-            {
-                finding
-                    .hints
-                    .push("not encrypted: anybody on the way can read the messages");
-            }
-            connection.quit().await;
+/// What is to be said of its settings, even if it works.
+pub fn notes(relay: &RelaySettings) -> Vec<String> {
+    Finding::of(relay).hints
+}
+
+fn patient(relay: &RelaySettings) -> RelaySettings {
+    RelaySettings {
+        timeouts: relay.timeouts.at_most(PATIENCE),
+        ..relay.clone()
+    }
+}
+
+async fn test(relay: &RelaySettings, clock: &Clock) -> Finding {
+    let mut finding = Finding::of(relay);
+    let mut connection = match Connection::open(&patient(relay)).await {
+        Ok(connection) => connection,
+        Err(failed) => {
+            finding.certificate = failed.certificate.map(Into::into);
+            finding.fault = Some(in_full(&failed.fault, relay));
+            finding.transcript = Some(failed.transcript);
+            return finding;
         }
-        Err(fault) => finding.fault = Some(fault.to_string()),
+    };
+    finding.describe(&connection, relay, clock.now());
+    match connection.try_announced().await {
+        Ok(()) => finding.works = true,
+        Err(fault) => {
+            finding.fault = Some(in_full(&fault, relay));
+            finding.transcript = Some(connection.transcript());
+        }
     }
+    connection.quit().await;
     finding
 }
 
-fn print(finding: &Finding) -> anyhow::Result<()> {
-    output::line(format!("relay {} at {}", finding.relay, finding.address))?;
-    if let Some(fault) = &finding.fault {
-        return output::line(format!("  does not work: {fault}"));
+/// The fault, and that a campaign would have waited longer.
+fn in_full(fault: &RelayFault, relay: &RelaySettings) -> String {
+    match fault {
+        RelayFault::TimedOut { step, limit } if *limit >= PATIENCE => {
+            let timeouts = relay.timeouts;
+            let allowed = if *step == "the greeting" {
+                timeouts.greeting
+            } else {
+                timeouts.command
+            };
+            format!("{fault} (a campaign would wait {} s)", allowed.as_secs())
+        }
+        _ => fault.to_string(),
     }
-    let greeting = finding.greeting.as_deref().unwrap_or_default();
-    output::line(format!("  works: {greeting}"))?;
-    let yes = |flag| if flag { "yes" } else { "no" };
-    output::line(format!(
-        "  encrypted {}, PIPELINING {}, 8BITMIME {}, SMTPUTF8 {}, SIZE {}",
-        yes(finding.encrypted),
-        yes(finding.pipelining),
-        yes(finding.eight_bit_mime),
-        yes(finding.smtp_utf8),
-        finding.size.map_or("no".to_owned(), |size| size.to_string())
-    ))?;
-    finding
-        .hints
-        .iter()
-        .try_for_each(|hint| output::line(format!("  note: {hint}")))
 }

@@ -12,9 +12,29 @@ const SETTINGS: &[Setting] = &[
     ("relay", "url"),
     ("relay", "password_file"),
     ("relay", "password_env"),
+    ("relay", "auth"),
+    ("relay", "token_command"),
+    ("relay", "token_file"),
+    ("relay", "auth_over_clear_text"),
+    ("relay", "ca_file"),
+    ("relay", "certificate_check"),
+    ("relay", "client_certificate"),
+    ("relay", "client_key"),
+    ("relay", "without"),
     ("relay", "max_sessions"),
+    ("relay", "messages_per_session"),
+    ("relay", "idle_timeout"),
     ("relay", "rate"),
+    ("relay", "weight"),
+    ("relay", "priority"),
+    ("relay", "source_address"),
     ("relay", "hello"),
+    ("relay.timeouts", "connect"),
+    ("relay.timeouts", "greeting"),
+    ("relay.timeouts", "command"),
+    ("relay.timeouts", "data"),
+    ("relay.timeouts", "block"),
+    ("relay.timeouts", "final_dot"),
     ("mail", "return_path_domain"),
     ("mail", "sender_id"),
     ("web", "listen"),
@@ -53,7 +73,7 @@ pub(super) fn read(
             let full = if section.is_empty() {
                 (*key).to_owned()
             } else {
-                format!("{section}_{key}")
+                format!("{}_{key}", section.replace('.', "_"))
             };
             full.eq_ignore_ascii_case(rest)
         });
@@ -71,8 +91,11 @@ pub(super) fn read(
 pub(super) fn merge(mut table: Table, settings: Vec<(Setting, String)>) -> Table {
     for ((section, key), text) in settings {
         let value = match key {
-            "max_sessions" => text.parse().map_or(Value::String(text), Value::Integer),
+            "max_sessions" | "messages_per_session" | "weight" | "priority" => {
+                text.parse().map_or(Value::String(text), Value::Integer)
+            }
             "factor" => text.parse().map_or(Value::String(text), Value::Float),
+            "auth_over_clear_text" => text.parse().map_or(Value::String(text), Value::Boolean),
             _ => Value::String(text),
         };
         if let Some(place) = section_of(&mut table, section) {
@@ -98,6 +121,10 @@ fn section_of<'t>(table: &'t mut Table, section: &str) -> Option<&'t mut Table> 
             }
             relays.first_mut()?.as_table_mut()
         }
+        "relay.timeouts" => section_of(table, "relay")?
+            .entry("timeouts")
+            .or_insert_with(|| Value::Table(Table::new()))
+            .as_table_mut(),
         section => table
             .entry(section)
             .or_insert_with(|| Value::Table(Table::new()))
@@ -125,12 +152,16 @@ mod tests {
             ("TIDINGS_RETRY_FIRST", "2s"),
             ("TIDINGS_RELAY_URL", "smtp://127.0.0.1:25"),
             ("TIDINGS_RELAY_MAX_SESSIONS", "5"),
+            ("TIDINGS_RELAY_AUTH_OVER_CLEAR_TEXT", "true"),
+            ("TIDINGS_RELAY_TIMEOUTS_FINAL_DOT", "15m"),
             ("HOME", "/root"),
         ])
         .unwrap();
         assert_eq!(table["retry"]["first"].as_str(), Some("2s"));
         assert_eq!(table["relay"][0]["name"].as_str(), Some("default"));
         assert_eq!(table["relay"][0]["max_sessions"].as_integer(), Some(5));
+        assert_eq!(table["relay"][0]["auth_over_clear_text"].as_bool(), Some(true));
+        assert_eq!(table["relay"][0]["timeouts"]["final_dot"].as_str(), Some("15m"));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use tidings_campaign::schedule::Schedule;
 use tidings_campaign::template::Source;
 use tidings_campaign::time::Clock;
 use tidings_scripted_relay::ScriptedRelay;
-use tidings_sender::relay::{RelaySettings, TlsMode};
+use tidings_sender::relay::RelaySettings;
 use tidings_sender::retry::Retry;
 use tidings_store::Store;
 use tidings_store::campaigns::NewCampaign;
@@ -77,16 +77,7 @@ fn free_port(wanted: u16) -> anyhow::Result<u16> {
 }
 
 fn context(folder: &Path, relay: &ScriptedRelay, port: u16) -> Context {
-    let relay = RelaySettings {
-        name: "demo".to_owned(),
-        host: relay.addr().ip().to_string(),
-        port: relay.addr().port(),
-        tls: TlsMode::Never,
-        login: None,
-        max_sessions: 10,
-        rates: Vec::new(),
-        hello: "[127.0.0.1]".to_owned(),
-    };
+    let relay = RelaySettings::on_loopback("demo", relay.addr(), 10);
     let config = Config {
         public_url: Some(format!("http://127.0.0.1:{port}")),
         relays: vec![relay],

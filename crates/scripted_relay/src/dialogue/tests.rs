@@ -1,7 +1,18 @@
 use super::*;
-use crate::script::{Extensions, Reply, Rule, Who};
+use crate::rule::{Cut, Reply, Rule, Who};
+use crate::script::Extensions;
+use data_encoding::BASE64;
 
 struct Client(Dialogue, Arc<Shared>);
+
+fn peer() -> crate::record::Client {
+    crate::record::Client {
+        address: [127, 0, 0, 1].into(),
+        hello: String::new(),
+        encrypted: false,
+        user: None,
+    }
+}
 
 impl Client {
     fn new(script: Script) -> Self {
@@ -13,7 +24,7 @@ impl Client {
             record: Record::default(),
             started,
         });
-        Client(Dialogue::new(shared.clone(), 1), shared)
+        Client(Dialogue::new(shared.clone(), 1, peer()), shared)
     }
 
     /// Sends `text` in one piece; the codes of the replies, and what the relay does next.

@@ -2,9 +2,11 @@
 
 use super::refusal::refused;
 use super::{Ended, Opened, Prepared, Session};
-use crate::connection::limits;
+use crate::job::Job;
 use crate::relay::RelayFault;
 use crate::reply::{Kind, Reply};
+use tidings_feedback::reply::verdict;
+use tidings_store::ledger::Outcome;
 
 impl Session<'_> {
     /// Sends MAIL, RCPT and DATA: as one group, or one after the other.
@@ -12,8 +14,8 @@ impl Session<'_> {
         let reset = if self.reset { "RSET\r\n" } else { "" };
         if self.connection.announced().pipelining {
             let group = format!("{reset}{}DATA\r\n", prepared.envelope);
-            if let Err(failed) = self.connection.write(group.as_bytes(), limits::COMMAND).await {
-                return Err(Ended::fault(failed.fault, prepared.job));
+            if let Err(fault) = self.write(&group).await {
+                return Err(Ended::fault(fault, prepared.job));
             }
             if self.reset
                 && let Err(fault) = self.read_reset().await
@@ -27,28 +29,34 @@ impl Session<'_> {
 
     async fn open_in_steps(&mut self, mut prepared: Box<Prepared>) -> Result<Opened, Ended> {
         if self.reset {
-            if let Err(failed) = self.connection.write(b"RSET\r\n", limits::COMMAND).await {
-                return Err(Ended::fault(failed.fault, prepared.job));
+            if let Err(fault) = self.write("RSET\r\n").await {
+                return Err(Ended::fault(fault, prepared.job));
             }
             if let Err(fault) = self.read_reset().await {
                 return Err(Ended::fault(fault, prepared.job));
             }
         }
         let envelope = std::mem::take(&mut prepared.envelope);
-        let mut recipient = None;
-        for (step, line) in ["MAIL", "RCPT"].into_iter().zip(envelope.split_inclusive('\n')) {
-            match self.ask(line, step).await {
-                Ok(reply) if step == "MAIL" && reply.kind() != Kind::Positive => {
-                    return Err(refused(step, reply, prepared.job));
-                }
-                Ok(reply) => recipient = Some(reply),
-                Err(fault) => return Err(Ended::fault(fault, prepared.job)),
+        let (mail, recipient) = envelope.split_at(envelope.find('\n').map_or(0, |at| at + 1));
+        match self.ask(mail, "MAIL").await {
+            Ok(reply) if reply.kind() == Kind::Positive => {}
+            Ok(reply) if self.says_too_big(&reply) => {
+                self.refuse_for_size(prepared, reply);
+                return Ok(Opened::Refused);
             }
+            Ok(reply) => return Err(refused("MAIL", reply, prepared.job)),
+            Err(fault) => return Err(Ended::fault(fault, prepared.job)),
         }
-        let recipient = recipient.expect("an envelope has two lines");
+        let recipient = match self.ask(recipient, "RCPT").await {
+            Ok(reply) => reply,
+            Err(fault) => return Err(Ended::fault(fault, prepared.job)),
+        };
         if recipient.kind() != Kind::Positive {
             if recipient.code == 421 {
                 return Err(refused("RCPT", recipient, prepared.job));
+            }
+            if recipient.is_misunderstanding() {
+                return Err(self.misunderstood("RCPT", &recipient, prepared.job));
             }
             self.reset = true;
             self.refuse(prepared, recipient, false);
@@ -61,24 +69,25 @@ impl Session<'_> {
     }
 
     async fn ask(&mut self, line: &str, step: &'static str) -> Result<Reply, RelayFault> {
-        self.connection
-            .write(line.as_bytes(), limits::COMMAND)
-            .await
-            .map_err(|failed| failed.fault)?;
-        self.connection
-            .reply(
-                step,
-                if step == "DATA" {
-                    limits::DATA
-                } else {
-                    limits::COMMAND
-                },
-            )
-            .await
+        self.write(line).await?;
+        let limits = self.connection.timeouts();
+        let limit = if step == "DATA" {
+            limits.data
+        } else {
+            limits.command
+        };
+        self.connection.reply(step, limit).await
+    }
+
+    async fn write(&mut self, commands: &str) -> Result<(), RelayFault> {
+        let limit = self.connection.timeouts().command;
+        let outcome = self.connection.write(commands.as_bytes(), limit).await;
+        outcome.map_err(|failed| failed.fault)
     }
 
     async fn read_reset(&mut self) -> Result<(), RelayFault> {
-        let reply = self.connection.reply("RSET", limits::COMMAND).await?;
+        let limit = self.connection.timeouts().command;
+        let reply = self.connection.reply("RSET", limit).await?;
         if reply.kind() != Kind::Positive {
             return Err(RelayFault::Refused {
                 step: "RSET",
@@ -91,29 +100,81 @@ impl Session<'_> {
 
     /// Reads the replies to a pipelined MAIL, RCPT and DATA.
     pub(super) async fn read_opening(&mut self, prepared: Box<Prepared>) -> Result<Opened, Ended> {
-        let mail = match self.connection.reply("MAIL", limits::COMMAND).await {
-            Ok(reply) if reply.kind() == Kind::Positive => reply,
+        let limits = self.connection.timeouts();
+        match self.connection.reply("MAIL", limits.command).await {
+            Ok(reply) if reply.kind() == Kind::Positive => {}
+            Ok(reply) if self.says_too_big(&reply) => {
+                self.refuse_for_size(prepared, reply);
+                return self.pass_over_the_rest().await;
+            }
             Ok(reply) => return Err(refused("MAIL", reply, prepared.job)),
             Err(fault) => return Err(Ended::fault(fault, prepared.job)),
-        };
-        drop(mail);
-        let recipient = match self.connection.reply("RCPT", limits::COMMAND).await {
+        }
+        let recipient = match self.connection.reply("RCPT", limits.command).await {
             Ok(reply) if reply.code == 421 => return Err(refused("RCPT", reply, prepared.job)),
+            Ok(reply) if reply.is_misunderstanding() => {
+                return Err(self.misunderstood("RCPT", &reply, prepared.job));
+            }
             Ok(reply) => reply,
             Err(fault) => return Err(Ended::fault(fault, prepared.job)),
         };
-        match self.connection.reply("DATA", limits::DATA).await {
+        match self.connection.reply("DATA", limits.data).await {
             Ok(data) => self.after_data(prepared, recipient, data).await,
             Err(fault) if recipient.kind() == Kind::Positive => Err(Ended::fault(fault, prepared.job)),
             Err(fault) => {
                 // The recipient has its answer, whatever became of the connection.
                 self.refuse(prepared, recipient, false);
-                Err(Ended {
-                    fault: Some(fault),
-                    job: None,
-                })
+                Err(Ended::fault_alone(fault))
             }
         }
+    }
+
+    /// After a refused MAIL, the RCPT and DATA of its group are refused too.
+    async fn pass_over_the_rest(&mut self) -> Result<Opened, Ended> {
+        for step in ["RCPT", "DATA"] {
+            let limit = self.connection.timeouts().command;
+            let reply = self
+                .connection
+                .reply(step, limit)
+                .await
+                .map_err(Ended::fault_alone)?;
+            if reply.kind() != Kind::Permanent {
+                return Err(Ended::fault_alone(RelayFault::Refused {
+                    step,
+                    reply: reply.to_string(),
+                }));
+            }
+        }
+        Ok(Opened::Refused)
+    }
+
+    /// A reply that says nothing about the recipient. If the relay has understood us before over this connection, it
+    /// may be the message all the same; then it does not come back for ever.
+    fn misunderstood(&self, step: &'static str, reply: &Reply, job: Job) -> Ended {
+        let fault = RelayFault::Refused {
+            step,
+            reply: reply.to_string(),
+        };
+        if self.served {
+            self.broke_in_transaction(job, fault)
+        } else {
+            Ended::fault(fault, job)
+        }
+    }
+
+    /// RFC 1870 section 6.2: 552 to a MAIL with SIZE is about this message, not about us.
+    fn says_too_big(&self, reply: &Reply) -> bool {
+        reply.code == 552 && self.connection.announced().size.is_some()
+    }
+
+    fn refuse_for_size(&mut self, prepared: Box<Prepared>, reply: Reply) {
+        self.reset = true;
+        self.spare = prepared.content;
+        let verdict = verdict(reply.code, &reply.words());
+        let relay = &self.context.relay.settings.name;
+        prepared
+            .job
+            .settle(relay, false, Outcome::Rejected(reply.kept(), verdict));
     }
 
     async fn after_data(
@@ -126,29 +187,25 @@ impl Session<'_> {
         match (recipient_taken, data.kind()) {
             (true, Kind::Intermediate) => return Ok(Opened::Ready(prepared)),
             (true, _) if data.code == 421 => return Err(refused("DATA", data, prepared.job)),
+            (true, _) if data.is_misunderstanding() => {
+                return Err(self.misunderstood("DATA", &data, prepared.job));
+            }
             (true, _) => self.refuse(prepared, data, false),
             (false, Kind::Intermediate) => {
                 self.refuse(prepared, recipient, false);
                 // RFC 2920 section 3.1: a 354 in spite of refused recipients is ended by a lone dot.
-                if let Err(fault) = self.ask(".\r\n", "the lone dot").await {
-                    return Err(Ended {
-                        fault: Some(fault),
-                        job: None,
-                    });
-                }
+                self.ask(".\r\n", "the lone dot")
+                    .await
+                    .map_err(Ended::fault_alone)?;
             }
             (false, _) => {
                 let closing = data.code == 421;
                 self.refuse(prepared, recipient, false);
                 if closing {
-                    let fault = RelayFault::Refused {
+                    return Err(Ended::fault_alone(RelayFault::Refused {
                         step: "DATA",
                         reply: data.to_string(),
-                    };
-                    return Err(Ended {
-                        fault: Some(fault),
-                        job: None,
-                    });
+                    }));
                 }
             }
         }

@@ -2,7 +2,6 @@
 
 use super::refusal::refused;
 use super::{BROKEN, Ended, Opened, Prepared, Session, give_back};
-use crate::connection::limits;
 use crate::job::Job;
 use crate::relay::RelayFault;
 use crate::reply::Kind;
@@ -20,8 +19,8 @@ impl Session<'_> {
         if !granted {
             // The open DATA can only be left by closing the connection. The lease takes the delivery back.
             return Err(Ended {
-                fault: None,
                 job: next.map(|next| next.job),
+                ..Ended::default()
             });
         }
         if self.connection.is_disturbed() {
@@ -38,7 +37,7 @@ impl Session<'_> {
             content.extend_from_slice(next.envelope.as_bytes());
             content.extend_from_slice(b"DATA\r\n");
         }
-        if let Err(failed) = self.connection.write(&content, limits::BLOCK).await {
+        if let Err(failed) = self.connection.write_content(&content, dot).await {
             if let Some(next) = next {
                 give_back(self.context, next.job);
             }
@@ -47,16 +46,14 @@ impl Session<'_> {
                 return Err(self.broke_in_transaction(job, failed.fault));
             }
             lost(job, relay, &failed.fault);
-            return Err(Ended {
-                fault: Some(failed.fault),
-                job: None,
-            });
+            return Err(Ended::fault_alone(failed.fault));
         }
         content.clear();
         self.spare = content;
+        let limit = self.connection.timeouts().final_dot;
         let answer = tokio::select! {
             biased;
-            answer = self.connection.reply("the final dot", limits::FINAL_DOT) => answer,
+            answer = self.connection.reply("the final dot", limit) => answer,
             () = self.context.abort.cancelled() => {
                 Err(RelayFault::Broken("stopped before the relay answered".to_owned()))
             }
@@ -70,6 +67,7 @@ impl Session<'_> {
                 return Err(refused("the final dot", reply, job));
             }
             Ok(reply) if reply.kind() == Kind::Positive => {
+                self.served = true;
                 job.settle(relay, true, Outcome::Accepted(reply.kept()));
             }
             Ok(reply) => self.refuse_job(job, reply, true),
@@ -78,6 +76,7 @@ impl Session<'_> {
                 return Err(Ended {
                     fault: Some(fault),
                     job: next.map(|next| next.job),
+                    transcript: None,
                 });
             }
         }
@@ -89,7 +88,7 @@ impl Session<'_> {
 
     /// A connection broke while this delivery was being handed over. If that happens again and again, the
     /// message itself may be the reason: it is deferred, so that others can pass.
-    fn broke_in_transaction(&self, mut job: Job, fault: RelayFault) -> Ended {
+    pub(super) fn broke_in_transaction(&self, mut job: Job, fault: RelayFault) -> Ended {
         job.broken += 1;
         if job.broken < BROKEN {
             return Ended::fault(fault, job);
@@ -105,10 +104,7 @@ impl Session<'_> {
             reason: "networkerror",
         };
         self.try_later(job, reply, verdict, false);
-        Ended {
-            fault: Some(fault),
-            job: None,
-        }
+        Ended::fault_alone(fault)
     }
 }
 
