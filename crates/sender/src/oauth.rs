@@ -6,8 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
-use tokio::sync::Mutex;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::sync::{Mutex, oneshot};
 use tokio::time::{sleep, timeout};
 
 /// Where tokens come from.
@@ -201,16 +200,20 @@ async fn printed_by(command: &str, patience: Duration) -> Result<String, String>
     }
 }
 
-/// Reads in a thread of its own until the end or the bound, whichever comes first; then the pipe is closed.
-fn read_some(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
-    spawn_blocking(move || {
+/// Reads in a thread of its own until the end or the bound, whichever comes first; then the pipe is closed. Not one of
+/// the runtime's threads: it would wait for a pipe that a command has left to somebody else.
+fn read_some(pipe: Option<impl Read + Send + 'static>) -> oneshot::Receiver<String> {
+    let (read, outcome) = oneshot::channel();
+    std::thread::spawn(move || {
         let mut octets = Vec::new();
         if let Some(pipe) = pipe {
             // What cannot be read is missing from the token, and that is told.
             let _ = pipe.take(MOST_OCTETS).read_to_end(&mut octets);
         }
-        String::from_utf8_lossy(&octets).into_owned()
-    })
+        // Nobody may be waiting any more.
+        let _ = read.send(String::from_utf8_lossy(&octets).into_owned());
+    });
+    outcome
 }
 
 #[derive(Deserialize)]

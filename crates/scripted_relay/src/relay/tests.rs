@@ -1,6 +1,6 @@
 use super::*;
 use crate::rule::{Cut, Reply, Rule, Who};
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 async fn start(script: Script) -> ScriptedRelay {
     ScriptedRelay::start(script, ([127, 0, 0, 1], 0).into())

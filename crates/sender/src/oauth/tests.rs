@@ -73,7 +73,7 @@ async fn a_token_is_renewed_before_it_expires() {
     );
     assert_eq!(shown(&tokens.token(None).await.unwrap()), "t1");
     assert_eq!(shown(&tokens.token(None).await.unwrap()), "t1");
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    sleep(Duration::from_millis(600)).await;
     assert_eq!(shown(&tokens.token(None).await.unwrap()), "t2");
 }
 
@@ -89,7 +89,7 @@ async fn a_file_is_read_again_when_it_has_changed() {
             .unwrap_err()
             .contains("cannot read token_file")
     );
-    tokio::time::sleep(REST).await;
+    sleep(REST).await;
     std::fs::write(&file, "one\n").unwrap();
     assert_eq!(shown(&tokens.token(None).await.unwrap()), "one");
     std::fs::write(&file, "two\n").unwrap();

@@ -98,13 +98,12 @@ mod tests {
     }
 
     fn everything() -> Announced {
-        Announced {
-            eight_bit_mime: true,
-            smtp_utf8: true,
-            size: Some(0),
-            dsn: true,
-            ..Announced::default()
-        }
+        let mut announced = Announced::default();
+        announced.eight_bit_mime = true;
+        announced.smtp_utf8 = true;
+        announced.size = Some(0);
+        announced.dsn = true;
+        announced
     }
 
     #[test]
