@@ -9,21 +9,30 @@ use std::process::{Command, Stdio};
 pub enum Component {
     /// The PostgreSQL server (initdb, postgres, pg_isready).
     Postgres,
-    /// Postfix's test programs, smtp-sink and smtp-source.
+    /// Postfix with its test programs, smtp-sink and smtp-source.
     SmtpSink,
     /// Python 3, whose `email` package checks our messages.
     Python,
     /// The sqlite3 shell.
     Sqlite,
+    /// OpenSSL's program, which encrypts the passwords of test users.
+    OpenSsl,
+    /// Cyrus SASL's saslpasswd2, for the logins of Postfix.
+    Saslpasswd,
+    /// The plug-in by which Cyrus SASL knows PLAIN; LOGIN comes with it.
+    SaslPlain,
 }
 
 impl Component {
     /// Everything that `cargo xtask test` needs.
-    pub const ALL: [Component; 4] = [
+    pub const ALL: [Component; 7] = [
         Component::Postgres,
         Component::SmtpSink,
         Component::Python,
         Component::Sqlite,
+        Component::OpenSsl,
+        Component::Saslpasswd,
+        Component::SaslPlain,
     ];
 
     const fn program(self) -> &'static str {
@@ -32,6 +41,9 @@ impl Component {
             Component::SmtpSink => "smtp-sink",
             Component::Python => "python3",
             Component::Sqlite => "sqlite3",
+            Component::OpenSsl => "openssl",
+            Component::Saslpasswd => "saslpasswd2",
+            Component::SaslPlain => "libplain.so",
         }
     }
 
@@ -41,16 +53,21 @@ impl Component {
             Component::SmtpSink => "postfix",
             Component::Python => "python3",
             Component::Sqlite => "sqlite3",
+            Component::OpenSsl => "openssl",
+            Component::Saslpasswd => "sasl2-bin",
+            Component::SaslPlain => "libsasl2-modules",
         }
     }
 }
 
-/// The path of a program: on PATH, in the folders of system programs, or among Debian's PostgreSQL versions (newest first).
+/// The path of a program: on PATH, in the folders of system programs, among Debian's PostgreSQL versions (newest first), or
+/// among the plug-ins of Cyrus SASL.
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     folders.extend(["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from));
     folders.extend(postgres_folders());
+    folders.push(format!("/usr/lib/{}-linux-gnu/sasl2", std::env::consts::ARCH).into());
     folders
         .into_iter()
         .map(|folder| folder.join(program))
@@ -110,26 +127,30 @@ pub fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|of_this_process| of_this_process.uid() == 0)
 }
 
-fn install(packages: &[&str]) -> anyhow::Result<()> {
+/// Installs Debian packages, as the superuser.
+pub fn install(packages: &[&str]) -> anyhow::Result<()> {
     // Without this, Debian would start a cluster and a mail service of its own.
     let _quiet = NoServices::declare()?;
     let mut install = vec!["install", "-y", "--no-install-recommends"];
     install.extend(packages);
-    apt_get(&["update"])?;
-    apt_get(&install)
+    let anywhere = Path::new("/");
+    apt_get(&["update"], anywhere)?;
+    apt_get(&install, anywhere)
 }
 
-fn apt_get(arguments: &[&str]) -> anyhow::Result<()> {
+/// Runs apt-get in a folder, where `download` puts what it fetches.
+pub fn apt_get(arguments: &[&str], folder: &Path) -> anyhow::Result<()> {
     let status = Command::new("apt-get")
         .args(["-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Use-Pty=0", "-qq"])
         .args(arguments)
+        .current_dir(folder)
         .env("DEBIAN_FRONTEND", "noninteractive")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .status()
         .context("apt-get")?;
     if !status.success() {
-        bail!("apt-get {} failed", arguments[0]);
+        bail!("apt-get {} failed", arguments.join(" "));
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ mod bench;
 mod components;
 mod postgres;
 mod test;
+mod unpacked;
 mod workspace;
 
 const USAGE: &str = "\

@@ -2,6 +2,7 @@
 
 use crate::components::{self, Component};
 use crate::postgres::Cluster;
+use crate::unpacked::Unpacked;
 use crate::workspace::{self, Profile};
 use anyhow::{Context, bail};
 use std::os::unix::process::CommandExt;
@@ -53,6 +54,8 @@ impl Selection {
 pub fn run(selection: &Selection) -> anyhow::Result<()> {
     let phase = Phase::begin("components");
     components::require(&Component::ALL)?;
+    let exim = Unpacked::Exim.require()?;
+    let opensmtpd = Unpacked::OpenSmtpd.require()?;
     phase.end();
 
     let phase = Phase::begin("binary");
@@ -69,6 +72,8 @@ pub fn run(selection: &Selection) -> anyhow::Result<()> {
         .args(selection.cargo_arguments())
         .env("TIDINGS_TEST_POSTGRES", cluster.url())
         .env("TIDINGS_TEST_BINARY", binary)
+        .env("TIDINGS_TEST_EXIM", exim)
+        .env("TIDINGS_TEST_OPENSMTPD", opensmtpd)
         .env("TMPDIR", cluster.temporary_folder())
         .stdin(Stdio::null())
         .process_group(0)

@@ -42,7 +42,8 @@ pub fn build_binary(profile: Profile) -> anyhow::Result<PathBuf> {
     Ok(target_directory()?.join(folder).join("tidings"))
 }
 
-fn target_directory() -> anyhow::Result<PathBuf> {
+/// Where cargo puts what it builds.
+pub fn target_directory() -> anyhow::Result<PathBuf> {
     let output = cargo()
         .args(["metadata", "--no-deps", "--format-version", "1"])
         .output()
