@@ -16,9 +16,13 @@ mod authority;
 mod database;
 mod faultsink;
 mod fresh_store;
+mod jail;
+mod mail_server;
+mod ports;
 mod process;
 mod random;
 mod relay;
+mod rendering;
 mod server;
 mod settings;
 mod show;
@@ -29,9 +33,11 @@ pub use authority::{Authority, Issued};
 pub use database::{Database, Engine};
 pub use faultsink::Faultsink;
 pub use fresh_store::FreshStore;
+pub use mail_server::{Encryption, Kind as MailServerKind, MailServer, PASSWORD, USER};
 pub use process::{Output, Running};
 pub use random::Random;
 pub use relay::Relay;
+pub use rendering::Rendering;
 pub use server::Server;
 pub use settings::Settings;
 pub use show::{Show, assert_ledger_adds_up};
@@ -42,6 +48,12 @@ pub use tidings_scripted_relay as script;
 fn from_xtask(variable: &str) -> String {
     std::env::var(variable)
         .unwrap_or_else(|_| panic!("{variable} is not set: run the tests with `cargo xtask test`"))
+}
+
+/// Sets the permissions of a file or folder.
+fn permit(path: &std::path::Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("a file of ours");
 }
 
 /// Calls `done` until it is true; panics with `what` when it is not within `seconds`.

@@ -33,6 +33,9 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Where the test's installation would be reached from outside.
+    pub const PUBLIC_URL: &str = "https://news.example.com";
+
     /// The text of `tidings.toml` for a relay at this address.
     pub fn to_toml(&self, relay: std::net::SocketAddr) -> String {
         let Settings {
@@ -47,8 +50,9 @@ impl Settings {
             Some(url) => url.replace("{port}", &relay.port().to_string()),
             None => format!("smtp://{relay}?tls=never"),
         };
+        let public_url = Self::PUBLIC_URL;
         let mut text = format!(
-            "public_url = \"https://news.example.com\"\n\
+            "public_url = \"{public_url}\"\n\
              \n[web]\nlisten = \"127.0.0.1:0\"\n\
              \n[sender]\nlease = \"{lease}\"\n\
              \n[retry]\nfirst = \"{first_retry}\"\n\

@@ -9,6 +9,7 @@ mod crash;
 mod dashboard;
 mod disk_full;
 mod import;
+mod interop;
 mod layers;
 mod messages;
 mod migrations;
