@@ -135,7 +135,7 @@ pub enum DeliveryState {
     OnWire,
     /// The relay took it.
     Accepted,
-    /// Refused for now; goes out again when due.
+    /// Refused for now, or waiting for a limit; goes out when due.
     Deferred,
     /// Refused for good.
     Rejected,

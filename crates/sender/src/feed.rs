@@ -198,6 +198,7 @@ impl Feed {
                 attempts: delivery.attempts,
                 first_attempt_at: delivery.first_attempt_at,
                 broken: 0,
+                attempt: None,
                 run: Arc::clone(&self.run),
                 ticket: Arc::clone(ticket),
             }),
@@ -208,6 +209,7 @@ impl Feed {
                     relay: String::new(),
                     provider: "other",
                     outcome,
+                    attempt: None,
                 });
                 None
             }

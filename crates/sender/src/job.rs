@@ -9,7 +9,7 @@ use tidings_campaign::eligibility::{Mailable, Refusal};
 use tidings_campaign::time::Timestamp;
 use tidings_store::Store;
 use tidings_store::leases::Lease;
-use tidings_store::ledger::{Held, Outcome, Settlement};
+use tidings_store::ledger::{Held, Outcome, Settlement, Tried};
 
 /// A lease as long as somebody works on it. When the last delivery is done with, the lease is released.
 #[derive(Debug)]
@@ -91,10 +91,33 @@ pub struct Job {
     pub first_attempt_at: Option<Timestamp>,
     /// Connections that broke while this delivery was being handed over.
     pub broken: u32,
+    /// The attempt under way, if a transaction was opened for it.
+    pub attempt: Option<Attempt>,
     /// Its campaign.
     pub run: Arc<CampaignRun>,
     /// Its lease.
     pub ticket: Arc<LeaseTicket>,
+}
+
+/// An attempt under way.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt {
+    /// Which session of this process.
+    pub session: i64,
+    /// When its MAIL was written.
+    pub began: Timestamp,
+    /// The same moment, for measuring.
+    pub since: Instant,
+}
+
+impl Attempt {
+    fn ended(self) -> Tried {
+        Tried {
+            session: self.session,
+            began: self.began,
+            took: self.since.elapsed(),
+        }
+    }
 }
 
 /// An older answer of `may_mail` is asked for again at hand-over, so that an unsubscribe takes effect within two
@@ -139,6 +162,7 @@ impl Job {
             relay: relay.to_owned(),
             provider: self.provider,
             outcome,
+            attempt: self.attempt.map(Attempt::ended),
         };
         self.ticket.settle(settlement);
     }
@@ -151,6 +175,7 @@ impl Job {
             relay: relay.to_owned(),
             provider: self.provider,
             outcome: Outcome::Returned,
+            attempt: None,
         };
         self.ticket.settle(settlement);
     }

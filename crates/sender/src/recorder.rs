@@ -122,7 +122,7 @@ async fn write(writing: Writing, mut queue: mpsc::UnboundedReceiver<Request>) ->
 const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn commit(writing: &Writing, batch: &Batch) -> Result<HashSet<Held>, StoreError> {
-    if batch.on_wire.is_empty() && batch.settled.is_empty() {
+    if batch.on_wire.is_empty() && batch.settled.is_empty() && batch.usage.is_empty() {
         return Ok(HashSet::new());
     }
     let began = writing.clock.now();

@@ -13,11 +13,12 @@ use self::content::finish_content;
 use self::envelope::Envelope;
 use self::refusal::local_refusal;
 use crate::connection::Connection;
-use crate::job::Job;
+use crate::job::{Attempt, Job};
 use crate::recorder::Recorder;
 use crate::relay::{Relay, RelayFault};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
 use tidings_campaign::message::BodyEncoding;
 use tidings_campaign::time::Clock;
 use tidings_store::Store;
@@ -123,6 +124,9 @@ const LOOK: Duration = Duration::from_millis(200);
 /// So many broken connections in its own transaction, and a delivery is deferred rather than tried again at once.
 const BROKEN: u32 = 3;
 
+/// Numbers the sessions of this process.
+static SESSIONS: AtomicI64 = AtomicI64::new(1);
+
 /// Works until `stop` or until there can be no more work.
 pub async fn run(context: SessionContext) {
     loop {
@@ -150,6 +154,7 @@ pub async fn run(context: SessionContext) {
                 context.relay.works();
                 Session {
                     context: &context,
+                    number: SESSIONS.fetch_add(1, Ordering::Relaxed),
                     connection,
                     begun: 0,
                     served: false,
@@ -176,7 +181,9 @@ pub async fn run(context: SessionContext) {
     }
 }
 
-fn give_back(context: &SessionContext, job: Job) {
+fn give_back(context: &SessionContext, mut job: Job) {
+    // What was begun came to nothing.
+    job.attempt = None;
     // Closed only when everything stops; then the job's lease takes it back.
     let _ = context.queue.returned.0.try_send(job);
 }
@@ -198,6 +205,8 @@ async fn wait_aside(context: &SessionContext) {
 
 struct Session<'a> {
     context: &'a SessionContext,
+    /// As the ledger tells it from others of this process.
+    number: i64,
     connection: Connection,
     /// Messages for which MAIL went out or is about to.
     begun: u32,
@@ -338,6 +347,15 @@ impl Session<'_> {
             content,
             envelope,
         }))
+    }
+
+    /// An attempt that begins now.
+    fn attempt(&self) -> Option<Attempt> {
+        Some(Attempt {
+            session: self.number,
+            began: self.context.clock.now(),
+            since: Instant::now(),
+        })
     }
 
     /// Takes the next message if there is one and its turn has come.

@@ -11,7 +11,7 @@ use tidings_store::Store;
 use tidings_store::campaigns::NewCampaign;
 use tidings_store::imports::Import;
 use tidings_store::leases::Claim;
-use tidings_store::ledger::{Batch, Held, KeptReply, Outcome, Settlement};
+use tidings_store::ledger::{Batch, Held, KeptReply, Outcome, Settlement, Tried};
 
 const DELIVERIES: i64 = 100_000;
 
@@ -92,6 +92,7 @@ async fn measure(store: &Store, size: usize) -> Result<(), Box<dyn std::error::E
             number,
             on_wire,
             settled: std::mem::take(&mut settled),
+            usage: Vec::new(),
         };
         let granted = store.record(&batch, "rate", expires_at, clock.now()).await?;
         let accepted = |held| Settlement {
@@ -103,6 +104,11 @@ async fn measure(store: &Store, size: usize) -> Result<(), Box<dyn std::error::E
                 code: 250,
                 enhanced: Some("2.0.0".to_owned()),
                 text: "Ok".to_owned(),
+            }),
+            attempt: Some(Tried {
+                session: 1,
+                began: now,
+                took: Duration::from_millis(1),
             }),
         };
         settled = granted.into_iter().map(accepted).collect();

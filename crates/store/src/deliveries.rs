@@ -57,6 +57,10 @@ pub struct ListedDelivery {
     pub settled_at: Option<i64>,
     /// When it goes out again, UTC microseconds.
     pub due_at: Option<i64>,
+    /// In which session of the relay the last try ended, counted from the start of the sender.
+    pub session: Option<i64>,
+    /// How long the last try took, in microseconds.
+    pub duration_us: Option<i64>,
 }
 
 /// Who is planned. It only narrows: `may_mail` decides, when the delivery is handed over.
@@ -207,7 +211,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<ListedDelivery>, StoreError> {
         const LIST: &str = "SELECT d.seq, COALESCE(r.address, '') AS address, d.state, d.attempts, d.relay, \
-            d.code, d.enhanced, d.reply, d.class, d.cause, d.reason, d.settled_at, d.due_at \
+            d.code, d.enhanced, d.reply, d.class, d.cause, d.reason, d.settled_at, d.due_at, d.session, d.duration_us \
             FROM deliveries d LEFT JOIN recipients r ON r.id = d.recipient_id \
             WHERE d.campaign_id = $1 AND d.seq > $2 AND ($3 = '' OR d.state = $3) ORDER BY d.seq LIMIT $4";
         let word = state.map_or("", DeliveryState::as_str);

@@ -1,5 +1,6 @@
 //! All SQL, for both engines: one file per family of tables; [`deliveries`] is the ledger.
 
+mod aside;
 mod bulk;
 pub mod campaigns;
 mod cancelled;
@@ -11,7 +12,9 @@ pub mod imports;
 pub mod instance;
 pub mod leases;
 pub mod ledger;
+pub mod limit_usage;
 pub mod lists;
+mod outcome;
 pub mod recipients;
 mod schema;
 pub mod send_status;
@@ -19,6 +22,7 @@ pub mod signing_keys;
 pub mod stats;
 pub mod suppressions;
 pub mod templates;
+mod transitions;
 pub mod unsubscribes;
 
 pub use engine::{Store, Tx, place_of};

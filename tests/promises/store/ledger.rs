@@ -487,3 +487,28 @@ fn a_delivery_that_is_given_back_goes_where_it_came_from() {
         assert_eq!(accepted().state(waiting), DeliveryState::Accepted);
     }
 }
+
+store_on_both_engines!(
+    the_last_attempt_of_a_delivery_tells_its_session_and_its_time,
+    |store| {
+        let campaign = sending(store, 3).await;
+        let sender = Sender::new(store, "one");
+        let lease = sender.claim(campaign, 3).await;
+        let deliveries = all_of(&lease);
+        sender.put_on_wire(&deliveries).await;
+        let ends = [accepted(), rejected(), Outcome::Returned];
+        let ends = deliveries.iter().zip(ends).map(|(held, outcome)| Settlement {
+            attempt: tried(0).filter(|_| outcome != Outcome::Returned),
+            ..settled(*held, outcome)
+        });
+        sender.record(Vec::new(), ends.collect()).await;
+        for (seq, expected) in [
+            (1, (Some(2), Some(40_000))),
+            (2, (Some(2), Some(40_000))),
+            (3, (None, None)),
+        ] {
+            let row = listed(store, campaign, seq).await;
+            assert_eq!((row.session, row.duration_us), expected, "delivery {seq}");
+        }
+    }
+);

@@ -6,6 +6,7 @@ mod deliveries;
 mod imports;
 mod leases;
 mod ledger;
+mod limits;
 mod others;
 mod recipients_and_lists;
 mod stats;
@@ -26,7 +27,7 @@ use tidings_store::campaigns::NewCampaign;
 use tidings_store::deliveries::ListedDelivery;
 use tidings_store::imports::Import;
 use tidings_store::leases::{Claim, Lease};
-use tidings_store::ledger::{Batch, Held, KeptReply, Outcome, Settlement};
+use tidings_store::ledger::{Batch, Held, KeptReply, Outcome, Settlement, Tried, Usage};
 
 /// When a promise begins: the beginning of a minute and of a day.
 const START: Timestamp = Timestamp::from_seconds(20_000 * 86_400);
@@ -219,6 +220,22 @@ fn unknown(policy: UnknownPolicy) -> Outcome {
     }
 }
 
+fn put_aside(limit: &str, due: Timestamp) -> Outcome {
+    Outcome::PutAside {
+        limit: limit.into(),
+        due,
+    }
+}
+
+/// The second session of a process tried it for 40 ms, from so many seconds after the start.
+fn tried(began: u64) -> Option<Tried> {
+    Some(Tried {
+        session: 2,
+        began: at(began),
+        took: Duration::from_millis(40),
+    })
+}
+
 fn withheld() -> Outcome {
     Outcome::Withheld {
         reason: "unsubscribed",
@@ -234,6 +251,7 @@ fn settled(held: Held, outcome: Outcome) -> Settlement {
         relay: "primary".to_owned(),
         provider: "other",
         outcome,
+        attempt: None,
     }
 }
 
@@ -290,7 +308,19 @@ impl<'s> Sender<'s> {
             number: self.batches.get(),
             on_wire,
             settled,
+            usage: Vec::new(),
         }
+    }
+
+    /// Commits that limits were used, with deliveries that go on the wire or not.
+    async fn uses(&self, on_wire: Vec<Held>, usage: &[(&str, i64)]) -> HashSet<Held> {
+        let used = |(limit, n): &(&str, i64)| Usage {
+            limit: (*limit).into(),
+            n: *n,
+        };
+        let mut batch = self.batch(on_wire, Vec::new());
+        batch.usage = usage.iter().map(used).collect();
+        self.commit(&batch).await
     }
 
     async fn commit(&self, batch: &Batch) -> HashSet<Held> {

@@ -150,7 +150,9 @@ fn watch_outcomes(
             Outcome::Rejected(reply, _) | Outcome::Deferred(reply, ..) | Outcome::Expired(reply, _) => {
                 (&counts.1, format!("{} {}", reply.code, reply.text))
             }
-            Outcome::Accepted(_) | Outcome::Unknown { .. } | Outcome::Returned => return,
+            Outcome::Accepted(_) | Outcome::Unknown { .. } | Outcome::Returned | Outcome::PutAside { .. } => {
+                return;
+            }
         };
         counter.fetch_add(1, Ordering::Relaxed);
         let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -204,6 +206,7 @@ async fn feed(
                 attempts: 0,
                 first_attempt_at: None,
                 broken: 0,
+                attempt: None,
                 run: Arc::clone(run),
                 ticket: Arc::clone(&ticket),
             };

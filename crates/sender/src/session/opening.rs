@@ -10,7 +10,8 @@ use tidings_store::ledger::Outcome;
 
 impl Session<'_> {
     /// Sends MAIL, RCPT and DATA: as one group, or one after the other.
-    pub(super) async fn open(&mut self, prepared: Box<Prepared>) -> Result<Opened, Ended> {
+    pub(super) async fn open(&mut self, mut prepared: Box<Prepared>) -> Result<Opened, Ended> {
+        prepared.job.attempt = self.attempt();
         let reset = if self.reset { "RSET\r\n" } else { "" };
         if self.connection.announced().pipelining {
             let group = format!("{reset}{}DATA\r\n", prepared.envelope);

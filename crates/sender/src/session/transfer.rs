@@ -14,7 +14,7 @@ impl Session<'_> {
         let held = current.job.held;
         let recorder = self.context.recorder.clone();
         // The next message is rendered while the commit is under way.
-        let (granted, next) = tokio::join!(recorder.put_on_wire(held), self.prefetch());
+        let (granted, mut next) = tokio::join!(recorder.put_on_wire(held), self.prefetch());
         let relay = &self.context.relay.settings.name;
         if !granted {
             // The open DATA can only be left by closing the connection. The lease takes the delivery back.
@@ -33,7 +33,8 @@ impl Session<'_> {
         }
         let Prepared { job, mut content, .. } = *current;
         let dot = content.len();
-        if let Some(next) = &next {
+        if let Some(next) = &mut next {
+            next.job.attempt = self.attempt();
             content.extend_from_slice(next.envelope.as_bytes());
             content.extend_from_slice(b"DATA\r\n");
         }
