@@ -1,8 +1,10 @@
 //! Leases: which sender works on which range of a campaign's deliveries, and until when.
 
+use crate::attempts::{Ended, keeping};
 use crate::counters::Deltas;
 use crate::engine::{Store, Tx, on_pool, on_tx, on_write_pool, values_list};
 use crate::error::StoreError;
+use crate::transitions::ROWS;
 use sqlx::AssertSqlSafe;
 use tidings_campaign::ids::{CampaignId, LeaseId, Seq};
 use tidings_campaign::lifecycle::{DeliveryState, UnknownPolicy};
@@ -288,16 +290,25 @@ async fn lose_on_wire(
     now: Timestamp,
 ) -> Result<i64, StoreError> {
     const LOSE: &str = "UPDATE deliveries SET state = $1, \
-        due_at = CASE WHEN $1 = 'deferred' THEN $2 ELSE NULL END, settled_at = $2, class = 'other', \
-        cause = 'network', reason = 'the sender stopped before the relay answered' \
-        WHERE campaign_id = $3 AND seq BETWEEN $4 AND $5 AND state = 'on_wire' AND lease_id = $6";
+        due_at = CASE WHEN $1 = 'deferred' THEN $2 ELSE NULL END, settled_at = $2, relay = NULL, code = NULL, \
+        enhanced = NULL, reply = NULL, class = 'other', cause = 'network', \
+        reason = 'the sender stopped before the relay answered', session = NULL, duration_us = NULL \
+        WHERE campaign_id = $3 AND seq BETWEEN $4 AND $5 AND state = 'on_wire' AND lease_id = $6 \
+        RETURNING seq, attempts, first_attempt_at";
     let to = after_lost_answer(policy);
-    let rows = on_tx!(tx, conn => sqlx::query(LOSE)
+    let rows: Vec<(i64, i64, Option<i64>)> = on_tx!(tx, conn => sqlx::query_as(LOSE)
         .bind(to.as_str()).bind(now.0)
         .bind(lease.campaign.0).bind(lease.first.0).bind(lease.last.0).bind(lease.id.0)
-        .execute(conn).await.map(|done| done.rows_affected()))?;
-    let lost = i64::try_from(rows).expect("fewer rows than i64::MAX");
+        .fetch_all(conn).await)?;
+    let lost = i64::try_from(rows.len()).expect("fewer rows than i64::MAX");
     if lost > 0 {
+        let ended: Vec<_> = rows
+            .into_iter()
+            .map(|row| lost_attempt(lease, row, now))
+            .collect();
+        for rows in ended.chunks(ROWS) {
+            tx.run(keeping(rows)).await?;
+        }
         deltas.moved(lease.campaign, DeliveryState::OnWire, to, lost);
         let word = DeliveryState::Unknown.as_str();
         deltas.happened(lease.campaign, "", "other", word, "other", lost);
@@ -308,6 +319,20 @@ async fn lose_on_wire(
         );
     }
     Ok(lost)
+}
+
+/// When a retry began is not known: only when it was found to be lost.
+fn lost_attempt(
+    lease: &Lease,
+    (seq, attempts, first_attempt_at): (i64, i64, Option<i64>),
+    now: Timestamp,
+) -> Ended {
+    Ended {
+        campaign: lease.campaign,
+        seq: Seq(seq),
+        began: first_attempt_at.filter(|_| attempts == 1).map_or(now, Timestamp),
+        outcome: DeliveryState::Unknown.as_str(),
+    }
 }
 
 async fn claim_new_range(

@@ -1,5 +1,6 @@
 //! Writing the ledger: what the senders report, many deliveries in one transaction (group commit).
 
+use crate::attempts::{Ended, forget_last, keeping};
 use crate::bulk::{Bulk, Value};
 use crate::counters::Deltas;
 use crate::engine::{Store, Tx, on_tx};
@@ -85,6 +86,8 @@ impl Store {
         // Settled first: a delivery given back and tried again may be in the same batch twice.
         statements.extend(accepted.chunks(ROWS).map(|rows| acceptance(rows, now)));
         statements.extend(others.chunks(ROWS).map(|rows| settlement(rows, now)));
+        let ended: Vec<_> = others.iter().filter_map(|s| Ended::of(s, now)).collect();
+        statements.extend(ended.chunks(ROWS).map(keeping));
         statements.extend(batch.on_wire.chunks(ROWS).map(|rows| putting_on_wire(rows, now)));
         for s in &batch.settled {
             count(&mut deltas, s, s.from());
@@ -189,6 +192,9 @@ async fn settle_one(
     };
     if tx.run(statement).await? == 1 {
         count(deltas, s, s.from());
+        if let Some(ended) = Ended::of(s, now) {
+            tx.run(keeping(&[ended])).await?;
+        }
     }
     Ok(())
 }
@@ -237,6 +243,10 @@ async fn settle_late(
             .execute(conn).await.map(|done| done.rows_affected()))?;
         if changed == 1 {
             count(deltas, s, from);
+            match Ended::of(s, now) {
+                Some(ended) => drop(tx.run(keeping(&[ended])).await?),
+                None => forget_last(tx, s.held.campaign, s.held.seq).await?,
+            }
             break;
         }
     }

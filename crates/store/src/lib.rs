@@ -1,6 +1,7 @@
 //! All SQL, for both engines: one file per family of tables; [`deliveries`] is the ledger.
 
 mod aside;
+pub mod attempts;
 mod bulk;
 pub mod campaigns;
 mod cancelled;

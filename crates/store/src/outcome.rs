@@ -78,6 +78,14 @@ impl Outcome {
         matches!(self, Outcome::Returned | Outcome::PutAside { .. })
     }
 
+    /// Whether an attempt ended so that has a row of its own.
+    pub(crate) fn is_kept_apart(&self) -> bool {
+        matches!(
+            self,
+            Outcome::Deferred(..) | Outcome::Rejected(..) | Outcome::Expired(..) | Outcome::Unknown { .. }
+        )
+    }
+
     pub(crate) fn word(&self) -> &'static str {
         match self {
             Outcome::Unknown { .. } => DeliveryState::Unknown.as_str(),
