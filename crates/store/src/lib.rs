@@ -15,6 +15,7 @@ pub mod leases;
 pub mod ledger;
 pub mod limit_usage;
 pub mod lists;
+pub mod mailbox_providers;
 mod outcome;
 pub mod recipients;
 mod schema;
@@ -23,6 +24,7 @@ pub mod signing_keys;
 pub mod stats;
 pub mod suppressions;
 pub mod templates;
+pub mod transcripts;
 mod transitions;
 pub mod unsubscribes;
 

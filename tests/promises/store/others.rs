@@ -1,4 +1,4 @@
-//! Opening and closing, identifiers, keys, and the place of an installation.
+//! Opening and closing, identifiers, keys, the place of an installation, and what is remembered for the senders.
 
 use super::*;
 use tidings_campaign::lifecycle::{Action, CampaignState};
@@ -233,4 +233,75 @@ store_on_both_engines!(what_would_send_by_itself_is_held_in_a_new_place, |store|
         let kept = store.get_campaign(id).await.unwrap();
         assert_eq!((kept.state, kept.state_reason.as_deref()), (state, reason));
     }
+});
+
+store_on_both_engines!(the_last_failed_sessions_of_each_relay_are_kept, |store| {
+    for n in 1..=5 {
+        let said = format!("S: 220 hello {n}");
+        store
+            .keep_transcript("primary", at(n), "it fell silent", &said, 3)
+            .await
+            .unwrap();
+    }
+    store
+        .keep_transcript("second", at(1), "refused the login", "C: AUTH", 3)
+        .await
+        .unwrap();
+    let kept = async |relay, limit| {
+        let kept = store.transcripts(relay, limit).await.unwrap();
+        kept.iter().map(|t| t.text.clone()).collect::<Vec<_>>()
+    };
+    let expected = ["S: 220 hello 5", "S: 220 hello 4", "S: 220 hello 3"];
+    assert_eq!(kept("primary", 10).await, expected);
+    assert_eq!(kept("primary", 1).await, expected[..1]);
+    let second = store.transcripts("second", 10).await.unwrap();
+    assert_eq!(
+        (second[0].at, second[0].fault.as_str()),
+        (at(1).0, "refused the login")
+    );
+    assert!(kept("nobody", 10).await.is_empty());
+});
+
+store_on_both_engines!(providers_of_domains_are_remembered_for_a_while, |store| {
+    let pairs = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+        pairs
+            .iter()
+            .map(|(d, p)| ((*d).to_owned(), (*p).to_owned()))
+            .collect()
+    };
+    let known = async |since| {
+        let domains = ["a.example", "b.example", "c.example"].map(str::to_owned);
+        let found = store.mailbox_provider(&domains, since).await.unwrap();
+        let mut found: Vec<_> = found.into_iter().collect();
+        found.sort();
+        found
+    };
+    let first = pairs(&[
+        ("a.example", "gmail"),
+        ("b.example", "other"),
+        ("a.example", "gmail"),
+    ]);
+    store.remember_mailbox_providers(&first, at(1)).await.unwrap();
+    assert_eq!(
+        known(START).await,
+        pairs(&[("a.example", "gmail"), ("b.example", "other")])
+    );
+    let moved = pairs(&[("b.example", "microsoft")]);
+    store.remember_mailbox_providers(&moved, at(2)).await.unwrap();
+    assert_eq!(known(at(2)).await, moved);
+    assert_eq!(known(at(1)).await.len(), 2);
+    store.remember_mailbox_providers(&[], at(3)).await.unwrap();
+    assert!(store.mailbox_provider(&[], START).await.unwrap().is_empty());
+});
+
+store_on_both_engines!(more_domains_may_be_asked_for_than_one_statement_takes, |store| {
+    let all: Vec<_> = (0..1_300)
+        .map(|n| (format!("d{n}.example"), "other".to_owned()))
+        .collect();
+    store.remember_mailbox_providers(&all, START).await.unwrap();
+    let domains: Vec<_> = all.into_iter().map(|(domain, _)| domain).collect();
+    assert_eq!(
+        store.mailbox_provider(&domains, START).await.unwrap().len(),
+        1_300
+    );
 });
