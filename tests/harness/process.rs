@@ -113,13 +113,22 @@ impl Running {
 
     /// Asks it to stop, as an operating system does that shuts down.
     pub fn sigterm(&self) {
+        self.signal("TERM");
+    }
+
+    /// Asks it to read its configuration again.
+    pub fn sighup(&self) {
+        self.signal("HUP");
+    }
+
+    fn signal(&self, name: &str) {
         // A shell's `kill`, because the standard library sends no other signal than SIGKILL.
         let status = Command::new("sh")
-            .args(["-c", &format!("kill -TERM {}", self.id())])
+            .args(["-c", &format!("kill -{name} {}", self.id())])
             .status();
         assert!(
             status.expect("sh").success(),
-            "{} is gone before it could be asked to stop",
+            "{} is gone before it got SIG{name}",
             self.command
         );
     }

@@ -24,7 +24,7 @@ pub struct Relay {
 
 impl Relay {
     /// A relay that accepts everything.
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()

@@ -16,6 +16,7 @@ mod migrations;
 mod protocol;
 mod relay_diagnosis;
 mod relay_faults;
+mod relays;
 mod restore;
 mod stop;
 mod store;

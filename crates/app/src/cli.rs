@@ -1,7 +1,7 @@
 //! The command line: a contract that scripts rely on.
 
 use crate::commands::{campaign, check, import, rehearse, relay, serve, stats, template};
-use crate::config::Config;
+use crate::config::ConfigSource;
 use crate::context::Context;
 use crate::demo;
 use clap::{Parser, Subcommand};
@@ -73,11 +73,16 @@ impl Cli {
         if let Command::Demo(args) = self.command {
             return demo::run(args).await;
         }
-        let config = Config::load(self.config.as_deref(), &self.data.join("tidings.toml"))?;
+        let source = ConfigSource {
+            file: self.config,
+            default_file: self.data.join("tidings.toml"),
+        };
+        let config = source.load()?;
         let database = self.database.unwrap_or_else(|| sqlite_in(&self.data));
         let context = Context {
             data: self.data,
             config,
+            source: Some(source),
             database,
             json: self.json,
             clock: Clock::System,

@@ -1,6 +1,6 @@
 //! What every command may need: where things are, how they are configured, and the time.
 
-use crate::config::Config;
+use crate::config::{Config, ConfigSource};
 use anyhow::Context as _;
 use std::path::PathBuf;
 use tidings_campaign::time::Clock;
@@ -14,6 +14,8 @@ pub struct Context {
     pub data: PathBuf,
     /// The checked configuration.
     pub config: Config,
+    /// Where the configuration came from, if it can be read again.
+    pub source: Option<ConfigSource>,
     /// Where the database is.
     pub database: String,
     /// Print one JSON document.

@@ -1,6 +1,9 @@
 //! Signals, logging, and what a process is called while it runs.
 
+use crate::context::Context;
+use tidings_sender::dispatch::Routing;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::Level;
 
@@ -39,6 +42,31 @@ pub fn stop_on_signals() -> anyhow::Result<CancellationToken> {
         }
     });
     Ok(token)
+}
+
+/// The relays, pools and limits: those of the configuration, and from each SIGHUP on those that it names then. One that
+/// cannot be read changes nothing.
+pub fn routing(context: &Context) -> anyhow::Result<watch::Receiver<Routing>> {
+    let (changes, routing) = watch::channel(context.config.routing.clone());
+    let Some(source) = context.source.clone() else {
+        return Ok(routing);
+    };
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            match source.load() {
+                Ok(config) if config.routing.relays.is_empty() => {
+                    tracing::error!("the configuration has no relay any more: it is not taken over");
+                }
+                Ok(config) => {
+                    // Without a receiver the sender has ended, and so does the process.
+                    let _ = changes.send(config.routing);
+                }
+                Err(error) => tracing::error!("the configuration is not taken over: {error:#}"),
+            }
+        }
+    });
+    Ok(routing)
 }
 
 /// A name for the leases of this start of this process.

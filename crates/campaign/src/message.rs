@@ -201,6 +201,11 @@ impl MessageFactory {
         })
     }
 
+    /// The domain of the sender's address.
+    pub fn sender_domain(&self) -> &str {
+        self.settings.from.address.domain()
+    }
+
     /// The envelope's sender for a delivery: a bounce to it finds its delivery. The local part has at most 58 octets.
     pub fn return_path(&self, seq: Seq) -> String {
         let mut path = String::with_capacity(64 + self.settings.return_path_domain.len());

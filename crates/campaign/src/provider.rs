@@ -1,7 +1,10 @@
 //! Who runs a recipient's mailbox, told by the address's domain.
 
-/// The provider of a domain: the name of a large provider that owns it, or `other`. A short word, so that
-/// counters by provider stay few whatever the number of domains.
+/// Any provider that is not a large one.
+pub const OTHER: &str = "other";
+
+/// The provider of a domain: the name of a large provider that owns it, or [`OTHER`]. A short word, so that counters by
+/// provider stay few whatever the number of domains.
 pub fn by_domain(domain: &str) -> &'static str {
     const KNOWN: &[(&str, &[&str])] = &[
         ("gmail", &["gmail.com", "googlemail.com"]),
@@ -41,7 +44,7 @@ pub fn by_domain(domain: &str) -> &'static str {
     KNOWN
         .iter()
         .find(|(_, domains)| domains.contains(&domain))
-        .map_or("other", |(name, _)| name)
+        .map_or(OTHER, |(name, _)| name)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The feed of one campaign: leases ranges of its ledger, asks `may_mail` for every recipient, and hands the
 //! deliveries to the sessions at the campaign's rate.
 
+use crate::dispatch::{Dispatcher, Placed};
 use crate::guard::Witness;
 use crate::job::{Job, LeaseTicket, withheld};
 use crate::recorder::Recorder;
@@ -47,7 +48,7 @@ pub(crate) struct Feed {
     pub owner: String,
     pub lease: Duration,
     pub recorder: Recorder,
-    pub queue: async_channel::Sender<Job>,
+    pub dispatcher: Dispatcher,
     pub held: HeldLeases,
     pub witness: Witness,
     pub run: Arc<CampaignRun>,
@@ -94,6 +95,7 @@ impl Feed {
                 Err(error) => return Err(error),
             }
             if measured_at.elapsed() >= Duration::from_millis(500) {
+                self.feed_the_hungry().await?;
                 let ended = self.run.ended();
                 let per_second = (ended - measured) as f64 / measured_at.elapsed().as_secs_f64();
                 (measured_at, measured) = (Instant::now(), ended);
@@ -104,11 +106,32 @@ impl Feed {
         Ok(())
     }
 
+    /// Calls back what was put aside for a provider that has nothing left to take.
+    async fn feed_the_hungry(&self) -> Result<(), StoreError> {
+        for (limit, room) in self.dispatcher.hungry(self.run.id) {
+            let rows = i64::try_from(room).unwrap_or(i64::MAX);
+            let came = match self
+                .store
+                .pull_forward(self.run.id, &limit, rows, self.clock.now())
+                .await
+            {
+                Ok(came) => came,
+                Err(error) if error.is_transient() => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            self.dispatcher.came_back(self.run.id, &limit, room, came);
+        }
+        Ok(())
+    }
+
     fn first_size(&self) -> i64 {
-        let rate = self
+        let rates = self
             .run
-            .rate
-            .map_or(400.0, |rate| rate.per_second() * LEASE_WORK.as_secs_f64());
+            .limit
+            .rates
+            .iter()
+            .map(|rate| rate.per_second() * LEASE_WORK.as_secs_f64());
+        let rate = rates.fold(400.0, f64::min);
         (rate as i64).clamp(*LEASE_SIZE.start(), 400)
     }
 
@@ -148,15 +171,15 @@ impl Feed {
             let Some(job) = self.decide(delivery, &ticket, loaded_at) else {
                 continue;
             };
-            if !self.wait_turn(&job).await {
+            if job.is_revoked() {
                 return Ok(());
             }
-            let pushed = tokio::select! {
-                pushed = self.queue.send(job) => pushed.is_ok(),
-                () = self.revoked(&ticket) => false,
+            let placed = tokio::select! {
+                placed = self.dispatcher.offer(job) => placed,
+                () = self.revoked(&ticket) => return Ok(()),
             };
-            if !pushed {
-                return Ok(());
+            if let Placed::Aside(job, limit, due) = placed {
+                job.settle("", false, Outcome::PutAside { limit, due });
             }
         }
         Ok(())
@@ -201,6 +224,7 @@ impl Feed {
                 attempt: None,
                 run: Arc::clone(&self.run),
                 ticket: Arc::clone(ticket),
+                passage: None,
             }),
             Err(outcome) => {
                 ticket.settle(Settlement {
@@ -212,18 +236,6 @@ impl Feed {
                     attempt: None,
                 });
                 None
-            }
-        }
-    }
-
-    async fn wait_turn(&self, job: &Job) -> bool {
-        loop {
-            if job.is_revoked() {
-                return false;
-            }
-            match self.run.try_pass() {
-                Ok(()) => return true,
-                Err(wait) => sleep(wait.span.min(LOOK)).await,
             }
         }
     }

@@ -1,11 +1,14 @@
 //! A delivery in the hands of the sender, and the lease it belongs to.
 
+use crate::dispatch::Passage;
 use crate::recorder::Recorder;
 use crate::run::CampaignRun;
+use crate::schedule::Waiting;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tidings_campaign::eligibility::{Mailable, Refusal};
+use tidings_campaign::ids::CampaignId;
 use tidings_campaign::time::Timestamp;
 use tidings_store::Store;
 use tidings_store::leases::Lease;
@@ -97,6 +100,8 @@ pub struct Job {
     pub run: Arc<CampaignRun>,
     /// Its lease.
     pub ticket: Arc<LeaseTicket>,
+    /// Its way through the limits, once it may go.
+    pub passage: Option<Passage>,
 }
 
 /// An attempt under way.
@@ -148,6 +153,17 @@ impl Job {
         }
     }
 
+    /// The recipient's domain.
+    pub fn domain(&self) -> &str {
+        self.to.recipient().address.domain()
+    }
+
+    /// The limits whose use is kept in the database with this delivery.
+    pub(crate) fn limits_to_remember(&self) -> Arc<[Arc<str>]> {
+        let passage = self.passage.as_ref();
+        passage.map_or_else(|| Arc::from([]), |passage| Arc::clone(&passage.remembered_as))
+    }
+
     /// Whether it must be let go.
     pub fn is_revoked(&self) -> bool {
         self.ticket.is_revoked() || self.run.is_stopped()
@@ -178,6 +194,24 @@ impl Job {
             attempt: None,
         };
         self.ticket.settle(settlement);
+    }
+}
+
+impl Waiting for Job {
+    fn campaign(&self) -> CampaignId {
+        self.held.campaign
+    }
+
+    fn domain(&self) -> &str {
+        Job::domain(self)
+    }
+
+    fn is_retry(&self) -> bool {
+        self.attempts > 0
+    }
+
+    fn is_gone(&self) -> bool {
+        self.is_revoked()
     }
 }
 

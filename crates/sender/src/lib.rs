@@ -3,22 +3,28 @@
 
 pub mod cancelled;
 pub mod certificate;
+mod circuit;
 pub mod connection;
+pub mod dispatch;
 mod fault;
 mod feed;
 pub mod guard;
 pub mod job;
+pub mod limits;
 mod login;
 pub mod oauth;
 pub mod pace;
 pub mod planner;
+mod quota;
 pub mod recorder;
 pub mod relay;
 pub mod reply;
 pub mod retry;
 pub mod run;
+pub mod schedule;
 pub mod sender;
 pub mod session;
+mod shaping;
 pub mod timeouts;
 pub mod tls;
 mod transcript;

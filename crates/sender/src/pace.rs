@@ -1,20 +1,24 @@
-//! Rates and how they are kept: the arithmetic is `governor`'s (GCRA).
+//! Rates as people write them, and messages spread evenly over time: the generic cell rate algorithm (GCRA), as pure
+//! arithmetic.
+//!
+//! `governor` does the same arithmetic, but takes from a limit as it asks it. Here a message passes a whole tree of
+//! limits: what one of them stops must have taken nothing from the others, so that asking and taking are two steps.
 
-use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use std::collections::VecDeque;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
+use tidings_campaign::time::Timestamp;
 
 /// So many messages in a span of time, as it is written: `200/s`, `50/min`, `5000/h`, `100000/day`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Rate {
     messages: NonZeroU32,
     unit: Unit,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Unit {
     Second,
     Minute,
@@ -77,67 +81,178 @@ impl Rate {
         f64::from(self.messages.get()) / self.unit.seconds() as f64
     }
 
-    /// Spread evenly, so that no window of the unit's length holds noticeably more than was allowed. The burst
-    /// is what 20 ms allow: it spares timers at high rates and is one message at low ones.
-    fn quota(&self) -> Quota {
-        let period = Duration::from_secs(self.unit.seconds()) / self.messages.get();
-        let burst = (self.per_second() / 50.0) as u32;
-        let quota = Quota::with_period(period.max(Duration::from_nanos(1)));
-        quota
-            .expect("the period is not zero")
-            .allow_burst(NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN))
+    /// How many messages.
+    pub fn messages(&self) -> u32 {
+        self.messages.get()
+    }
+
+    /// In how many minutes, if the rate is an allowance for an hour or a day: it may be used up at once. A rate for a
+    /// second or a minute is a pace: it is spread evenly.
+    pub(crate) fn allowance_minutes(&self) -> Option<i64> {
+        match self.unit {
+            Unit::Second | Unit::Minute => None,
+            Unit::Hour => Some(60),
+            Unit::Day => Some(24 * 60),
+        }
+    }
+
+    /// What a process that may have replaced another waits for before its first message: a whole window where few
+    /// messages fill it, else the time of one.
+    pub(crate) fn rest_after_restart(&self) -> Duration {
+        let unit = Duration::from_secs(self.unit.seconds());
+        if self.messages() < FEW {
+            unit
+        } else {
+            unit / self.messages() * 2
+        }
+    }
+
+    /// Whether it must be remembered over a restart: a second is over before a process has started again.
+    pub(crate) fn outlives_a_restart(&self) -> bool {
+        self.unit != Unit::Second
     }
 }
 
-/// Several rates that are kept at once.
-#[derive(Debug)]
-pub struct Pace {
-    limits: Vec<(Rate, DefaultDirectRateLimiter)>,
-    clock: DefaultClock,
+/// Messages spread evenly over time.
+#[derive(Clone, Debug)]
+pub(crate) struct Pace {
+    /// Nanoseconds from one message to the next.
+    interval: i64,
+    /// So many nanoseconds a message may go before its time, so that high rates need no timer for each message.
+    ahead: i64,
+    /// When the next message is due, in nanoseconds since the epoch.
+    due: i64,
 }
 
-/// Not yet: how long to wait, and for which rate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wait {
-    /// At least this long.
-    pub span: Duration,
-    /// The rate that binds.
-    pub rate: Rate,
-}
+const NANOS: f64 = 1e9;
 
 impl Pace {
-    /// Keeps all of `rates`; none means no limit.
-    pub fn new(rates: &[Rate]) -> Pace {
-        let mut rates = rates.to_vec();
-        // The strictest first: a message that it stops takes nothing from the others.
-        rates.sort_by(|a, b| a.per_second().total_cmp(&b.per_second()));
-        let limits = rates
-            .into_iter()
-            .map(|rate| (rate, RateLimiter::direct(rate.quota())))
-            .collect();
+    /// Keeps `rate` in every window of its unit. Nothing passes before `from`.
+    pub(crate) fn new(rate: Rate, from: Timestamp) -> Pace {
+        // So many may go ahead of their time: what 20 ms allow, or a few that make up for a late one. A window that
+        // begins with such a burst would hold so many too much, so that the even rate is so much lower.
+        let messages = f64::from(rate.messages());
+        let burst = (rate.per_second() / 50.0).max((messages / 25.0).min(3.0)).floor();
+        let interval = (rate.unit.seconds() as f64 * NANOS / (messages - burst)).ceil() as i64;
+        let ahead = interval * burst as i64;
         Pace {
-            limits,
-            clock: DefaultClock::default(),
+            interval,
+            ahead,
+            due: from.0.saturating_mul(1000).saturating_add(ahead),
         }
     }
 
-    /// Lets one message pass now, or says how long to wait.
-    pub fn try_pass(&self) -> Result<(), Wait> {
-        for (rate, limit) in &self.limits {
-            if let Err(not_until) = limit.check() {
-                return Err(Wait {
-                    span: not_until.wait_time_from(self.clock.now()),
-                    rate: *rate,
-                });
-            }
+    /// So many messages a second, one by one.
+    pub(crate) fn per_second(per_second: f64, from: Timestamp) -> Pace {
+        Pace {
+            interval: (NANOS / per_second) as i64,
+            ahead: 0,
+            due: from.0.saturating_mul(1000),
         }
-        Ok(())
+    }
+
+    /// When the next message may pass: `now`, or later.
+    pub(crate) fn next(&self, now: Timestamp) -> Timestamp {
+        now.max(Timestamp(
+            (self.due - self.ahead).div_euclid(1000)
+                + i64::from((self.due - self.ahead).rem_euclid(1000) > 0),
+        ))
+    }
+
+    /// A message passes now.
+    pub(crate) fn take(&mut self, now: Timestamp) {
+        self.due = self
+            .due
+            .max(now.0.saturating_mul(1000))
+            .saturating_add(self.interval);
+    }
+
+    /// The same pace at another rate, from the next message on.
+    pub(crate) fn change(&mut self, per_second: f64) {
+        let interval = (NANOS / per_second) as i64;
+        self.due = self.due - self.interval + interval;
+        self.interval = interval;
+    }
+}
+
+/// Few messages in a span of time, each remembered: exact, so that one that is late costs nothing.
+#[derive(Clone, Debug)]
+pub(crate) struct Window {
+    messages: usize,
+    span: Duration,
+    from: Timestamp,
+    passed: VecDeque<Timestamp>,
+}
+
+/// Below this number a [`Pace`] has nothing to spare for one that is late.
+const FEW: u32 = 25;
+
+impl Window {
+    /// The window of a rate of few messages; none if they are many. Nothing passes before `from`.
+    pub(crate) fn of_few(rate: Rate, from: Timestamp) -> Option<Window> {
+        (rate.messages() < FEW).then(|| Window {
+            messages: rate.messages() as usize,
+            span: Duration::from_secs(rate.unit.seconds()),
+            from,
+            passed: VecDeque::new(),
+        })
+    }
+
+    /// When the next message may pass: `now`, or later.
+    pub(crate) fn next(&self, now: Timestamp) -> Timestamp {
+        let full = self.passed.len() >= self.messages;
+        let oldest = self
+            .passed
+            .front()
+            .filter(|_| full)
+            .map_or(self.from, |oldest| oldest.plus(self.span));
+        now.max(oldest)
+    }
+
+    /// A message passes now.
+    pub(crate) fn take(&mut self, now: Timestamp) {
+        self.passed.push_back(now);
+        if self.passed.len() > self.messages {
+            self.passed.pop_front();
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const START: Timestamp = Timestamp::from_seconds(1_000_000);
+
+    fn rate(text: &str) -> Rate {
+        text.parse().unwrap()
+    }
+
+    /// All that passes within `span` when somebody always wants to pass.
+    fn passed(pace: &mut Pace, span: Duration) -> Vec<Timestamp> {
+        let mut passed = Vec::new();
+        let mut now = START;
+        loop {
+            now = pace.next(now);
+            if now.since(START) >= span {
+                return passed;
+            }
+            pace.take(now);
+            passed.push(now);
+        }
+    }
+
+    #[test]
+    fn of_few_messages_one_that_is_late_costs_nothing() {
+        let mut window = Window::of_few(rate("2/s"), START).unwrap();
+        let after = |millis| START.plus(Duration::from_millis(millis));
+        for (asked, passes) in [(0, 0), (300, 300), (400, 1000), (1001, 1300), (1900, 2000)] {
+            let next = window.next(after(asked));
+            assert_eq!(next, after(passes), "asked after {asked} ms");
+            window.take(next);
+        }
+        assert!(Window::of_few(rate("25/s"), START).is_none());
+    }
 
     #[test]
     fn rates_are_read_as_people_write_them() {
@@ -147,10 +262,7 @@ mod tests {
             ("3600/h", 1.0),
             ("86400 / day", 1.0),
         ] {
-            assert!(
-                (text.parse::<Rate>().unwrap().per_second() - per_second).abs() < 1e-9,
-                "{text}"
-            );
+            assert!((rate(text).per_second() - per_second).abs() < 1e-9, "{text}");
         }
         for text in ["200", "0/s", "-1/s", "fast", "5/fortnight", "1.5/s"] {
             assert!(text.parse::<Rate>().is_err(), "{text}");
@@ -158,23 +270,32 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_limits() {
-        let pace = Pace::new(&["10/h".parse().unwrap()]);
-        assert_eq!(pace.try_pass(), Ok(()));
-        let wait = pace.try_pass().unwrap_err();
-        assert!(wait.span > Duration::from_secs(300), "{wait:?}");
+    fn no_window_holds_more_than_the_rate_and_little_is_left_unused() {
+        for (text, allowed) in [("25/s", 25), ("49/s", 49), ("200/s", 200), ("5000/s", 5000)] {
+            let times = passed(&mut Pace::new(rate(text), START), Duration::from_secs(10));
+            let crowded = times
+                .windows(allowed + 1)
+                .find(|window| window[allowed].since(window[0]) < Duration::from_secs(1));
+            assert_eq!(crowded, None, "{text}");
+            assert!(
+                times.len() * 100 >= 10 * allowed * 95,
+                "{text}: only {}",
+                times.len()
+            );
+        }
     }
 
     #[test]
-    fn of_several_rates_the_strictest_binds() {
-        let pace = Pace::new(&["1000/s".parse().unwrap(), "1/h".parse().unwrap()]);
-        assert_eq!(pace.try_pass(), Ok(()));
-        assert_eq!(pace.try_pass().unwrap_err().rate.to_string(), "1/h");
+    fn an_idle_time_is_not_saved_up() {
+        let mut pace = Pace::per_second(10.0, START);
+        let later = START.plus(Duration::from_secs(60));
+        pace.take(later);
+        assert_eq!(pace.next(later).since(later), Duration::from_millis(100));
     }
 
     #[test]
-    fn no_rate_is_no_limit() {
-        let pace = Pace::new(&[]);
-        assert!((0..100_000).all(|_| pace.try_pass().is_ok()));
+    fn asking_takes_nothing() {
+        let pace = Pace::per_second(1.0, START);
+        assert!((0..100).all(|_| pace.next(START) == START));
     }
 }

@@ -1,17 +1,18 @@
 //! The recorder: one task that writes the ledger. It gathers what has come in, commits it in one transaction and
 //! then wakes the askers (group commit).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 use tidings_campaign::ids::LeaseId;
 use tidings_campaign::time::Clock;
-use tidings_store::ledger::{Batch, Held, Settlement};
+use tidings_store::ledger::{Batch, Held, Settlement, Usage};
 use tidings_store::{Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
 #[derive(Debug)]
 enum Request {
-    OnWire(Held, oneshot::Sender<bool>),
+    OnWire(Held, Arc<[Arc<str>]>, oneshot::Sender<bool>),
     Settle(Settlement),
     Release { lease: LeaseId, open: bool },
 }
@@ -55,7 +56,7 @@ impl Recorder {
             while let Some(request) = queue.recv().await {
                 match request {
                     // A session that is gone needs no answer.
-                    Request::OnWire(_, answer) => drop(answer.send(true)),
+                    Request::OnWire(_, _, answer) => drop(answer.send(true)),
                     Request::Settle(settlement) => look(settlement),
                     Request::Release { .. } => {}
                 }
@@ -67,9 +68,10 @@ impl Recorder {
 
     /// Commits that a delivery is about to be put on the wire. False: it must not be (the lease is lost, the
     /// campaign cancelled, or the database cannot be written).
-    pub async fn put_on_wire(&self, held: Held) -> bool {
+    /// `used`: the limits that must remember it.
+    pub async fn put_on_wire(&self, held: Held, used: Arc<[Arc<str>]>) -> bool {
         let (answer, granted) = oneshot::channel();
-        self.requests.send(Request::OnWire(held, answer)).is_ok() && granted.await.unwrap_or(false)
+        self.requests.send(Request::OnWire(held, used, answer)).is_ok() && granted.await.unwrap_or(false)
     }
 
     /// Reports an outcome. If the recorder has stopped, the delivery stays on the wire and is unknown later.
@@ -94,9 +96,13 @@ async fn write(writing: Writing, mut queue: mpsc::UnboundedReceiver<Request>) ->
         };
         let mut answers = Vec::new();
         let mut releases = Vec::new();
+        let mut usage: HashMap<Arc<str>, i64> = HashMap::new();
         for request in requests.drain(..) {
             match request {
-                Request::OnWire(held, answer) => {
+                Request::OnWire(held, used, answer) => {
+                    for limit in used.iter() {
+                        *usage.entry(Arc::clone(limit)).or_default() += 1;
+                    }
                     batch.on_wire.push(held);
                     answers.push((held, answer));
                 }
@@ -104,6 +110,7 @@ async fn write(writing: Writing, mut queue: mpsc::UnboundedReceiver<Request>) ->
                 Request::Release { lease, open } => releases.push((lease, open)),
             }
         }
+        batch.usage = usage.into_iter().map(|(limit, n)| Usage { limit, n }).collect();
         let granted = commit(&writing, &batch).await?;
         for (held, answer) in answers {
             let _ = answer.send(granted.contains(&held));

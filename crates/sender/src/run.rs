@@ -1,10 +1,9 @@
 //! A campaign while it is being sent: what all its deliveries share.
 
-use crate::pace::{Pace, Rate, Wait};
+use crate::limits::Limit;
+use crate::pace::Rate;
 use crate::retry::Retry;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::lifecycle::UnknownPolicy;
 use tidings_campaign::message::{ListIdentity, Mailbox, MessageFactory, MessageSettings};
@@ -38,10 +37,12 @@ pub struct CampaignRun {
     pub unknown_policy: UnknownPolicy,
     /// How retries are spaced.
     pub retry: Retry,
-    pub(crate) rate: Option<Rate>,
-    pace: Pace,
-    // Held for one assignment, never across an await.
-    held_up: Mutex<Option<Instant>>,
+    /// What it may use by itself.
+    pub limit: Limit,
+    /// The pool of relays that it names.
+    pub pool: Option<String>,
+    /// The domain of its sender.
+    pub sender_domain: String,
     stopped: AtomicBool,
     accepted: AtomicU64,
     ended: AtomicU64,
@@ -83,12 +84,15 @@ impl CampaignRun {
             .map_err(|error| CannotRun::Content(error.to_string()))?;
         Ok(CampaignRun {
             id: campaign.id,
-            messages,
             unknown_policy: campaign.unknown_policy,
             retry,
-            rate,
-            pace: Pace::new(rate.as_slice()),
-            held_up: Mutex::new(None),
+            limit: Limit {
+                rates: rate.into_iter().collect(),
+                max_sessions: None,
+            },
+            pool: None,
+            sender_domain: messages.sender_domain().to_owned(),
+            messages,
             stopped: AtomicBool::new(false),
             accepted: AtomicU64::new(0),
             ended: AtomicU64::new(0),
@@ -103,23 +107,6 @@ impl CampaignRun {
     /// Whether it was stopped.
     pub fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Acquire)
-    }
-
-    /// Lets one message pass, or says how long the campaign's own rate makes it wait.
-    pub(crate) fn try_pass(&self) -> Result<(), Wait> {
-        let outcome = self.pace.try_pass();
-        if outcome.is_err() {
-            *self.held_up.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-        }
-        outcome
-    }
-
-    /// The campaign's own rate, if that is what keeps it from going faster just now.
-    pub(crate) fn binding_rate(&self) -> Option<Rate> {
-        let held_up = *self.held_up.lock().unwrap_or_else(PoisonError::into_inner);
-        held_up
-            .filter(|when| when.elapsed() < Duration::from_secs(2))
-            .and(self.rate)
     }
 
     /// Messages that relays accepted from this process.

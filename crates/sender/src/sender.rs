@@ -1,14 +1,15 @@
 //! The sender: looks which campaigns are to be sent, feeds them to the sessions of the relay, and stops cleanly.
 
 use crate::cancelled;
+use crate::dispatch::{Dispatcher, Routing};
 use crate::feed::{Feed, HeldLeases, renew};
 use crate::guard::{GuardError, Witness};
-use crate::job::Job;
 use crate::recorder::{Recorder, Writing};
-use crate::relay::{Relay, RelaySettings};
+use crate::relay::RelaySettings;
 use crate::retry::Retry;
 use crate::run::{CampaignRun, CannotRun, Identity};
-use crate::session::{self, Queue, SessionContext};
+use crate::schedule::RelayId;
+use crate::session::{self, SessionContext};
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
 use std::path::PathBuf;
@@ -19,7 +20,7 @@ use tidings_campaign::lifecycle::Action;
 use tidings_campaign::time::Clock;
 use tidings_store::send_status::SendStatus;
 use tidings_store::{Store, StoreError};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
@@ -36,8 +37,8 @@ pub enum Scope {
 /// What a sender needs to know.
 #[derive(Clone, Debug)]
 pub struct SenderSettings {
-    /// The relay.
-    pub relay: RelaySettings,
+    /// The relays, pools and limits; others from the moment on when they change.
+    pub routing: watch::Receiver<Routing>,
     /// What messages say about this instance.
     pub identity: Identity,
     /// How retries are spaced.
@@ -91,7 +92,8 @@ pub async fn run(
     }
     let witness = settings.witness.clone();
     witness.begin(&store).await?;
-    let mut sender = Sender::start(store.clone(), clock.clone(), settings, scope);
+    let used = limits_used(&store, &clock).await?;
+    let mut sender = Sender::start(store.clone(), clock.clone(), settings, scope, used);
     let outcome = sender.work(&stop).await;
     let stopped = sender.stop().await;
     drop(lock);
@@ -122,6 +124,18 @@ fn lock_sqlite(store: &Store) -> Result<Option<File>, SenderError> {
     }
 }
 
+/// What limits remember of the last day.
+async fn limits_used(store: &Store, clock: &Clock) -> Result<Vec<(String, i64, u64)>, StoreError> {
+    let since = clock.now().minus(REMEMBERED);
+    store.forget_limit_usage(since).await?;
+    let used = store.limit_usage(since).await?;
+    let positive = |(limit, minute, n): (String, i64, i64)| Some((limit, minute, u64::try_from(n).ok()?));
+    Ok(used.into_iter().filter_map(positive).collect())
+}
+
+/// The longest window of a limit, and a little more.
+const REMEMBERED: Duration = Duration::from_secs(25 * 3600);
+
 struct Running {
     run: Arc<CampaignRun>,
     feed: JoinHandle<Result<(), StoreError>>,
@@ -134,10 +148,10 @@ struct Sender {
     clock: Clock,
     settings: SenderSettings,
     scope: Scope,
-    relay: Arc<Relay>,
+    dispatcher: Dispatcher,
+    relays: Vec<RelayAtWork>,
     recorder: Recorder,
     recording: JoinHandle<Result<(), StoreError>>,
-    queue: async_channel::Sender<Job>,
     sessions: JoinSet<()>,
     finish: CancellationToken,
     abort: CancellationToken,
@@ -150,7 +164,13 @@ struct Sender {
 }
 
 impl Sender {
-    fn start(store: Store, clock: Clock, settings: SenderSettings, scope: Scope) -> Sender {
+    fn start(
+        store: Store,
+        clock: Clock,
+        settings: SenderSettings,
+        scope: Scope,
+        used: Vec<(String, i64, u64)>,
+    ) -> Sender {
         let writing = Writing {
             store: store.clone(),
             clock: clock.clone(),
@@ -158,39 +178,64 @@ impl Sender {
             lease: settings.lease,
         };
         let (recorder, recording) = Recorder::start(writing);
-        let relay = Arc::new(Relay::new(settings.relay.clone()));
-        let (queue, fresh) = async_channel::bounded(settings.relay.max_sessions * 4);
-        let (finish, abort) = (CancellationToken::new(), CancellationToken::new());
-        let sessions = start_sessions(SessionContext {
-            relay: Arc::clone(&relay),
-            queue: Queue {
-                fresh,
-                returned: async_channel::unbounded(),
-            },
-            recorder: recorder.clone(),
-            clock: clock.clone(),
-            ask_again: Some(store.clone()),
-            stop: finish.clone(),
-            abort: abort.clone(),
-        });
+        let limits = settings.routing.borrow().limits.clone();
+        let dispatcher = Dispatcher::new(limits, used, &clock);
         let now = Instant::now();
-        Sender {
+        let mut sender = Sender {
             store,
             clock,
             settings,
             scope,
-            relay,
+            dispatcher,
+            relays: Vec::new(),
             recorder,
             recording,
-            queue,
-            sessions,
-            finish,
-            abort,
+            sessions: JoinSet::new(),
+            finish: CancellationToken::new(),
+            abort: CancellationToken::new(),
             held: HeldLeases::default(),
             running: HashMap::new(),
             ended: Arc::default(),
             renewed: now,
             told: now,
+        };
+        sender.route();
+        sender
+    }
+
+    /// Takes over the relays, pools and limits as they are configured now. Sessions of a relay that is gone or has
+    /// changed finish what is on the wire; what waited for them waits for the others.
+    fn route(&mut self) {
+        let routing = self.settings.routing.borrow_and_update().clone();
+        let known: Vec<&RelaySettings> = self.relays.iter().map(|relay| &*relay.settings).collect();
+        let change = self
+            .dispatcher
+            .change(&routing, |settings| known.contains(&settings));
+        self.relays.retain(|relay| {
+            let closed = change.closed.contains(&relay.id);
+            if closed {
+                relay.stop.cancel();
+            }
+            !closed
+        });
+        for (id, settings) in change.opened {
+            let relay = RelayAtWork {
+                id,
+                settings: Arc::new(settings),
+                stop: self.finish.child_token(),
+            };
+            let context = SessionContext {
+                relay: Arc::clone(&relay.settings),
+                dispatcher: self.dispatcher.clone(),
+                relay_id: id,
+                recorder: self.recorder.clone(),
+                clock: self.clock.clone(),
+                store: Some(self.store.clone()),
+                stop: relay.stop.clone(),
+                abort: self.abort.clone(),
+            };
+            start_sessions(&mut self.sessions, &context);
+            self.relays.push(relay);
         }
     }
 
@@ -205,6 +250,11 @@ impl Sender {
                 ended = &mut self.recording => return ended.unwrap_or(Ok(())).map_err(SenderError::from),
                 _ = tick.tick() => {}
                 () = self.ended.notified() => {}
+                // Without a sender of news it stays as it is.
+                Ok(()) = self.settings.routing.changed() => {
+                    self.route();
+                    tracing::info!("relays, pools and limits are as configured now");
+                }
             }
             match self.look().await {
                 Ok(true) => {}
@@ -224,6 +274,7 @@ impl Sender {
         for (id, running) in &self.running {
             if !wanted.contains(id) {
                 running.run.stop();
+                self.dispatcher.forget(*id);
             }
         }
         self.reap().await?;
@@ -282,6 +333,19 @@ impl Sender {
                 return Ok(());
             }
         };
+        if let Err(why) =
+            self.dispatcher
+                .begin(id, run.pool.as_deref(), &run.sender_domain, run.limit.clone())
+        {
+            tracing::error!(campaign = id.0, "held: {why}");
+            self.store
+                .move_campaign(id, Action::Hold, Some(&why.to_string()))
+                .await?;
+            return Ok(());
+        }
+        for (limit, n) in self.store.count_aside(id).await? {
+            self.dispatcher.know_aside(id, &limit, n.unsigned_abs());
+        }
         tracing::info!(campaign = id.0, "sending");
         let feed = Feed {
             store: self.store.clone(),
@@ -289,7 +353,7 @@ impl Sender {
             owner: self.settings.owner.clone(),
             lease: self.settings.lease,
             recorder: self.recorder.clone(),
-            queue: self.queue.clone(),
+            dispatcher: self.dispatcher.clone(),
             held: self.held.clone(),
             witness: self.settings.witness.clone(),
             run: Arc::clone(&run),
@@ -312,27 +376,37 @@ impl Sender {
     /// Says for every campaign how fast it goes and what binds it.
     async fn tell(&mut self) -> Result<(), StoreError> {
         let now = self.clock.now();
+        let sessions = self.sessions_in_words();
         for (id, running) in &mut self.running {
             let ended = running.run.ended();
             let rate_per_second = (ended - running.ended) as f64 / running.looked.elapsed().as_secs_f64();
             running.ended = ended;
             running.looked = Instant::now();
-            let mut limit = running.run.binding_rate().map(|rate| format!("campaign: {rate}"));
-            limit = limit.or_else(|| self.relay.binding_limit());
+            let mut limit = self.dispatcher.binding_limit(*id);
             if limit.is_none() && rate_per_second == 0.0 {
                 let due = self.store.next_due(*id).await?;
                 limit = due.map(|due| format!("waiting for retries, the next is due at {due}"));
             } else if limit.is_none() {
-                let relay = &self.relay.settings;
-                limit = Some(format!("relay {}: {} sessions", relay.name, relay.max_sessions));
+                limit = Some(sessions.clone());
             }
+            let open = self.store.count_open(*id).await?;
             let status = SendStatus {
                 rate_per_second,
                 binding_limit: limit,
+                eta_seconds: estimate(open, rate_per_second, self.dispatcher.time_for(*id, open)),
             };
             self.store.set_send_status(*id, &status, now).await?;
         }
         Ok(())
+    }
+
+    /// What binds when nothing else does: as many sessions as there are, each as fast as its relay answers.
+    fn sessions_in_words(&self) -> String {
+        let each = self.relays.iter().map(|relay| {
+            let settings = &relay.settings;
+            format!("relay {}: {} sessions", settings.name, settings.max_sessions)
+        });
+        each.collect::<Vec<_>>().join(", ")
     }
 
     /// Finishes what is on the wire, gives back the rest and waits for the ledger.
@@ -341,6 +415,8 @@ impl Sender {
             running.run.stop();
         }
         self.finish.cancel();
+        // What waits is let go, so that its leases are given back.
+        self.dispatcher.close();
         let all_done = async { while self.sessions.join_next().await.is_some() {} };
         if timeout(self.settings.deadline, all_done).await.is_err() {
             // Answers that have not come by now are recorded as lost.
@@ -349,7 +425,6 @@ impl Sender {
             let _ = timeout(Duration::from_millis(500), all_done).await;
             self.sessions.shutdown().await;
         }
-        self.queue.close();
         for (_, running) in self.running.drain() {
             let _ = timeout(Duration::from_secs(1), running.feed).await;
         }
@@ -365,11 +440,55 @@ impl Sender {
     }
 }
 
+/// How long `open` messages take at this rate (per second), and by the limits at least.
+fn estimate(open: u64, rate: f64, by_limits: Option<Duration>) -> Option<f64> {
+    let by_rate = (rate > 0.0).then(|| open as f64 / rate);
+    match by_limits.map(|span| span.as_secs_f64()) {
+        // Limits that allow a burst now bind later; those that bind now show in the rate.
+        Some(by_limits) => Some(by_rate.map_or(by_limits, |by_rate| by_rate.max(by_limits))),
+        None => by_rate,
+    }
+}
+
+/// A relay with sessions.
+struct RelayAtWork {
+    id: RelayId,
+    settings: Arc<RelaySettings>,
+    stop: CancellationToken,
+}
+
 /// Starts as many sessions as the relay allows.
-pub fn start_sessions(context: SessionContext) -> JoinSet<()> {
-    let mut sessions = JoinSet::new();
-    for _ in 0..context.relay.settings.max_sessions {
+fn start_sessions(sessions: &mut JoinSet<()>, context: &SessionContext) {
+    for _ in 0..context.relay.max_sessions {
         sessions.spawn(session::run(context.clone()));
+    }
+}
+
+/// Starts a relay without limits that sends what is brought to the dispatcher; for rehearsals. Sessions end with
+/// [`Dispatcher::close`].
+pub fn rehearse(
+    dispatcher: &Dispatcher,
+    relay: RelaySettings,
+    recorder: Recorder,
+    clock: Clock,
+) -> JoinSet<()> {
+    let routing = Routing {
+        relays: vec![relay],
+        ..Routing::default()
+    };
+    let mut sessions = JoinSet::new();
+    for (relay_id, settings) in dispatcher.change(&routing, |_| false).opened {
+        let context = SessionContext {
+            relay: Arc::new(settings),
+            dispatcher: dispatcher.clone(),
+            relay_id,
+            recorder: recorder.clone(),
+            clock: clock.clone(),
+            store: None,
+            stop: CancellationToken::new(),
+            abort: CancellationToken::new(),
+        };
+        start_sessions(&mut sessions, &context);
     }
     sessions
 }

@@ -13,62 +13,36 @@ use self::content::finish_content;
 use self::envelope::Envelope;
 use self::refusal::local_refusal;
 use crate::connection::Connection;
+use crate::dispatch::{Desk, Dispatcher};
 use crate::job::{Attempt, Job};
 use crate::recorder::Recorder;
-use crate::relay::{Relay, RelayFault};
+use crate::relay::{RelayFault, RelaySettings};
+use crate::schedule::RelayId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tidings_campaign::message::BodyEncoding;
 use tidings_campaign::time::Clock;
 use tidings_store::Store;
 use tidings_store::ledger::Outcome;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-
-/// Where sessions take their work from.
-#[derive(Clone, Debug)]
-pub struct Queue {
-    /// Fresh work, bounded.
-    pub fresh: async_channel::Receiver<Job>,
-    /// Work that a session could not do for want of a connection; it goes first. Bounded by the sessions.
-    pub returned: (async_channel::Sender<Job>, async_channel::Receiver<Job>),
-}
-
-impl Queue {
-    fn take_now(&self) -> Option<Job> {
-        self.returned.1.try_recv().or_else(|_| self.fresh.try_recv()).ok()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.returned.1.is_empty() && self.fresh.is_empty()
-    }
-
-    async fn take(&self) -> Option<Job> {
-        if let Some(job) = self.take_now() {
-            return Some(job);
-        }
-        tokio::select! {
-            biased;
-            job = self.returned.1.recv() => job.ok(),
-            job = self.fresh.recv() => job.ok(),
-        }
-    }
-}
 
 /// What a session needs besides its connection.
 #[derive(Clone, Debug)]
 pub struct SessionContext {
     /// The relay.
-    pub relay: Arc<Relay>,
-    /// The work.
-    pub queue: Queue,
+    pub relay: Arc<RelaySettings>,
+    /// The relay in the dispatcher.
+    pub(crate) relay_id: RelayId,
+    /// Where work comes from.
+    pub dispatcher: Dispatcher,
     /// The ledger.
     pub recorder: Recorder,
     /// The time, for `Date` headers and retries.
     pub clock: Clock,
-    /// Where to ask again whether a recipient may be mailed; nowhere in a rehearsal.
-    pub ask_again: Option<Store>,
+    /// Where to ask again whether a recipient may be mailed, and where transcripts are kept; nowhere in a rehearsal.
+    pub store: Option<Store>,
     /// Take nothing more, finish what is on the wire.
     pub stop: CancellationToken,
     /// Do not even wait for answers any more.
@@ -99,6 +73,8 @@ struct Ended {
     job: Option<Job>,
     /// What was said before a fault, secrets masked.
     transcript: Option<String>,
+    /// The fault is that a provider finds us too fast: it says nothing about the relay.
+    is_pace: bool,
 }
 
 impl Ended {
@@ -106,7 +82,7 @@ impl Ended {
         Ended {
             fault: Some(fault),
             job: Some(job),
-            transcript: None,
+            ..Ended::default()
         }
     }
 
@@ -119,86 +95,75 @@ impl Ended {
     }
 }
 
-/// How often a waiting session looks whether its work was revoked.
-const LOOK: Duration = Duration::from_millis(200);
 /// So many broken connections in its own transaction, and a delivery is deferred rather than tried again at once.
 const BROKEN: u32 = 3;
+/// Transcripts kept of each relay.
+const TRANSCRIPTS: i64 = 10;
 
 /// Numbers the sessions of this process.
 static SESSIONS: AtomicI64 = AtomicI64::new(1);
 
 /// Works until `stop` or until there can be no more work.
 pub async fn run(context: SessionContext) {
+    let desk = context.dispatcher.desk(context.relay_id);
     loop {
         let job = tokio::select! {
             biased;
             () = context.stop.cancelled() => return,
-            job = context.queue.take() => match job { Some(job) => job, None => return },
+            job = desk.take(false) => match job { Some(job) => job, None => return },
         };
-        if job.is_revoked() {
-            continue;
-        }
-        if context.relay.aside_for().is_some() {
-            // Another session may have a connection; this one waits without holding anything back.
-            give_back(&context, job);
-            wait_aside(&context).await;
-            continue;
-        }
         let opened = tokio::select! {
             biased;
             () = context.stop.cancelled() => return,
-            opened = Connection::open(&context.relay.settings) => opened,
+            opened = Connection::open(&context.relay) => opened,
         };
-        let ended = match opened {
-            Ok(connection) => {
-                context.relay.works();
-                Session {
-                    context: &context,
-                    number: SESSIONS.fetch_add(1, Ordering::Relaxed),
-                    connection,
-                    begun: 0,
-                    served: false,
-                    reset: false,
-                    spare: Vec::new(),
-                }
-                .converse(job)
-                .await
+        let (was_ready, ended) = match opened {
+            Ok(connection) => (true, work(&context, &desk, connection, job).await),
+            Err(failed) => {
+                let ended = Ended {
+                    transcript: Some(failed.transcript),
+                    ..Ended::fault(failed.fault, job)
+                };
+                (false, ended)
             }
-            Err(failed) => Ended {
-                transcript: Some(failed.transcript),
-                ..Ended::fault(failed.fault, job)
-            },
         };
-        if let Some(fault) = ended.fault {
-            context.relay.put_aside(&fault);
-        }
-        if let Some(transcript) = ended.transcript {
-            tracing::trace!(relay.name = %context.relay.settings.name, "a session failed:\n{transcript}");
+        if let Some(fault) = &ended.fault {
+            if !ended.is_pace {
+                desk.fault(&context.relay.name, fault, was_ready);
+            }
+            context.keep_transcript(fault, ended.transcript.as_deref()).await;
         }
         if let Some(job) = ended.job {
-            give_back(&context, job);
+            desk.give_back(job);
         }
     }
 }
 
-fn give_back(context: &SessionContext, mut job: Job) {
-    // What was begun came to nothing.
-    job.attempt = None;
-    // Closed only when everything stops; then the job's lease takes it back.
-    let _ = context.queue.returned.0.try_send(job);
+async fn work(context: &SessionContext, desk: &Desk, connection: Connection, job: Job) -> Ended {
+    let _connected = desk.connected(&context.relay.name);
+    let session = Session {
+        context,
+        desk,
+        number: SESSIONS.fetch_add(1, Ordering::Relaxed),
+        connection,
+        begun: 0,
+        served: false,
+        reset: false,
+        spare: Vec::new(),
+    };
+    session.converse(job).await
 }
 
-async fn wait_aside(context: &SessionContext) {
-    while let Some(span) = context.relay.aside_for() {
-        tokio::select! {
-            () = context.stop.cancelled() => return,
-            () = sleep(span.min(LOOK)) => {}
-        }
-        // Work that was revoked meanwhile must not wait for the relay: its lease is to be given back.
-        if let Some(job) = context.queue.take_now()
-            && !job.is_revoked()
-        {
-            give_back(context, job);
+impl SessionContext {
+    async fn keep_transcript(&self, fault: &RelayFault, transcript: Option<&str>) {
+        let (Some(store), Some(transcript)) = (&self.store, transcript) else {
+            return;
+        };
+        let now = self.clock.now();
+        let fault = fault.to_string();
+        let kept = store.keep_transcript(&self.relay.name, now, &fault, transcript, TRANSCRIPTS);
+        if let Err(error) = kept.await {
+            tracing::debug!(relay.name = %self.relay.name, "the transcript of a session is not kept: {error}");
         }
     }
 }
@@ -207,6 +172,7 @@ struct Session<'a> {
     context: &'a SessionContext,
     /// As the ledger tells it from others of this process.
     number: i64,
+    desk: &'a Desk,
     connection: Connection,
     /// Messages for which MAIL went out or is about to.
     begun: u32,
@@ -239,7 +205,7 @@ impl Session<'_> {
 
     /// Whether the connection has carried as many messages as it may.
     fn is_used_up(&self) -> bool {
-        let most = self.context.relay.settings.messages_per_session;
+        let most = self.context.relay.messages_per_session;
         most.is_some_and(|most| self.begun >= most)
     }
 
@@ -250,7 +216,7 @@ impl Session<'_> {
                 let next = tokio::select! {
                     biased;
                     () = self.context.stop.cancelled() => return Ok(()),
-                    next = timeout(self.context.relay.settings.idle_timeout, self.context.queue.take()) => next,
+                    next = timeout(self.context.relay.idle_timeout, self.desk.take(true)) => next,
                 };
                 match next {
                     Ok(Some(next)) => job = Some(next),
@@ -258,13 +224,6 @@ impl Session<'_> {
                 }
                 continue;
             };
-            if !self.wait_turn(&current).await {
-                drop(current);
-                if self.context.stop.is_cancelled() {
-                    return Ok(());
-                }
-                continue;
-            }
             let Some(prepared) = self.asked_again(current).await.and_then(|job| self.prepare(job)) else {
                 continue;
             };
@@ -283,21 +242,8 @@ impl Session<'_> {
         }
     }
 
-    /// Waits until the relay's rates let the message pass. False: it must be let go.
-    async fn wait_turn(&self, job: &Job) -> bool {
-        loop {
-            if job.is_revoked() || self.context.stop.is_cancelled() {
-                return false;
-            }
-            match self.context.relay.try_pass() {
-                Ok(()) => return true,
-                Err(wait) => sleep(wait.span.min(LOOK)).await,
-            }
-        }
-    }
-
     async fn asked_again(&self, job: Job) -> Option<Job> {
-        match &self.context.ask_again {
+        match &self.context.store {
             Some(store) => job.asked_again(store).await,
             None => Some(job),
         }
@@ -330,7 +276,7 @@ impl Session<'_> {
         };
         let address = job.to.recipient().address.as_str();
         if let Some(refusal) = local_refusal(&announced, address, content.len()) {
-            job.settle(&self.context.relay.settings.name, false, refusal);
+            job.settle(&self.context.relay.name, false, refusal);
             return None;
         }
         let envelope = Envelope {
@@ -363,14 +309,8 @@ impl Session<'_> {
         if !self.connection.announced().pipelining || self.is_used_up() {
             return None;
         }
-        while !self.context.stop.is_cancelled() && !self.context.queue.is_empty() {
-            if self.context.relay.try_pass().is_err() {
-                return None;
-            }
-            let job = self.context.queue.take_now()?;
-            if job.is_revoked() {
-                continue;
-            }
+        while !self.context.stop.is_cancelled() {
+            let job = self.desk.take_now()?;
             if let Some(prepared) = self.asked_again(job).await.and_then(|job| self.prepare(job)) {
                 return Some(prepared);
             }

@@ -1,7 +1,7 @@
 //! Sums that the pages read instead of the ledger, kept in the transaction that changes the ledger.
 
 use crate::bulk::{Bulk, Value};
-use crate::engine::Tx;
+use crate::engine::{Store, Tx, on_pool};
 use crate::error::StoreError;
 use std::collections::BTreeMap;
 use tidings_campaign::ids::CampaignId;
@@ -27,6 +27,16 @@ pub(crate) struct Deltas {
 
 /// Rows of one statement at most, far below SQLite's limit of 32,766 values.
 const ROWS: usize = 500;
+
+impl Store {
+    /// How many deliveries of a campaign have no outcome yet, retries that wait included.
+    pub async fn count_open(&self, campaign: CampaignId) -> Result<u64, StoreError> {
+        const OPEN: &str = "SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM campaign_counters \
+            WHERE campaign_id = $1 AND state IN ('planned', 'leased', 'on_wire', 'deferred')";
+        let n: i64 = on_pool!(self, pool => sqlx::query_scalar(OPEN).bind(campaign.0).fetch_one(pool).await)?;
+        Ok(u64::try_from(n).unwrap_or_default())
+    }
+}
 
 impl Deltas {
     /// `n` deliveries came into `state` (or left it, if negative).

@@ -145,29 +145,39 @@ store_on_both_engines!(what_happened_is_told_apart_by_day_relay_and_provider, |s
     assert!(rows(Some(CampaignId(77))).await.is_empty());
 });
 
-store_on_both_engines!(the_rates_of_all_senders_are_added, |store| {
-    let campaign = draft(store, &["readers"]).await;
-    assert_eq!(store.send_status(campaign, START).await.unwrap(), None);
-    let other = store.open_again("there").await;
-    let status = |rate_per_second, limit: Option<&str>| SendStatus {
-        rate_per_second,
-        binding_limit: limit.map(str::to_owned),
-    };
-    let say = async |store: &Store, status: SendStatus, seconds| {
-        let said = store.set_send_status(campaign, &status, at(seconds)).await;
-        said.unwrap();
-    };
-    say(store, status(99.0, Some("the relay")), 0).await;
-    say(store, status(20.5, None), 1).await;
-    say(&other, status(10.25, Some("the campaign's rate")), 5).await;
-    let known = async |seconds| store.send_status(campaign, at(seconds)).await.unwrap();
-    assert_eq!(known(1).await, Some(status(30.75, Some("the campaign's rate"))));
-    assert_eq!(known(2).await, Some(status(10.25, Some("the campaign's rate"))));
-    assert_eq!(known(6).await, None, "said too long ago");
-    let another = draft(store, &["readers"]).await;
-    assert_eq!(store.send_status(another, START).await.unwrap(), None);
-    other.close().await;
-});
+store_on_both_engines!(
+    the_rates_of_all_senders_are_added_and_the_last_to_end_counts,
+    |store| {
+        let campaign = draft(store, &["readers"]).await;
+        assert_eq!(store.send_status(campaign, START).await.unwrap(), None);
+        let other = store.open_again("there").await;
+        let status = |rate_per_second, limit: Option<&str>, eta_seconds| SendStatus {
+            rate_per_second,
+            binding_limit: limit.map(str::to_owned),
+            eta_seconds,
+        };
+        let say = async |store: &Store, status: SendStatus, seconds| {
+            let said = store.set_send_status(campaign, &status, at(seconds)).await;
+            said.unwrap();
+        };
+        say(store, status(99.0, Some("the relay"), None), 0).await;
+        say(store, status(20.5, None, Some(60.0)), 1).await;
+        say(&other, status(10.25, Some("the campaign's rate"), Some(7.5)), 5).await;
+        let known = async |seconds| store.send_status(campaign, at(seconds)).await.unwrap();
+        assert_eq!(
+            known(1).await,
+            Some(status(30.75, Some("the campaign's rate"), Some(60.0)))
+        );
+        assert_eq!(
+            known(2).await,
+            Some(status(10.25, Some("the campaign's rate"), Some(7.5)))
+        );
+        assert_eq!(known(6).await, None, "said too long ago");
+        let another = draft(store, &["readers"]).await;
+        assert_eq!(store.send_status(another, START).await.unwrap(), None);
+        other.close().await;
+    }
+);
 
 store_on_both_engines!(an_unsubscribe_counts_once_however_often_it_comes, |store| {
     let campaign = sending(store, 2).await;

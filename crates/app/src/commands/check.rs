@@ -33,7 +33,7 @@ pub async fn run(context: &Context) -> anyhow::Result<()> {
     };
     add("database".to_owned(), store.map(drop), Vec::new());
     add("public_url".to_owned(), identity, Vec::new());
-    if context.config.relays.is_empty() {
+    if context.config.routing.relays.is_empty() {
         add(
             "relay".to_owned(),
             Err(anyhow::anyhow!(
@@ -42,7 +42,7 @@ pub async fn run(context: &Context) -> anyhow::Result<()> {
             Vec::new(),
         );
     }
-    for settings in &context.config.relays {
+    for settings in &context.config.routing.relays {
         let outcome = relay::try_out(settings).await;
         add(
             format!("relay {}", settings.name),

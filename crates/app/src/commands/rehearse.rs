@@ -13,17 +13,17 @@ use tidings_campaign::ids::{CampaignId, LeaseId, RecipientId, Seq};
 use tidings_campaign::lifecycle::DeliveryState;
 use tidings_campaign::provider;
 use tidings_scripted_relay::{Script, ScriptedRelay};
+use tidings_sender::dispatch::Dispatcher;
 use tidings_sender::job::Job;
+use tidings_sender::limits::{Limit, LimitSettings};
 use tidings_sender::planner;
 use tidings_sender::recorder::Recorder;
-use tidings_sender::relay::{Relay, RelaySettings};
+use tidings_sender::relay::RelaySettings;
 use tidings_sender::run::CampaignRun;
-use tidings_sender::sender::start_sessions;
-use tidings_sender::session::{Queue, SessionContext};
+use tidings_sender::sender::rehearse;
 use tidings_store::Store;
 use tidings_store::leases::{Lease, LeaseKind};
 use tidings_store::ledger::{Held, Outcome};
-use tokio_util::sync::CancellationToken;
 
 /// Render and send a whole campaign into a built-in sink: how long it takes, how large the messages are, and which
 /// recipients fail. Nothing is recorded, nobody is mailed.
@@ -90,29 +90,15 @@ pub async fn run(args: RehearseArgs, context: &Context) -> anyhow::Result<()> {
     let failed: Arc<Mutex<Vec<(Seq, String)>>> = Arc::default();
     let counts = Arc::new((AtomicU64::new(0), AtomicU64::new(0)));
     let (recorder, recording) = watch_outcomes(Arc::clone(&failed), Arc::clone(&counts));
-    let (queue, fresh) = async_channel::bounded(SESSIONS * 4);
-    let stop = CancellationToken::new();
-    let mut sessions = start_sessions(SessionContext {
-        relay: Arc::new(Relay::new(RelaySettings::on_loopback(
-            "rehearsal",
-            sink.addr(),
-            SESSIONS,
-        ))),
-        queue: Queue {
-            fresh,
-            returned: async_channel::unbounded(),
-        },
-        recorder: recorder.clone(),
-        clock: context.clock.clone(),
-        ask_again: None,
-        stop: stop.clone(),
-        abort: CancellationToken::new(),
-    });
-    let recipients = feed(&store, &run, &recorder, queue).await?;
+    let dispatcher = Dispatcher::new(LimitSettings::default(), Vec::new(), &context.clock);
+    let relay = RelaySettings::on_loopback("rehearsal", sink.addr(), SESSIONS);
+    let mut sessions = rehearse(&dispatcher, relay, recorder.clone(), context.clock.clone());
+    dispatcher.begin(run.id, None, &run.sender_domain, Limit::default())?;
+    let recipients = feed(&store, &run, &recorder, &dispatcher).await?;
     wait_for(recipients, &sizes, &counts).await;
-    stop.cancel();
+    dispatcher.close();
     while sessions.join_next().await.is_some() {}
-    drop((run, recorder));
+    drop((run, recorder, dispatcher));
     recording.await??;
     sink.stop().await;
     let failed = std::mem::take(&mut *failed.lock().unwrap_or_else(PoisonError::into_inner));
@@ -166,7 +152,7 @@ async fn feed(
     store: &Store,
     run: &Arc<CampaignRun>,
     recorder: &Recorder,
-    queue: async_channel::Sender<Job>,
+    dispatcher: &Dispatcher,
 ) -> anyhow::Result<u64> {
     const PAGE: i64 = 1000;
     let lease = Lease {
@@ -209,8 +195,9 @@ async fn feed(
                 attempt: None,
                 run: Arc::clone(run),
                 ticket: Arc::clone(&ticket),
+                passage: None,
             };
-            queue.send(job).await.context("the sessions have ended")?;
+            dispatcher.bring(job).await;
             fed += 1;
         }
     }

@@ -30,6 +30,7 @@ pub async fn run(command: RelayCommand, context: &Context) -> anyhow::Result<()>
     let RelayCommand::Test { name } = command;
     let relays: Vec<_> = context
         .config
+        .routing
         .relays
         .iter()
         .filter(|relay| name.as_ref().is_none_or(|name| *name == relay.name))

@@ -4,7 +4,7 @@ use crate::commands::shown::Shown;
 use crate::context::Context;
 use crate::lifecycle;
 use crate::output;
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -136,12 +136,13 @@ pub fn sender_settings(
     identity: Identity,
     witness: Witness,
 ) -> anyhow::Result<SenderSettings> {
-    let relay = context.config.relays.first().context(
+    anyhow::ensure!(
+        !context.config.routing.relays.is_empty(),
         "no relay is configured: write [[relay]] with name = \"…\" and url = \"smtps://user@smtp.example.com:465\" \
          into tidings.toml",
-    )?;
+    );
     Ok(SenderSettings {
-        relay: relay.clone(),
+        routing: lifecycle::routing(context)?,
         identity,
         retry: context.config.retry,
         lease: context.config.sending.lease,

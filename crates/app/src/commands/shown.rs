@@ -85,7 +85,6 @@ impl Shown {
             .send_status(campaign.id, now.minus(Duration::from_secs(5)))
             .await?
             .unwrap_or_default();
-        let open = planned + outcomes.leased + outcomes.on_wire;
         let sending = campaign.state == CampaignState::Sending;
         let mut deliveries = serde_json::Map::new();
         deliveries.insert("planned".to_owned(), planned.into());
@@ -102,7 +101,7 @@ impl Shown {
             deliveries,
             outcomes,
             rate,
-            eta_seconds: (rate > 0.0).then(|| open as f64 / rate),
+            eta_seconds: status.eta_seconds.filter(|_| sending),
             binding_limit: status.binding_limit.filter(|_| sending),
             scheduled_at: campaign.schedule.as_ref().map(|schedule| schedule.at.to_string()),
         })

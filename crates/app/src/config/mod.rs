@@ -1,7 +1,9 @@
 //! The configuration: `tidings.toml`, then `TIDINGS_…` variables. Raw sections first, checked once, at the start.
 
 mod environment;
+mod limits;
 mod mail;
+mod pool;
 mod relay;
 mod retry;
 mod sender;
@@ -9,9 +11,9 @@ mod web;
 
 use anyhow::{Context, bail};
 use serde::Deserialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tidings_sender::relay::RelaySettings;
+use tidings_sender::dispatch::Routing;
 use tidings_sender::retry::Retry;
 
 pub use mail::MailSection;
@@ -23,8 +25,8 @@ pub use web::Web;
 pub struct Config {
     /// Where this instance is reached from outside, without a slash at the end.
     pub public_url: Option<String>,
-    /// The relays, in the order of the file.
-    pub relays: Vec<RelaySettings>,
+    /// The relays in the order of the file, their pools, and the limits.
+    pub routing: Routing,
     /// What messages say about this instance.
     pub mail: MailSection,
     /// The addresses of the pages.
@@ -42,6 +44,10 @@ struct RawConfig {
     #[serde(default)]
     relay: Vec<relay::RelaySection>,
     #[serde(default)]
+    pool: Vec<pool::PoolSection>,
+    #[serde(default)]
+    limits: limits::LimitsSection,
+    #[serde(default)]
     mail: MailSection,
     #[serde(default)]
     web: web::WebSection,
@@ -49,6 +55,22 @@ struct RawConfig {
     retry: retry::RetrySection,
     #[serde(default)]
     sender: sender::SenderSection,
+}
+
+/// Where the configuration came from, for reading it again.
+#[derive(Clone, Debug)]
+pub struct ConfigSource {
+    /// The file that was named.
+    pub file: Option<PathBuf>,
+    /// The file that is read if none was named and this one exists.
+    pub default_file: PathBuf,
+}
+
+impl ConfigSource {
+    /// Reads the configuration as it is now.
+    pub fn load(&self) -> anyhow::Result<Config> {
+        Config::load(self.file.as_deref(), &self.default_file)
+    }
 }
 
 impl Config {
@@ -93,15 +115,14 @@ impl RawConfig {
                 bail!("section [[relay]]: two relays are called `{}`", relay.name);
             }
         }
-        if relays.len() > 1 {
-            bail!(
-                "section [[relay]]: this version sends through one relay, and {} are configured",
-                relays.len()
-            );
-        }
+        let routing = Routing {
+            pools: pool::check(self.pool, &relays)?,
+            limits: self.limits.check()?,
+            relays,
+        };
         Ok(Config {
             public_url,
-            relays,
+            routing,
             mail: self.mail.check()?,
             web: self.web.check()?,
             retry: self.retry.check()?,
@@ -158,7 +179,7 @@ mod tests {
     fn the_smallest_useful_configuration_is_taken() {
         let config = load("public_url = \"https://news.example.com/\"\n[[relay]]\nname = \"primary\"\nurl = \"smtp://127.0.0.1:2525\"\nrate = [\"200/s\", \"50000/h\"]\n").unwrap();
         assert_eq!(config.public_url.as_deref(), Some("https://news.example.com"));
-        assert_eq!(config.relays[0].rates.len(), 2);
+        assert_eq!(config.routing.relays[0].rates.len(), 2);
     }
 
     #[test]

@@ -55,13 +55,13 @@ impl std::fmt::Debug for RelaySection {
 /// One value or a list of them.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-enum Words {
+pub(super) enum Words {
     One(String),
     Many(Vec<String>),
 }
 
 impl Words {
-    fn list(words: Option<Words>) -> Vec<String> {
+    pub(super) fn list(words: Option<Words>) -> Vec<String> {
         match words {
             None => Vec::new(),
             Some(Words::One(word)) => vec![word],

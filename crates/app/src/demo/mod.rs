@@ -19,6 +19,7 @@ use tidings_campaign::schedule::Schedule;
 use tidings_campaign::template::Source;
 use tidings_campaign::time::Clock;
 use tidings_scripted_relay::ScriptedRelay;
+use tidings_sender::dispatch::Routing;
 use tidings_sender::relay::RelaySettings;
 use tidings_sender::retry::Retry;
 use tidings_store::Store;
@@ -80,7 +81,10 @@ fn context(folder: &Path, relay: &ScriptedRelay, port: u16) -> Context {
     let relay = RelaySettings::on_loopback("demo", relay.addr(), 10);
     let config = Config {
         public_url: Some(format!("http://127.0.0.1:{port}")),
-        relays: vec![relay],
+        routing: Routing {
+            relays: vec![relay],
+            ..Routing::default()
+        },
         mail: MailSection::default(),
         web: Web {
             listen: ([127, 0, 0, 1], port).into(),
@@ -100,6 +104,7 @@ fn context(folder: &Path, relay: &ScriptedRelay, port: u16) -> Context {
     Context {
         data: folder.to_owned(),
         config,
+        source: None,
         database: format!("sqlite://{}", folder.join("demo.db").display()),
         json: false,
         clock: Clock::System,

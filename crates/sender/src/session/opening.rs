@@ -54,7 +54,7 @@ impl Session<'_> {
         };
         if recipient.kind() != Kind::Positive {
             if recipient.code == 421 {
-                return Err(refused("RCPT", recipient, prepared.job));
+                return Err(self.sent_away("RCPT", recipient, prepared.job));
             }
             if recipient.is_misunderstanding() {
                 return Err(self.misunderstood("RCPT", &recipient, prepared.job));
@@ -112,7 +112,7 @@ impl Session<'_> {
             Err(fault) => return Err(Ended::fault(fault, prepared.job)),
         }
         let recipient = match self.connection.reply("RCPT", limits.command).await {
-            Ok(reply) if reply.code == 421 => return Err(refused("RCPT", reply, prepared.job)),
+            Ok(reply) if reply.code == 421 => return Err(self.sent_away("RCPT", reply, prepared.job)),
             Ok(reply) if reply.is_misunderstanding() => {
                 return Err(self.misunderstood("RCPT", &reply, prepared.job));
             }
@@ -172,7 +172,7 @@ impl Session<'_> {
         self.reset = true;
         self.spare = prepared.content;
         let verdict = verdict(reply.code, &reply.words());
-        let relay = &self.context.relay.settings.name;
+        let relay = &self.context.relay.name;
         prepared
             .job
             .settle(relay, false, Outcome::Rejected(reply.kept(), verdict));
@@ -187,7 +187,7 @@ impl Session<'_> {
         let recipient_taken = recipient.kind() == Kind::Positive;
         match (recipient_taken, data.kind()) {
             (true, Kind::Intermediate) => return Ok(Opened::Ready(prepared)),
-            (true, _) if data.code == 421 => return Err(refused("DATA", data, prepared.job)),
+            (true, _) if data.code == 421 => return Err(self.sent_away("DATA", data, prepared.job)),
             (true, _) if data.is_misunderstanding() => {
                 return Err(self.misunderstood("DATA", &data, prepared.job));
             }

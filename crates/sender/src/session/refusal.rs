@@ -6,6 +6,7 @@ use crate::job::Job;
 use crate::relay::RelayFault;
 use crate::reply::{Kind, Reply};
 use crate::retry::Next;
+use crate::shaping::Heard;
 use tidings_feedback::reply::verdict;
 use tidings_feedback::verdict::{Cause, Class, Verdict};
 use tidings_store::ledger::{KeptReply, Outcome};
@@ -18,13 +19,16 @@ impl Session<'_> {
 
     pub(super) fn refuse_job(&self, job: Job, reply: Reply, was_on_wire: bool) {
         let verdict = verdict(reply.code, &reply.words());
+        if let Some(heard) = heard(&reply, &verdict) {
+            self.desk.hear(job.domain(), heard);
+        }
         // RFC 5321 section 4.5.3.1.10: 552 after RCPT is to be treated as 452.
         let temporary = reply.kind() == Kind::Transient || (reply.code == 552 && !was_on_wire);
         if temporary {
             self.try_later(job, reply.kept(), verdict, was_on_wire);
         } else {
             job.settle(
-                &self.context.relay.settings.name,
+                &self.context.relay.name,
                 was_on_wire,
                 Outcome::Rejected(reply.kept(), verdict),
             );
@@ -38,7 +42,37 @@ impl Session<'_> {
             Next::At(due) => Outcome::Deferred(reply, verdict, due),
             Next::GiveUp => Outcome::Expired(reply, verdict),
         };
-        job.settle(&self.context.relay.settings.name, was_on_wire, outcome);
+        job.settle(&self.context.relay.name, was_on_wire, outcome);
+    }
+}
+
+impl Session<'_> {
+    /// A 421 in a transaction whose recipient is known: the connection is over, and if the provider finds us too fast
+    /// that is no fault of the relay.
+    pub(super) fn sent_away(&self, step: &'static str, reply: Reply, job: Job) -> Ended {
+        let is_pace = heard(&reply, &verdict(reply.code, &reply.words())) == Some(Heard::TooFast);
+        if is_pace {
+            self.desk.hear(job.domain(), Heard::TooFast);
+        }
+        Ended {
+            is_pace,
+            ..refused(step, reply, job)
+        }
+    }
+}
+
+/// What a refusal says about our speed, if anything.
+fn heard(reply: &Reply, verdict: &Verdict) -> Option<Heard> {
+    let subject = reply.enhanced.as_deref().and_then(|code| code.split('.').nth(1));
+    match (reply.code, subject) {
+        // RFC 3463 section 3.4 and 3.5: the mail system shuts down, or a connection was idle.
+        (421, Some("3" | "4")) => None,
+        (421, _) | (400..=499, Some("7")) => Some(Heard::TooFast),
+        (500..=599, _) if verdict.class == Class::Block => match verdict.cause {
+            Cause::Reputation | Cause::Authentication => Some(Heard::Refused),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

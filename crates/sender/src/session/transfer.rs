@@ -1,10 +1,10 @@
 //! Handing a message over: its content, the final dot, and in the same write the opening of the next.
 
-use super::refusal::refused;
-use super::{BROKEN, Ended, Opened, Prepared, Session, give_back};
+use super::{BROKEN, Ended, Opened, Prepared, Session};
 use crate::job::Job;
 use crate::relay::RelayFault;
 use crate::reply::Kind;
+use crate::shaping::Heard;
 use tidings_feedback::verdict::{Cause, Class, Verdict};
 use tidings_store::ledger::{KeptReply, Outcome};
 
@@ -14,8 +14,9 @@ impl Session<'_> {
         let held = current.job.held;
         let recorder = self.context.recorder.clone();
         // The next message is rendered while the commit is under way.
-        let (granted, mut next) = tokio::join!(recorder.put_on_wire(held), self.prefetch());
-        let relay = &self.context.relay.settings.name;
+        let used = current.job.limits_to_remember();
+        let (granted, mut next) = tokio::join!(recorder.put_on_wire(held, used), self.prefetch());
+        let relay = &self.context.relay.name;
         if !granted {
             // The open DATA can only be left by closing the connection. The lease takes the delivery back.
             return Err(Ended {
@@ -26,7 +27,7 @@ impl Session<'_> {
         if self.connection.is_disturbed() {
             current.job.take_back(relay);
             if let Some(next) = next {
-                give_back(self.context, next.job);
+                self.desk.give_back(next.job);
             }
             let fault = RelayFault::Broken("closed by the relay before the final dot".to_owned());
             return Err(self.broke_in_transaction(current.job, fault));
@@ -40,7 +41,7 @@ impl Session<'_> {
         }
         if let Err(failed) = self.connection.write_content(&content, dot).await {
             if let Some(next) = next {
-                give_back(self.context, next.job);
+                self.desk.give_back(next.job);
             }
             if failed.written < dot {
                 job.take_back(relay);
@@ -63,12 +64,12 @@ impl Session<'_> {
             Ok(reply) if reply.code == 421 => {
                 job.take_back(relay);
                 if let Some(next) = next {
-                    give_back(self.context, next.job);
+                    self.desk.give_back(next.job);
                 }
-                return Err(refused("the final dot", reply, job));
+                return Err(self.sent_away("the final dot", reply, job));
             }
             Ok(reply) if reply.kind() == Kind::Positive => {
-                self.served = true;
+                self.note_service(&job);
                 job.settle(relay, true, Outcome::Accepted(reply.kept()));
             }
             Ok(reply) => self.refuse_job(job, reply, true),
@@ -77,7 +78,7 @@ impl Session<'_> {
                 return Err(Ended {
                     fault: Some(fault),
                     job: next.map(|next| next.job),
-                    transcript: None,
+                    ..Ended::default()
                 });
             }
         }
@@ -85,6 +86,15 @@ impl Session<'_> {
             Some(next) => self.read_opening(next).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// A message was taken.
+    fn note_service(&mut self, job: &Job) {
+        if !self.served {
+            self.served = true;
+            self.desk.works();
+        }
+        self.desk.hear(job.domain(), Heard::Accepted);
     }
 
     /// A connection broke while this delivery was being handed over. If that happens again and again, the

@@ -176,10 +176,9 @@ impl Finding {
         if !self.announces.is_empty() {
             output::line(format!("  announces {}", self.announces.join(", ")))?;
         }
-        let hints = self.hints.iter();
-        hints
-            .map(|hint| output::line(format!("  note: {hint}")))
-            .collect::<anyhow::Result<()>>()?;
+        for hint in &self.hints {
+            output::line(format!("  note: {hint}"))?;
+        }
         match &self.transcript {
             None => Ok(()),
             Some(transcript) => transcript

@@ -1,0 +1,409 @@
+//! Limits as a tree: all relays together → relay → sender domain → provider of the recipient → campaign. A message
+//! passes when every limit on its path lets it pass; one that is stopped has taken nothing from the others.
+
+use crate::pace::{Pace, Rate, Window};
+use crate::quota::Quota;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tidings_campaign::ids::CampaignId;
+use tidings_campaign::time::Timestamp;
+
+/// What is allowed at one place of the tree. Nothing given means no limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Limit {
+    /// All of them are kept.
+    pub rates: Vec<Rate>,
+    /// Sessions that carry such mail at the same time, at most.
+    pub max_sessions: Option<usize>,
+}
+
+/// The limits that are configured.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LimitSettings {
+    /// For all relays together.
+    pub all: Limit,
+    /// By the domain of the sender's address.
+    pub senders: BTreeMap<String, Limit>,
+    /// By the provider's name, or a recipient's domain.
+    pub providers: BTreeMap<String, Limit>,
+    /// For each provider that has no limit of its own.
+    pub other_providers: Option<Limit>,
+    /// For each campaign, beside its own.
+    pub campaigns: Limit,
+}
+
+/// A place of the tree.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Place {
+    All,
+    Relay(Arc<str>),
+    Sender(Arc<str>),
+    Provider(Arc<str>),
+    Campaign(CampaignId),
+}
+
+/// As it is called in the database and to people.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::All => f.write_str("all relays"),
+            Place::Relay(name) => write!(f, "relay {name}"),
+            Place::Sender(domain) => write!(f, "sender {domain}"),
+            Place::Provider(name) => write!(f, "provider {name}"),
+            Place::Campaign(id) => write!(f, "campaign {id}"),
+        }
+    }
+}
+
+/// What stops a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bound {
+    Rate(Rate),
+    Sessions(usize),
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Bound::Rate(rate) => rate.fmt(f),
+            Bound::Sessions(n) => write!(f, "{n} sessions"),
+        }
+    }
+}
+
+/// Not yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stopped {
+    /// Not before then.
+    pub until: Timestamp,
+    pub by: NodeId,
+    pub bound: Bound,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct NodeId(usize);
+
+/// The limits that a message passes, the widest first. Places without a limit are left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Path {
+    nodes: Vec<NodeId>,
+    /// Of which configuration.
+    generation: u64,
+}
+
+impl Path {
+    pub(crate) fn nodes(&self) -> &[NodeId] {
+        &self.nodes
+    }
+}
+
+/// Who carries a message: a session of this process.
+pub(crate) type SessionId = u64;
+
+#[derive(Debug)]
+enum Meter {
+    Pace(Rate, Pace),
+    Window(Rate, Window),
+    Quota(Rate, Quota),
+}
+
+impl Meter {
+    fn rate(&self) -> Rate {
+        match self {
+            Meter::Pace(rate, _) | Meter::Window(rate, _) | Meter::Quota(rate, _) => *rate,
+        }
+    }
+
+    fn next(&mut self, now: Timestamp) -> Timestamp {
+        match self {
+            Meter::Pace(_, pace) => pace.next(now),
+            Meter::Window(_, window) => window.next(now),
+            Meter::Quota(_, quota) => quota.next(now),
+        }
+    }
+
+    fn take(&mut self, now: Timestamp) {
+        match self {
+            Meter::Pace(_, pace) => pace.take(now),
+            Meter::Window(_, window) => window.take(now),
+            Meter::Quota(_, quota) => quota.take(now),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Node {
+    place: Place,
+    meters: Vec<Meter>,
+    max_sessions: Option<usize>,
+    /// How many messages each session has in hand here. Kept only where sessions are limited.
+    sessions: HashMap<SessionId, u32>,
+    /// Under which name its use is remembered, if it must be.
+    remembered_as: Option<Arc<str>>,
+}
+
+/// The tree. Places come into being when the first message passes them.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    settings: LimitSettings,
+    relays: HashMap<Arc<str>, Limit>,
+    nodes: Vec<Node>,
+    index: HashMap<Place, Option<NodeId>>,
+    /// By name: minutes and numbers, ascending.
+    remembered: HashMap<String, Vec<(i64, u64)>>,
+    since: Timestamp,
+    generation: u64,
+}
+
+/// When a session is what is waited for, it is looked again so soon.
+const SESSION_LOOK: Duration = Duration::from_millis(20);
+
+impl Tree {
+    /// `remembered`: what was used during the last day, as name, minute and number.
+    pub(crate) fn new(
+        settings: LimitSettings,
+        remembered: impl IntoIterator<Item = (String, i64, u64)>,
+        now: Timestamp,
+    ) -> Tree {
+        let mut by_name: HashMap<String, Vec<(i64, u64)>> = HashMap::new();
+        for (name, minute, n) in remembered {
+            by_name.entry(name).or_default().push((minute, n));
+        }
+        by_name.values_mut().for_each(|used| used.sort_unstable());
+        Tree {
+            settings,
+            relays: HashMap::new(),
+            nodes: Vec::new(),
+            index: HashMap::new(),
+            remembered: by_name,
+            since: now,
+            generation: 0,
+        }
+    }
+
+    /// Sets the limit of a relay.
+    pub(crate) fn set_relay(&mut self, name: &Arc<str>, limit: Limit) {
+        self.relays.insert(Arc::clone(name), limit);
+    }
+
+    pub(crate) fn settings(&self) -> &LimitSettings {
+        &self.settings
+    }
+
+    /// Other limits from now on. What was used stays used. Every [`Path`] must be made anew.
+    pub(crate) fn change(&mut self, settings: LimitSettings, now: Timestamp) {
+        self.settings = settings;
+        self.since = now;
+        self.generation += 1;
+        for node in std::mem::take(&mut self.nodes) {
+            // A day's window holds an hour's too, so that the longest history is the whole one.
+            let longest = node.meters.iter().filter_map(|meter| match meter {
+                Meter::Quota(_, quota) => Some(quota.history().collect::<Vec<_>>()),
+                Meter::Pace(..) | Meter::Window(..) => None,
+            });
+            if let Some(history) = longest.max_by_key(Vec::len) {
+                self.remembered.insert(node.place.to_string(), history);
+            }
+        }
+        self.index.clear();
+    }
+
+    /// The path of a message. `own`: the campaign's own limit.
+    pub(crate) fn path(
+        &mut self,
+        relay: &Arc<str>,
+        sender: &Arc<str>,
+        provider: &Arc<str>,
+        (campaign, own): (CampaignId, &Limit),
+    ) -> Path {
+        let places = [
+            Place::All,
+            Place::Relay(Arc::clone(relay)),
+            Place::Sender(Arc::clone(sender)),
+            Place::Provider(Arc::clone(provider)),
+            Place::Campaign(campaign),
+        ];
+        Path {
+            nodes: places
+                .into_iter()
+                .filter_map(|place| self.node(place, own))
+                .collect(),
+            generation: self.generation,
+        }
+    }
+
+    fn node(&mut self, place: Place, own: &Limit) -> Option<NodeId> {
+        if let Some(known) = self.index.get(&place) {
+            return *known;
+        }
+        let limits = self.limits_at(&place, own);
+        let rates: Vec<Rate> = limits
+            .iter()
+            .flat_map(|limit| limit.rates.iter().copied())
+            .collect();
+        let max_sessions = limits.iter().filter_map(|limit| limit.max_sessions).min();
+        let id = (!rates.is_empty() || max_sessions.is_some()).then(|| {
+            let node = self.make(place.clone(), &rates, max_sessions);
+            self.nodes.push(node);
+            NodeId(self.nodes.len() - 1)
+        });
+        self.index.insert(place, id);
+        id
+    }
+
+    fn limits_at(&self, place: &Place, own: &Limit) -> Vec<Limit> {
+        let settings = &self.settings;
+        match place {
+            Place::All => vec![settings.all.clone()],
+            Place::Relay(name) => self.relays.get(name).cloned().into_iter().collect(),
+            Place::Sender(domain) => settings.senders.get(&**domain).cloned().into_iter().collect(),
+            Place::Provider(name) => settings
+                .providers
+                .get(&**name)
+                .or(settings.other_providers.as_ref())
+                .cloned()
+                .into_iter()
+                .collect(),
+            Place::Campaign(_) => vec![settings.campaigns.clone(), own.clone()],
+        }
+    }
+
+    fn make(&self, place: Place, rates: &[Rate], max_sessions: Option<usize>) -> Node {
+        let name = place.to_string();
+        let used = self.remembered.get(&name).map_or(&[][..], Vec::as_slice);
+        let recently = used
+            .last()
+            .is_some_and(|(minute, _)| *minute >= self.since.minute() - 1);
+        let meters = rates.iter().map(|rate| match rate.allowance_minutes() {
+            Some(minutes) => {
+                let mut quota = Quota::new(u64::from(rate.messages()), minutes);
+                used.iter().for_each(|(minute, n)| quota.remember(*minute, *n));
+                Meter::Quota(*rate, quota)
+            }
+            None => {
+                // A process before this one may have sent a moment ago.
+                let from = if recently || !rate.outlives_a_restart() {
+                    self.since.plus(rate.rest_after_restart())
+                } else {
+                    self.since
+                };
+                match Window::of_few(*rate, from) {
+                    Some(window) => Meter::Window(*rate, window),
+                    None => Meter::Pace(*rate, Pace::new(*rate, from)),
+                }
+            }
+        });
+        Node {
+            meters: meters.collect(),
+            max_sessions,
+            sessions: HashMap::new(),
+            remembered_as: rates.iter().any(Rate::outlives_a_restart).then(|| name.into()),
+            place,
+        }
+    }
+
+    /// Whether a message of this session may pass now. Takes nothing.
+    pub(crate) fn ask(&mut self, path: &Path, session: SessionId, now: Timestamp) -> Result<(), Stopped> {
+        for by in &path.nodes {
+            let node = &mut self.nodes[by.0];
+            for meter in &mut node.meters {
+                let until = meter.next(now);
+                if until > now {
+                    let bound = Bound::Rate(meter.rate());
+                    return Err(Stopped {
+                        until,
+                        by: *by,
+                        bound,
+                    });
+                }
+            }
+            if let Some(most) = node.max_sessions
+                && node.sessions.len() >= most
+                && !node.sessions.contains_key(&session)
+            {
+                let bound = Bound::Sessions(most);
+                let until = now.plus(SESSION_LOOK);
+                return Err(Stopped {
+                    until,
+                    by: *by,
+                    bound,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// A message passes now; [`Tree::ask`] has said yes.
+    pub(crate) fn take(&mut self, path: &Path, session: SessionId, now: Timestamp) {
+        for id in &path.nodes {
+            let node = &mut self.nodes[id.0];
+            node.meters.iter_mut().for_each(|meter| meter.take(now));
+            if node.max_sessions.is_some() {
+                *node.sessions.entry(session).or_default() += 1;
+            }
+        }
+    }
+
+    /// A message of this session is done with. One that began under another configuration is not counted any more.
+    pub(crate) fn release(&mut self, path: &Path, session: SessionId) {
+        if path.generation != self.generation {
+            return;
+        }
+        for id in &path.nodes {
+            let node = &mut self.nodes[id.0];
+            if let Some(n) = node.sessions.get_mut(&session) {
+                *n -= 1;
+                if *n == 0 {
+                    node.sessions.remove(&session);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn place(&self, id: NodeId) -> &Place {
+        &self.nodes[id.0].place
+    }
+
+    /// Whether anything on the path limits sessions, so that [`Tree::release`] must be told of the end.
+    pub(crate) fn limits_sessions(&self, path: &Path) -> bool {
+        path.nodes
+            .iter()
+            .any(|id| self.nodes[id.0].max_sessions.is_some())
+    }
+
+    /// The names under which the use of this path is remembered.
+    pub(crate) fn remembered_as(&self, path: &Path) -> Vec<Arc<str>> {
+        path.nodes
+            .iter()
+            .filter_map(|id| self.nodes[id.0].remembered_as.clone())
+            .collect()
+    }
+
+    /// How long `messages` take at a place at least.
+    pub(crate) fn time_for(&mut self, id: NodeId, messages: u64, now: Timestamp) -> Duration {
+        let spans = self.nodes[id.0].meters.iter_mut().map(|meter| match meter {
+            Meter::Pace(rate, _) | Meter::Window(rate, _) => messages as f64 / rate.per_second(),
+            Meter::Quota(rate, quota) => {
+                let next = quota.next(now);
+                match messages.checked_sub(quota.left()) {
+                    None | Some(0) => 0.0,
+                    // What is left goes at once, the rest in whole allowances.
+                    Some(rest) => {
+                        let windows = (rest - 1) / u64::from(rate.messages());
+                        let window = f64::from(rate.messages()) / rate.per_second();
+                        next.since(now)
+                            .as_secs_f64()
+                            .max(if quota.left() > 0 { window } else { 0.0 })
+                            + windows as f64 * window
+                    }
+                }
+            }
+        });
+        Duration::from_secs_f64(spans.fold(0.0, f64::max))
+    }
+}
+
+#[cfg(test)]
+mod tests;

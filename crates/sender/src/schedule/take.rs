@@ -1,0 +1,236 @@
+//! A session takes its next message.
+
+use super::lane::{LaneId, Where};
+use super::{RelayId, Schedule, Seat, Stop, Taken, Turn, Waiting, fairness};
+use crate::circuit::Admission;
+use crate::limits::{Place, Stopped};
+use std::sync::Arc;
+use tidings_campaign::time::Timestamp;
+
+/// What became of the attempt to take from one pool.
+enum Look<T> {
+    Take(Taken<T>),
+    Nothing(Option<Timestamp>),
+    /// The relay can take nothing at all before then.
+    RelayStopped(Timestamp),
+}
+
+/// What became of the attempt to take from one lane.
+enum LaneLook<T> {
+    Take(Taken<T>),
+    Empty,
+    /// Something that has nothing to do with this relay stops it.
+    Parked,
+    /// This relay cannot take it before then; another may.
+    NotHere(Timestamp),
+    RelayStopped(Timestamp),
+}
+
+impl<T: Waiting> Schedule<T> {
+    /// The next message for a session, if one may go now.
+    pub(crate) fn take(&mut self, seat: Seat, now: Timestamp) -> Turn<T> {
+        let entry = &self.relays[seat.relay.0];
+        if entry.closed {
+            return Turn::Closed;
+        }
+        if !seat.connected
+            && let Admission::NotBefore(until) = entry.circuit.asks(now)
+        {
+            return Turn::Wait(Some(until));
+        }
+        let mut soonest: Option<Timestamp> = None;
+        let mut wait = |until: Timestamp| soonest = Some(soonest.map_or(until, |soonest| soonest.min(until)));
+        for pool in 0..self.pools.len() {
+            self.unpark(pool, now);
+            match self.take_from_pool(pool, seat, now) {
+                Look::Take(taken) => {
+                    if !seat.connected {
+                        self.relays[seat.relay.0].circuit.admit(now);
+                    }
+                    return Turn::Take(taken);
+                }
+                Look::RelayStopped(until) => {
+                    wait(until);
+                    break;
+                }
+                Look::Nothing(until) => {
+                    if let Some(until) = until {
+                        wait(until);
+                    }
+                }
+            }
+        }
+        Turn::Wait(soonest)
+    }
+
+    fn unpark(&mut self, pool: usize, now: Timestamp) {
+        while let Some((until, lane)) = self.pools[pool].parked.first().copied()
+            && until <= now
+        {
+            self.put(lane, Where::Ring);
+        }
+    }
+
+    fn take_from_pool(&mut self, pool: usize, seat: Seat, now: Timestamp) -> Look<T> {
+        let parked = self.pools[pool].parked.first().map(|(until, _)| *until);
+        if self.pools[pool].ring.is_empty() || !self.is_in_charge(pool, seat.relay) {
+            return Look::Nothing(parked);
+        }
+        if self.must_wait_for_others(pool, seat.relay, now) {
+            return Look::Nothing(Some(now.plus(fairness::LOOK)));
+        }
+        let mut soonest = parked;
+        for _ in 0..self.pools[pool].ring.len() {
+            let Some(lane) = self.pools[pool].ring.front().copied() else {
+                break;
+            };
+            match self.take_from_lane(lane, seat, now) {
+                LaneLook::Take(taken) => {
+                    self.after_take(pool, lane, seat.relay);
+                    return Look::Take(taken);
+                }
+                LaneLook::Empty => self.remove_lane_if_idle(lane),
+                LaneLook::Parked => {}
+                LaneLook::NotHere(until) => {
+                    self.pools[pool].ring.rotate_left(1);
+                    soonest = Some(soonest.map_or(until, |soonest| soonest.min(until)));
+                }
+                LaneLook::RelayStopped(until) => return Look::RelayStopped(until),
+            }
+        }
+        let parked = self.pools[pool].parked.first().map(|(until, _)| *until);
+        Look::Nothing([soonest, parked].into_iter().flatten().min())
+    }
+
+    fn take_from_lane(&mut self, id: LaneId, seat: Seat, now: Timestamp) -> LaneLook<T> {
+        self.let_go(id);
+        while self.split_front(id) {}
+        if self.lane(id).len() == 0 {
+            return LaneLook::Empty;
+        }
+        let way = self.way(id, seat.relay);
+        if let Err(stopped) = self.tree.ask(&way.path, seat.session, now) {
+            return self.stop(id, seat.relay, stopped, now);
+        }
+        if let Some(until) = self.ask_shape(id, seat.relay, now) {
+            return LaneLook::NotHere(until);
+        }
+        self.tree.take(&way.path, seat.session, now);
+        if !self.shapes.is_empty() {
+            let pair = (seat.relay, Arc::clone(&self.lane(id).provider));
+            if let Some(shape) = self.shapes.get_mut(&pair) {
+                shape.take(now);
+            }
+        }
+        let lane = self.lane_mut(id);
+        lane.count(seat.relay, now);
+        let item = lane.pop().expect("it is not empty");
+        self.make_room(id);
+        LaneLook::Take(Taken {
+            item,
+            path: way.limits_sessions.then_some(way.path),
+            remembered_as: way.remembered_as,
+        })
+    }
+
+    /// Lets go of what need not go any more.
+    fn let_go(&mut self, id: LaneId) {
+        while self.lane(id).front().is_some_and(Waiting::is_gone) {
+            let item = self.lane_mut(id).pop().expect("it has a front");
+            self.gone.push(item);
+            self.make_room(id);
+        }
+    }
+
+    /// Moves the first message of a mixed lane into a lane of its own if its domain has one now.
+    fn split_front(&mut self, id: LaneId) -> bool {
+        if self.split.is_empty() || self.lane(id).provider != self.other {
+            return false;
+        }
+        let Some(split) = self
+            .lane(id)
+            .front()
+            .and_then(|item| self.split.get(item.domain()))
+        else {
+            return false;
+        };
+        let (split, campaign) = (Arc::clone(split), self.lane(id).campaign);
+        let item = self.lane_mut(id).pop().expect("it has a front");
+        match self.lane_of(campaign, split) {
+            Some(own) => {
+                self.lane_mut(own).push(item);
+                if self.lane(own).place == Where::Nowhere {
+                    self.put(own, Where::Ring);
+                }
+            }
+            None => self.gone.push(item),
+        }
+        true
+    }
+
+    /// The pair of relay and provider lets nothing pass before the time returned.
+    fn ask_shape(&mut self, id: LaneId, relay: RelayId, now: Timestamp) -> Option<Timestamp> {
+        if self.shapes.is_empty() {
+            return None;
+        }
+        let (campaign, provider) = (self.lane(id).campaign, Arc::clone(&self.lane(id).provider));
+        let pair = (relay, provider);
+        let shape = self.shapes.get_mut(&pair)?;
+        let until = shape.next(now);
+        if shape.is_forgotten() {
+            self.shapes.remove(&pair);
+        }
+        if until <= now {
+            return None;
+        }
+        let lane = self.lane_mut(id);
+        lane.provider_blocks_until = lane.provider_blocks_until.max(until);
+        self.note_stop(campaign, Stop::Pair(relay, pair.1), now);
+        Some(until)
+    }
+
+    fn stop(&mut self, id: LaneId, relay: RelayId, stopped: Stopped, now: Timestamp) -> LaneLook<T> {
+        let campaign = self.lane(id).campaign;
+        self.note_stop(campaign, Stop::Limit(stopped.by, stopped.bound), now);
+        match self.tree.place(stopped.by) {
+            Place::All | Place::Relay(_) => {
+                self.relays[relay.0].blocked_until = stopped.until;
+                LaneLook::RelayStopped(stopped.until)
+            }
+            place => {
+                if matches!(place, Place::Provider(_)) {
+                    self.lane_mut(id).provider_blocks_until = stopped.until;
+                }
+                self.put(id, Where::Parked(stopped.until));
+                LaneLook::Parked
+            }
+        }
+    }
+
+    fn note_stop(&mut self, campaign: tidings_campaign::ids::CampaignId, stop: Stop, now: Timestamp) {
+        if let Some(entry) = self.campaigns.get_mut(&campaign) {
+            entry.stopped = Some((now, stop));
+        }
+    }
+
+    fn after_take(&mut self, pool: usize, lane: LaneId, relay: RelayId) {
+        self.count_share(pool, relay);
+        if self.lane(lane).len() == 0 {
+            self.put(lane, Where::Nowhere);
+        } else {
+            // The next message is another lane's.
+            self.pools[pool].ring.rotate_left(1);
+        }
+        if !self.pools[pool].ring.is_empty() {
+            self.wake.push(relay);
+        }
+    }
+
+    fn remove_lane_if_idle(&mut self, id: LaneId) {
+        if self.lane(id).aside > 0 {
+            self.put(id, Where::Nowhere);
+        } else {
+            self.remove_lane(id);
+        }
+    }
+}

@@ -1,0 +1,257 @@
+use super::*;
+use crate::dispatch::Routing;
+use crate::pace::Rate;
+use crate::relay::RelaySettings;
+
+mod limits_over_a_day;
+mod relays;
+
+const START: Timestamp = Timestamp::from_seconds(20_000 * 86_400);
+const NEWS: CampaignId = CampaignId(1);
+
+/// A message: whose, to which domain, and its number.
+#[derive(Debug, PartialEq, Eq)]
+struct Message {
+    campaign: CampaignId,
+    domain: &'static str,
+    number: u64,
+    retry: bool,
+}
+
+impl Waiting for Message {
+    fn campaign(&self) -> CampaignId {
+        self.campaign
+    }
+
+    fn domain(&self) -> &str {
+        self.domain
+    }
+
+    fn is_retry(&self) -> bool {
+        self.retry
+    }
+
+    fn is_gone(&self) -> bool {
+        false
+    }
+}
+
+fn message(domain: &'static str, number: u64) -> Message {
+    Message {
+        campaign: NEWS,
+        domain,
+        number,
+        retry: false,
+    }
+}
+
+fn later(seconds: f64) -> Timestamp {
+    START.plus(Duration::from_secs_f64(seconds))
+}
+
+fn rate(text: &str) -> Rate {
+    text.parse().unwrap()
+}
+
+fn limit(rates: &[&str]) -> Limit {
+    Limit {
+        rates: rates.iter().map(|text| rate(text)).collect(),
+        max_sessions: None,
+    }
+}
+
+fn relay(name: &str, change: impl FnOnce(&mut RelaySettings)) -> RelaySettings {
+    let mut relay = RelaySettings::on_loopback(name, ([127, 0, 0, 1], 25).into(), 10);
+    change(&mut relay);
+    relay
+}
+
+fn schedule_with(routing: &Routing) -> Schedule<Message> {
+    let mut schedule = Schedule::new(routing.limits.clone(), [], START);
+    schedule.change(routing, |_| true, START);
+    schedule
+        .begin(NEWS, None, "example.com", Limit::default())
+        .unwrap();
+    schedule
+}
+
+fn one_relay(limits: LimitSettings) -> Schedule<Message> {
+    schedule_with(&Routing {
+        relays: vec![relay("a", |_| {})],
+        limits,
+        pools: Vec::new(),
+    })
+}
+
+fn seat(relay: usize) -> Seat {
+    Seat {
+        relay: RelayId(relay),
+        session: relay as u64,
+        connected: true,
+    }
+}
+
+fn take(schedule: &mut Schedule<Message>, relay: usize, now: Timestamp) -> Option<Message> {
+    match schedule.take(seat(relay), now) {
+        Turn::Take(taken) => Some(taken.item),
+        Turn::Wait(_) | Turn::Closed => None,
+    }
+}
+
+fn providers(limits: &[(&str, &[&str])]) -> LimitSettings {
+    let providers = limits
+        .iter()
+        .map(|(name, rates)| ((*name).to_owned(), limit(rates)));
+    LimitSettings {
+        providers: providers.collect(),
+        ..LimitSettings::default()
+    }
+}
+
+#[test]
+fn a_limited_provider_is_in_nobodys_way() {
+    let mut schedule = one_relay(providers(&[("gmail", &["1/s"])]));
+    for n in 0..4 {
+        assert!(matches!(
+            schedule.offer(message("gmail.com", n), START),
+            Offered::Queued
+        ));
+    }
+    let now = later(5.0);
+    assert_eq!(take(&mut schedule, 0, now).unwrap().domain, "gmail.com");
+    for n in 4..10 {
+        assert!(matches!(
+            schedule.offer(message("example.org", n), now),
+            Offered::Queued
+        ));
+    }
+    let others: Vec<_> = std::iter::from_fn(|| take(&mut schedule, 0, now))
+        .map(|m| m.domain)
+        .collect();
+    assert_eq!(others, ["example.org"; 6], "the rest for gmail waits");
+    assert_eq!(schedule.binding_limit(NEWS, now).unwrap(), "provider gmail: 1/s");
+    assert_eq!(take(&mut schedule, 0, later(6.01)).unwrap().domain, "gmail.com");
+}
+
+#[test]
+fn what_a_slow_provider_cannot_take_soon_is_put_aside_with_a_time() {
+    let mut schedule = one_relay(providers(&[("gmail", &["1/s"])]));
+    let mut dues = Vec::new();
+    let now = later(5.0);
+    for n in 0..20 {
+        match schedule.offer(message("gmail.com", n), now) {
+            Offered::Aside(_, limit, due) => {
+                assert_eq!(&*limit, "provider gmail");
+                dues.push(due.since(now).as_secs());
+            }
+            Offered::Queued => {}
+            Offered::Full(message) => panic!("{message:?} found no room"),
+        }
+        let _ = take(&mut schedule, 0, now);
+    }
+    assert!(dues.len() >= 14, "{dues:?}");
+    assert!(dues.windows(2).all(|pair| pair[0] <= pair[1]), "{dues:?}");
+    assert!(
+        dues.last().is_some_and(|last| (12..20).contains(last)),
+        "{dues:?}"
+    );
+}
+
+#[test]
+fn a_provider_that_has_run_dry_calls_back_what_was_put_aside() {
+    let mut schedule = one_relay(providers(&[("gmail", &["1/s"])]));
+    schedule.know_aside(NEWS, "provider gmail", 1000);
+    assert_eq!(schedule.hungry(NEWS, later(10.0))[0].0, "provider gmail");
+    schedule.came_back(NEWS, "provider gmail", 500, 3);
+    assert_eq!(
+        schedule.hungry(NEWS, later(10.0)),
+        [],
+        "there was less than was asked for"
+    );
+}
+
+#[test]
+fn retries_go_before_new_messages_of_their_campaign() {
+    let mut schedule = one_relay(LimitSettings::default());
+    schedule.offer(message("example.org", 1), START);
+    schedule.offer(
+        Message {
+            retry: true,
+            ..message("example.org", 2)
+        },
+        START,
+    );
+    assert_eq!(take(&mut schedule, 0, START).unwrap().number, 2);
+}
+
+#[test]
+fn there_is_room_for_some_messages_for_each_session_and_then_somebody_waits() {
+    let mut schedule = one_relay(LimitSettings::default());
+    let mut queued = 0;
+    while let Offered::Queued = schedule.offer(message("example.org", queued), START) {
+        queued += 1;
+    }
+    assert_eq!(queued, 40);
+    assert!(!schedule.has_made_room());
+    for _ in 0..20 {
+        take(&mut schedule, 0, START).unwrap();
+    }
+    assert!(schedule.has_made_room());
+}
+
+#[test]
+fn a_provider_that_is_too_fast_for_it_slows_only_its_own_mail() {
+    let mut schedule = one_relay(LimitSettings::default());
+    schedule.hear(RelayId(0), "gmail.com", Heard::TooFast, START);
+    schedule.offer(message("gmail.com", 1), START);
+    schedule.offer(message("example.org", 2), START);
+    assert_eq!(take(&mut schedule, 0, START).unwrap().number, 2);
+    assert_eq!(take(&mut schedule, 0, START), None);
+    assert!(
+        schedule
+            .binding_limit(NEWS, START)
+            .unwrap()
+            .contains("finds relay a too fast")
+    );
+    assert_eq!(take(&mut schedule, 0, later(61.0)).unwrap().number, 1);
+}
+
+#[test]
+fn a_small_domain_that_finds_us_too_fast_gets_a_lane_of_its_own() {
+    let mut schedule = one_relay(LimitSettings::default());
+    for (number, domain) in [(1, "example.org"), (2, "slow.test"), (3, "example.org")] {
+        schedule.offer(message(domain, number), START);
+    }
+    schedule.hear(RelayId(0), "slow.test", Heard::TooFast, START);
+    let taken: Vec<_> = std::iter::from_fn(|| take(&mut schedule, 0, START))
+        .map(|m| m.number)
+        .collect();
+    assert_eq!(taken, [1, 3]);
+    assert_eq!(take(&mut schedule, 0, later(1.1)).unwrap().number, 2);
+}
+
+#[test]
+fn a_pair_that_refuses_for_policy_is_left_alone_and_the_campaign_says_so() {
+    let mut schedule = one_relay(LimitSettings::default());
+    for _ in 0..3 {
+        schedule.hear(RelayId(0), "gmail.com", Heard::Refused, START);
+    }
+    schedule.offer(message("gmail.com", 1), START);
+    assert_eq!(take(&mut schedule, 0, START), None);
+    assert!(
+        schedule
+            .binding_limit(NEWS, START)
+            .unwrap()
+            .contains("suspended until")
+    );
+    assert_eq!(take(&mut schedule, 0, later(601.0)).unwrap().number, 1);
+}
+
+#[test]
+fn a_campaign_that_is_forgotten_leaves_nothing_behind() {
+    let mut schedule = one_relay(LimitSettings::default());
+    schedule.offer(message("example.org", 1), START);
+    schedule.forget(NEWS);
+    assert_eq!(schedule.take_gone().len(), 1);
+    assert_eq!(take(&mut schedule, 0, START), None);
+}
