@@ -47,6 +47,15 @@ impl Output {
         self
     }
 
+    /// Itself, if standard output contains every one of these words.
+    #[track_caller]
+    pub fn prints(self, words: &[&str]) -> Self {
+        for word in words {
+            assert!(self.stdout.contains(word), "stdout does not say `{word}`\n{self}");
+        }
+        self
+    }
+
     /// Itself, if standard error contains every one of these words.
     #[track_caller]
     pub fn says(self, words: &[&str]) -> Self {

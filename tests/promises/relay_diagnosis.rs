@@ -345,7 +345,7 @@ fn a_relay_that_works_is_described() {
         hints.contains("expires on") && hints.contains("in 10 days"),
         "{finding}"
     );
-    app.run(["relay", "test"]).succeeded().says(&[
+    app.run(["relay", "test"]).succeeded().prints(&[
         "encrypted with TLS 1.3",
         "issued by",
         "AUTH PLAIN",
