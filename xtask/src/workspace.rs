@@ -18,10 +18,17 @@ pub fn root() -> &'static Path {
         .expect("xtask is a folder of the workspace")
 }
 
-/// Cargo, as it was called.
+/// Cargo, as it was called. What it has told this program about its own package stays here: some build scripts look at
+/// that, and half of the dependencies would be built anew after each plain `cargo build`.
 pub fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root());
+    for (name, _) in std::env::vars_os() {
+        let shown = name.to_string_lossy();
+        if shown.starts_with("CARGO_PKG_") || shown.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(&name);
+        }
+    }
     cargo
 }
 
