@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 use crate::token::{DeliveryToken, KeyRing, UnsubscribeToken};
 use canonical::Canonical;
 use data_encoding::BASE32_DNSSEC as BASE32;
-pub use mailbox::Mailbox;
+pub use mailbox::{Mailbox, MailboxError};
 use memchr::memmem;
 use std::cell::RefCell;
 
@@ -154,8 +154,9 @@ impl MessageFactory {
             campaign_subject: Some(&subject),
             ..data
         };
-        self.templates.render_text(&data, &mut scratch.text)?;
+        // First the HTML: where the text is made from it, what is wrong is found in what the author has written.
         self.templates.render_html(&data, &mut scratch.html)?;
+        self.templates.render_text(&data, &mut scratch.text)?;
         scratch.text.finish();
         scratch.html.finish();
 

@@ -2,6 +2,7 @@
 
 mod default;
 mod fast;
+mod helpers;
 pub(crate) mod mustache;
 mod references;
 
@@ -363,15 +364,23 @@ fn register(
         let (line, column) = line_and_column(&source, fault.at);
         place(line, column, fault.message)
     })?;
-    registry.register_template_string(name, &source).map_err(|error| {
-        let (line, column) = error.pos().unwrap_or((1, 1));
-        let message = match error.reason() {
-            // The parser's own words list the rules of its grammar, which help nobody.
-            TemplateErrorReason::InvalidSyntax(_) => "this is not valid Handlebars".to_owned(),
-            reason => reason.to_string(),
-        };
-        place(line, column, message)
-    })
+    registry
+        .register_template_string(name, &source)
+        .map_err(|error| {
+            let (line, column) = error.pos().unwrap_or((1, 1));
+            let message = match error.reason() {
+                // The parser's own words list the rules of its grammar, which help nobody.
+                TemplateErrorReason::InvalidSyntax(_) => "this is not valid Handlebars".to_owned(),
+                reason => reason.to_string(),
+            };
+            place(line, column, message)
+        })?;
+    if let Some(mut template) = registry.get_template(name).cloned() {
+        helpers::check(&template).map_err(|fault| place(fault.line, fault.column, fault.message))?;
+        helpers::free_columns(&mut template);
+        registry.register_template(name, template);
+    }
+    Ok(())
 }
 
 fn line_and_column(source: &str, at: usize) -> (usize, usize) {

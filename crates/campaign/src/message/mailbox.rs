@@ -4,6 +4,22 @@ use super::headers;
 use crate::address::{AddressError, EmailAddress};
 use std::fmt;
 
+/// What is wrong with a mailbox. Reads on after "the address …".
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MailboxError {
+    /// The address.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// `<a@example.org>, <b@example.org>`.
+    #[error("is more than one: give one, as in \"Ann Example <ann@example.org>\"")]
+    Several,
+    /// It would have to stand in every message, and only relays with SMTPUTF8 could carry those.
+    #[error(
+        "has letters beyond ASCII before the @, which many relays and readers cannot take: use another one"
+    )]
+    NotAscii,
+}
+
 /// A name and an address, as in `Ann <ann@example.org>`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mailbox {
@@ -15,25 +31,37 @@ pub struct Mailbox {
 
 impl Mailbox {
     /// Reads `ann@example.org`, `Ann <ann@example.org>` or `"Example, Ann" <ann@example.org>`.
-    pub fn parse(text: &str) -> Result<Mailbox, AddressError> {
+    pub fn parse(text: &str) -> Result<Mailbox, MailboxError> {
         let text = text.trim();
         let Some((name, address)) = text.strip_suffix('>').and_then(|text| text.rsplit_once('<')) else {
             return Ok(Mailbox {
                 name: None,
-                address: EmailAddress::parse(text)?,
+                address: address_of(text)?,
             });
         };
         let name = name.trim();
         let name = match name.strip_prefix('"').and_then(|name| name.strip_suffix('"')) {
             Some(quoted) => unquoted(quoted),
+            // Unquoted, a comma after an address begins another mailbox.
+            None if name.contains(['<', '>']) || (name.contains('@') && name.contains([',', ';'])) => {
+                return Err(MailboxError::Several);
+            }
             None => name.to_owned(),
         };
         let name = headers::one_line(&name).into_owned();
         Ok(Mailbox {
             name: (!name.is_empty()).then_some(name),
-            address: EmailAddress::parse(address)?,
+            address: address_of(address)?,
         })
     }
+}
+
+fn address_of(text: &str) -> Result<EmailAddress, MailboxError> {
+    let address = EmailAddress::parse(text)?;
+    if address.needs_smtputf8() {
+        return Err(MailboxError::NotAscii);
+    }
+    Ok(address)
 }
 
 fn unquoted(text: &str) -> String {
@@ -61,7 +89,7 @@ impl fmt::Display for Mailbox {
 
 #[cfg(test)]
 mod tests {
-    use super::Mailbox;
+    use super::{Mailbox, MailboxError};
 
     #[test]
     fn what_is_read_can_be_written_and_read_again() {
@@ -92,6 +120,18 @@ mod tests {
             );
             assert_eq!(Mailbox::parse(&mailbox.to_string()).unwrap(), mailbox);
         }
+        for several in [
+            "<a@example.org>, <b@example.org>",
+            "a@example.org, Bob <b@example.org>",
+            "Ann <a@example.org> <b@example.org>",
+        ] {
+            assert_eq!(Mailbox::parse(several), Err(MailboxError::Several), "{several}");
+        }
+        assert!(Mailbox::parse("a@example.org, b@example.org").is_err());
+        assert_eq!(
+            Mailbox::parse("Änn <änn@example.org>"),
+            Err(MailboxError::NotAscii)
+        );
         assert!(Mailbox::parse("Ann").is_err());
         assert!(Mailbox::parse("Ann <>").is_err());
     }

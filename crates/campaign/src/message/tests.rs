@@ -299,3 +299,18 @@ fn a_recipient_who_cannot_be_rendered_is_an_error_and_the_next_one_is_not() {
             .is_ok()
     );
 }
+
+#[test]
+fn what_is_missing_in_a_made_text_part_is_named_where_the_html_has_it() {
+    let factory = factory("Hello", "<p>Dear {{name}},</p>\n\n<p>{{city}}</p>");
+    let error = factory
+        .build(
+            &mailable("Ann", json!({})),
+            DATE,
+            BodyEncoding::EightBit,
+            &mut Vec::new(),
+        )
+        .unwrap_err()
+        .to_string();
+    assert!(error.starts_with("template main (html):3:"), "{error}");
+}

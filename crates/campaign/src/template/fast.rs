@@ -160,12 +160,6 @@ impl Expression {
     }
 }
 
-/// Names that Handlebars takes for a call even without parameters.
-const HELPERS: [&str; 17] = [
-    "if", "unless", "each", "with", "lookup", "raw", "eq", "ne", "gt", "gte", "lt", "lte", "and", "or",
-    "not", "len", "default",
-];
-
 struct Flattening<'a> {
     registry: &'a Handlebars<'a>,
     escape: bool,
@@ -284,9 +278,6 @@ impl<'a> Flattening<'a> {
     fn expression(&mut self, call: &HelperTemplate, escape: bool) -> Option<()> {
         let name = call.name.as_name()?;
         let operands = if call.params.is_empty() && call.hash.is_empty() && !call.block {
-            if HELPERS.contains(&name) {
-                return None;
-            }
             vec![operand(&call.name)?]
         } else if name == "default" && call.hash.is_empty() && call.params.len() > 1 {
             call.params.iter().map(operand).collect::<Option<Vec<_>>>()?

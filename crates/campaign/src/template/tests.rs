@@ -344,3 +344,46 @@ fn the_starter_newsletter_needs_nothing_but_an_address() {
         "the preheader is for the inbox alone"
     );
 }
+
+#[test]
+fn a_helper_that_does_not_exist_is_refused_with_its_place() {
+    for (html, line, parts) in [
+        ("<p>Hi</p>\n<p>{{uppercase name}}</p>", 2, &["`uppercase`"][..]),
+        ("{{first name}}", 1, &["`first`", "{{[first name]}}"][..]),
+        (
+            "{{#if vip}}\n{{{shout (lower name)}}}{{/if}}",
+            2,
+            &["`shout`"][..],
+        ),
+        ("{{default (lower name) \"x\"}}", 1, &["`lower`"][..]),
+        ("\n{{#list}}a{{/list}}", 2, &["`list`"][..]),
+        ("{{#> layout}}\n{{twice name}}{{/layout}}", 2, &["`twice`"][..]),
+    ] {
+        let error = check_html("spring", html, true).unwrap_err();
+        assert_eq!(error.line, line, "{error}");
+        for part in parts {
+            assert!(error.message.contains(part), "{part} is missing: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_column_that_is_called_like_a_helper_is_merged() {
+    for name in helpers::HELPERS {
+        let html = "{{X}}|{{{X}}}|{{#if email}}{{X}}{{/if}}".replace('X', name);
+        let content = Content {
+            subject: format!("{{{{{name}}}}}"),
+            ..content(&html, &[])
+        };
+        let full = recipient("Ann", json!({ name: "<7>" }));
+        let empty = recipient("Ann", json!({}));
+        let compile = || Templates::compile(&content).unwrap();
+        for templates in [compile(), compile().without_segments()] {
+            let rendered = templates.render(&data(&full)).unwrap();
+            assert_eq!(rendered.subject, "<7>");
+            assert_eq!(rendered.html.trim_end(), "&lt;7&gt;|<7>|&lt;7&gt;");
+            let error = templates.render(&data(&empty)).unwrap_err().to_string();
+            assert!(error.contains(&format!("attributes.{name}")), "{error}");
+        }
+    }
+}
