@@ -157,6 +157,29 @@ on_both_engines!(
     }
 );
 
+on_both_engines!(a_slow_relay_does_not_keep_a_sender_beyond_its_deadline, |app| {
+    app.relay
+        .follow(Script::accepting().delay(Duration::from_secs(6)));
+    app.import("readers", 200);
+    let campaign = app.campaign("readers");
+    let mut command = app.command(["--json", "campaign", "send", &campaign.to_string()]);
+    command.env("TIDINGS_SENDER_DEADLINE", "1s");
+    let sending = app.spawn_command(command);
+    tidings_tests::wait_until("it is leased", 30, || app.show(campaign).count("leased") > 8);
+
+    let asked = Instant::now();
+    sending.sigterm();
+    sending.wait(Duration::from_secs(15)).succeeded();
+    let took = asked.elapsed();
+    assert!(
+        took < Duration::from_millis(2500),
+        "it stopped only after {took:?}"
+    );
+    let show = app.show(campaign);
+    assert_ledger_adds_up(&show);
+    assert_eq!((show.count("leased"), show.count("on_wire")), (0, 0), "{show}");
+});
+
 /// The path of the https link in List-Unsubscribe.
 fn unsubscribe_path(content: &str) -> String {
     let (_, rest) = content

@@ -11,6 +11,7 @@ mod feed;
 pub mod guard;
 pub mod job;
 pub mod limits;
+pub mod lock;
 mod login;
 pub mod oauth;
 pub mod pace;

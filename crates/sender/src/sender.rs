@@ -4,6 +4,7 @@ use crate::cancelled;
 use crate::dispatch::{Dispatcher, Routing};
 use crate::feed::{Feed, HeldLeases, renew};
 use crate::guard::{GuardError, Witness};
+use crate::lock::SenderLock;
 use crate::recorder::{Recorder, Writing};
 use crate::relay::RelaySettings;
 use crate::retry::Retry;
@@ -11,8 +12,6 @@ use crate::run::{CampaignRun, CannotRun, Identity};
 use crate::schedule::RelayId;
 use crate::session::{self, SessionContext};
 use std::collections::HashMap;
-use std::fs::{File, TryLockError};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tidings_campaign::ids::CampaignId;
@@ -56,17 +55,6 @@ pub struct SenderSettings {
 /// Why a sender stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum SenderError {
-    /// Another process sends from the same SQLite file.
-    #[error("another tidings process is already sending from this database (it holds {0})")]
-    AlreadySending(PathBuf),
-    /// The lock file.
-    #[error("cannot lock {file}: {source}")]
-    Lock {
-        /// Which.
-        file: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
     /// The witness of the restore guard.
     #[error("{0}")]
     Guard(#[from] GuardError),
@@ -83,11 +71,11 @@ pub async fn run(
     store: Store,
     clock: Clock,
     settings: SenderSettings,
+    lock: SenderLock,
     scope: Scope,
     stop: CancellationToken,
 ) -> Result<(), SenderError> {
-    let lock = lock_sqlite(&store)?;
-    if lock.is_some() {
+    if lock.is_exclusive() {
         store.expire_all_leases().await?;
     }
     let witness = settings.witness.clone();
@@ -101,27 +89,6 @@ pub async fn run(
     cancelled::sweep(&store, &clock).await?;
     // A backup that was taken during the last lease can be told by this.
     Ok(witness.advance(&store).await?)
-}
-
-/// On SQLite one process sends. That the lock is free proves that a former sender is dead, so that its leases need
-/// not be waited for.
-fn lock_sqlite(store: &Store) -> Result<Option<File>, SenderError> {
-    let Some(database) = store.sqlite_file() else {
-        return Ok(None);
-    };
-    let mut name = database.as_os_str().to_owned();
-    name.push(".sender-lock");
-    let file = PathBuf::from(name);
-    let failed = |source| SenderError::Lock {
-        file: file.clone(),
-        source,
-    };
-    let lock = File::create(&file).map_err(failed)?;
-    match lock.try_lock() {
-        Ok(()) => Ok(Some(lock)),
-        Err(TryLockError::WouldBlock) => Err(SenderError::AlreadySending(file)),
-        Err(TryLockError::Error(source)) => Err(failed(source)),
-    }
 }
 
 /// What limits remember of the last day.
@@ -411,6 +378,7 @@ impl Sender {
 
     /// Finishes what is on the wire, gives back the rest and waits for the ledger.
     async fn stop(mut self) -> Result<(), SenderError> {
+        let deadline = Instant::now() + self.settings.deadline;
         for running in self.running.values() {
             running.run.stop();
         }
@@ -422,18 +390,26 @@ impl Sender {
             // Answers that have not come by now are recorded as lost.
             self.abort.cancel();
             let all_done = async { while self.sessions.join_next().await.is_some() {} };
-            let _ = timeout(Duration::from_millis(500), all_done).await;
+            let _ = timeout(LAST_WORDS, all_done).await;
             self.sessions.shutdown().await;
         }
-        for (_, running) in self.running.drain() {
-            let _ = timeout(Duration::from_secs(1), running.feed).await;
+        let feeds = async {
+            for running in self.running.values_mut() {
+                let _ = (&mut running.feed).await;
+            }
+        };
+        let _ = timeout(left(deadline), feeds).await;
+        for running in self.running.values() {
+            running.feed.abort();
         }
+        // Deliveries that no session took hold their leases, and those hold the recorder.
+        drop((self.dispatcher, self.running));
         // With the last handle the recorder writes what is left and ends.
         drop(self.recorder);
         if self.recording.is_finished() {
             return Ok(());
         }
-        match timeout(Duration::from_secs(5), self.recording).await {
+        match timeout(left(deadline), self.recording).await {
             Ok(Ok(outcome)) => outcome.map_err(SenderError::from),
             Ok(Err(_)) | Err(_) => Ok(()),
         }
@@ -448,6 +424,13 @@ fn estimate(open: u64, rate: f64, by_limits: Option<Duration>) -> Option<f64> {
         Some(by_limits) => Some(by_rate.map_or(by_limits, |by_rate| by_rate.max(by_limits))),
         None => by_rate,
     }
+}
+
+/// What the end of sessions, feeds and recorder get each when the deadline is over.
+const LAST_WORDS: Duration = Duration::from_millis(250);
+
+fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now()).max(LAST_WORDS)
 }
 
 /// A relay with sessions.

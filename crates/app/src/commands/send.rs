@@ -9,10 +9,11 @@ use serde::Serialize;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 use tidings_campaign::ids::CampaignId;
-use tidings_campaign::lifecycle::CampaignState;
+use tidings_campaign::lifecycle::{CampaignState, DeliveryState};
 use tidings_campaign::schedule::{Due, due};
 use tidings_campaign::time::Timestamp;
 use tidings_sender::guard::{self, Witness};
+use tidings_sender::lock::{LockError, SenderLock};
 use tidings_sender::planner;
 use tidings_sender::run::Identity;
 use tidings_sender::sender::{self, Scope, SenderSettings};
@@ -34,6 +35,8 @@ struct Sent {
 /// Sends the campaign until it is finished, paused, or told to stop by a signal.
 pub async fn run(id: CampaignId, context: &Context, store: Store) -> anyhow::Result<()> {
     let began = Instant::now();
+    // Before anything else: a command that is refused changes nothing.
+    let lock = take_lock(id, &store)?;
     // Before the campaign is looked at: the guard may hold it.
     let witness = guard::look(&store, &context.data).await?;
     let campaign = store.get_campaign(id).await?;
@@ -45,7 +48,7 @@ pub async fn run(id: CampaignId, context: &Context, store: Store) -> anyhow::Res
         start(&store, &campaign, &settings.identity, context).await?;
     }
     let plan_seconds = began.elapsed().as_secs_f64();
-    let before = ended(&Shown::read(&store, id, context).await?);
+    let before = attempts(&store, id).await?;
     let sending = Instant::now();
     let told = CancellationToken::new();
     let progress = report_progress(store.clone(), id, context, told.clone());
@@ -54,6 +57,7 @@ pub async fn run(id: CampaignId, context: &Context, store: Store) -> anyhow::Res
             store.clone(),
             context.clock.clone(),
             settings,
+            lock,
             Scope::One(id),
             stop,
         )
@@ -66,7 +70,7 @@ pub async fn run(id: CampaignId, context: &Context, store: Store) -> anyhow::Res
     let shown = Shown::read(&store, id, context).await?;
     let span = sending.elapsed().as_secs_f64();
     let sent = Sent {
-        messages_per_second: (ended(&shown) - before) as f64 / span.max(0.001),
+        messages_per_second: (attempts(&store, id).await? - before) as f64 / span.max(0.001),
         seconds: began.elapsed().as_secs_f64(),
         plan_seconds,
         shown,
@@ -80,6 +84,15 @@ pub async fn run(id: CampaignId, context: &Context, store: Store) -> anyhow::Res
         "campaign {id} is {}; {:.1} s, {:.0} messages a second",
         sent.shown.state, sent.seconds, sent.messages_per_second
     ))
+}
+
+fn take_lock(id: CampaignId, store: &Store) -> anyhow::Result<SenderLock> {
+    SenderLock::take(store).map_err(|error| match error {
+        LockError::AlreadySending(_) => anyhow::anyhow!(
+            "{error}; if it is a server, let that send the campaign: tidings campaign schedule {id} --now"
+        ),
+        other => other.into(),
+    })
 }
 
 async fn start(
@@ -100,15 +113,21 @@ async fn start(
     Ok(())
 }
 
-fn ended(shown: &Shown) -> i64 {
-    let count = |state: &str| {
-        shown
-            .deliveries
-            .get(state)
-            .and_then(serde_json::Value::as_i64)
-            .unwrap_or(0)
-    };
-    shown.planned - count("planned") - count("leased") - count("on_wire")
+/// Attempts that ended so far: what was withheld or cancelled was none.
+async fn attempts(store: &Store, id: CampaignId) -> anyhow::Result<i64> {
+    let outcomes = [
+        DeliveryState::Accepted,
+        DeliveryState::Deferred,
+        DeliveryState::Rejected,
+        DeliveryState::Expired,
+        DeliveryState::Unknown,
+    ]
+    .map(DeliveryState::as_str);
+    let counts = store.breakdown(Some(id)).await?;
+    let ended = counts
+        .iter()
+        .filter(|row| outcomes.contains(&row.outcome.as_str()));
+    Ok(ended.map(|row| row.n).sum())
 }
 
 async fn report_progress(store: Store, id: CampaignId, context: &Context, done: CancellationToken) {

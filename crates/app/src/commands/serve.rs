@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::lifecycle;
 use crate::output;
 use anyhow::Context as _;
+use tidings_sender::lock::SenderLock;
 use tidings_sender::sender::{self, Scope};
 use tidings_sender::{guard, planner};
 use tidings_store::Store;
@@ -15,7 +16,13 @@ use tokio_util::sync::CancellationToken;
 pub async fn run(context: &Context) -> anyhow::Result<()> {
     let store = context.store().await?;
     let stop = lifecycle::stop_on_signals()?;
-    let announce = |addr: std::net::SocketAddr| output::line(format!("dashboard: http://{addr}/"));
+    let announce = |addr: std::net::SocketAddr| {
+        let url = format!("http://{addr}/");
+        match context.json {
+            true => output::json(&serde_json::json!({ "dashboard": url })),
+            false => output::line(format!("dashboard: {url}")),
+        }
+    };
     serve(context, store, stop, announce).await
 }
 
@@ -27,6 +34,7 @@ pub async fn serve(
     announce: impl FnOnce(std::net::SocketAddr) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let identity = context.identity(&store).await?;
+    let lock = SenderLock::take(&store).context("sender")?;
     let witness = guard::look(&store, &context.data).await?;
     let settings = sender_settings(context, identity.clone(), witness)?;
     let web = WebSettings {
@@ -52,9 +60,16 @@ pub async fn serve(
     };
     let sending = async {
         ends(
-            sender::run(store.clone(), clock.clone(), settings, Scope::All, stop.clone())
-                .await
-                .context("sender"),
+            sender::run(
+                store.clone(),
+                clock.clone(),
+                settings,
+                lock,
+                Scope::All,
+                stop.clone(),
+            )
+            .await
+            .context("sender"),
         )
     };
     let (pages, planning, sending) = tokio::join!(pages, planning, sending);
