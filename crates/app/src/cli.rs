@@ -71,7 +71,7 @@ impl Cli {
     /// Does what was asked.
     pub async fn run(self) -> anyhow::Result<()> {
         if let Command::Demo(args) = self.command {
-            return demo::run(args).await;
+            return demo::run(args, self.json).await;
         }
         let source = ConfigSource {
             file: self.config,
@@ -97,14 +97,8 @@ impl Command {
         match self {
             Command::Demo(_) => unreachable!("the demo was started above, without a configuration"),
             Command::Serve => serve::run(context).await,
-            Command::Import(args) => {
-                let store = context.store().await?;
-                import::run(args, &store, &context.data, &context.clock, context.json).await
-            }
-            Command::Template(command) => {
-                let store = context.store().await?;
-                template::run(command, &store, &context.clock, context.json).await
-            }
+            Command::Import(args) => import::run(args, context).await,
+            Command::Template(command) => template::run(command, context).await,
             Command::Campaign(command) => campaign::run(command, context).await,
             Command::Rehearse(args) => rehearse::run(args, context).await,
             Command::Stats(command) => stats::run(command, context).await,

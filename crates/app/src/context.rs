@@ -1,8 +1,8 @@
 //! What every command may need: where things are, how they are configured, and the time.
 
 use crate::config::{Config, ConfigSource};
-use anyhow::Context as _;
-use std::path::PathBuf;
+use anyhow::{Context as _, bail};
+use std::path::{Path, PathBuf};
 use tidings_campaign::time::Clock;
 use tidings_sender::run::Identity;
 use tidings_store::{Store, StoreError, place_of};
@@ -44,7 +44,24 @@ impl Context {
         error
     }
 
-    /// Opens the database.
+    /// Opens the database for a command that means nothing without one: where there is none, it makes none.
+    pub async fn existing_store(&self) -> anyhow::Result<Store> {
+        if let Some(file) = self.missing_database() {
+            bail!(
+                "there is no database at {} yet: `tidings import` makes it, or --data and --database say where it is",
+                file.display()
+            );
+        }
+        self.store().await
+    }
+
+    /// The SQLite file, if it is still to be made.
+    pub fn missing_database(&self) -> Option<&Path> {
+        let file = Path::new(self.database.strip_prefix("sqlite://")?);
+        (!file.exists()).then_some(file)
+    }
+
+    /// Opens the database, or makes it.
     pub async fn store(&self) -> anyhow::Result<Store> {
         Ok(Store::open(&self.database, &self.config.sending.node).await?)
     }

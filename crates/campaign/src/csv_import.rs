@@ -80,8 +80,9 @@ pub struct Reject {
     pub line: u64,
     /// Why, in plain words.
     pub reason: String,
-    /// The row exactly as it stands in the file, decoded, without its last line break.
-    pub row: String,
+    /// The row as it stands in the file, without its last line break: in UTF-8 if the file's encoding is another one,
+    /// else octet by octet, also where they are no text.
+    pub row: Vec<u8>,
 }
 
 /// What one row of a file is.

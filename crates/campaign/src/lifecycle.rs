@@ -102,7 +102,7 @@ impl CampaignState {
         use CampaignState as S;
         let next = match (self, action) {
             (S::Draft | S::Scheduled, Action::Schedule) => S::Scheduled,
-            (S::Held, Action::Schedule) if !planned => S::Scheduled,
+            (S::Paused | S::Held, Action::Schedule) if !planned => S::Scheduled,
             (S::Draft | S::Scheduled, Action::Start) => S::Sending,
             (S::Scheduled | S::Sending, Action::Pause) => S::Paused,
             (S::Paused | S::Held, Action::Resume) if planned => S::Sending,
@@ -261,6 +261,8 @@ mod tests {
     fn a_paused_campaign_returns_to_where_it_was_stopped() {
         assert_eq!(S::Paused.after(Resume, false), Ok(S::Scheduled));
         assert_eq!(S::Paused.after(Resume, true), Ok(S::Sending));
+        assert_eq!(S::Paused.after(Schedule, false), Ok(S::Scheduled));
+        assert!(S::Paused.after(Schedule, true).is_err());
     }
 
     #[test]

@@ -87,11 +87,12 @@ async fn start_due(store: &Store, clock: &Clock, identity: &Identity) -> Result<
     Ok(())
 }
 
-fn too_late(late: Duration, greatest: Duration) -> String {
-    let minutes = |span: Duration| span.as_secs().div_ceil(60);
+/// Why a campaign whose time was missed is held.
+pub fn too_late(late: Duration, greatest: Duration) -> String {
+    let seconds = |span: Duration| humantime::format_duration(Duration::from_secs(span.as_secs()));
     format!(
-        "its time was missed by {} min, and it may be {} min late at most: schedule it again",
-        minutes(late),
-        minutes(greatest)
+        "its time was missed by {}, and it may be {} late at most: schedule it again",
+        seconds(late),
+        seconds(greatest)
     )
 }

@@ -3,7 +3,9 @@
 use crate::error::StoreError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, ConnectOptions, PgPool, Postgres, SqliteConnection, SqlitePool, Transaction};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, PgPool, Postgres, SqliteConnection, SqlitePool, Transaction,
+};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -87,6 +89,9 @@ macro_rules! on_tx {
 
 /// How long a writer waits for another process to finish its transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long PostgreSQL may take to answer when a connection is opened.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How large SQLite's write-ahead log grows before it is moved into the database, in pages of 4 KiB.
 pub(crate) const CHECKPOINT_PAGES: u32 = 4_000;
@@ -324,14 +329,35 @@ async fn open_postgres(url: &str) -> Result<Engine, StoreError> {
         })?
         .application_name("tidings")
         .statement_cache_capacity(256);
-    let what = place_of(url);
+    let failed = |source| StoreError::Open {
+        what: place_of(url),
+        source,
+    };
+    try_postgres(&options).await.map_err(failed)?;
     let pool = PgPoolOptions::new()
         .max_connections(10)
-        .acquire_timeout(Duration::from_secs(10))
+        .acquire_timeout(CONNECT_TIMEOUT)
         .connect_with(options)
         .await
-        .map_err(|source| StoreError::Open { what, source })?;
+        .map_err(failed)?;
     Ok(Engine::Postgres(pool))
+}
+
+/// Connects once, because the pool tries until its time is over and then forgets why. A server that is starting is
+/// left to the pool's patience.
+async fn try_postgres(options: &PgConnectOptions) -> Result<(), sqlx::Error> {
+    match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
+        Ok(Ok(connection)) => connection.close().await,
+        Ok(Err(sqlx::Error::Database(error))) if error.code().is_some_and(|code| code.starts_with("57P")) => {
+            Ok(())
+        }
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(std::io::Error::new(
+            std::io::ErrorKind::TimedOut,
+            format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()),
+        )
+        .into()),
+    }
 }
 
 /// Where a database is, for people: without user and password.

@@ -1,15 +1,18 @@
 //! `tidings campaign`: from the draft to the ledger.
 
+mod deliveries;
+
 use crate::commands::send;
 use crate::commands::shown::Shown;
 use crate::context::Context;
 use crate::output;
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use clap::{Args, Subcommand, ValueEnum};
-use tidings_campaign::ids::{CampaignId, Seq};
-use tidings_campaign::lifecycle::{Action, DeliveryState, UnknownPolicy};
+use tidings_campaign::ids::CampaignId;
+use tidings_campaign::lifecycle::{Action, CampaignState, DeliveryState, UnknownPolicy};
 use tidings_campaign::message::Mailbox;
-use tidings_campaign::schedule::{self, Schedule};
+use tidings_campaign::schedule::{self, Due, Schedule, due};
+use tidings_campaign::template::Templates;
 use tidings_sender::pace::Rate;
 use tidings_sender::planner;
 use tidings_store::Store;
@@ -35,7 +38,7 @@ pub enum CampaignCommand {
     /// Send it in the foreground, without a server, until it is finished or paused.
     Send(IdArg),
     /// The ledger, row by row.
-    Deliveries(DeliveriesArgs),
+    Deliveries(deliveries::DeliveriesArgs),
     /// Decide about deliveries whose answer was lost.
     Settle(SettleArgs),
 }
@@ -115,25 +118,6 @@ pub struct ScheduleArgs {
     timezone: Option<String>,
 }
 
-/// `campaign deliveries`
-#[derive(Args, Debug)]
-pub struct DeliveriesArgs {
-    /// The campaign's id.
-    id: CampaignId,
-    /// Only deliveries in this state.
-    #[arg(long, value_parser = state)]
-    state: Option<DeliveryState>,
-    /// How rows are written.
-    #[arg(long, value_enum, default_value_t = Format::Csv)]
-    format: Format,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Csv,
-    Jsonl,
-}
-
 /// `campaign settle`
 #[derive(Args, Debug)]
 pub struct SettleArgs {
@@ -151,7 +135,7 @@ fn state(word: &str) -> Result<DeliveryState, String> {
 
 /// Does what was asked.
 pub async fn run(command: CampaignCommand, context: &Context) -> anyhow::Result<()> {
-    let store = context.store().await?;
+    let store = context.existing_store().await?;
     match command {
         CampaignCommand::Create(args) => create(args, context, &store).await,
         CampaignCommand::Schedule(args) => schedule(args, context, &store).await,
@@ -168,16 +152,24 @@ pub async fn run(command: CampaignCommand, context: &Context) -> anyhow::Result<
             }
         }
         CampaignCommand::Send(arg) => send::run(arg.id, context, store).await,
-        CampaignCommand::Deliveries(args) => deliveries(args, &store).await,
+        CampaignCommand::Deliveries(args) => deliveries::run(args, context, &store).await,
         CampaignCommand::Settle(args) => settle(args, context, &store).await,
     }
 }
 
 async fn create(args: CreateArgs, context: &Context, store: &Store) -> anyhow::Result<()> {
     ensure!(!args.name.trim().is_empty(), "--name: a campaign needs a name");
-    Mailbox::parse(&args.from).with_context(|| format!("--from \"{}\"", args.from))?;
-    if let Some(reply_to) = &args.reply_to {
-        Mailbox::parse(reply_to).with_context(|| format!("--reply-to \"{reply_to}\""))?;
+    ensure!(
+        !args.name.contains(char::is_control),
+        "--name: a name is one line, without line breaks and other control characters"
+    );
+    for (option, text) in [
+        ("--from", Some(&args.from)),
+        ("--reply-to", args.reply_to.as_ref()),
+    ] {
+        if let Some(text) = text {
+            Mailbox::parse(text).map_err(|error| anyhow!("{option} \"{text}\": the address {error}"))?;
+        }
     }
     let template = store.find_template(&args.template).await?;
     let template = template.with_context(|| {
@@ -190,6 +182,13 @@ async fn create(args: CreateArgs, context: &Context, store: &Store) -> anyhow::R
         .subject
         .or(template.subject)
         .context("the template has no subject: give one with --subject")?;
+    ensure!(
+        !subject.trim().is_empty(),
+        "--subject: it is empty, and mail without a subject is taken for spam: write one"
+    );
+    tidings_campaign::template::check_subject(&subject).context("--subject")?;
+    // What can be sent to nobody is refused before anybody relies on it.
+    Templates::compile(&store.load_content(&args.template, &subject).await?)?;
     let mut lists = Vec::new();
     for name in &args.lists {
         let id = store.find_list(name).await?;
@@ -211,7 +210,6 @@ async fn create(args: CreateArgs, context: &Context, store: &Store) -> anyhow::R
         unknown_policy: args.unknown.into(),
         greatest_lateness: args.lateness.into(),
     };
-    tidings_campaign::template::check_subject(&new.subject).context("--subject")?;
     let id = store.create_campaign(&new, context.clock.now()).await?;
     if context.json {
         output::json(&serde_json::json!({ "id": id }))
@@ -253,6 +251,9 @@ async fn schedule(args: ScheduleArgs, context: &Context, store: &Store) -> anyho
 }
 
 async fn steer(id: CampaignId, action: Action, context: &Context, store: &Store) -> anyhow::Result<()> {
+    if action == Action::Resume {
+        check_not_missed(id, context, store).await?;
+    }
     let state = store
         .move_campaign(id, action, None)
         .await
@@ -265,6 +266,22 @@ async fn steer(id: CampaignId, action: Action, context: &Context, store: &Store)
         return output::json(&shown);
     }
     output::line(format!("campaign {id} is {state}"))
+}
+
+/// A campaign that would be held again at once is not resumed.
+async fn check_not_missed(id: CampaignId, context: &Context, store: &Store) -> anyhow::Result<()> {
+    let campaign = store.get_campaign(id).await?;
+    let waits = campaign.started_at.is_none()
+        && matches!(campaign.state, CampaignState::Paused | CampaignState::Held);
+    if let Some(schedule) = campaign.schedule.filter(|_| waits)
+        && let Due::TooLate(late) = due(schedule.at, campaign.greatest_lateness, context.clock.now())
+    {
+        let why = planner::too_late(late, campaign.greatest_lateness);
+        bail!(
+            "campaign {id} cannot go on: {why}, `tidings campaign schedule {id} --now` or --at a later time"
+        );
+    }
+    Ok(())
 }
 
 async fn settle(args: SettleArgs, context: &Context, store: &Store) -> anyhow::Result<()> {
@@ -294,26 +311,5 @@ async fn list(context: &Context, store: &Store) -> anyhow::Result<()> {
             campaign.name
         ))?;
     }
-    Ok(())
-}
-
-async fn deliveries(args: DeliveriesArgs, store: &Store) -> anyhow::Result<()> {
-    const PAGE: i64 = 5000;
-    store.get_campaign(args.id).await?;
-    let mut after = Seq(0);
-    let out = std::io::BufWriter::new(std::io::stdout().lock());
-    let mut csv = csv::Writer::from_writer(out);
-    loop {
-        let page = store.list_deliveries(args.id, args.state, after, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        after = Seq(last.seq);
-        for delivery in &page {
-            match args.format {
-                Format::Csv => csv.serialize(delivery)?,
-                Format::Jsonl => output::json(delivery)?,
-            }
-        }
-    }
-    csv.flush()?;
     Ok(())
 }

@@ -1,6 +1,10 @@
 //! `tidings import`: CSV files into a list.
 
-use anyhow::{Context, bail, ensure};
+mod rejects;
+
+use crate::context::Context;
+use anyhow::{Context as _, bail, ensure};
+use rejects::Rejects;
 use serde::Serialize;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -104,15 +108,24 @@ enum Target {
     Dry(DryRun),
 }
 
-/// Imports the files. All of them are opened and looked at before anything is written. `data`: the data folder, where
-/// rejects go unless told otherwise.
-pub async fn run(
-    args: ImportArgs,
-    store: &Store,
-    data: &Path,
-    clock: &Clock,
-    json: bool,
-) -> anyhow::Result<()> {
+/// Imports the files. A dry run where there is no database yet counts in an empty one that is gone afterwards.
+pub async fn run(args: ImportArgs, context: &Context) -> anyhow::Result<()> {
+    let Some(file) = context.missing_database().filter(|_| args.dry_run) else {
+        return import(args, &context.store().await?, context, true).await;
+    };
+    eprintln!(
+        "there is no database at {} yet: everybody would be new",
+        file.display()
+    );
+    let folder = tempfile::tempdir().context("no temporary folder")?;
+    let empty = format!("sqlite://{}", folder.path().join("empty.db").display());
+    let store = Store::open(&empty, &context.config.sending.node).await?;
+    import(args, &store, context, true).await
+}
+
+/// Imports the files. All of them are opened and looked at before anything is written.
+pub async fn import(args: ImportArgs, store: &Store, context: &Context, tell: bool) -> anyhow::Result<()> {
+    let clock = &context.clock;
     let started = clock.now();
     let list = args.list.trim();
     ensure!(
@@ -122,7 +135,11 @@ pub async fn run(
     let sources = open_all(&args)?;
     let first = &sources[0].file;
     let (delimiter, email_column) = (first.delimiter().to_string(), first.email_column().to_owned());
-    let mut rejects = Rejects::new(&args, data)?;
+    let mut rejects = match &args.rejects {
+        Some(path) => Rejects::at(path)?,
+        None if args.dry_run => Rejects::nowhere(),
+        None => Rejects::in_folder(&context.data)?,
+    };
     let mut target = if args.dry_run {
         Target::Dry(DryRun::new(store, list).await?)
     } else {
@@ -143,25 +160,28 @@ pub async fn run(
             .await
             .with_context(|| partly(&target, &counts))?;
         for reject in &batch.rejects {
-            rejects.write(reject, target.id())?;
             counts.count_reject();
+            rejects
+                .write(reject, target.id())
+                .with_context(|| partly(&target, &counts))?;
         }
         encoding = batch.first_encoding;
         progress.show(&counts);
     }
     let import_id = target.finish(&counts, clock.now()).await?;
+    let rejects_file = rejects.close().with_context(|| partly(&target, &counts))?;
     let summary = Summary {
         counts,
         seconds: clock.now().since(started).as_secs_f64(),
         import_id,
         list: list.to_owned(),
         dry_run: args.dry_run,
-        rejects_file: rejects.close()?,
+        rejects_file,
         delimiter,
         encoding,
         email_column,
     };
-    summary.print(json)
+    if tell { summary.print(context.json) } else { Ok(()) }
 }
 
 /// What a failure in the middle leaves behind, for the person who has to go on from there.
@@ -319,60 +339,6 @@ impl Target {
             Target::Dry(_) => None,
         })
     }
-}
-
-/// The file of rejected rows. Without `--rejects` it is made when the first row is rejected.
-struct Rejects {
-    /// Where it is to be made, with the import's id in its name.
-    folder: Option<PathBuf>,
-    open: Option<(PathBuf, csv::Writer<File>)>,
-}
-
-impl Rejects {
-    fn new(args: &ImportArgs, data: &Path) -> anyhow::Result<Self> {
-        match &args.rejects {
-            Some(path) => Ok(Rejects {
-                folder: None,
-                open: Some(create_rejects(path)?),
-            }),
-            None => Ok(Rejects {
-                folder: (!args.dry_run).then(|| data.to_owned()),
-                open: None,
-            }),
-        }
-    }
-
-    fn write(&mut self, reject: &Reject, import: Option<ImportId>) -> anyhow::Result<()> {
-        if let (Some(folder), None, Some(import)) = (&self.folder, &self.open, import) {
-            self.open = Some(create_rejects(&folder.join(format!("rejects-{import}.csv")))?);
-        }
-        if let Some((path, writer)) = &mut self.open {
-            writer
-                .write_record([&reject.line.to_string(), &reject.reason, &reject.row])
-                .with_context(|| format!("cannot write the rejected rows to {}", path.display()))?;
-        }
-        Ok(())
-    }
-
-    /// Where the rejected rows are, if they were written.
-    fn close(self) -> anyhow::Result<Option<PathBuf>> {
-        let Some((path, mut writer)) = self.open else {
-            return Ok(None);
-        };
-        writer
-            .flush()
-            .with_context(|| format!("cannot write the rejected rows to {}", path.display()))?;
-        Ok(Some(path))
-    }
-}
-
-fn create_rejects(path: &Path) -> anyhow::Result<(PathBuf, csv::Writer<File>)> {
-    let problem = || format!("cannot write the rejected rows to {}", path.display());
-    let mut writer = csv::Writer::from_path(path).with_context(problem)?;
-    writer
-        .write_record(["line", "reason", "row"])
-        .with_context(problem)?;
-    Ok((path.to_owned(), writer))
 }
 
 /// A line on standard error every few seconds.

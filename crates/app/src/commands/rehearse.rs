@@ -69,7 +69,7 @@ struct Sizes {
 
 /// Rehearses the campaign.
 pub async fn run(args: RehearseArgs, context: &Context) -> anyhow::Result<()> {
-    let store = context.store().await?;
+    let store = context.existing_store().await?;
     let began = Instant::now();
     let run = Arc::new(prepare(args.id, context, &store).await?);
     let sizes = Arc::new(Sizes {

@@ -32,7 +32,11 @@ pub struct Shown {
     pub eta_seconds: Option<f64>,
     /// What keeps it from going faster.
     pub binding_limit: Option<String>,
+    /// When it starts or was to start, in UTC.
     scheduled_at: Option<String>,
+    /// The same as the person wrote it, with the zone that was meant.
+    scheduled_local: Option<String>,
+    scheduled_zone: Option<String>,
 }
 
 /// The counts once more, beside the others (`planned` there is how many there are in all).
@@ -92,6 +96,11 @@ impl Shown {
             deliveries.extend(others);
         }
         let rate = if sending { status.rate_per_second } else { 0.0 };
+        // Without a local time it was "now".
+        let local = campaign
+            .schedule
+            .as_ref()
+            .filter(|schedule| !schedule.local.is_empty());
         Ok(Shown {
             id: campaign.id,
             name: campaign.name.clone(),
@@ -104,6 +113,8 @@ impl Shown {
             eta_seconds: status.eta_seconds.filter(|_| sending),
             binding_limit: status.binding_limit.filter(|_| sending),
             scheduled_at: campaign.schedule.as_ref().map(|schedule| schedule.at.to_string()),
+            scheduled_local: local.map(|schedule| schedule.local.clone()),
+            scheduled_zone: local.map(|schedule| schedule.zone.clone()),
         })
     }
 
@@ -112,6 +123,13 @@ impl Shown {
         output::line(format!("campaign {}: {} ({})", self.id, self.name, self.state))?;
         if let Some(reason) = &self.reason {
             output::line(format!("  {reason}"))?;
+        }
+        if let (Some(at), true) = (&self.scheduled_at, self.planned == 0) {
+            let local = match (&self.scheduled_local, &self.scheduled_zone) {
+                (Some(local), Some(zone)) => format!("{local} {zone}, which is {at}"),
+                _ => at.clone(),
+            };
+            output::line(format!("  its time: {local}"))?;
         }
         for (state, n) in &self.deliveries {
             if n.as_i64() != Some(0) {
@@ -150,11 +168,12 @@ impl Shown {
             - self.outcomes.on_wire
             - self.outcomes.deferred;
         let mut text = format!(
-            "{done} of {} done: {} accepted, {} rejected, {} deferred, {} unknown; {:.0}/s",
+            "{done} of {} done: {} accepted, {} rejected, {} deferred, {} withheld, {} unknown; {:.0}/s",
             self.planned,
             self.outcomes.accepted,
             self.outcomes.rejected,
             self.outcomes.deferred,
+            self.outcomes.withheld,
             self.outcomes.unknown,
             self.rate
         );

@@ -55,7 +55,7 @@ struct Row {
 /// Prints the figures.
 pub async fn run(command: StatsCommand, context: &Context) -> anyhow::Result<()> {
     let StatsCommand::Bounces(args) = command;
-    let store = context.store().await?;
+    let store = context.existing_store().await?;
     if let Some(id) = args.campaign {
         store.get_campaign(id).await?;
     }

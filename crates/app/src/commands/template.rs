@@ -1,7 +1,8 @@
 //! `tidings template`: adding, listing and looking at templates.
 
+use crate::context::Context;
 use crate::output;
-use anyhow::{Context, anyhow, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use tidings_campaign::address::EmailAddress;
@@ -74,11 +75,11 @@ pub enum ShownPart {
 }
 
 /// Runs one of the commands.
-pub async fn run(command: TemplateCommand, store: &Store, clock: &Clock, json: bool) -> anyhow::Result<()> {
+pub async fn run(command: TemplateCommand, context: &Context) -> anyhow::Result<()> {
     match command {
-        TemplateCommand::Add(args) => add(args, store, clock, json).await,
-        TemplateCommand::List => list(store, json).await,
-        TemplateCommand::Render(args) => render(args, store, json).await,
+        TemplateCommand::Add(args) => add(args, &context.store().await?, &context.clock, context.json).await,
+        TemplateCommand::List => list(&context.existing_store().await?, context.json).await,
+        TemplateCommand::Render(args) => render(args, &context.existing_store().await?, context.json).await,
     }
 }
 
@@ -88,6 +89,10 @@ async fn add(args: AddArgs, store: &Store, clock: &Clock, json: bool) -> anyhow:
         .subject
         .or_else(|| args.starter.then(|| STARTER_SUBJECT.to_owned()));
     if let Some(subject) = &subject {
+        ensure!(
+            !subject.trim().is_empty(),
+            "--subject: it is empty; leave it away if campaigns have their own"
+        );
         check_subject(subject).map_err(|error| TemplateError {
             template: "--subject".to_owned(),
             ..error

@@ -43,28 +43,39 @@ pub struct DemoArgs {
 const LIST: &str = "readers";
 const NAME: &str = "Autumn letter";
 
-/// Runs the demo until it is interrupted, or until the campaign is finished.
-pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
+/// Runs the demo until it is interrupted, or until the campaign is finished. With `json`, standard output gets one
+/// document at the end, and what is said meanwhile goes to standard error.
+pub async fn run(args: DemoArgs, json: bool) -> anyhow::Result<()> {
     let stop = lifecycle::stop_on_signals()?;
     let folder = tempfile::tempdir().context("no temporary folder")?;
     let relay = ScriptedRelay::start(script::script(args.recipients), ([127, 0, 0, 1], 0).into()).await?;
-    output::line(format!(
-        "relay:     {} (built in; refuses, defers and bounces some)",
-        relay.url()
-    ))?;
+    let address = relay.url();
+    say(
+        json,
+        format!("relay:     {address} (built in; refuses, defers and bounces some)"),
+    )?;
     // The page's address is part of every message, so its port is taken before the first is made.
     let port = free_port(args.port)?;
-    let context = context(folder.path(), &relay, port);
+    let context = context(folder.path(), &relay, port, json);
     let store = context.store().await?;
     let id = set_up(args, folder.path(), &store, &context).await?;
     let announce = |addr: std::net::SocketAddr| {
-        output::line(format!("dashboard: http://{addr}/"))?;
-        output::line("sending; press Ctrl-C to end")
+        say(json, format!("dashboard: http://{addr}/"))?;
+        say(json, "sending; press Ctrl-C to end")
     };
     let watch = watch(args, id, store.clone(), &context, stop.clone());
     let (served, watched) = tokio::join!(serve::serve(&context, store, stop.clone(), announce), watch);
     relay.stop().await;
     served.and(watched)
+}
+
+/// What a person watches; standard output belongs to the one document, if that was asked for.
+fn say(json: bool, text: impl std::fmt::Display) -> anyhow::Result<()> {
+    if json {
+        eprintln!("{text}");
+        return Ok(());
+    }
+    output::line(text)
 }
 
 /// The wanted port, or one that is free if that is taken.
@@ -77,7 +88,7 @@ fn free_port(wanted: u16) -> anyhow::Result<u16> {
     Ok(listener.local_addr()?.port())
 }
 
-fn context(folder: &Path, relay: &ScriptedRelay, port: u16) -> Context {
+fn context(folder: &Path, relay: &ScriptedRelay, port: u16, json: bool) -> Context {
     let relay = RelaySettings::on_loopback("demo", relay.addr(), 10);
     let config = Config {
         public_url: Some(format!("http://127.0.0.1:{port}")),
@@ -106,7 +117,7 @@ fn context(folder: &Path, relay: &ScriptedRelay, port: u16) -> Context {
         config,
         source: None,
         database: format!("sqlite://{}", folder.join("demo.db").display()),
-        json: false,
+        json,
         clock: Clock::System,
     }
 }
@@ -121,7 +132,7 @@ async fn set_up(
     sample::write_sample(args.recipients, BufWriter::new(std::fs::File::create(&file)?))?;
     let rejects = folder.join("rejects.csv");
     let import = import::ImportArgs::of_file(file, LIST, rejects);
-    import::run(import, store, folder, &context.clock, false).await?;
+    import::import(import, store, context, !context.json).await?;
     let now = context.clock.now();
     let starter = Source {
         name: "starter".to_owned(),
@@ -166,36 +177,57 @@ async fn watch(
     context: &Context,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(Duration::from_secs(2)) => {}
+    let json = context.json;
+    let shown = loop {
+        let stopped = tokio::select! {
+            () = stop.cancelled() => true,
+            () = tokio::time::sleep(Duration::from_secs(2)) => false,
+        };
+        if stopped && !json {
+            return Ok(());
         }
         let shown = Shown::read(&store, id, context).await?;
-        if shown.planned > 0 {
-            output::line(shown.progress())?;
+        if stopped {
+            break shown;
         }
-        if matches!(
-            shown.state,
-            CampaignState::Finished | CampaignState::Held | CampaignState::Cancelled
-        ) {
+        if shown.planned > 0 {
+            say(json, shown.progress())?;
+        }
+        if is_over(&shown) {
             let why = shown
                 .reason
                 .as_deref()
                 .map(|why| format!(": {why}"))
                 .unwrap_or_default();
-            output::line(format!("campaign \"{}\" is {}{why}", shown.name, shown.state))?;
-            if args.exit_when_finished {
-                stop.cancel();
-                anyhow::ensure!(
-                    shown.state == CampaignState::Finished,
-                    "the demo's campaign did not finish"
-                );
-            } else {
-                output::line("the dashboard stays up; press Ctrl-C to end")?;
-                stop.cancelled().await;
-            }
-            return Ok(());
+            say(
+                json,
+                format!("campaign \"{}\" is {}{why}", shown.name, shown.state),
+            )?;
+            break shown;
         }
+    };
+    if json {
+        output::json(&shown)?;
     }
+    if !is_over(&shown) {
+        return Ok(());
+    }
+    if !args.exit_when_finished {
+        say(json, "the dashboard stays up; press Ctrl-C to end")?;
+        stop.cancelled().await;
+        return Ok(());
+    }
+    stop.cancel();
+    anyhow::ensure!(
+        shown.state == CampaignState::Finished,
+        "the demo's campaign did not finish"
+    );
+    Ok(())
+}
+
+fn is_over(shown: &Shown) -> bool {
+    matches!(
+        shown.state,
+        CampaignState::Finished | CampaignState::Held | CampaignState::Cancelled
+    )
 }

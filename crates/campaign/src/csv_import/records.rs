@@ -22,6 +22,8 @@ pub(super) enum RowError {
     TooWide,
     #[error("is not valid {0}")]
     BadText(&'static str),
+    #[error("is not valid {0} (what is not is shown as U+FFFD)")]
+    Garbled(&'static str),
     #[error("has a NUL character in it")]
     Nul,
 }
@@ -149,7 +151,7 @@ impl Records {
             return Err(RowError::Nul);
         }
         if matches!(self.state, State::Transcoded(_)) && text.contains('\u{FFFD}') {
-            return Err(bad);
+            return Err(RowError::Garbled(self.state.name()));
         }
         let fields = Fields { text, ends };
         // A character of several octets cannot be cut in two by a delimiter, except in text that is not valid.
@@ -161,7 +163,7 @@ impl Records {
     }
 
     /// The row just read as it stands in the file, without its last line break.
-    pub(super) fn original(&self) -> String {
+    pub(super) fn original(&self) -> Vec<u8> {
         let mut octets = &self.lines.window()[..self.original];
         if let Some(rest) = octets.strip_suffix(b"\n") {
             octets = rest;
@@ -170,8 +172,12 @@ impl Records {
             octets = rest;
         }
         match self.state {
-            State::Windows1252 => WINDOWS_1252.decode_without_bom_handling(octets).0.into_owned(),
-            _ => String::from_utf8_lossy(octets).into_owned(),
+            State::Windows1252 => WINDOWS_1252
+                .decode_without_bom_handling(octets)
+                .0
+                .into_owned()
+                .into_bytes(),
+            _ => octets.to_vec(),
         }
     }
 

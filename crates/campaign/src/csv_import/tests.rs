@@ -31,7 +31,12 @@ fn shown(octets: &[u8], rules: &[&str]) -> Vec<String> {
                 row.name.unwrap_or_default(),
                 row.attributes
             ),
-            Item::Reject(reject) => format!("{}: {} [{}]", reject.line, reject.reason, reject.row),
+            Item::Reject(reject) => format!(
+                "{}: {} [{}]",
+                reject.line,
+                reject.reason,
+                String::from_utf8_lossy(&reject.row)
+            ),
         })
         .collect()
 }
@@ -271,7 +276,7 @@ fn a_row_that_is_too_long_is_cut_and_rejected() {
             "{}",
             reject.reason
         );
-        assert_eq!(reject.row, text[11 + line_break.len() - 1..][..65536]);
+        assert_eq!(reject.row, text.as_bytes()[11 + line_break.len() - 1..][..65536]);
     }
 }
 
@@ -284,8 +289,8 @@ fn line_numbers_count_the_lines_of_the_file() {
             panic!("{rows:?}")
         };
         assert_eq!(
-            (row.line, reject.line, reject.row.as_str()),
-            (3, 5, "bob,Bob"),
+            (row.line, reject.line, reject.row.as_slice()),
+            (3, 5, b"bob,Bob".as_slice()),
             "{line_break:?}"
         );
     }
@@ -437,4 +442,15 @@ fn a_file_without_anything_in_it_is_refused() {
         );
     }
     assert_eq!(shown(b"email,name\n", &[]), [""; 0]);
+}
+
+#[test]
+fn a_rejected_row_keeps_its_octets_even_where_they_are_no_text() {
+    let octets = "email,name\nann@example.org,Änn\nbob@example.org,K\u{f6}ln\nx,".as_bytes();
+    let octets = [octets, b"\xff\xfe\n"].concat();
+    let rows = read_with(&octets, &[]);
+    let Some(Item::Reject(reject)) = rows.last() else {
+        panic!("{rows:?}")
+    };
+    assert_eq!(reject.row, b"x,\xff\xfe");
 }
