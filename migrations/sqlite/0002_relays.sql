@@ -45,13 +45,6 @@ CREATE TABLE limit_usage (
     PRIMARY KEY (limit_key, minute, node)
 ) WITHOUT ROWID;
 
--- Who runs the mailboxes of a domain, as its MX records said.
-CREATE TABLE mailbox_providers (
-    domain TEXT PRIMARY KEY,
-    provider TEXT NOT NULL,
-    looked_up_at BIGINT NOT NULL
-) WITHOUT ROWID;
-
 -- A child goes to the recipients whose deliveries of its parent are in one of the states (comma separated).
 ALTER TABLE campaigns ADD COLUMN parent_id BIGINT;
 ALTER TABLE campaigns ADD COLUMN parent_states TEXT;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod again;
 mod bad_input;
 mod campaigns;
 mod commands;
@@ -15,8 +16,8 @@ mod machine_output;
 mod messages;
 mod migrations;
 mod protocol;
-mod relay_diagnosis;
 mod refusals;
+mod relay_diagnosis;
 mod relay_faults;
 mod relays;
 mod restore;

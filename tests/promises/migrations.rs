@@ -40,3 +40,32 @@ on_both_engines!(a_database_of_a_newer_version_is_refused, |app| {
     app.run(["campaign", "list"]).failed_with(1).says(&["newer"]);
     assert_eq!(app.database.number("SELECT count(*) FROM recipients"), 3);
 });
+
+on_both_engines!(a_database_of_the_first_version_is_brought_up_to_date, |app| {
+    app.import("readers", 3);
+    let campaign = app.campaign("readers");
+    let before = app.send(campaign);
+    for statement in [
+        "DROP TABLE attempts",
+        "DROP TABLE transcripts",
+        "DROP TABLE limit_usage",
+        "DROP INDEX deliveries_aside",
+        "ALTER TABLE deliveries DROP COLUMN session",
+        "ALTER TABLE deliveries DROP COLUMN duration_us",
+        "ALTER TABLE campaigns DROP COLUMN parent_id",
+        "ALTER TABLE campaigns DROP COLUMN parent_states",
+        "ALTER TABLE campaigns DROP COLUMN pool",
+        "ALTER TABLE campaigns DROP COLUMN max_sessions",
+        "ALTER TABLE send_status DROP COLUMN eta_seconds",
+        "DELETE FROM _sqlx_migrations WHERE version > 1",
+    ] {
+        app.database.execute(statement);
+    }
+    assert_eq!(app.show(campaign).0["deliveries"], before.0["deliveries"]);
+    let id = campaign.to_string();
+    let attempts = app.run(["campaign", "attempts", &id, "--format", "jsonl"]);
+    for attempt in attempts.succeeded().json_lines() {
+        assert_eq!(attempt["outcome"], "accepted", "{attempt}");
+        assert!(attempt["session"].is_null(), "{attempt}");
+    }
+});

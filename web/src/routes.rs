@@ -180,6 +180,9 @@ mod tests {
             rate: None,
             unknown_policy: UnknownPolicy::Hold,
             greatest_lateness: Duration::from_secs(60),
+            pool: None,
+            max_sessions: None,
+            parent: None,
         };
         let campaign = store.create_campaign(&new, now).await.unwrap();
         assert_eq!(store.start_campaign(campaign, "{}", now).await.unwrap(), 1);

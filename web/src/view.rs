@@ -107,7 +107,7 @@ const PARTS: [Part; 8] = [
     (
         "deferred",
         "deferred",
-        "refused for now: will be tried again",
+        "refused for now, or waiting for a limit: goes out when it is due",
         &[DeliveryState::Deferred],
     ),
     (

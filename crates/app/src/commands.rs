@@ -1,5 +1,7 @@
 //! One file for each command.
 
+pub mod again;
+pub mod attempts;
 pub mod campaign;
 pub mod check;
 pub mod import;
@@ -10,3 +12,4 @@ pub mod serve;
 pub mod shown;
 pub mod stats;
 pub mod template;
+pub mod transcripts;

@@ -88,9 +88,9 @@ impl CampaignRun {
             retry,
             limit: Limit {
                 rates: rate.into_iter().collect(),
-                max_sessions: None,
+                max_sessions: campaign.max_sessions.and_then(|n| usize::try_from(n).ok()),
             },
-            pool: None,
+            pool: campaign.pool.clone(),
             sender_domain: messages.sender_domain().to_owned(),
             messages,
             stopped: AtomicBool::new(false),

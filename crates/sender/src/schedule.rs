@@ -136,7 +136,6 @@ pub(crate) struct Schedule<T> {
     shapes: HashMap<(RelayId, Arc<str>), Shape>,
     /// Domains without a limit of their own that have been shaped all the same: they get lanes of their own.
     split: HashMap<String, Arc<str>>,
-    providers: HashMap<String, &'static str>,
     other: Arc<str>,
     /// Relays that have work for one more session; for the caller to wake.
     wake: Vec<RelayId>,
@@ -172,7 +171,6 @@ impl<T: Waiting> Schedule<T> {
             index: HashMap::new(),
             shapes: HashMap::new(),
             split: HashMap::new(),
-            providers: HashMap::new(),
             other: provider::OTHER.into(),
             wake: Vec::new(),
             gone: Vec::new(),
@@ -284,11 +282,7 @@ impl<T: Waiting> Schedule<T> {
         if limits.providers.contains_key(domain) {
             return domain.into();
         }
-        let name = self
-            .providers
-            .get(domain)
-            .copied()
-            .unwrap_or_else(|| provider::by_domain(domain));
+        let name = provider::by_domain(domain);
         if name != provider::OTHER {
             return name.into();
         }
@@ -299,11 +293,6 @@ impl<T: Waiting> Schedule<T> {
             Some(_) => domain.into(),
             None => Arc::clone(&self.other),
         }
-    }
-
-    /// Whose mailbox servers a domain has been found to use.
-    pub(crate) fn know_provider(&mut self, domain: String, name: &'static str) {
-        self.providers.insert(domain, name);
     }
 
     /// A message is done with.

@@ -59,6 +59,9 @@ async fn measure(store: &Store, size: usize) -> Result<(), Box<dyn std::error::E
         rate: None,
         unknown_policy: UnknownPolicy::Hold,
         greatest_lateness: Duration::ZERO,
+        pool: None,
+        max_sessions: None,
+        parent: None,
     };
     let id = store.create_campaign(&new, clock.now()).await?;
     let planning = Instant::now();

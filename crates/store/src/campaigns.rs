@@ -30,7 +30,16 @@ pub struct NewCampaign {
     pub unknown_policy: UnknownPolicy,
     /// How late it may start.
     pub greatest_lateness: Duration,
+    /// Through which pool of relays, if not through that of its sender's domain.
+    pub pool: Option<String>,
+    /// Sessions at once at most.
+    pub max_sessions: Option<i64>,
+    /// If it goes only to those of another campaign's recipients whose deliveries are in one of these states.
+    pub parent: Option<Parent>,
 }
+
+/// A campaign before this one, and the states of its deliveries that this one is about.
+pub type Parent = (CampaignId, Vec<DeliveryState>);
 
 /// A campaign as it is kept.
 #[derive(Clone, Debug)]
@@ -59,6 +68,12 @@ pub struct Campaign {
     pub schedule: Option<Schedule>,
     /// How late it may start.
     pub greatest_lateness: Duration,
+    /// Through which pool of relays, if not through that of its sender's domain.
+    pub pool: Option<String>,
+    /// Sessions at once at most.
+    pub max_sessions: Option<i64>,
+    /// If it goes only to those of another campaign's recipients whose deliveries are in one of these states.
+    pub parent: Option<Parent>,
     /// The frozen newsletter, once it has started: JSON.
     pub content: Option<String>,
     /// How many deliveries were planned.
@@ -67,6 +82,15 @@ pub struct Campaign {
     pub started_at: Option<Timestamp>,
     /// When the last delivery had its outcome.
     pub finished_at: Option<Timestamp>,
+}
+
+/// By name: a connection to SQLite that was opened before a migration would be taken by surprise by a `*`.
+macro_rules! all_columns {
+    () => {
+        "SELECT id, name, state, state_reason, template_name, subject, sender, reply_to, rate, unknown_policy, \
+         scheduled_at, scheduled_local, scheduled_zone, greatest_lateness_seconds, pool, max_sessions, parent_id, \
+         parent_states, content, planned, started_at, finished_at FROM campaigns"
+    };
 }
 
 #[derive(sqlx::FromRow)]
@@ -85,6 +109,10 @@ struct CampaignRow {
     scheduled_local: Option<String>,
     scheduled_zone: Option<String>,
     greatest_lateness_seconds: i64,
+    pool: Option<String>,
+    max_sessions: Option<i64>,
+    parent_id: Option<i64>,
+    parent_states: Option<String>,
     content: Option<String>,
     planned: i64,
     started_at: Option<i64>,
@@ -96,6 +124,14 @@ impl TryFrom<CampaignRow> for Campaign {
 
     fn try_from(row: CampaignRow) -> Result<Self, StoreError> {
         let bad = |problem: &str| bad_row("campaigns", row.id, problem);
+        let parent = match row.parent_id {
+            Some(id) => {
+                let states = row.parent_states.as_deref().unwrap_or_default();
+                let states = parse_states(states).ok_or_else(|| bad("unknown states of its parent"))?;
+                Some((CampaignId(id), states))
+            }
+            None => None,
+        };
         Ok(Campaign {
             id: CampaignId(row.id),
             state: CampaignState::parse(&row.state).ok_or_else(|| bad("unknown state"))?,
@@ -106,6 +142,9 @@ impl TryFrom<CampaignRow> for Campaign {
                 zone: row.scheduled_zone.unwrap_or_default(),
             }),
             greatest_lateness: Duration::from_secs(u64::try_from(row.greatest_lateness_seconds).unwrap_or(0)),
+            pool: row.pool,
+            max_sessions: row.max_sessions,
+            parent,
             name: row.name,
             state_reason: row.state_reason,
             template: row.template_name,
@@ -124,26 +163,15 @@ impl TryFrom<CampaignRow> for Campaign {
 impl Store {
     /// Makes a campaign, as a draft.
     pub async fn create_campaign(&self, new: &NewCampaign, now: Timestamp) -> Result<CampaignId, StoreError> {
-        const INSERT: &str = "INSERT INTO campaigns (name, template_name, subject, sender, reply_to, rate, \
-            unknown_policy, greatest_lateness_seconds, created_at) \
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id";
-        const LIST: &str = "INSERT INTO campaign_lists (campaign_id, list_id) VALUES ($1, $2)";
-        let lateness = i64::try_from(new.greatest_lateness.as_secs()).unwrap_or(i64::MAX);
         let mut tx = self.begin_write().await?;
-        let id: i64 = on_tx!(&mut tx, conn => sqlx::query_scalar(INSERT)
-            .bind(&new.name).bind(&new.template).bind(&new.subject).bind(&new.sender).bind(&new.reply_to)
-            .bind(&new.rate).bind(new.unknown_policy.as_str()).bind(lateness).bind(now.0)
-            .fetch_one(conn).await)?;
-        for list in &new.lists {
-            on_tx!(&mut tx, conn => sqlx::query(LIST).bind(id).bind(list.0).execute(conn).await.map(drop))?;
-        }
+        let id = create_in(&mut tx, new, now).await?;
         tx.commit().await?;
-        Ok(CampaignId(id))
+        Ok(id)
     }
 
     /// The campaign, which must exist.
     pub async fn get_campaign(&self, id: CampaignId) -> Result<Campaign, StoreError> {
-        const GET: &str = "SELECT * FROM campaigns WHERE id = $1";
+        const GET: &str = concat!(all_columns!(), " WHERE id = $1");
         let row: Option<CampaignRow> =
             on_pool!(self, pool => sqlx::query_as(GET).bind(id.0).fetch_optional(pool).await)?;
         row.ok_or_else(|| StoreError::NotFound {
@@ -155,7 +183,7 @@ impl Store {
 
     /// All campaigns in one of `states` (all, if none is given), the newest first.
     pub async fn list_campaigns(&self, states: &[CampaignState]) -> Result<Vec<Campaign>, StoreError> {
-        const LIST: &str = "SELECT * FROM campaigns ORDER BY id DESC";
+        const LIST: &str = concat!(all_columns!(), " ORDER BY id DESC");
         let rows: Vec<CampaignRow> = on_pool!(self, pool => sqlx::query_as(LIST).fetch_all(pool).await)?;
         let campaigns = rows
             .into_iter()
@@ -176,8 +204,10 @@ impl Store {
 
     /// Scheduled campaigns whose time has come.
     pub async fn due_campaigns(&self, now: Timestamp) -> Result<Vec<Campaign>, StoreError> {
-        const DUE: &str = "SELECT * FROM campaigns WHERE state = 'scheduled' AND scheduled_at <= $1 \
-            ORDER BY scheduled_at, id";
+        const DUE: &str = concat!(
+            all_columns!(),
+            " WHERE state = 'scheduled' AND scheduled_at <= $1 ORDER BY scheduled_at, id"
+        );
         let rows: Vec<CampaignRow> =
             on_pool!(self, pool => sqlx::query_as(DUE).bind(now.0).fetch_all(pool).await)?;
         rows.into_iter().map(Campaign::try_from).collect()
@@ -261,4 +291,36 @@ async fn has_started(tx: &mut Tx, id: CampaignId) -> Result<bool, StoreError> {
     const STARTED: &str = "SELECT COUNT(*) FROM campaigns WHERE id = $1 AND started_at IS NOT NULL";
     let n: i64 = on_tx!(tx, conn => sqlx::query_scalar(STARTED).bind(id.0).fetch_one(conn).await)?;
     Ok(n == 1)
+}
+
+/// Makes a campaign inside a transaction.
+pub(crate) async fn create_in(
+    tx: &mut Tx,
+    new: &NewCampaign,
+    now: Timestamp,
+) -> Result<CampaignId, StoreError> {
+    const INSERT: &str = "INSERT INTO campaigns (name, template_name, subject, sender, reply_to, rate, \
+        unknown_policy, greatest_lateness_seconds, pool, max_sessions, parent_id, parent_states, created_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING id";
+    const LIST: &str = "INSERT INTO campaign_lists (campaign_id, list_id) VALUES ($1, $2)";
+    let lateness = i64::try_from(new.greatest_lateness.as_secs()).unwrap_or(i64::MAX);
+    let parent = new.parent.as_ref();
+    let id: i64 = on_tx!(tx, conn => sqlx::query_scalar(INSERT)
+        .bind(&new.name).bind(&new.template).bind(&new.subject).bind(&new.sender).bind(&new.reply_to)
+        .bind(&new.rate).bind(new.unknown_policy.as_str()).bind(lateness).bind(&new.pool).bind(new.max_sessions)
+        .bind(parent.map(|(id, _)| id.0)).bind(parent.map(|(_, states)| join_states(states))).bind(now.0)
+        .fetch_one(conn).await)?;
+    for list in &new.lists {
+        on_tx!(tx, conn => sqlx::query(LIST).bind(id).bind(list.0).execute(conn).await.map(drop))?;
+    }
+    Ok(CampaignId(id))
+}
+
+fn join_states(states: &[DeliveryState]) -> String {
+    let words: Vec<_> = states.iter().map(|state| state.as_str()).collect();
+    words.join(",")
+}
+
+fn parse_states(text: &str) -> Option<Vec<DeliveryState>> {
+    text.split(',').map(DeliveryState::parse).collect()
 }

@@ -5,6 +5,7 @@ use crate::counters::Deltas;
 use crate::engine::{Store, Tx, on_pool, on_tx};
 use crate::error::{StoreError, bad_row};
 use crate::leases::{Lease, LeaseKind};
+use crate::outcome::LIMIT;
 use std::collections::HashMap;
 use tidings_campaign::address::EmailAddress;
 use tidings_campaign::eligibility::Standing;
@@ -69,12 +70,33 @@ fn as_rfc_3339<S: serde::Serializer>(moment: &Option<i64>, serializer: S) -> Res
     serde::Serialize::serialize(&moment.map(|moment| Timestamp(moment).to_string()), serializer)
 }
 
-/// Who is planned. It only narrows: `may_mail` decides, when the delivery is handed over.
-const PLAN: &str = "INSERT INTO deliveries (campaign_id, seq, recipient_id) \
-    SELECT $1, ROW_NUMBER() OVER (ORDER BY r.id), r.id FROM recipients r \
-    WHERE r.id IN (SELECT s.recipient_id FROM subscriptions s JOIN campaign_lists cl ON cl.list_id = s.list_id \
-        WHERE cl.campaign_id = $1 AND s.state = 'confirmed') \
-    AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.address_key = r.address_key)";
+impl ListedDelivery {
+    /// The limit that a deferred delivery waits for; nothing if it was refused for now.
+    pub fn waits_for(&self) -> Option<&str> {
+        let aside = self.state == DeliveryState::Deferred.as_str() && self.cause.as_deref() == Some(LIMIT);
+        aside.then_some(self.reason.as_deref()).flatten()
+    }
+}
+
+/// Who is planned. It only narrows: `may_mail` decides, when the delivery is handed over. A child takes only those whose
+/// deliveries of its parent are in the states that it is about.
+macro_rules! eligible {
+    () => {
+        "FROM recipients r \
+         WHERE r.id IN (SELECT s.recipient_id FROM subscriptions s JOIN campaign_lists cl ON cl.list_id = s.list_id \
+             WHERE cl.campaign_id = $1 AND s.state = 'confirmed') \
+         AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.address_key = r.address_key) \
+         AND (NOT EXISTS (SELECT 1 FROM campaigns c WHERE c.id = $1 AND c.parent_id IS NOT NULL) \
+             OR r.id IN (SELECT p.recipient_id FROM campaigns c JOIN deliveries p ON p.campaign_id = c.parent_id \
+                 WHERE c.id = $1 AND ',' || c.parent_states || ',' LIKE '%,' || p.state || ',%'))"
+    };
+}
+
+const PLAN: &str = concat!(
+    "INSERT INTO deliveries (campaign_id, seq, recipient_id) \
+     SELECT $1, ROW_NUMBER() OVER (ORDER BY r.id), r.id ",
+    eligible!()
+);
 
 impl Store {
     /// Plans a campaign and sets it sending, in one transaction: a row for every recipient that may be mailed.
@@ -177,11 +199,7 @@ impl Store {
 
     /// How many recipients a campaign would be planned for now.
     pub async fn count_eligible(&self, campaign: CampaignId) -> Result<i64, StoreError> {
-        const COUNT: &str = "SELECT COUNT(*) FROM recipients r \
-            WHERE r.id IN (SELECT s.recipient_id FROM subscriptions s \
-                JOIN campaign_lists cl ON cl.list_id = s.list_id \
-                WHERE cl.campaign_id = $1 AND s.state = 'confirmed') \
-            AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.address_key = r.address_key)";
+        const COUNT: &str = concat!("SELECT COUNT(*) ", eligible!());
         Ok(on_pool!(self, pool => sqlx::query_scalar(COUNT).bind(campaign.0).fetch_one(pool).await)?)
     }
 
@@ -199,6 +217,10 @@ impl Store {
                 JOIN campaign_lists cl ON cl.list_id = s.list_id \
                 WHERE cl.campaign_id = $1 AND s.recipient_id = r.id AND s.state = 'confirmed') \
             AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.address_key = r.address_key) \
+            AND (NOT EXISTS (SELECT 1 FROM campaigns c WHERE c.id = $1 AND c.parent_id IS NOT NULL) \
+                OR EXISTS (SELECT 1 FROM campaigns c JOIN deliveries p ON p.campaign_id = c.parent_id \
+                    WHERE c.id = $1 AND p.recipient_id = r.id \
+                    AND ',' || c.parent_states || ',' LIKE '%,' || p.state || ',%')) \
             ORDER BY r.id LIMIT $3";
         let rows: Vec<LeasedRow> = on_pool!(self, pool => sqlx::query_as(PAGE)
             .bind(campaign.0).bind(after.0).bind(limit).fetch_all(pool).await)?;

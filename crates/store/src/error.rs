@@ -1,6 +1,8 @@
 //! What can go wrong with the database, in words for the person who has to act.
 
 use std::path::PathBuf;
+use tidings_campaign::ids::CampaignId;
+use tidings_campaign::lifecycle::{CampaignState, DeliveryState};
 
 /// A failure of the store.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +66,21 @@ pub enum StoreError {
     /// The state of a campaign does not allow it.
     #[error(transparent)]
     NotAllowed(#[from] tidings_campaign::lifecycle::NotAllowed),
+    /// A campaign to those not reached, while it is not known yet who is reached.
+    #[error(
+        "campaign {parent} is {state}: those it did not reach are known when it is finished or cancelled"
+    )]
+    ParentNotDone {
+        /// The campaign.
+        parent: CampaignId,
+        /// Where it is.
+        state: CampaignState,
+    },
+    /// A state in which no delivery stays.
+    #[error(
+        "a delivery that is {0} has no outcome yet: choose among accepted, rejected, expired, withheld, unknown"
+    )]
+    NoOutcome(DeliveryState),
     /// The operating system has no randomness to give.
     #[error("no random numbers from the operating system: {0}")]
     Random(getrandom::Error),

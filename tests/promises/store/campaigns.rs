@@ -39,6 +39,8 @@ store_on_both_engines!(a_campaign_is_kept_as_it_was_made, |store| {
         rate: Some("50/s".to_owned()),
         unknown_policy: UnknownPolicy::Skip,
         greatest_lateness: Duration::from_secs(120),
+        pool: Some("marketing".to_owned()),
+        max_sessions: Some(3),
         ..spring_news(lists.clone())
     };
     let id = store.create_campaign(&new, START).await.unwrap();
@@ -52,6 +54,8 @@ store_on_both_engines!(a_campaign_is_kept_as_it_was_made, |store| {
     assert_eq!(kept.rate, new.rate);
     assert_eq!(kept.unknown_policy, new.unknown_policy);
     assert_eq!(kept.greatest_lateness, new.greatest_lateness);
+    assert_eq!((kept.pool, kept.max_sessions), (new.pool, new.max_sessions));
+    assert_eq!(kept.parent, None);
     assert_eq!(kept.state, CampaignState::Draft);
     assert_eq!(
         (kept.state_reason, kept.schedule, kept.content),

@@ -29,9 +29,11 @@ store_on_both_engines!(a_delivery_that_waits_for_a_limit_was_not_tried, |store| 
     assert_eq!(store.ledger(campaign).await, expected);
     let row = listed(store, campaign, 1).await;
     assert_eq!((row.attempts, row.due_at), (0, Some(at(60).0)));
-    assert_eq!((row.class, row.code, row.session), (None, None, None));
+    assert_eq!((row.class.as_deref(), row.code, row.session), (None, None, None));
     assert_eq!(row.cause.as_deref(), Some("limit"));
     assert_eq!(row.reason.as_deref(), Some("provider gmail"));
+    assert_eq!(row.waits_for(), Some("provider gmail"));
+    assert_eq!(listed(store, campaign, 3).await.waits_for(), None);
     assert!(store.breakdown(Some(campaign)).await.unwrap().is_empty());
     sender.send(&[held(&lease, 3)], &accepted()).await;
     sender.done_with(&lease).await;

@@ -3,6 +3,7 @@
 
 mod attempts;
 mod campaigns;
+mod children;
 mod deliveries;
 mod imports;
 mod leases;
@@ -105,6 +106,9 @@ fn spring_news(lists: Vec<ListId>) -> NewCampaign {
         rate: None,
         unknown_policy: UnknownPolicy::Hold,
         greatest_lateness: Duration::from_secs(3600),
+        pool: None,
+        max_sessions: None,
+        parent: None,
     }
 }
 

@@ -1,7 +1,9 @@
 //! `tidings campaign`: from the draft to the ledger.
 
-mod deliveries;
+pub mod deliveries;
 
+use crate::commands::again::{self, AgainArgs};
+use crate::commands::attempts::{self, AttemptsArgs};
 use crate::commands::send;
 use crate::commands::shown::Shown;
 use crate::context::Context;
@@ -39,6 +41,10 @@ pub enum CampaignCommand {
     Send(IdArg),
     /// The ledger, row by row.
     Deliveries(deliveries::DeliveriesArgs),
+    /// Every attempt to hand its deliveries to a relay, the oldest of each delivery first.
+    Attempts(AttemptsArgs),
+    /// Make a draft like it, to those whom it did not reach, and print the new id.
+    Again(AgainArgs),
     /// Decide about deliveries whose answer was lost.
     Settle(SettleArgs),
 }
@@ -74,6 +80,12 @@ pub struct CreateArgs {
     /// The greatest rate: 50/s, 1000/min, 20000/h, 100000/day.
     #[arg(long)]
     rate: Option<Rate>,
+    /// The pool of relays that it goes through; that of its sender's domain if not given.
+    #[arg(long)]
+    pool: Option<String>,
+    /// Sessions with relays at once at most.
+    #[arg(long, value_parser = clap::value_parser!(i64).range(1..))]
+    max_sessions: Option<i64>,
     /// What happens to a delivery whose answer was lost.
     #[arg(long, value_enum, default_value_t = UnknownArg::Hold)]
     unknown: UnknownArg,
@@ -128,7 +140,8 @@ pub struct SettleArgs {
     resend_unknown: bool,
 }
 
-fn state(word: &str) -> Result<DeliveryState, String> {
+/// A delivery's state as it is typed.
+pub fn state(word: &str) -> Result<DeliveryState, String> {
     let words = DeliveryState::ALL.map(DeliveryState::as_str).join(", ");
     DeliveryState::parse(word).ok_or_else(|| format!("a delivery is one of {words}"))
 }
@@ -153,6 +166,8 @@ pub async fn run(command: CampaignCommand, context: &Context) -> anyhow::Result<
         }
         CampaignCommand::Send(arg) => send::run(arg.id, context, store).await,
         CampaignCommand::Deliveries(args) => deliveries::run(args, context, &store).await,
+        CampaignCommand::Attempts(args) => attempts::run(args, &store).await,
+        CampaignCommand::Again(args) => again::run(args, context, &store).await,
         CampaignCommand::Settle(args) => settle(args, context, &store).await,
     }
 }
@@ -209,8 +224,16 @@ async fn create(args: CreateArgs, context: &Context, store: &Store) -> anyhow::R
         rate: args.rate.map(|rate| rate.to_string()),
         unknown_policy: args.unknown.into(),
         greatest_lateness: args.lateness.into(),
+        pool: args.pool,
+        max_sessions: args.max_sessions,
+        parent: None,
     };
     let id = store.create_campaign(&new, context.clock.now()).await?;
+    made(id, context)
+}
+
+/// Tells the id of a campaign that was made.
+pub fn made(id: CampaignId, context: &Context) -> anyhow::Result<()> {
     if context.json {
         output::json(&serde_json::json!({ "id": id }))
     } else {

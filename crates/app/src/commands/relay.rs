@@ -1,8 +1,9 @@
-//! `tidings relay test`: connects to a relay, tries what it announces, and says what it finds.
+//! `tidings relay`: `test` connects to a relay, tries what it announces, and says what it finds.
 
 mod finding;
 
 use self::finding::Finding;
+use crate::commands::transcripts;
 use crate::context::Context;
 use crate::output;
 use anyhow::{Context as _, bail};
@@ -20,14 +21,26 @@ pub enum RelayCommand {
         /// The relay's name; all of them if not given.
         name: Option<String>,
     },
+    /// What was said in the last sessions with a relay that failed, the newest first; secrets are masked.
+    Transcripts {
+        /// The relay's name.
+        name: String,
+    },
 }
 
 /// A person does not wait for the minutes that a campaign can.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Tests the relays; fails if one does not work.
+/// Does what was asked.
 pub async fn run(command: RelayCommand, context: &Context) -> anyhow::Result<()> {
-    let RelayCommand::Test { name } = command;
+    match command {
+        RelayCommand::Test { name } => test_all(name, context).await,
+        RelayCommand::Transcripts { name } => transcripts::run(&name, context).await,
+    }
+}
+
+/// Tests the relays; fails if one does not work.
+async fn test_all(name: Option<String>, context: &Context) -> anyhow::Result<()> {
     let relays: Vec<_> = context
         .config
         .routing

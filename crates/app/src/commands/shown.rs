@@ -37,6 +37,20 @@ pub struct Shown {
     /// The same as the person wrote it, with the zone that was meant.
     scheduled_local: Option<String>,
     scheduled_zone: Option<String>,
+    /// How many of the deferred deliveries were not refused, but wait for a limit.
+    waiting_for_limits: Vec<Waiting>,
+    pool: Option<String>,
+    max_sessions: Option<i64>,
+    /// The campaign whose deliveries in `parent_states` it is about.
+    parent: Option<CampaignId>,
+    parent_states: Vec<DeliveryState>,
+}
+
+/// Deliveries that wait for a limit.
+#[derive(Debug, Serialize)]
+struct Waiting {
+    limit: String,
+    n: i64,
 }
 
 /// The counts once more, beside the others (`planned` there is how many there are in all).
@@ -95,6 +109,11 @@ impl Shown {
         if let serde_json::Value::Object(others) = serde_json::to_value(outcomes)? {
             deliveries.extend(others);
         }
+        let waiting = match outcomes.deferred {
+            0 => Vec::new(),
+            _ => store.count_aside(campaign.id).await?,
+        };
+        let (parent, parent_states) = campaign.parent.clone().unzip();
         let rate = if sending { status.rate_per_second } else { 0.0 };
         // Without a local time it was "now".
         let local = campaign
@@ -115,6 +134,14 @@ impl Shown {
             scheduled_at: campaign.schedule.as_ref().map(|schedule| schedule.at.to_string()),
             scheduled_local: local.map(|schedule| schedule.local.clone()),
             scheduled_zone: local.map(|schedule| schedule.zone.clone()),
+            waiting_for_limits: waiting
+                .into_iter()
+                .map(|(limit, n)| Waiting { limit, n })
+                .collect(),
+            pool: campaign.pool.clone(),
+            max_sessions: campaign.max_sessions,
+            parent,
+            parent_states: parent_states.unwrap_or_default(),
         })
     }
 
@@ -131,12 +158,24 @@ impl Shown {
             };
             output::line(format!("  its time: {local}"))?;
         }
+        if let Some(parent) = self.parent {
+            let states: Vec<_> = self.parent_states.iter().map(|state| state.as_str()).collect();
+            let states = states.join(" or ");
+            output::line(format!(
+                "  to those whose delivery of campaign {parent} was {states}"
+            ))?;
+        }
         for (state, n) in &self.deliveries {
             if n.as_i64() != Some(0) {
                 output::line(format!("  {state:<10} {n:>10}"))?;
             }
         }
         output::line(format!("  of {} deliveries", self.planned))?;
+        for Waiting { limit, n } in &self.waiting_for_limits {
+            output::line(format!(
+                "  {n} of the deferred were not refused: they wait for a limit ({limit})"
+            ))?;
+        }
         if self.state == CampaignState::Sending {
             let eta = self
                 .eta_seconds

@@ -154,6 +154,9 @@ async fn set_up(
         rate: None,
         unknown_policy: UnknownPolicy::Hold,
         greatest_lateness: Duration::from_secs(3600),
+        pool: None,
+        max_sessions: None,
+        parent: None,
     };
     let id = store.create_campaign(&new, now).await?;
     store

@@ -22,9 +22,12 @@ pub struct DeliveriesArgs {
     format: Format,
 }
 
+/// How rows are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
+pub enum Format {
+    /// A header and a line for each row.
     Csv,
+    /// One JSON object on each line.
     Jsonl,
 }
 
@@ -55,10 +58,13 @@ async fn write(args: DeliveriesArgs, context: &Context, store: &Store) -> anyhow
     };
     let mut after = Seq(0);
     loop {
-        let page = store.list_deliveries(args.id, args.state, after, PAGE).await?;
+        let mut page = store.list_deliveries(args.id, args.state, after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after = Seq(last.seq);
-        for delivery in &page {
+        for delivery in &mut page {
+            if let Some(limit) = delivery.waits_for() {
+                delivery.reason = Some(format!("not refused: waits for a limit ({limit})"));
+            }
             rows.add(delivery)?;
         }
     }

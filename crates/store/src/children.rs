@@ -1,0 +1,49 @@
+//! Child campaigns: once more, to those whom another campaign did not reach.
+
+use crate::campaigns::{NewCampaign, create_in};
+use crate::deliveries::lock_state;
+use crate::engine::Store;
+use crate::error::StoreError;
+use tidings_campaign::ids::CampaignId;
+use tidings_campaign::lifecycle::{CampaignState, DeliveryState};
+use tidings_campaign::time::Timestamp;
+
+impl Store {
+    /// Makes a draft like `parent`, to those of its recipients whose deliveries are in one of `states` when the draft
+    /// is started, and who may still be mailed then. Refused while the parent may still reach somebody.
+    pub async fn create_child(
+        &self,
+        parent: CampaignId,
+        states: &[DeliveryState],
+        name: &str,
+        now: Timestamp,
+    ) -> Result<CampaignId, StoreError> {
+        if let Some(open) = states.iter().find(|state| state.is_open()) {
+            return Err(StoreError::NoOutcome(*open));
+        }
+        let like = self.get_campaign(parent).await?;
+        let lists = self.lists_of(parent).await?;
+        let new = NewCampaign {
+            name: name.to_owned(),
+            lists: lists.into_iter().map(|(id, _)| id).collect(),
+            template: like.template,
+            subject: like.subject,
+            sender: like.sender,
+            reply_to: like.reply_to,
+            rate: like.rate,
+            unknown_policy: like.unknown_policy,
+            greatest_lateness: like.greatest_lateness,
+            pool: like.pool,
+            max_sessions: like.max_sessions,
+            parent: Some((parent, states.to_vec())),
+        };
+        let mut tx = self.begin_write().await?;
+        let state = lock_state(&mut tx, parent).await?;
+        if !matches!(state, CampaignState::Finished | CampaignState::Cancelled) {
+            return Err(StoreError::ParentNotDone { parent, state });
+        }
+        let id = create_in(&mut tx, &new, now).await?;
+        tx.commit().await?;
+        Ok(id)
+    }
+}
