@@ -1,6 +1,7 @@
 //! Mail servers that we did not write take a campaign: Postfix, Exim and OpenSMTPD, over TLS and with a login. What
 //! lies in their mailboxes afterwards is, octet for octet, what was rendered.
 
+use serde_json::json;
 use tidings_campaign::time::{Clock, Timestamp};
 use tidings_tests::MailServerKind::{Exim, OpenSmtpd, Postfix};
 use tidings_tests::{
@@ -48,6 +49,21 @@ fn recipients() -> Vec<(String, String)> {
 
 /// Nobody there has a mailbox of this name.
 const STRANGER: &str = "stranger@example.org";
+
+/// Code, enhanced code and words.
+type Refusal = (u16, Option<&'static str>, &'static str);
+
+const POSTFIX_REFUSES: Refusal = (
+    550,
+    Some("5.1.1"),
+    "<stranger@example.org>: Recipient address rejected: User unknown in virtual mailbox table",
+);
+const EXIM_REFUSES: Refusal = (550, None, "no mailbox of this name here");
+const OPENSMTPD_REFUSES: Refusal = (
+    524,
+    Some("5.2.4"),
+    "Mailing list expansion problem: <stranger@example.org>",
+);
 
 fn import(app: &App, recipients: &[(String, String)]) {
     let stories = stories();
@@ -182,9 +198,9 @@ fn mailboxes(recipients: &[(String, String)]) -> Vec<&str> {
     recipients.iter().map(|(address, _)| address.as_str()).collect()
 }
 
-/// Sends a campaign to everybody with a mailbox and to one without; `words`: how the server refuses the latter.
+/// Sends a campaign to everybody with a mailbox and to one without; `refusal`: what the server says of the latter.
 #[track_caller]
-fn assert_takes_a_campaign(app: &App, kind: MailServerKind, way: (Encryption, &str), words: &str) {
+fn assert_takes_a_campaign(app: &App, kind: MailServerKind, way: (Encryption, &str), refusal: Refusal) {
     let recipients = recipients();
     let server = MailServer::start(kind, &mailboxes(&recipients));
     configure(app, &server, way.0, way.1, PASSWORD);
@@ -203,6 +219,9 @@ fn assert_takes_a_campaign(app: &App, kind: MailServerKind, way: (Encryption, &s
     let rejected = app.deliveries(campaign, "rejected");
     assert_eq!(rejected.len(), 1, "{rejected:?}");
     assert_eq!(rejected[0]["address"], STRANGER, "{rejected:?}");
+    let (code, enhanced, words) = refusal;
+    assert_eq!(rejected[0]["code"], code, "{rejected:?}");
+    assert_eq!(rejected[0]["enhanced"], json!(enhanced), "{rejected:?}");
     assert_eq!(rejected[0]["reply"], words, "{rejected:?}");
 }
 
@@ -229,7 +248,6 @@ fn assert_a_wrong_password_harms_nobody(app: &App, kind: MailServerKind) {
     assert_eq!(server.mail_count(), 0);
 
     configure(app, &server, Encryption::StartTls, "plain", PASSWORD);
-    app.steer(campaign, "resume");
     let show: Show = app.send(campaign);
     assert_eq!(show.count("accepted"), recipients.len() as u64, "{show}");
     for row in app.deliveries(campaign, "accepted") {
@@ -264,11 +282,6 @@ on_both_engines!(
 on_both_engines!(opensmtpd_gets_every_octet_over_tls_with_a_login_login, |app| {
     assert_takes_a_campaign(app, OpenSmtpd, (Encryption::Implicit, "login"), OPENSMTPD_REFUSES);
 });
-
-const POSTFIX_REFUSES: &str =
-    "550 5.1.1 <stranger@example.org>: Recipient address rejected: User unknown in virtual mailbox table";
-const EXIM_REFUSES: &str = "550 no mailbox of this name here";
-const OPENSMTPD_REFUSES: &str = "524 5.2.4 Mailing list expansion problem: <stranger@example.org>";
 
 on_both_engines!(a_wrong_password_for_postfix_harms_nobody, |app| {
     assert_a_wrong_password_harms_nobody(app, Postfix);

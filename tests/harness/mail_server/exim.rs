@@ -9,7 +9,8 @@ pub(super) fn plan(site: &Site<'_>) -> Plan {
     let spool = site.folder("spool", Some(EXIM.1));
     site.folder("mail", Some(EXIM.1));
     site.folder("logs", Some(EXIM.1));
-    let mailbox = |address: &&str| format!("{address}: yes\n");
+    // Exim makes paths only of what it has looked up, never of what a client said.
+    let mailbox = |address: &&str| format!("{address}: {address}\n");
     let mailboxes: String = site.mailboxes.iter().map(mailbox).collect();
     site.write("mailboxes", &mailboxes);
     let configuration = site.write("exim.conf", &configuration(site));
@@ -73,7 +74,7 @@ mailboxes:
 begin transports
 maildir:
   driver = appendfile
-  directory = {folder}/mail/${{lookup{{$local_part@$domain}}lsearch{{{folder}/mailboxes}}{{$local_part@$domain}}fail}}
+  directory = {folder}/mail/${{lookup{{$local_part@$domain}}lsearch{{{folder}/mailboxes}}}}
   maildir_format
   create_directory
   user = {user}
