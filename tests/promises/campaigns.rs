@@ -23,7 +23,17 @@ on_both_engines!(a_campaign_goes_from_draft_to_finished, |app| {
     assert_eq!((draft.state(), draft.planned()), ("draft", 0), "{draft}");
 
     schedule(app, campaign, "2031-12-01 09:00", "Europe/Berlin").succeeded();
-    assert_eq!(app.show(campaign).state(), "scheduled");
+    let scheduled = app.show(campaign);
+    assert_eq!(scheduled.state(), "scheduled");
+    for (key, value) in [
+        ("scheduled_at", "2031-12-01T08:00:00Z"),
+        ("scheduled_local", "2031-12-01 09:00"),
+        ("scheduled_zone", "Europe/Berlin"),
+    ] {
+        assert_eq!(scheduled.0[key], value, "{scheduled}");
+    }
+    let shown = app.run(["campaign", "show", &campaign.to_string()]).succeeded();
+    assert!(shown.stdout.contains("2031-12-01 09:00 Europe/Berlin"), "{shown}");
     app.steer(campaign, "pause");
     assert_eq!(app.show(campaign).state(), "paused");
     app.steer(campaign, "resume");
@@ -180,6 +190,27 @@ on_both_engines!(a_campaign_whose_time_was_missed_by_too_much_is_held, |app| {
         "the reason does not say why: {show}"
     );
     assert_eq!(app.relay.accepted_count(), 0);
+    app.run(["campaign", "resume", &campaign.to_string()])
+        .failed_with(1)
+        .says(&["schedule it again"]);
+    assert_eq!(app.show(campaign).state(), "held");
+});
+
+on_both_engines!(a_missed_time_is_told_in_its_own_measure, |app| {
+    app.import("readers", 5);
+    let campaign = app.campaign_with("readers", &["--lateness", "2s"]);
+    schedule(app, campaign, "2031-12-01 09:00", "Europe/Berlin").succeeded();
+    app.steer(campaign, "pause");
+    let late = 1_000_000_i64 * 1_700_000_000;
+    app.database.execute(&format!(
+        "UPDATE campaigns SET scheduled_at = {late} WHERE id = {campaign}"
+    ));
+    app.run(["campaign", "resume", &campaign.to_string()])
+        .failed_with(1)
+        .says(&["2s late at most"]);
+    app.run(["campaign", "schedule", &campaign.to_string(), "--now"])
+        .succeeded();
+    assert_eq!(app.send(campaign).count("accepted"), 5);
 });
 
 on_both_engines!(a_campaign_without_recipients_finishes_at_once, |app| {
