@@ -37,6 +37,8 @@ struct Page {
     newlines: u8,
     /// Right after a list's bullet: white space is not wanted there.
     after_bullet: bool,
+    /// Inside `<pre>`: white space stays as it is.
+    preformatted: bool,
     /// A block of any kind was seen, so this is not a piece of a sentence.
     has_blocks: bool,
 }
@@ -48,6 +50,7 @@ impl Default for Page {
             gap: Gap::None,
             newlines: 2,
             after_bullet: false,
+            preformatted: false,
             has_blocks: false,
         }
     }
@@ -99,7 +102,13 @@ impl Page {
         for c in decoded.chars() {
             match c {
                 '\u{ad}' | '\u{34f}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' => {}
-                c if c.is_whitespace() => self.want(Gap::Space),
+                '\n' if self.preformatted => {
+                    self.flush();
+                    self.out.push('\n');
+                    self.newlines = self.newlines.saturating_add(1);
+                }
+                '\r' if self.preformatted => {}
+                c if c.is_whitespace() && !self.preformatted => self.want(Gap::Space),
                 c => self.visible(c.encode_utf8(&mut word)),
             }
         }
@@ -228,8 +237,9 @@ impl<'a> Walk<'a> {
             "ul" | "ol" => self.list(tag),
             "li" => self.item(tag),
             "td" | "th" => self.page.want(Gap::Space),
-            "p" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "blockquote" | "pre" | "table" | "dl"
-            | "section" | "article" => self.block(Gap::Blank),
+            "pre" => self.preformatted(tag),
+            "p" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "blockquote" | "table" | "dl" | "section"
+            | "article" => self.block(Gap::Blank),
             "div" | "tr" | "center" | "header" | "footer" | "main" | "dt" | "dd" | "body" | "html"
             | "tbody" | "thead" | "nav" | "aside" | "figure" | "figcaption" | "form" => self.block(Gap::Line),
             _ => {}
@@ -239,6 +249,17 @@ impl<'a> Walk<'a> {
     fn block(&mut self, gap: Gap) {
         self.page.has_blocks = true;
         self.page.want(gap);
+    }
+
+    fn preformatted(&mut self, tag: &Tag<'_>) {
+        self.block(Gap::Blank);
+        self.page.preformatted = !tag.closing;
+        if !tag.closing {
+            // A line break right after the tag is not shown.
+            let rest = &self.html[self.at..];
+            self.at += rest.len() - rest.trim_start_matches('\r').len();
+            self.at += usize::from(self.html[self.at..].starts_with('\n'));
+        }
     }
 
     /// Text from an attribute, with the template's braces in it.

@@ -108,3 +108,12 @@ fn broken_html_ends() {
         text_from_html(html);
     }
 }
+
+#[test]
+fn preformatted_text_keeps_its_lines_and_columns() {
+    let html = "<p>Prices:</p><pre>\nRed    1.20\n\n  {{name}}   &lt;2&gt;\n</pre><p>So   long</p>";
+    assert_eq!(
+        text_from_html(html),
+        "Prices:\n\nRed    1.20\n\n  {{name}}   <2>\n\nSo long\n"
+    );
+}
