@@ -148,7 +148,7 @@ on_both_engines!(a_delivery_that_waits_for_a_limit_is_not_shown_as_refused, |app
     assert_eq!(show.0["waiting_for_limits"], waiting, "{show}");
     app.run(["campaign", "show", &campaign.to_string()])
         .succeeded()
-        .says(&["1 of the deferred", "not refused", "provider gmail"]);
+        .prints(&["1 of the deferred", "not refused", "provider gmail"]);
 });
 
 on_both_engines!(a_campaign_may_have_its_pool_and_its_number_of_sessions, |app| {
@@ -177,7 +177,7 @@ on_both_engines!(a_campaign_may_have_its_pool_and_its_number_of_sessions, |app| 
 
 on_both_engines!(sessions_that_failed_can_be_read, |app| {
     let none = app.run(["relay", "transcripts", "primary"]).succeeded();
-    none.says(&["no session with relay primary has failed"]);
+    none.prints(&["no session with relay primary has failed"]);
     app.run(["relay", "transcripts", "primrose"])
         .failed_with(1)
         .says(&["primrose"]);
@@ -198,7 +198,7 @@ on_both_engines!(sessions_that_failed_can_be_read, |app| {
         .map(|t| t["at"].as_i64().unwrap())
         .collect();
     assert_eq!(times, [2_000_000, 1_000_000]);
-    app.run(["relay", "transcripts", "primary"]).succeeded().says(&[
+    app.run(["relay", "transcripts", "primary"]).succeeded().prints(&[
         "1970-01-01T00:00:02Z",
         "refused the login",
         "S: 220 hello 1000000",

@@ -127,14 +127,15 @@ pub async fn run(context: SessionContext) {
                 (false, ended)
             }
         };
-        if let Some(fault) = &ended.fault {
-            if !ended.is_pace {
-                desk.fault(&context.relay.name, fault, was_ready);
-            }
-            context.keep_transcript(fault, ended.transcript.as_deref()).await;
+        if let (Some(fault), false) = (&ended.fault, ended.is_pace) {
+            desk.fault(&context.relay.name, fault, was_ready);
         }
+        // Others may have a connection for it.
         if let Some(job) = ended.job {
             desk.give_back(job);
+        }
+        if let Some(fault) = &ended.fault {
+            context.keep_transcript(fault, ended.transcript.as_deref()).await;
         }
     }
 }

@@ -336,3 +336,10 @@ store_on_both_engines!(a_cancelled_campaign_sends_nothing_again, |store| {
     assert!(!matches!(answer, Ok(1..)), "said to go out again: {answer:?}");
     assert_eq!(store.ledger(campaign).await, [(DeliveryState::Unknown, 2)]);
 });
+
+store_on_both_engines!(what_has_no_outcome_yet_is_counted, |store| {
+    let campaign = sending(store, 3).await;
+    assert_eq!(store.count_open(campaign).await.unwrap(), 3);
+    let another = draft(store, &["readers"]).await;
+    assert_eq!(store.count_open(another).await.unwrap(), 0);
+});

@@ -82,7 +82,7 @@ impl<T: Waiting> Schedule<T> {
     }
 
     /// Messages per second that the lane's provider takes, as far as is known.
-    fn provider_rate(&self, id: LaneId, now: Timestamp) -> f64 {
+    pub(super) fn provider_rate(&self, id: LaneId, now: Timestamp) -> f64 {
         let lane = self.lane(id);
         let limits = self.tree.settings();
         let limit = limits

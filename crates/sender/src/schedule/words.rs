@@ -1,5 +1,6 @@
 //! What keeps a campaign from going faster, for people.
 
+use super::lane::LaneId;
 use super::{BINDS, RelayId, Schedule, Stop, Waiting};
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,6 +93,22 @@ impl<T: Waiting> Schedule<T> {
         } else {
             Duration::ZERO
         };
-        Some(longest.max(through_relays)).filter(|span| !span.is_zero())
+        let longest = longest
+            .max(through_relays)
+            .max(self.time_for_providers(campaign, now));
+        Some(longest).filter(|span| !span.is_zero())
+    }
+
+    /// How long the slowest provider takes for what waits and what was put aside for it.
+    fn time_for_providers(&self, campaign: CampaignId, now: Timestamp) -> Duration {
+        let lanes = self
+            .lanes
+            .iter()
+            .enumerate()
+            .filter_map(|(at, lane)| Some((LaneId(at), lane.as_ref()?)));
+        let spans = lanes
+            .filter(|(_, lane)| lane.campaign == campaign && lane.aside > 0)
+            .map(|(id, lane)| (lane.aside as f64 + lane.len() as f64) / self.provider_rate(id, now));
+        Duration::from_secs_f64(spans.fold(0.0, f64::max))
     }
 }
