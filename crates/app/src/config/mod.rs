@@ -133,9 +133,16 @@ impl RawConfig {
 
 fn check_public_url(text: String) -> anyhow::Result<String> {
     let usable = |url: &url::Url| {
-        matches!(url.scheme(), "http" | "https") && url.host().is_some() && url.query().is_none()
+        matches!(url.scheme(), "http" | "https")
+            && url.host().is_some()
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none()
     };
-    if !url::Url::parse(&text).is_ok_and(|url| usable(&url)) {
+    // The parser passes over line ends and spaces, which would break the header that the text goes into.
+    let is_clean = text.chars().all(|c| !c.is_whitespace() && !c.is_control());
+    if !is_clean || !url::Url::parse(&text).is_ok_and(|url| usable(&url)) {
         bail!("public_url = \"{text}\": write it as https://news.example.com");
     }
     Ok(text.trim_end_matches('/').to_owned())
@@ -194,6 +201,18 @@ mod tests {
     #[test]
     fn values_that_mean_nothing_are_refused_with_an_example() {
         for (text, part) in [
+            (
+                "public_url = \"https://news.example.com/a\\r\\nX-Evil: 1\"",
+                "https://news.example.com",
+            ),
+            (
+                "public_url = \"https://news.example.com/#top\"",
+                "https://news.example.com",
+            ),
+            (
+                "public_url = \"https://ann:secret@news.example.com\"",
+                "https://news.example.com",
+            ),
             ("public_url = \"news\"", "https://news.example.com"),
             ("[retry]\nfirst = \"soon\"", "30s"),
             (
