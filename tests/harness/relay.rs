@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
 use tidings_scripted_relay::{Acceptance, Counts, Outage, Script, ScriptedRelay};
 use tokio::runtime::Runtime;
 
@@ -63,10 +64,18 @@ impl Relay {
             });
             self.former.borrow_mut().extend(accepted);
         }
-        let relay = self
-            .runtime
-            .block_on(ScriptedRelay::start(script, self.address))
-            .expect("our port again");
+        // A process that another test is just starting has a copy of our listener for a moment.
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let relay = loop {
+            match self
+                .runtime
+                .block_on(ScriptedRelay::start(script.clone(), self.address))
+            {
+                Ok(relay) => break relay,
+                Err(error) => assert!(Instant::now() < deadline, "our port again: {error}"),
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
         self.current.replace(Some(relay));
     }
 
