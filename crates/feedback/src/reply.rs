@@ -69,6 +69,9 @@ const BY_STATUS: &[StatusRule] = &[
     ((7, Some(515)), (Block, Authentication, "authfailure")),
 ];
 
+/// The reason of a receiver that puts off mail from strangers once (RFC 6647).
+pub const GREYLISTED: &str = "greylisted";
+
 /// Words in lower case, and what they mean. Specific phrases stand before vague ones.
 const BY_WORDS: &[(&str, (Class, Cause, &str))] = &[
     ("relay access denied", (Other, Relay, "norelaying")),
@@ -87,8 +90,10 @@ const BY_WORDS: &[(&str, (Class, Cause, &str))] = &[
     ("account disabled", (Hard, Address, "suspend")),
     ("account is disabled", (Hard, Address, "suspend")),
     ("inactive", (Hard, Address, "suspend")),
-    ("greylist", (Soft, Rate, "speeding")),
-    ("graylist", (Soft, Rate, "speeding")),
+    ("greylist", (Soft, Reputation, GREYLISTED)),
+    ("graylist", (Soft, Reputation, GREYLISTED)),
+    ("grey-list", (Soft, Reputation, GREYLISTED)),
+    ("greypolicy", (Soft, Reputation, GREYLISTED)),
     ("too many", (Soft, Rate, "toomanyconn")),
     ("too fast", (Soft, Rate, "speeding")),
     ("rate limit", (Soft, Rate, "speeding")),
@@ -162,7 +167,7 @@ mod tests {
             (550, "no such user", Hard, Address),
             (552, "5.2.2 mailbox full", Soft, MailboxFull),
             (452, "4.2.2 over quota", Soft, MailboxFull),
-            (451, "4.7.1 greylisted, come back later", Soft, Rate),
+            (451, "4.7.1 greylisted, come back later", Soft, Reputation),
             (554, "5.7.1 message content rejected", Block, Content),
             (554, "5.7.1 spam", Block, Content),
             (554, "5.7.1 relay access denied", Other, Relay),

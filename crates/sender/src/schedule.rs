@@ -5,6 +5,7 @@
 //! aside: back into the ledger, with a time.
 
 mod fairness;
+mod flow;
 mod lane;
 mod offer;
 mod relays;
@@ -245,9 +246,8 @@ impl<T: Waiting> Schedule<T> {
         if heard == Heard::Accepted && !self.shapes.contains_key(&(relay, Arc::clone(&key))) {
             return;
         }
-        // Of a domain that came among others nobody knows how much it had: it begins slowly.
         let rate = if is_mixed {
-            2.0
+            self.relays[relay.0].flows.rate(domain, now)
         } else {
             self.pair_rate(relay, &key, now)
         };

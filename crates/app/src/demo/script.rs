@@ -27,7 +27,7 @@ pub(crate) fn script(recipients: u64) -> Script {
                 .first(1),
         )
         .rule(
-            Rule::rcpt(Reply::new(451, "4.2.0", "greylisted, please try again soon"))
+            Rule::rcpt(Reply::new(451, "4.7.1", "greylisted, please try again soon"))
                 .to(to(SLOW))
                 .first(1),
         )

@@ -1,5 +1,6 @@
 //! Messages of one campaign to one provider, waiting.
 
+use super::flow::Flow;
 use super::{RelayId, Schedule, Waiting};
 use crate::limits::Path;
 use std::collections::VecDeque;
@@ -45,26 +46,6 @@ struct Route {
     remembered_as: Arc<[Arc<str>]>,
     limits_sessions: bool,
     flow: Flow,
-}
-
-/// A rate of late: messages, forgotten exponentially.
-#[derive(Debug)]
-struct Flow {
-    messages: f64,
-    at: Timestamp,
-}
-
-const MEMORY_SECONDS: f64 = 2.0;
-
-impl Flow {
-    fn count(&mut self, now: Timestamp) {
-        self.messages = self.messages_at(now) + 1.0;
-        self.at = now;
-    }
-
-    fn messages_at(&self, now: Timestamp) -> f64 {
-        self.messages * (-now.since(self.at).as_secs_f64() / MEMORY_SECONDS).exp()
-    }
 }
 
 /// A lane's way, for the one who takes a message.
@@ -142,16 +123,12 @@ impl<T: Waiting> Lane<T> {
     /// Messages per second through a relay of late.
     pub(super) fn rate_through(&self, relay: RelayId, now: Timestamp) -> f64 {
         let route = self.routes.iter().find(|route| route.relay == relay);
-        route.map_or(0.0, |route| route.flow.messages_at(now) / MEMORY_SECONDS)
+        route.map_or(0.0, |route| route.flow.rate(now))
     }
 
     /// Messages per second of late.
     pub(super) fn rate(&self, now: Timestamp) -> f64 {
-        self.routes
-            .iter()
-            .map(|route| route.flow.messages_at(now))
-            .sum::<f64>()
-            / MEMORY_SECONDS
+        self.routes.iter().map(|route| route.flow.rate(now)).sum()
     }
 }
 
@@ -205,10 +182,7 @@ impl<T: Waiting> Schedule<T> {
             remembered_as: self.tree.remembered_as(&path).into(),
             limits_sessions: self.tree.limits_sessions(&path),
             path: Arc::new(path),
-            flow: Flow {
-                messages: 0.0,
-                at: Timestamp(0),
-            },
+            flow: Flow::none(),
         };
         self.lane_mut(id).routes.push(route);
         self.lane(id).way(relay).expect("it was just added")

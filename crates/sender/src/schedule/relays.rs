@@ -1,6 +1,7 @@
 //! The relays of a schedule: which there are, how they fare, and how many of their sessions wait.
 
 use super::fairness::Member;
+use super::flow::Flows;
 use super::lane::Where;
 use super::{LaneId, Pool, PoolSettings, RelayId, Schedule, Waiting};
 use crate::circuit::Circuit;
@@ -23,6 +24,8 @@ pub(super) struct RelayEntry {
     pub max_sessions: usize,
     /// Its own limits, or those of all relays, let nothing pass before then.
     pub blocked_until: Timestamp,
+    /// Of the domains that have no lanes of their own.
+    pub flows: Flows,
     pub closed: bool,
 }
 
@@ -39,6 +42,7 @@ impl RelayEntry {
             connected: 0,
             max_sessions: settings.max_sessions,
             blocked_until: Timestamp(0),
+            flows: Flows::none(),
             closed: false,
         }
     }

@@ -125,6 +125,9 @@ impl<T: Waiting> Schedule<T> {
         let lane = self.lane_mut(id);
         lane.count(seat.relay, now);
         let item = lane.pop().expect("it is not empty");
+        if self.lane(id).provider == self.other {
+            self.relays[seat.relay.0].flows.count(item.domain(), now);
+        }
         self.make_room(id);
         LaneLook::Take(Taken {
             item,

@@ -227,7 +227,41 @@ fn a_small_domain_that_finds_us_too_fast_gets_a_lane_of_its_own() {
         .map(|m| m.number)
         .collect();
     assert_eq!(taken, [1, 3]);
-    assert_eq!(take(&mut schedule, 0, later(1.1)).unwrap().number, 2);
+    assert_eq!(take(&mut schedule, 0, later(2.1)).unwrap().number, 2);
+}
+
+#[test]
+fn a_small_domain_that_finds_us_too_fast_gets_half_of_what_it_had() {
+    let mut schedule = one_relay(LimitSettings::default());
+    for number in 0..1000 {
+        let now = later(number as f64 / 100.0);
+        schedule.offer(message("example.org", 2 * number), now);
+        schedule.offer(message("slow.test", 2 * number + 1), now);
+        while take(&mut schedule, 0, now).is_some() {}
+    }
+    schedule.hear(RelayId(0), "slow.test", Heard::TooFast, later(10.0));
+    schedule.offer(message("slow.test", 5000), later(10.0));
+    assert_eq!(take(&mut schedule, 0, later(10.0)), None);
+    let words = schedule.binding_limit(NEWS, later(10.0)).unwrap();
+    assert!(words.contains("finds relay a too fast: 49."), "{words}");
+}
+
+#[test]
+fn relays_of_a_pool_share_the_mail_by_weight() {
+    let mut schedule = schedule_with(&Routing {
+        relays: vec![relay("a", |_| {}), relay("b", |relay| relay.weight = 3)],
+        limits: LimitSettings::default(),
+        pools: Vec::new(),
+    });
+    let mut taken = [0, 0];
+    for number in 0..4000 {
+        schedule.offer(message("example.org", number), START);
+        let relay = [0, 1]
+            .into_iter()
+            .find(|relay| take(&mut schedule, *relay, START).is_some());
+        taken[relay.expect("one of them is not ahead of its share")] += 1;
+    }
+    assert!((980..=1020).contains(&taken[0]), "{taken:?}");
 }
 
 #[test]

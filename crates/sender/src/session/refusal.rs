@@ -7,7 +7,7 @@ use crate::relay::RelayFault;
 use crate::reply::{Kind, Reply};
 use crate::retry::Next;
 use crate::shaping::Heard;
-use tidings_feedback::reply::verdict;
+use tidings_feedback::reply::{GREYLISTED, verdict};
 use tidings_feedback::verdict::{Cause, Class, Verdict};
 use tidings_store::ledger::{KeptReply, Outcome};
 
@@ -67,6 +67,8 @@ fn heard(reply: &Reply, verdict: &Verdict) -> Option<Heard> {
     match (reply.code, subject) {
         // RFC 3463 section 3.4 and 3.5: the mail system shuts down, or a connection was idle.
         (421, Some("3" | "4")) => None,
+        // It puts every stranger off once, however slowly we come.
+        _ if verdict.reason == GREYLISTED => None,
         (421, _) | (400..=499, Some("7")) => Some(Heard::TooFast),
         (500..=599, _) if verdict.class == Class::Block => match verdict.cause {
             Cause::Reputation | Cause::Authentication => Some(Heard::Refused),
