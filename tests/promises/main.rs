@@ -6,6 +6,7 @@ mod again;
 mod bad_input;
 mod campaigns;
 mod commands;
+mod configuration;
 mod crash;
 mod dashboard;
 mod disk_full;

@@ -11,4 +11,4 @@ mod server;
 mod site;
 mod view;
 
-pub use server::{BoundServer, WebError, WebSettings, bind};
+pub use server::{BoundServer, WebError, WebSettings, bind, check_listen};

@@ -6,7 +6,7 @@ mod unsubscribe;
 
 use crate::access::{dashboard_headers, known_host_only, public_headers};
 use actix_web::middleware::from_fn;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, Route, guard, web};
 
 /// The dashboard and the public pages.
 pub(crate) fn everything(config: &mut web::ServiceConfig) {
@@ -15,12 +15,12 @@ pub(crate) fn everything(config: &mut web::ServiceConfig) {
         web::scope("")
             .wrap(from_fn(known_host_only))
             .wrap(dashboard_headers())
-            .route("/", web::get().to(dashboard::first_page))
+            .route("/", page().to(dashboard::first_page))
             .route("/events", web::get().to(dashboard::events))
-            .route("/campaigns/{id}", web::get().to(dashboard::campaign))
-            .route("/assets/style.css", web::get().to(dashboard::style))
-            .route("/assets/live.js", web::get().to(dashboard::script))
-            .route("/assets/icon.svg", web::get().to(dashboard::icon))
+            .route("/campaigns/{id}", page().to(dashboard::campaign))
+            .route("/assets/style.css", page().to(dashboard::style))
+            .route("/assets/live.js", page().to(dashboard::script))
+            .route("/assets/icon.svg", page().to(dashboard::icon))
             .default_service(web::to(dashboard::not_found)),
     );
 }
@@ -31,11 +31,16 @@ pub(crate) fn public_only(config: &mut web::ServiceConfig) {
     config.default_service(web::to(|| async { HttpResponse::NotFound().body("not found\n") }));
 }
 
+/// What can be read can be asked for by HEAD too (RFC 9110 section 9.1).
+fn page() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+}
+
 fn public(config: &mut web::ServiceConfig) {
-    config.route("/health", web::get().to(health::health)).service(
+    config.route("/health", page().to(health::health)).service(
         web::scope("/u")
             .wrap(public_headers())
-            .route("/style.css", web::get().to(unsubscribe::style))
+            .route("/style.css", page().to(unsubscribe::style))
             .service(
                 web::resource("/{token}")
                     .route(web::get().to(unsubscribe::ask))
@@ -330,6 +335,7 @@ mod tests {
     async fn the_dashboard_shows_what_the_counters_say() {
         let instance = Instance::new().await;
         let first = instance.ask(Method::GET, "/").await;
+        assert_eq!(instance.ask(Method::HEAD, "/").await.status, StatusCode::OK);
         assert_eq!(first.status, StatusCode::OK);
         assert!(
             first.body.contains("&lt;Spring&gt;"),

@@ -74,9 +74,7 @@ pub async fn bind(
     clock: Clock,
     settings: &WebSettings,
 ) -> Result<BoundServer, WebError> {
-    if !settings.listen.ip().is_loopback() {
-        return Err(WebError::NotLoopback(settings.listen));
-    }
+    check_listen(settings.listen)?;
     let (poller, live) = Poller::start(store.clone(), clock.clone()).await?;
     let host = host_of_url(&settings.public_url).to_owned();
     let site = web::Data::new(Site::new(store, keys, clock, live, host));
@@ -94,6 +92,15 @@ pub async fn bind(
         servers,
         poller: tokio::spawn(poller.run()),
     })
+}
+
+/// Whether the dashboard may listen there.
+pub fn check_listen(listen: SocketAddr) -> Result<(), WebError> {
+    if listen.ip().is_loopback() {
+        Ok(())
+    } else {
+        Err(WebError::NotLoopback(listen))
+    }
 }
 
 fn listen(

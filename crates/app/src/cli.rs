@@ -4,6 +4,7 @@ use crate::commands::{campaign, check, import, rehearse, relay, serve, stats, te
 use crate::config::ConfigSource;
 use crate::context::Context;
 use crate::demo;
+use clap::builder::FalseyValueParser;
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
 use tidings_campaign::time::Clock;
@@ -34,7 +35,7 @@ pub struct Cli {
     )]
     database: Option<String>,
     /// One JSON document on standard output, and nothing else there.
-    #[arg(long, global = true, env = "TIDINGS_JSON")]
+    #[arg(long, global = true, env = "TIDINGS_JSON", value_parser = FalseyValueParser::new())]
     json: bool,
     /// Log more: -v what happens, -vv in detail (with addresses).
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]

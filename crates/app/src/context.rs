@@ -66,14 +66,18 @@ impl Context {
         Ok(Store::open(&self.database, &self.config.sending.node).await?)
     }
 
-    /// What messages say about this instance; the public URL must be configured.
-    pub async fn identity(&self, store: &Store) -> anyhow::Result<Identity> {
-        let public_url = self.config.public_url.clone().context(
+    /// Where recipients reach this instance; it must be configured.
+    pub fn public_url(&self) -> anyhow::Result<&str> {
+        self.config.public_url.as_deref().context(
             "public_url is not configured, and messages need it for their unsubscribe link: write \
              public_url = \"https://news.example.com\" into tidings.toml",
-        )?;
+        )
+    }
+
+    /// What messages say about this instance; the public URL must be configured.
+    pub async fn identity(&self, store: &Store) -> anyhow::Result<Identity> {
         Ok(Identity {
-            public_url,
+            public_url: self.public_url()?.to_owned(),
             return_path_domain: self.config.mail.return_path_domain.clone(),
             sender_id: self.config.mail.sender_id.clone(),
             keys: store.key_ring(self.clock.now()).await?,

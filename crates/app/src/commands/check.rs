@@ -1,6 +1,7 @@
 //! `tidings check`: every fault of an installation at once.
 
 use crate::commands::relay;
+use crate::config::public_url;
 use crate::context::Context;
 use crate::output;
 use serde::Serialize;
@@ -26,13 +27,10 @@ pub async fn run(context: &Context) -> anyhow::Result<()> {
             notes,
         });
     };
-    let store = context.store().await;
-    let identity = match &store {
-        Ok(store) => context.identity(store).await.map(drop),
-        Err(_) => Ok(()),
-    };
-    add("database".to_owned(), store.map(drop), Vec::new());
-    add("public_url".to_owned(), identity, Vec::new());
+    add("database".to_owned(), database(context).await, Vec::new());
+    add("public_url".to_owned(), public_url(context), Vec::new());
+    let listen = tidings_web::check_listen(context.config.web.listen);
+    add("web".to_owned(), listen.map_err(anyhow::Error::from), Vec::new());
     if context.config.routing.relays.is_empty() {
         add(
             "relay".to_owned(),
@@ -68,4 +66,17 @@ pub async fn run(context: &Context) -> anyhow::Result<()> {
     let faults = findings.iter().filter(|finding| finding.fault.is_some()).count();
     anyhow::ensure!(faults == 0, "{faults} of {} parts need attention", findings.len());
     Ok(())
+}
+
+/// That there is none yet is no fault, and looking makes none.
+async fn database(context: &Context) -> anyhow::Result<()> {
+    match context.missing_database() {
+        Some(_) => Ok(()),
+        None => context.store().await.map(drop),
+    }
+}
+
+fn public_url(context: &Context) -> anyhow::Result<()> {
+    let doubt = public_url::doubt(context.public_url()?);
+    doubt.map_or(Ok(()), |doubt| Err(anyhow::anyhow!(doubt)))
 }

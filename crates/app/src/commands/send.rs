@@ -1,6 +1,7 @@
 //! `tidings campaign send`: one campaign in the foreground, without a server.
 
 use crate::commands::shown::Shown;
+use crate::config::public_url;
 use crate::context::Context;
 use crate::lifecycle;
 use crate::output;
@@ -160,6 +161,9 @@ pub fn sender_settings(
         "no relay is configured: write [[relay]] with name = \"…\" and url = \"smtps://user@smtp.example.com:465\" \
          into tidings.toml",
     );
+    if let Some(doubt) = public_url::doubt(&identity.public_url) {
+        tracing::warn!("{doubt}");
+    }
     Ok(SenderSettings {
         routing: lifecycle::routing(context)?,
         identity,

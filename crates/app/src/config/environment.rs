@@ -5,6 +5,8 @@ use toml::{Table, Value};
 
 /// Section (empty for the top), key.
 type Setting = (&'static str, &'static str);
+/// A setting and the text of its variable.
+pub(super) type Override = (Setting, String);
 
 const SETTINGS: &[Setting] = &[
     ("", "public_url"),
@@ -58,9 +60,7 @@ const OPTIONS: &[&str] = &[
 
 /// The settings among the variables. A variable that looks like a setting and is none is an error, since a typing
 /// error would otherwise pass unseen; `TIDINGS_TEST_…` is left to tests.
-pub(super) fn read(
-    variables: impl Iterator<Item = (String, String)>,
-) -> anyhow::Result<Vec<(Setting, String)>> {
+pub(super) fn read(variables: impl Iterator<Item = (String, String)>) -> anyhow::Result<Vec<Override>> {
     let mut found = Vec::new();
     for (name, value) in variables {
         let Some(rest) = name.strip_prefix("TIDINGS_") else {
@@ -69,14 +69,9 @@ pub(super) fn read(
         if OPTIONS.contains(&name.as_str()) || rest.starts_with("TEST_") {
             continue;
         }
-        let setting = SETTINGS.iter().find(|(section, key)| {
-            let full = if section.is_empty() {
-                (*key).to_owned()
-            } else {
-                format!("{}_{key}", section.replace('.', "_"))
-            };
-            full.eq_ignore_ascii_case(rest)
-        });
+        let setting = SETTINGS
+            .iter()
+            .find(|setting| variable(setting).eq_ignore_ascii_case(&name));
         match setting {
             Some(setting) => found.push((*setting, value)),
             None => {
@@ -87,8 +82,24 @@ pub(super) fn read(
     Ok(found)
 }
 
+fn variable((section, key): &Setting) -> String {
+    let between = if section.is_empty() { "" } else { "_" };
+    let section = section.replace('.', "_");
+    format!("TIDINGS_{section}{between}{key}").to_ascii_uppercase()
+}
+
+/// The variable without which everything is well, if there is one.
+pub(super) fn guilty(overrides: &[Override], well_with: impl Fn(Vec<Override>) -> bool) -> Option<String> {
+    let suspect = (0..overrides.len()).find(|at| {
+        let mut others = overrides.to_vec();
+        others.remove(*at);
+        well_with(others)
+    })?;
+    Some(variable(&overrides[suspect].0))
+}
+
 /// Puts the settings over the file's.
-pub(super) fn merge(mut table: Table, settings: Vec<(Setting, String)>) -> Table {
+pub(super) fn merge(mut table: Table, settings: Vec<Override>) -> Table {
     for ((section, key), text) in settings {
         let value = match key {
             "max_sessions" | "messages_per_session" | "weight" | "priority" => {
@@ -96,6 +107,11 @@ pub(super) fn merge(mut table: Table, settings: Vec<(Setting, String)>) -> Table
             }
             "factor" => text.parse().map_or(Value::String(text), Value::Float),
             "auth_over_clear_text" => text.parse().map_or(Value::String(text), Value::Boolean),
+            "rate" if text.contains(',') => text
+                .split(',')
+                .map(|rate| Value::String(rate.trim().to_owned()))
+                .collect::<Vec<_>>()
+                .into(),
             _ => Value::String(text),
         };
         if let Some(place) = section_of(&mut table, section) {
@@ -136,7 +152,7 @@ fn section_of<'t>(table: &'t mut Table, section: &str) -> Option<&'t mut Table> 
 mod tests {
     use super::*;
 
-    fn variables(pairs: &[(&str, &str)]) -> anyhow::Result<Table> {
+    fn table_of(pairs: &[(&str, &str)]) -> anyhow::Result<Table> {
         let found = read(
             pairs
                 .iter()
@@ -147,16 +163,18 @@ mod tests {
 
     #[test]
     fn every_setting_has_a_variable() {
-        let table = variables(&[
+        let table = table_of(&[
             ("TIDINGS_PUBLIC_URL", "https://news.example.com"),
             ("TIDINGS_RETRY_FIRST", "2s"),
             ("TIDINGS_RELAY_URL", "smtp://127.0.0.1:25"),
             ("TIDINGS_RELAY_MAX_SESSIONS", "5"),
             ("TIDINGS_RELAY_AUTH_OVER_CLEAR_TEXT", "true"),
             ("TIDINGS_RELAY_TIMEOUTS_FINAL_DOT", "15m"),
+            ("TIDINGS_RELAY_RATE", "5/s, 10/h"),
             ("HOME", "/root"),
         ])
         .unwrap();
+        assert_eq!(table["relay"][0]["rate"][1].as_str(), Some("10/h"));
         assert_eq!(table["retry"]["first"].as_str(), Some("2s"));
         assert_eq!(table["relay"][0]["name"].as_str(), Some("default"));
         assert_eq!(table["relay"][0]["max_sessions"].as_integer(), Some(5));
@@ -167,7 +185,7 @@ mod tests {
     #[test]
     fn a_misspelt_variable_is_an_error() {
         assert!(
-            variables(&[("TIDINGS_RETRI_FIRST", "2s")])
+            table_of(&[("TIDINGS_RETRI_FIRST", "2s")])
                 .unwrap_err()
                 .to_string()
                 .contains("TIDINGS_RETRI_FIRST")

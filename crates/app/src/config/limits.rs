@@ -1,6 +1,6 @@
 //! Sections `[limits]` and below.
 
-use super::relay::Words;
+use super::rates::Rates;
 use anyhow::{Context, ensure};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use tidings_sender::limits::{Limit, LimitSettings};
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LimitsSection {
-    rate: Option<Words>,
+    rate: Option<Rates>,
     max_sessions: Option<usize>,
     #[serde(default)]
     sender: BTreeMap<String, LimitSection>,
@@ -22,7 +22,7 @@ pub(super) struct LimitsSection {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LimitSection {
-    rate: Option<Words>,
+    rate: Option<Rates>,
     max_sessions: Option<usize>,
 }
 
@@ -67,7 +67,7 @@ impl LimitSection {
             self.max_sessions != Some(0),
             "section [{section}]: max_sessions is a number from 1 on; leave it away for no limit"
         );
-        let rates = Words::list(self.rate)
+        let rates = Rates::list(self.rate)
             .iter()
             .map(|rate| rate.parse())
             .collect::<Result<_, _>>()

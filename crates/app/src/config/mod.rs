@@ -4,6 +4,9 @@ mod environment;
 mod limits;
 mod mail;
 mod pool;
+mod place;
+pub mod public_url;
+mod rates;
 mod relay;
 mod retry;
 mod sender;
@@ -14,6 +17,7 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tidings_sender::dispatch::Routing;
+use tidings_sender::relay::RelaySettings;
 use tidings_sender::retry::Retry;
 
 pub use mail::MailSection;
@@ -85,84 +89,84 @@ impl Config {
             }
             None => (String::new(), "the configuration".to_owned()),
         };
-        let mut raw: RawConfig = match toml::from_str(&text) {
+        let alone = match toml::from_str::<RawConfig>(&text) {
             Ok(raw) => raw,
-            Err(error) => bail!("{name}: {}", place(&text, &error)),
+            Err(error) => bail!("{name}: {}", place::place(&text, &error)),
         };
-        let overrides: Vec<_> = environment::read(std::env::vars())?;
-        if !overrides.is_empty() {
-            let table = toml::from_str(&text).context("the configuration was read before")?;
-            raw = environment::merge(table, overrides)
-                .try_into()
-                .map_err(|error: toml::de::Error| {
-                    anyhow::anyhow!("a TIDINGS_… variable: {}", error.message())
-                })?;
+        let overrides = environment::read(std::env::vars())?;
+        if overrides.is_empty() {
+            return alone.check().with_context(|| name);
         }
-        raw.check().with_context(|| name)
+        let table: toml::Table = toml::from_str(&text).context("the configuration was read before")?;
+        let with = |overrides: Vec<environment::Override>| {
+            environment::merge(table.clone(), overrides)
+                .try_into::<RawConfig>()
+                .map_err(|error| anyhow::anyhow!("{}", place::plain(error.message())))
+                .and_then(RawConfig::check)
+        };
+        with(overrides.clone())
+            .map_err(
+                |error| match environment::guilty(&overrides, |others| with(others).is_ok()) {
+                    Some(variable) => anyhow::anyhow!("the environment variable {variable}: {error:#}"),
+                    None => error,
+                },
+            )
+            .with_context(|| name)
     }
 }
 
 impl RawConfig {
+    /// Checks all sections, so that every fault is named at once.
     fn check(self) -> anyhow::Result<Config> {
-        let public_url = self.public_url.map(check_public_url).transpose()?;
-        let relays = self
+        let mut faults = Vec::new();
+        let public_url = self.public_url.map(|text| public_url::check(&text)).transpose();
+        let public_url = keep(public_url, &mut faults);
+        let relays: Vec<_> = self
             .relay
             .into_iter()
-            .map(relay::RelaySection::check)
-            .collect::<anyhow::Result<Vec<_>>>()?;
-        for (at, relay) in relays.iter().enumerate() {
-            if relays[..at].iter().any(|other| other.name == relay.name) {
-                bail!("section [[relay]]: two relays are called `{}`", relay.name);
-            }
-        }
-        let routing = Routing {
-            pools: pool::check(self.pool, &relays)?,
-            limits: self.limits.check()?,
+            .filter_map(|relay| keep(relay.check(), &mut faults))
+            .collect();
+        keep(check_relays(&relays), &mut faults);
+        let pools = keep(pool::check(self.pool, &relays), &mut faults);
+        let limits = keep(self.limits.check(), &mut faults);
+        let mail = keep(self.mail.check(), &mut faults);
+        let web = keep(self.web.check(), &mut faults);
+        let retry = keep(self.retry.check(), &mut faults);
+        let sending = keep(self.sender.check(), &mut faults);
+        let routing = pools.zip(limits).map(|(pools, limits)| Routing {
             relays,
-        };
-        Ok(Config {
-            public_url,
-            routing,
-            mail: self.mail.check()?,
-            web: self.web.check()?,
-            retry: self.retry.check()?,
-            sending: self.sender.check()?,
-        })
+            pools,
+            limits,
+        });
+        match (public_url, routing, mail, web, retry, sending) {
+            (Some(public_url), Some(routing), Some(mail), Some(web), Some(retry), Some(sending))
+                if faults.is_empty() =>
+            {
+                Ok(Config {
+                    public_url,
+                    routing,
+                    mail,
+                    web,
+                    retry,
+                    sending,
+                })
+            }
+            _ => bail!(faults.join("\n  and ")),
+        }
     }
 }
 
-fn check_public_url(text: String) -> anyhow::Result<String> {
-    let usable = |url: &url::Url| {
-        matches!(url.scheme(), "http" | "https")
-            && url.host().is_some()
-            && url.query().is_none()
-            && url.fragment().is_none()
-            && url.username().is_empty()
-            && url.password().is_none()
-    };
-    // The parser passes over line ends and spaces, which would break the header that the text goes into.
-    let is_clean = text.chars().all(|c| !c.is_whitespace() && !c.is_control());
-    if !is_clean || !url::Url::parse(&text).is_ok_and(|url| usable(&url)) {
-        bail!("public_url = \"{text}\": write it as https://news.example.com");
-    }
-    Ok(text.trim_end_matches('/').to_owned())
+fn keep<T>(checked: anyhow::Result<T>, faults: &mut Vec<String>) -> Option<T> {
+    checked.map_err(|fault| faults.push(format!("{fault:#}"))).ok()
 }
 
-/// Says where in the file an error is: line, section, and what is wrong.
-fn place(text: &str, error: &toml::de::Error) -> String {
-    let Some(span) = error.span() else {
-        return error.message().to_owned();
-    };
-    let before = &text[..span.start.min(text.len())];
-    let line = before.lines().count().max(1) + usize::from(before.ends_with('\n'));
-    let section = before
-        .lines()
-        .rev()
-        .map(str::trim)
-        .find(|line| line.starts_with('['));
-    let key = text[span.clone()].lines().next().unwrap_or_default().trim();
-    let section = section.map_or("the top of the file", |section| section);
-    format!("line {line}, section {section}: `{key}`: {}", error.message())
+fn check_relays(relays: &[RelaySettings]) -> anyhow::Result<()> {
+    for (at, relay) in relays.iter().enumerate() {
+        if relays[..at].iter().any(|other| other.name == relay.name) {
+            bail!("section [[relay]]: two relays are called `{}`", relay.name);
+        }
+    }
+    Ok(())
 }
 
 fn duration(section: &str, key: &str, text: &str) -> anyhow::Result<Duration> {
@@ -194,6 +198,48 @@ mod tests {
         let error =
             load("public_url = \"https://news.example.com\"\n\n[retry]\nfrist = \"5m\"\n").unwrap_err();
         for part in ["tidings.toml", "line 4", "[retry]", "frist"] {
+            assert!(error.contains(part), "{part} is missing in: {error}");
+        }
+    }
+
+    #[test]
+    fn what_the_parser_says_is_put_into_words_with_its_place() {
+        let relay = "[[relay]]\nname = \"a\"\nurl = \"smtp://127.0.0.1\"\n";
+        for (text, parts) in [
+            (
+                format!("{relay}rate = 5"),
+                &["line 4", "[[relay]]", "\"200/s\""][..],
+            ),
+            (
+                "[relays]\nname = \"a\"".to_owned(),
+                &["line 1", "[relays]", "`relays`"][..],
+            ),
+            (
+                "\n[[relay]]\nname = \"a\"".to_owned(),
+                &["[[relay]]", "`url`"][..],
+            ),
+            (
+                "[retry]\nfirst = \"5m".to_owned(),
+                &["line 2", "[retry]", "first = \"5m"][..],
+            ),
+            (
+                format!("{relay}max_sessions = \"ten\""),
+                &["line 4", "a whole number"][..],
+            ),
+        ] {
+            let error = load(&text).unwrap_err();
+            for part in parts {
+                assert!(error.contains(part), "{part} is missing in: {error}");
+            }
+            assert!(!error.contains("untagged") && !error.contains("usize"), "{error}");
+        }
+    }
+
+    #[test]
+    fn every_section_with_a_fault_is_named_at_once() {
+        let error =
+            load("public_url = \"news\"\n[retry]\nfirst = \"soon\"\n[sender]\nlease = \"1ms\"").unwrap_err();
+        for part in ["public_url", "[retry]", "[sender]"] {
             assert!(error.contains(part), "{part} is missing in: {error}");
         }
     }

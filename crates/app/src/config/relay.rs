@@ -6,6 +6,7 @@ mod timeouts;
 mod trust;
 mod url;
 
+use super::rates::Rates;
 use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
 use std::net::IpAddr;
@@ -34,7 +35,7 @@ pub(super) struct RelaySection {
     max_sessions: Option<usize>,
     messages_per_session: Option<u32>,
     idle_timeout: Option<String>,
-    rate: Option<Words>,
+    rate: Option<Rates>,
     weight: Option<u32>,
     priority: Option<u32>,
     source_address: Option<String>,
@@ -55,13 +56,13 @@ impl std::fmt::Debug for RelaySection {
 /// One value or a list of them.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Words {
+enum Words {
     One(String),
     Many(Vec<String>),
 }
 
 impl Words {
-    pub(super) fn list(words: Option<Words>) -> Vec<String> {
+    fn list(words: Option<Words>) -> Vec<String> {
         match words {
             None => Vec::new(),
             Some(Words::One(word)) => vec![word],
@@ -94,7 +95,7 @@ impl RelaySection {
             None => RelaySettings::IDLE_TIMEOUT,
             Some(text) => span("idle_timeout", text)?,
         };
-        let rates = Words::list(self.rate)
+        let rates = Rates::list(self.rate)
             .iter()
             .map(|rate| rate.parse::<Rate>())
             .collect::<Result<_, _>>()

@@ -1,0 +1,51 @@
+//! Says where in the file an error is and what is wrong, in words for people.
+
+/// Line, section, the text in question, and the fault.
+pub(super) fn place(text: &str, error: &toml::de::Error) -> String {
+    let message = plain(error.message());
+    let Some(span) = error.span() else {
+        return message;
+    };
+    let start = span.start.min(text.len());
+    let number = text[..start].matches('\n').count();
+    let section = text
+        .lines()
+        .take(number + 1)
+        .map(str::trim)
+        .filter(|line| line.starts_with('['))
+        .last()
+        .unwrap_or("the top of the file");
+    let named = text.get(span).and_then(|named| named.lines().next());
+    let named = named.unwrap_or_default().trim();
+    let line = text.lines().nth(number).unwrap_or_default().trim();
+    let shown = if named.is_empty() { line } else { named };
+    let number = number + 1;
+    if shown.is_empty() || shown == section {
+        return format!("line {number}, section {section}: {message}");
+    }
+    format!("line {number}, section {section}: `{shown}`: {message}")
+}
+
+/// The parser speaks of its own types.
+pub(super) fn plain(message: &str) -> String {
+    let mut words = message.lines().next().unwrap_or_default().to_owned();
+    for (theirs, ours) in [
+        ("expected usize", "expected a whole number"),
+        ("expected u64", "expected a whole number"),
+        ("expected u32", "expected a whole number"),
+        ("expected u16", "expected a whole number"),
+        ("expected i64", "expected a whole number"),
+        ("expected f64", "expected a number"),
+        ("expected a string", "expected a text in quotes"),
+        ("expected a sequence", "expected a list in brackets"),
+        ("expected a map", "expected a section"),
+        ("expected struct ", "expected the section "),
+        ("invalid type: ", "this is the "),
+        ("invalid value: ", "this is the "),
+        ("unknown field", "there is no setting"),
+        ("missing field", "a setting is missing:"),
+    ] {
+        words = words.replace(theirs, ours);
+    }
+    words
+}
