@@ -194,6 +194,22 @@ on_both_engines!(
         let show = app.send(campaign);
         let unknown = show.count("unknown");
         assert!(unknown > 0, "nothing was on the wire: {show}");
+        let asks = "wait for your decision";
+        let id = campaign.to_string();
+        assert!(
+            app.run(["campaign", "show", &id])
+                .succeeded()
+                .stdout
+                .contains(asks)
+        );
+
+        let left = app
+            .run(["--json", "campaign", "settle", &id, "--skip-unknown"])
+            .succeeded()
+            .json();
+        assert_eq!(left["left"].as_u64(), Some(unknown), "{left}");
+        let show = app.run(["campaign", "show", &id]).succeeded();
+        assert!(!show.stdout.contains(asks), "{show}");
 
         app.run(["campaign", "settle", &campaign.to_string(), "--resend-unknown"])
             .succeeded();

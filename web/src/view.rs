@@ -4,7 +4,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
-use tidings_campaign::lifecycle::{CampaignState, DeliveryState};
+use tidings_campaign::lifecycle::{CampaignState, DeliveryState, UnknownPolicy};
 use tidings_campaign::schedule::Schedule;
 use tidings_campaign::time::Timestamp;
 use tidings_store::stats::{Breakdown, CampaignSummary};
@@ -62,6 +62,7 @@ pub(crate) struct CampaignView {
     name: String,
     state: &'static str,
     reason: Option<String>,
+    decision: Option<String>,
     started_sending: bool,
     texts: BTreeMap<&'static str, String>,
     segments: Vec<Segment>,
@@ -156,6 +157,7 @@ impl CampaignView {
             name: summary.name.clone(),
             state: summary.state.as_str(),
             reason: summary.state_reason.clone(),
+            decision: decision(summary),
             started_sending: started,
             texts,
             segments: segments(summary),
@@ -172,9 +174,23 @@ impl CampaignView {
             &self.name,
             self.state,
             &self.reason,
+            &self.decision,
             self.started_sending,
         )
     }
+}
+
+/// What a person has to decide.
+fn decision(summary: &CampaignSummary) -> Option<String> {
+    let unknown = summary.count(DeliveryState::Unknown);
+    (unknown > 0 && summary.unknown_policy == UnknownPolicy::Hold).then(|| {
+        format!(
+            "{} unknown wait for your decision: `tidings campaign settle {} --resend-unknown` sends them again, \
+             --skip-unknown leaves them",
+            count(unknown),
+            summary.id
+        )
+    })
 }
 
 fn segments(summary: &CampaignSummary) -> Vec<Segment> {
@@ -367,6 +383,7 @@ pub(crate) mod tests {
             name: "Spring".into(),
             state: CampaignState::Sending,
             state_reason: None,
+            unknown_policy: UnknownPolicy::Hold,
             planned,
             schedule: None,
             started_at: Some(Timestamp::from_seconds(0)),

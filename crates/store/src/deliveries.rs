@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use tidings_campaign::address::EmailAddress;
 use tidings_campaign::eligibility::Standing;
 use tidings_campaign::ids::{CampaignId, RecipientId, Seq};
-use tidings_campaign::lifecycle::{Action, CampaignState, DeliveryState, NotAllowed};
+use tidings_campaign::lifecycle::{Action, CampaignState, DeliveryState, NotAllowed, UnknownPolicy};
 use tidings_campaign::recipient::{Recipient, Subscription};
 use tidings_campaign::time::Timestamp;
 
@@ -270,6 +270,21 @@ impl Store {
         deltas.write(&mut tx, self.node(), now).await?;
         tx.commit().await?;
         Ok(n)
+    }
+
+    /// Leaves the campaign's unknown deliveries as they are, and those to come: nobody is asked about them any more.
+    /// Returns how many there are.
+    pub async fn leave_unknown(&self, campaign: CampaignId) -> Result<u64, StoreError> {
+        const LEAVE: &str = "UPDATE campaigns SET unknown_policy = $1 WHERE id = $2";
+        const COUNT: &str = "SELECT COUNT(*) FROM deliveries WHERE campaign_id = $1 AND state = 'unknown'";
+        let mut tx = self.begin_write().await?;
+        lock_state(&mut tx, campaign).await?;
+        let skip = UnknownPolicy::Skip.as_str();
+        on_tx!(&mut tx, conn => sqlx::query(LEAVE).bind(skip).bind(campaign.0).execute(conn).await.map(drop))?;
+        let n: i64 =
+            on_tx!(&mut tx, conn => sqlx::query_scalar(COUNT).bind(campaign.0).fetch_one(conn).await)?;
+        tx.commit().await?;
+        Ok(n.unsigned_abs())
     }
 
     /// When the next deferred delivery is due.

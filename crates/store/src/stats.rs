@@ -4,7 +4,7 @@ use crate::engine::{Store, on_pool};
 use crate::error::{StoreError, bad_row};
 use std::collections::HashMap;
 use tidings_campaign::ids::CampaignId;
-use tidings_campaign::lifecycle::{CampaignState, DeliveryState};
+use tidings_campaign::lifecycle::{CampaignState, DeliveryState, UnknownPolicy};
 use tidings_campaign::schedule::Schedule;
 use tidings_campaign::time::Timestamp;
 
@@ -19,6 +19,8 @@ pub struct CampaignSummary {
     pub state: CampaignState,
     /// Why it stands there, if that needs a word.
     pub state_reason: Option<String>,
+    /// What happens to deliveries whose answer was lost.
+    pub unknown_policy: UnknownPolicy,
     /// How many deliveries were planned.
     pub planned: i64,
     /// When it is to start.
@@ -79,6 +81,7 @@ struct SummaryRow {
     name: String,
     state: String,
     state_reason: Option<String>,
+    unknown_policy: String,
     planned: i64,
     scheduled_at: Option<i64>,
     scheduled_local: Option<String>,
@@ -91,11 +94,14 @@ impl SummaryRow {
     fn into_summary(self, states: [i64; DeliveryState::ALL.len()]) -> Result<CampaignSummary, StoreError> {
         let state = CampaignState::parse(&self.state)
             .ok_or_else(|| bad_row("campaigns", self.id, format!("unknown state `{}`", self.state)))?;
+        let unknown_policy = UnknownPolicy::parse(&self.unknown_policy)
+            .ok_or_else(|| bad_row("campaigns", self.id, "unknown policy".to_owned()))?;
         Ok(CampaignSummary {
             id: CampaignId(self.id),
             name: self.name,
             state,
             state_reason: self.state_reason,
+            unknown_policy,
             planned: self.planned,
             schedule: self.scheduled_at.map(|at| Schedule {
                 at: Timestamp(at),
@@ -110,11 +116,11 @@ impl SummaryRow {
 }
 
 /// What is under way or waits for somebody comes first.
-const NEWEST: &str = "SELECT id, name, state, state_reason, planned, scheduled_at, scheduled_local, scheduled_zone, \
+const NEWEST: &str = "SELECT id, name, state, state_reason, unknown_policy, planned, scheduled_at, scheduled_local, scheduled_zone, \
     started_at, finished_at FROM campaigns \
     ORDER BY CASE WHEN state IN ('scheduled', 'sending', 'paused', 'held') THEN 0 ELSE 1 END, id DESC LIMIT $1";
 
-const ONE: &str = "SELECT id, name, state, state_reason, planned, scheduled_at, scheduled_local, scheduled_zone, \
+const ONE: &str = "SELECT id, name, state, state_reason, unknown_policy, planned, scheduled_at, scheduled_local, scheduled_zone, \
     started_at, finished_at FROM campaigns WHERE id = $1";
 
 const STATES_OF_ONE: &str = "SELECT campaign_id, state, CAST(SUM(n) AS BIGINT) FROM campaign_counters \

@@ -310,6 +310,27 @@ store_on_both_engines!(what_is_unknown_is_sent_again_when_a_person_says_so, |sto
     assert_eq!(store.ledger(campaign).await, [(DeliveryState::Accepted, 3)]);
 });
 
+store_on_both_engines!(what_is_unknown_stays_so_when_a_person_says_so, |store| {
+    let campaign = sending(store, 3).await;
+    let sender = Sender::new(store, "one");
+    let lease = sender.claim(campaign, 3).await;
+    let deliveries = all_of(&lease);
+    sender.send(&deliveries[..1], &accepted()).await;
+    sender.send(&deliveries[1..], &unknown(UnknownPolicy::Hold)).await;
+    sender.done_with(&lease).await;
+    assert!(store.finish_if_done(campaign, at(1)).await.unwrap());
+    assert_eq!(store.leave_unknown(campaign).await.unwrap(), 2);
+    let kept = store.get_campaign(campaign).await.unwrap();
+    assert_eq!(
+        (kept.state, kept.unknown_policy),
+        (CampaignState::Finished, UnknownPolicy::Skip)
+    );
+    let summaries = store.campaign_summaries(1).await.unwrap();
+    assert_eq!(summaries[0].unknown_policy, UnknownPolicy::Skip);
+    let states = [(DeliveryState::Accepted, 1), (DeliveryState::Unknown, 2)];
+    assert_eq!(store.ledger(campaign).await, states);
+});
+
 store_on_both_engines!(a_finished_campaign_without_unknown_stays_finished, |store| {
     let campaign = sending(store, 1).await;
     let sender = Sender::new(store, "one");

@@ -136,8 +136,15 @@ pub struct SettleArgs {
     /// The campaign's id.
     id: CampaignId,
     /// Send the unknown deliveries again: their recipients may get it twice.
-    #[arg(long, required = true)]
+    #[arg(
+        long,
+        conflicts_with = "skip_unknown",
+        required_unless_present = "skip_unknown"
+    )]
     resend_unknown: bool,
+    /// Leave them as they are: their recipients may not have got it.
+    #[arg(long)]
+    skip_unknown: bool,
 }
 
 /// A delivery's state as it is typed.
@@ -308,7 +315,13 @@ async fn check_not_missed(id: CampaignId, context: &Context, store: &Store) -> a
 }
 
 async fn settle(args: SettleArgs, context: &Context, store: &Store) -> anyhow::Result<()> {
-    debug_assert!(args.resend_unknown, "the only way to settle, and required");
+    if args.skip_unknown {
+        let n = store.leave_unknown(args.id).await?;
+        if context.json {
+            return output::json(&serde_json::json!({ "id": args.id, "left": n }));
+        }
+        return output::line(format!("{n} deliveries of campaign {} stay unknown", args.id));
+    }
     let n = store.resend_unknown(args.id, context.clock.now()).await?;
     if context.json {
         return output::json(&serde_json::json!({ "id": args.id, "resent": n }));

@@ -5,7 +5,7 @@ use crate::output;
 use serde::Serialize;
 use std::time::Duration;
 use tidings_campaign::ids::CampaignId;
-use tidings_campaign::lifecycle::{CampaignState, DeliveryState};
+use tidings_campaign::lifecycle::{CampaignState, DeliveryState, UnknownPolicy};
 use tidings_store::Store;
 use tidings_store::campaigns::Campaign;
 
@@ -18,6 +18,8 @@ pub struct Shown {
     pub name: String,
     /// Where it stands.
     pub state: CampaignState,
+    /// What happens to deliveries whose answer was lost.
+    unknown_policy: UnknownPolicy,
     /// Why, if that needs a word.
     pub reason: Option<String>,
     /// How many deliveries were planned when it started.
@@ -124,6 +126,7 @@ impl Shown {
             id: campaign.id,
             name: campaign.name.clone(),
             state: campaign.state,
+            unknown_policy: campaign.unknown_policy,
             reason: campaign.state_reason.clone(),
             planned: campaign.planned,
             deliveries,
@@ -186,10 +189,18 @@ impl Shown {
             output::line(format!("  limited by: {limit}"))?;
         }
         if self.outcomes.unknown > 0 {
+            let (n, id) = (self.outcomes.unknown, self.id);
+            let next = match self.unknown_policy {
+                UnknownPolicy::Hold => format!(
+                    "They wait for your decision: `tidings campaign settle {id} --resend-unknown` sends them again, \
+                     --skip-unknown leaves them."
+                ),
+                UnknownPolicy::Resend => "They go out again.".to_owned(),
+                UnknownPolicy::Skip => "They are not sent again.".to_owned(),
+            };
             output::line(format!(
-                "  {0} unknown: put on the wire, and the answer was lost. Look at them with `tidings campaign \
-                 deliveries {1} --state unknown`; `tidings campaign settle {1} --resend-unknown` sends them again.",
-                self.outcomes.unknown, self.id
+                "  {n} unknown: put on the wire, and the answer was lost. Look at them with `tidings campaign \
+                 deliveries {id} --state unknown`. {next}"
             ))?;
         }
         Ok(())

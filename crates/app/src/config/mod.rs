@@ -3,8 +3,8 @@
 mod environment;
 mod limits;
 mod mail;
-mod pool;
 mod place;
+mod pool;
 pub mod public_url;
 mod rates;
 mod relay;
