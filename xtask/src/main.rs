@@ -12,7 +12,8 @@ mod workspace;
 
 const USAGE: &str = "\
 usage: cargo xtask test [-p PACKAGE]... [FILTER]...   build, start a PostgreSQL of its own, run every test, clean up
-       cargo xtask bench send|import|plan|memory      measure, and print the lines for docs/benchmarks.md";
+       cargo xtask bench WHAT                         measure, and print the lines for docs/benchmarks.md:
+                                                      send, import, plan, memory, relays, latency, tls or throttle";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

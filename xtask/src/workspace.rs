@@ -49,6 +49,23 @@ pub fn build_binary(profile: Profile) -> anyhow::Result<PathBuf> {
     Ok(target_directory()?.join(folder).join("tidings"))
 }
 
+/// Builds the scripted relay that takes everything, and says where it is.
+pub fn build_sink() -> anyhow::Result<PathBuf> {
+    let mut build = cargo();
+    build.args([
+        "build",
+        "--release",
+        "--package",
+        "tidings-scripted-relay",
+        "--example",
+        "sink",
+    ]);
+    if !build.status().context("cargo build")?.success() {
+        bail!("the scripted relay does not build");
+    }
+    Ok(target_directory()?.join("release/examples/sink"))
+}
+
 /// Where cargo puts what it builds.
 pub fn target_directory() -> anyhow::Result<PathBuf> {
     let output = cargo()

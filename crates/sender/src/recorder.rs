@@ -1,6 +1,10 @@
 //! The recorder: one task that writes the ledger. It gathers what has come in, commits it in one transaction and
 //! then wakes the askers (group commit).
+//!
 
+mod gathering;
+
+use self::gathering::Gathering;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,7 +92,9 @@ impl Recorder {
 async fn write(writing: Writing, mut queue: mpsc::UnboundedReceiver<Request>) -> Result<(), StoreError> {
     let mut requests = Vec::with_capacity(MOST);
     let mut number = 0;
+    let mut gathering = Gathering::new();
     while queue.recv_many(&mut requests, MOST).await > 0 {
+        gathering.gather(&mut queue, &mut requests).await;
         number += 1;
         let mut batch = Batch {
             number,
@@ -112,6 +118,7 @@ async fn write(writing: Writing, mut queue: mpsc::UnboundedReceiver<Request>) ->
         }
         batch.usage = usage.into_iter().map(|(limit, n)| Usage { limit, n }).collect();
         let granted = commit(&writing, &batch).await?;
+        gathering.committed(granted.len(), &batch.settled);
         for (held, answer) in answers {
             let _ = answer.send(granted.contains(&held));
         }

@@ -1,6 +1,6 @@
 //! Sending, planning, and the memory of a send.
 
-use super::installation::Installation;
+use super::installation::{Installation, relay};
 use super::meter::{self, Costs};
 use super::sink::{SESSIONS, Sink};
 use super::{ROUNDS, median, spread};
@@ -57,7 +57,7 @@ pub fn send(binary: &Path) -> anyhow::Result<String> {
 
 /// The mean size of our messages.
 fn message_octets(binary: &Path, sink: &Sink) -> anyhow::Result<u64> {
-    let installation = Installation::new(binary, Some((sink.address(), SESSIONS)))?;
+    let installation = Installation::new(binary, &relay(sink.address(), SESSIONS))?;
     let id = installation.campaign(100)?;
     installation.run(&["rehearse", &id])?["mean"]
         .as_u64()
@@ -110,7 +110,7 @@ pub fn plan(binary: &Path) -> anyhow::Result<String> {
 
 /// Starts a campaign and pauses it as soon as it is planned: only the planning counts.
 fn plan_seconds(binary: &Path, sink: &Sink) -> anyhow::Result<f64> {
-    let installation = Installation::new(binary, Some((sink.address(), SESSIONS)))?;
+    let installation = Installation::new(binary, &relay(sink.address(), SESSIONS))?;
     let id = installation.campaign(MANY)?;
     let (mut paused, mut looked) = (false, Instant::now());
     let costs = meter::measure_while(&mut installation.command(&["campaign", "send", &id]), |_| {
@@ -132,7 +132,12 @@ fn plan_seconds(binary: &Path, sink: &Sink) -> anyhow::Result<f64> {
 
 /// Sends a campaign of a fresh installation and checks that the relay took every message.
 fn send_to(binary: &Path, sink: &Sink, recipients: usize, sessions: usize) -> anyhow::Result<Costs> {
-    let installation = Installation::new(binary, Some((sink.address(), sessions)))?;
+    send_through(binary, &relay(sink.address(), sessions), recipients)
+}
+
+/// The same, through the relays of these sections.
+pub fn send_through(binary: &Path, sections: &str, recipients: usize) -> anyhow::Result<Costs> {
+    let installation = Installation::new(binary, sections)?;
     let id = installation.campaign(recipients)?;
     let costs = meter::measure(&mut installation.command(&["campaign", "send", &id]))?;
     let sent: serde_json::Value =
@@ -144,7 +149,8 @@ fn send_to(binary: &Path, sink: &Sink, recipients: usize, sessions: usize) -> an
     Ok(costs)
 }
 
-fn rate(messages: usize, costs: &Costs) -> f64 {
+/// Messages a second over the whole process.
+pub fn rate(messages: usize, costs: &Costs) -> f64 {
     messages as f64 / costs.wall.as_secs_f64()
 }
 

@@ -42,7 +42,7 @@ pub fn run(binary: &Path) -> anyhow::Result<String> {
 }
 
 fn ours_once(binary: &Path, file: &Path) -> anyhow::Result<Costs> {
-    let installation = Installation::new(binary, None)?;
+    let installation = Installation::new(binary, "")?;
     let costs =
         meter::measure(&mut installation.command(&["import", &file.to_string_lossy(), "--list", "readers"]))?;
     let counts: serde_json::Value =

@@ -19,6 +19,14 @@ const CITIES: [&str; 8] = [
 ];
 const PLANS: [&str; 3] = ["basic", "plus", "premium"];
 
+/// The section of a relay without TLS.
+pub fn relay(at: SocketAddr, sessions: usize) -> String {
+    format!(
+        "[[relay]]\nname = \"sink{}\"\nurl = \"smtp://{at}?tls=never\"\nmax_sessions = {sessions}\n\n",
+        at.port()
+    )
+}
+
 /// The binary with a data folder that is gone afterwards.
 pub struct Installation {
     binary: PathBuf,
@@ -26,21 +34,15 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// An installation of this binary. `relay`: where its mail goes, and through how many sessions.
-    pub fn new(binary: &Path, relay: Option<(SocketAddr, usize)>) -> anyhow::Result<Self> {
+    /// An installation of this binary, with these sections of the configuration.
+    pub fn new(binary: &Path, sections: &str) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("tidings-bench-").tempdir()?;
-        let installation = Self {
+        let text = format!("public_url = \"https://news.example.com\"\n\n{sections}");
+        std::fs::write(folder.path().join("tidings.toml"), text)?;
+        Ok(Self {
             binary: binary.to_owned(),
             folder,
-        };
-        if let Some((relay, sessions)) = relay {
-            let text = format!(
-                "public_url = \"https://news.example.com\"\n\n[[relay]]\nname = \"sink\"\n\
-                 url = \"smtp://{relay}?tls=never\"\nmax_sessions = {sessions}\n"
-            );
-            std::fs::write(installation.folder().join("tidings.toml"), text)?;
-        }
-        Ok(installation)
+        })
     }
 
     /// Its data folder.
@@ -80,8 +82,13 @@ impl Installation {
     pub fn campaign(&self, recipients: usize) -> anyhow::Result<String> {
         let file = self.folder().join("recipients.csv");
         write_recipients(&file, recipients)?;
+        self.campaign_to(&file)
+    }
+
+    /// The same, to the recipients in this file, which is gone afterwards.
+    pub fn campaign_to(&self, file: &Path) -> anyhow::Result<String> {
         self.run(&["import", &file.to_string_lossy(), "--list", "readers"])?;
-        std::fs::remove_file(&file)?;
+        std::fs::remove_file(file)?;
         let html = self.folder().join("newsletter.html");
         std::fs::write(&html, newsletter())?;
         self.run(&["template", "add", "newsletter", "--html", &html.to_string_lossy()])?;

@@ -5,7 +5,9 @@ mod import;
 mod installation;
 mod machine;
 mod meter;
+mod relays;
 mod sink;
+mod throttle;
 
 use crate::workspace::{self, Profile};
 use anyhow::bail;
@@ -21,7 +23,13 @@ pub fn run(which: &str) -> anyhow::Result<()> {
         "plan" => campaign::plan(&binary)?,
         "memory" => campaign::memory(&binary)?,
         "import" => import::run(&binary)?,
-        other => bail!("no benchmark `{other}`: there are send, import, plan and memory"),
+        "relays" => relays::several(&binary)?,
+        "latency" => relays::latency(&binary)?,
+        "tls" => relays::tls(&binary)?,
+        "throttle" => throttle::run(&binary)?,
+        other => bail!(
+            "no benchmark `{other}`: there are send, import, plan, memory, relays, latency, tls and throttle"
+        ),
     };
     report(&format!("Machine: {}", machine::describe()));
     report(&format!("\nCommand: `cargo xtask bench {which}`\n"));

@@ -1,0 +1,93 @@
+//! What goes into one commit. A commit costs nearly as much for one delivery as for twelve, so that it waits for more, if
+//! they come soon and enough sessions are left that keep the relay busy meanwhile. Where a relay takes its time, little
+//! would come, and nobody waits.
+
+use super::{MOST, Request};
+use std::time::Duration;
+use tidings_store::ledger::Settlement;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{Instant, timeout_at};
+
+/// So many that ask are enough in any case.
+const ENOUGH: usize = 12;
+/// One that asks is enough for so many that have a delivery on the wire.
+const LEFT: usize = 2;
+/// The longest time that a session waits for others to share its commit.
+const LONGEST: Duration = Duration::from_millis(2);
+
+#[derive(Debug)]
+pub(super) struct Gathering {
+    /// Deliveries on the wire: their sessions will come back.
+    on_wire: usize,
+    /// Sessions that asked in the last commit.
+    asked: usize,
+    /// When that was gathered.
+    began: Instant,
+}
+
+/// What the requests of a commit are.
+#[derive(Debug, Default)]
+struct Seen {
+    all: usize,
+    asking: usize,
+    ended: usize,
+}
+
+impl Seen {
+    fn look(&mut self, requests: &[Request]) {
+        for request in &requests[self.all..] {
+            match request {
+                Request::OnWire(..) => self.asking += 1,
+                Request::Settle(settlement) if settlement.was_on_wire => self.ended += 1,
+                Request::Settle(_) | Request::Release { .. } => {}
+            }
+        }
+        self.all = requests.len();
+    }
+}
+
+impl Gathering {
+    pub(super) fn new() -> Gathering {
+        Gathering {
+            on_wire: 0,
+            asked: 0,
+            began: Instant::now(),
+        }
+    }
+
+    /// Adds to `requests` until there is enough for a commit.
+    pub(super) async fn gather(
+        &mut self,
+        queue: &mut UnboundedReceiver<Request>,
+        requests: &mut Vec<Request>,
+    ) {
+        let now = Instant::now();
+        let mut seen = Seen::default();
+        seen.look(requests);
+        if seen.asking + expected(self.asked, now - self.began) >= self.enough(&seen) {
+            while seen.asking < self.enough(&seen) && seen.all < MOST {
+                match timeout_at(now + LONGEST, queue.recv_many(requests, MOST - seen.all)).await {
+                    Ok(n) if n > 0 => seen.look(requests),
+                    _ => break,
+                }
+            }
+        }
+        self.asked = seen.asking;
+        self.began = now;
+    }
+
+    fn enough(&self, seen: &Seen) -> usize {
+        let still_on_wire = self.on_wire.saturating_sub(seen.ended);
+        still_on_wire.div_ceil(LEFT).min(ENOUGH)
+    }
+
+    pub(super) fn committed(&mut self, granted: usize, settled: &[Settlement]) {
+        let ended = settled.iter().filter(|settlement| settlement.was_on_wire).count();
+        self.on_wire = (self.on_wire + granted).saturating_sub(ended);
+    }
+}
+
+/// How many sessions will ask within [`LONGEST`], if they go on as they did in this time.
+fn expected(asked: usize, within: Duration) -> usize {
+    (asked as f64 * LONGEST.as_secs_f64() / within.as_secs_f64().max(1e-6)) as usize
+}
