@@ -14,6 +14,7 @@
 mod app;
 mod authority;
 mod database;
+mod dns_server;
 mod faultsink;
 mod fresh_store;
 mod jail;
@@ -31,6 +32,7 @@ mod small_disk;
 pub use app::App;
 pub use authority::{Authority, Issued};
 pub use database::{Database, Engine};
+pub use dns_server::DnsServer;
 pub use faultsink::Faultsink;
 pub use fresh_store::FreshStore;
 pub use mail_server::{Encryption, Kind as MailServerKind, MailServer, PASSWORD, USER};

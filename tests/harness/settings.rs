@@ -15,6 +15,8 @@ pub struct Settings {
     pub lease: String,
     /// `[retry] first`: how long a deferred delivery waits before its second attempt.
     pub first_retry: String,
+    /// `[dns] servers`: whom to ask about domains; nobody if absent.
+    pub dns: Option<std::net::SocketAddr>,
     /// Whatever else the file is to contain, after the rest.
     pub more: String,
 }
@@ -27,6 +29,7 @@ impl Default for Settings {
             rate: None,
             lease: "2s".to_owned(),
             first_retry: "1s".to_owned(),
+            dns: None,
             more: String::new(),
         }
     }
@@ -44,11 +47,16 @@ impl Settings {
             rate,
             lease,
             first_retry,
+            dns,
             more,
         } = self;
         let url = match url {
             Some(url) => url.replace("{port}", &relay.port().to_string()),
             None => format!("smtp://{relay}?tls=never"),
+        };
+        let dns = match dns {
+            Some(server) => format!("servers = [\"{server}\"]\ntimeout = \"1s\""),
+            None => "enabled = false".to_owned(),
         };
         let public_url = Self::PUBLIC_URL;
         let mut text = format!(
@@ -56,6 +64,7 @@ impl Settings {
              \n[web]\nlisten = \"127.0.0.1:0\"\n\
              \n[sender]\nlease = \"{lease}\"\n\
              \n[retry]\nfirst = \"{first_retry}\"\n\
+             \n[dns]\n{dns}\n\
              \n[[relay]]\nname = \"primary\"\nurl = \"{url}\"\nmax_sessions = {max_sessions}\n"
         );
         if let Some(rate) = rate {

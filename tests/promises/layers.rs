@@ -5,23 +5,30 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 /// Which of our crates each crate may use directly or through others, besides what its own dependencies may.
-const LAYERS: [(&str, &[&str]); 7] = [
+const LAYERS: [(&str, &[&str]); 8] = [
     ("tidings-campaign", &[]),
     ("tidings-feedback", &["tidings-campaign"]),
     ("tidings-store", &["tidings-campaign", "tidings-feedback"]),
     (
         "tidings-sender",
-        &["tidings-campaign", "tidings-feedback", "tidings-store"],
+        &[
+            "tidings-campaign",
+            "tidings-dns",
+            "tidings-feedback",
+            "tidings-store",
+        ],
     ),
     (
         "tidings-web",
         &["tidings-campaign", "tidings-feedback", "tidings-store"],
     ),
+    ("tidings-dns", &[]),
     ("tidings-scripted-relay", &[]),
     (
         "tidings",
         &[
             "tidings-campaign",
+            "tidings-dns",
             "tidings-feedback",
             "tidings-store",
             "tidings-sender",
@@ -32,7 +39,14 @@ const LAYERS: [(&str, &[&str]); 7] = [
 ];
 
 /// What reaches sockets, disks or clocks of its own accord.
-const NOT_PURE: [&str; 5] = ["tokio", "sqlx", "lettre", "actix-web", "rustls"];
+const NOT_PURE: [&str; 6] = [
+    "tokio",
+    "sqlx",
+    "lettre",
+    "actix-web",
+    "rustls",
+    "hickory-resolver",
+];
 
 type Edges = BTreeMap<String, BTreeSet<String>>;
 

@@ -10,6 +10,7 @@ mod configuration;
 mod crash;
 mod dashboard;
 mod disk_full;
+mod dns;
 mod import;
 mod interop;
 mod layers;

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering}
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tidings_campaign::ids::CampaignId;
+use tidings_campaign::provider;
 use tidings_campaign::time::{Clock, Timestamp};
+use tidings_store::ledger::Outcome;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
@@ -170,18 +172,22 @@ impl Dispatcher {
     /// Does something with the schedule, and then what it asks for, outside the lock.
     fn with<R>(&self, act: impl FnOnce(&mut Schedule<Job>, Timestamp) -> R) -> R {
         let now = self.0.timeline.now();
-        let (answer, wake, gone, room) = {
+        let (answer, wake, gone, aside, room) = {
             let mut schedule = self.schedule();
             let answer = act(&mut schedule, now);
             (
                 answer,
                 schedule.take_wakes(),
                 schedule.take_gone(),
+                schedule.take_aside(),
                 schedule.has_made_room(),
             )
         };
         // A job that is let go may report to the recorder, which must not happen under the lock.
         drop(gone);
+        for (job, limit, due) in aside {
+            job.settle("", false, Outcome::PutAside { limit, due });
+        }
         if !wake.is_empty() {
             let ports = self.0.ports.read().unwrap_or_else(PoisonError::into_inner);
             for relay in wake {
@@ -277,6 +283,11 @@ impl Dispatcher {
         self.with(|schedule, now| schedule.binding_limit(campaign, now))
     }
 
+    /// See [`Schedule::know_provider`].
+    pub(crate) fn know_provider(&self, domain: &str, provider: &'static str) {
+        self.with(|schedule, _| schedule.know_provider(domain, provider));
+    }
+
     /// How long so many deliveries of a campaign take at least, by its limits.
     pub(crate) fn time_for(&self, campaign: CampaignId, open: u64) -> Option<Duration> {
         self.with(|schedule, now| schedule.time_for(campaign, open, now))
@@ -356,7 +367,16 @@ impl Desk {
             session: self.session,
             connected,
         };
-        let mut turn = self.dispatcher.with(|schedule, now| schedule.take(seat, now));
+        let mut turn = self.dispatcher.with(|schedule, now| {
+            let mut turn = schedule.take(seat, now);
+            if let Turn::Take(taken) = &mut turn
+                && taken.item.provider == provider::OTHER
+            {
+                // It may have been found out since the delivery was loaded.
+                taken.item.provider = schedule.known_provider(taken.item.domain());
+            }
+            turn
+        });
         if let Turn::Take(taken) = &mut turn {
             let sessions = taken
                 .path

@@ -4,6 +4,7 @@
 use crate::dispatch::{Dispatcher, Placed};
 use crate::guard::Witness;
 use crate::job::{Job, LeaseTicket, withheld};
+use crate::providers::Providers;
 use crate::recorder::Recorder;
 use crate::run::CampaignRun;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -51,6 +52,8 @@ pub(crate) struct Feed {
     pub dispatcher: Dispatcher,
     pub held: HeldLeases,
     pub witness: Witness,
+    /// Where the providers of unknown domains are found out, if they are.
+    pub providers: Option<Providers>,
     pub run: Arc<CampaignRun>,
 }
 
@@ -167,12 +170,18 @@ impl Feed {
         };
         let ticket = LeaseTicket::new(lease, deliveries.len(), self.recorder.clone(), Some(permit));
         self.held.add(&ticket);
+        let now = self.clock.now();
         for delivery in deliveries {
             let Some(job) = self.decide(delivery, &ticket, loaded_at) else {
                 continue;
             };
             if job.is_revoked() {
                 return Ok(());
+            }
+            if let Some(providers) = &self.providers
+                && job.provider == provider::OTHER
+            {
+                providers.meet(job.domain(), now);
             }
             let placed = tokio::select! {
                 placed = self.dispatcher.offer(job) => placed,

@@ -16,6 +16,7 @@ mod login;
 pub mod oauth;
 pub mod pace;
 pub mod planner;
+mod providers;
 mod quota;
 pub mod recorder;
 pub mod relay;

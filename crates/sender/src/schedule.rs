@@ -137,11 +137,16 @@ pub(crate) struct Schedule<T> {
     shapes: HashMap<(RelayId, Arc<str>), Shape>,
     /// Domains without a limit of their own that have been shaped all the same: they get lanes of their own.
     split: HashMap<String, Arc<str>>,
+    /// The large providers of domains that do not tell it by their names: those of which the DNS has told.
+    known: HashMap<Box<str>, &'static str>,
     other: Arc<str>,
     /// Relays that have work for one more session; for the caller to wake.
     wake: Vec<RelayId>,
     /// Messages that need not go any more; for the caller to let go.
     gone: Vec<T>,
+    /// Messages that were moved to a provider that takes no more for now; for the caller to put aside, with the limit
+    /// and the time.
+    aside: Vec<(T, Arc<str>, Timestamp)>,
     /// There is room again where there was none.
     room_made: bool,
 }
@@ -172,9 +177,11 @@ impl<T: Waiting> Schedule<T> {
             index: HashMap::new(),
             shapes: HashMap::new(),
             split: HashMap::new(),
+            known: HashMap::new(),
             other: provider::OTHER.into(),
             wake: Vec::new(),
             gone: Vec::new(),
+            aside: Vec::new(),
             room_made: false,
         }
     }
@@ -276,6 +283,21 @@ impl<T: Waiting> Schedule<T> {
         lanes.map(|lane| lane.rate_through(relay, now)).sum()
     }
 
+    /// Whoever runs the mailboxes of a domain, as was found out. What waits for the domain is that provider's from now
+    /// on, and moves to its lane when its turn comes.
+    pub(crate) fn know_provider(&mut self, domain: &str, provider: &'static str) {
+        if provider == provider::OTHER {
+            self.known.remove(domain);
+        } else {
+            self.known.insert(domain.into(), provider);
+        }
+    }
+
+    /// The provider of a domain that does not tell it by its name, as far as it was found out.
+    pub(crate) fn known_provider(&self, domain: &str) -> &'static str {
+        self.known.get(domain).copied().unwrap_or(provider::OTHER)
+    }
+
     /// The name under which a domain's limits stand and its messages wait.
     fn provider_of(&self, domain: &str) -> Arc<str> {
         let limits = self.tree.settings();
@@ -285,6 +307,9 @@ impl<T: Waiting> Schedule<T> {
         let name = provider::by_domain(domain);
         if name != provider::OTHER {
             return name.into();
+        }
+        if let Some(known) = self.known.get(domain) {
+            return (*known).into();
         }
         if let Some(split) = self.split.get(domain) {
             return Arc::clone(split);
@@ -313,6 +338,11 @@ impl<T: Waiting> Schedule<T> {
     /// Messages to be let go, since the last call.
     pub(crate) fn take_gone(&mut self) -> Vec<T> {
         std::mem::take(&mut self.gone)
+    }
+
+    /// Messages to be put aside, with the limit and the time, since the last call.
+    pub(crate) fn take_aside(&mut self) -> Vec<(T, Arc<str>, Timestamp)> {
+        std::mem::take(&mut self.aside)
     }
 }
 

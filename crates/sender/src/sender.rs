@@ -5,6 +5,7 @@ use crate::dispatch::{Dispatcher, Routing};
 use crate::feed::{Feed, HeldLeases, renew};
 use crate::guard::{GuardError, Witness};
 use crate::lock::SenderLock;
+use crate::providers::{self, Providers};
 use crate::recorder::{Recorder, Writing};
 use crate::relay::RelaySettings;
 use crate::retry::Retry;
@@ -17,6 +18,8 @@ use std::time::{Duration, Instant};
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::lifecycle::Action;
 use tidings_campaign::time::Clock;
+use tidings_dns::{DnsSettings, Resolver};
+use tidings_store::domain_providers::DomainProvider;
 use tidings_store::send_status::SendStatus;
 use tidings_store::{Store, StoreError};
 use tokio::sync::{Notify, watch};
@@ -44,6 +47,8 @@ pub struct SenderSettings {
     pub retry: Retry,
     /// How long a lease lasts without being renewed; at least a second.
     pub lease: Duration,
+    /// Who is asked for the providers of recipients' domains, if anybody.
+    pub dns: Option<DnsSettings>,
     /// Remembers outside the database how far it got.
     pub witness: Witness,
     /// Unique for every start of a process.
@@ -81,7 +86,12 @@ pub async fn run(
     let witness = settings.witness.clone();
     witness.begin(&store).await?;
     let used = limits_used(&store, &clock).await?;
+    let known = match settings.dns {
+        Some(_) => providers::remembered(&store, &clock).await?,
+        None => Vec::new(),
+    };
     let mut sender = Sender::start(store.clone(), clock.clone(), settings, scope, used);
+    sender.find_out_providers(known);
     let outcome = sender.work(&stop).await;
     let stopped = sender.stop().await;
     drop(lock);
@@ -123,6 +133,9 @@ struct Sender {
     finish: CancellationToken,
     abort: CancellationToken,
     held: HeldLeases,
+    providers: Option<Providers>,
+    /// What waits for the DNS.
+    look_ups: JoinSet<()>,
     running: HashMap<CampaignId, Running>,
     /// A feed has ended.
     ended: Arc<Notify>,
@@ -161,6 +174,8 @@ impl Sender {
             finish: CancellationToken::new(),
             abort: CancellationToken::new(),
             held: HeldLeases::default(),
+            providers: None,
+            look_ups: JoinSet::new(),
             running: HashMap::new(),
             ended: Arc::default(),
             renewed: now,
@@ -168,6 +183,24 @@ impl Sender {
         };
         sender.route();
         sender
+    }
+
+    /// From now on the DNS is asked for the providers of domains that are not known. `known`: as was found out before.
+    fn find_out_providers(&mut self, known: Vec<DomainProvider>) {
+        let Some(dns) = &self.settings.dns else {
+            return;
+        };
+        let resolver = match Resolver::new(dns) {
+            Ok(resolver) => resolver,
+            Err(error) => {
+                tracing::warn!("limits for a provider hold for its own domains only: {error}");
+                return;
+            }
+        };
+        let (dispatcher, store) = (self.dispatcher.clone(), self.store.clone());
+        let (providers, look_ups) = Providers::new(known, resolver, dispatcher, store, self.clock.clone());
+        self.providers = Some(providers);
+        self.look_ups.spawn(look_ups.run(self.finish.clone()));
     }
 
     /// Takes over the relays, pools and limits as they are configured now. Sessions of a relay that is gone or has
@@ -323,6 +356,7 @@ impl Sender {
             dispatcher: self.dispatcher.clone(),
             held: self.held.clone(),
             witness: self.settings.witness.clone(),
+            providers: self.providers.clone(),
             run: Arc::clone(&run),
         };
         let ended = Arc::clone(&self.ended);
@@ -402,6 +436,9 @@ impl Sender {
         for running in self.running.values() {
             running.feed.abort();
         }
+        let look_ups = async { while self.look_ups.join_next().await.is_some() {} };
+        let _ = timeout(left(deadline), look_ups).await;
+        self.look_ups.shutdown().await;
         // Deliveries that no session took hold their leases, and those hold the recorder.
         drop((self.dispatcher, self.running));
         // With the last handle the recorder writes what is left and ends.

@@ -8,6 +8,7 @@ mod cancelled;
 mod children;
 mod counters;
 pub mod deliveries;
+pub mod domain_providers;
 pub mod engine;
 pub mod error;
 pub mod imports;

@@ -5,6 +5,7 @@ mod attempts;
 mod campaigns;
 mod children;
 mod deliveries;
+mod domain_providers;
 mod imports;
 mod leases;
 mod ledger;

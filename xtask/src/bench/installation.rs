@@ -37,7 +37,8 @@ impl Installation {
     /// An installation of this binary, with these sections of the configuration.
     pub fn new(binary: &Path, sections: &str) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("tidings-bench-").tempdir()?;
-        let text = format!("public_url = \"https://news.example.com\"\n\n{sections}");
+        let text =
+            format!("public_url = \"https://news.example.com\"\n\n{sections}\n[dns]\nenabled = false\n");
         std::fs::write(folder.path().join("tidings.toml"), text)?;
         Ok(Self {
             binary: binary.to_owned(),

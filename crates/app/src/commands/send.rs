@@ -168,6 +168,7 @@ pub fn sender_settings(
         routing: lifecycle::routing(context)?,
         identity,
         retry: context.config.retry,
+        dns: context.config.dns.clone(),
         lease: context.config.sending.lease,
         witness,
         owner: lifecycle::owner_name(&context.config.sending.node)?,

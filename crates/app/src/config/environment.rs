@@ -39,6 +39,9 @@ const SETTINGS: &[Setting] = &[
     ("relay.timeouts", "final_dot"),
     ("mail", "return_path_domain"),
     ("mail", "sender_id"),
+    ("dns", "enabled"),
+    ("dns", "servers"),
+    ("dns", "timeout"),
     ("web", "listen"),
     ("web", "public_listen"),
     ("retry", "first"),
@@ -106,12 +109,9 @@ pub(super) fn merge(mut table: Table, settings: Vec<Override>) -> Table {
                 text.parse().map_or(Value::String(text), Value::Integer)
             }
             "factor" => text.parse().map_or(Value::String(text), Value::Float),
-            "auth_over_clear_text" => text.parse().map_or(Value::String(text), Value::Boolean),
-            "rate" if text.contains(',') => text
-                .split(',')
-                .map(|rate| Value::String(rate.trim().to_owned()))
-                .collect::<Vec<_>>()
-                .into(),
+            "auth_over_clear_text" | "enabled" => text.parse().map_or(Value::String(text), Value::Boolean),
+            "servers" => list(&text),
+            "rate" if text.contains(',') => list(&text),
             _ => Value::String(text),
         };
         if let Some(place) = section_of(&mut table, section) {
@@ -119,6 +119,11 @@ pub(super) fn merge(mut table: Table, settings: Vec<Override>) -> Table {
         }
     }
     table
+}
+
+fn list(text: &str) -> Value {
+    let items = text.split(',').map(|item| Value::String(item.trim().to_owned()));
+    items.collect::<Vec<_>>().into()
 }
 
 fn section_of<'t>(table: &'t mut Table, section: &str) -> Option<&'t mut Table> {
@@ -171,10 +176,14 @@ mod tests {
             ("TIDINGS_RELAY_AUTH_OVER_CLEAR_TEXT", "true"),
             ("TIDINGS_RELAY_TIMEOUTS_FINAL_DOT", "15m"),
             ("TIDINGS_RELAY_RATE", "5/s, 10/h"),
+            ("TIDINGS_DNS_ENABLED", "false"),
+            ("TIDINGS_DNS_SERVERS", "192.0.2.53"),
             ("HOME", "/root"),
         ])
         .unwrap();
         assert_eq!(table["relay"][0]["rate"][1].as_str(), Some("10/h"));
+        assert_eq!(table["dns"]["enabled"].as_bool(), Some(false));
+        assert_eq!(table["dns"]["servers"][0].as_str(), Some("192.0.2.53"));
         assert_eq!(table["retry"]["first"].as_str(), Some("2s"));
         assert_eq!(table["relay"][0]["name"].as_str(), Some("default"));
         assert_eq!(table["relay"][0]["max_sessions"].as_integer(), Some(5));

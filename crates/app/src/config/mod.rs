@@ -1,5 +1,6 @@
 //! The configuration: `tidings.toml`, then `TIDINGS_…` variables. Raw sections first, checked once, at the start.
 
+mod dns;
 mod environment;
 mod limits;
 mod mail;
@@ -16,6 +17,7 @@ use anyhow::{Context, bail};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tidings_dns::DnsSettings;
 use tidings_sender::dispatch::Routing;
 use tidings_sender::relay::RelaySettings;
 use tidings_sender::retry::Retry;
@@ -33,6 +35,8 @@ pub struct Config {
     pub routing: Routing,
     /// What messages say about this instance.
     pub mail: MailSection,
+    /// Who is asked about domains, if anybody.
+    pub dns: Option<DnsSettings>,
     /// The addresses of the pages.
     pub web: Web,
     /// How retries are spaced.
@@ -53,6 +57,8 @@ struct RawConfig {
     limits: limits::LimitsSection,
     #[serde(default)]
     mail: MailSection,
+    #[serde(default)]
+    dns: dns::DnsSection,
     #[serde(default)]
     web: web::WebSection,
     #[serde(default)]
@@ -130,6 +136,7 @@ impl RawConfig {
         let pools = keep(pool::check(self.pool, &relays), &mut faults);
         let limits = keep(self.limits.check(), &mut faults);
         let mail = keep(self.mail.check(), &mut faults);
+        let dns = keep(self.dns.check(), &mut faults);
         let web = keep(self.web.check(), &mut faults);
         let retry = keep(self.retry.check(), &mut faults);
         let sending = keep(self.sender.check(), &mut faults);
@@ -138,19 +145,24 @@ impl RawConfig {
             pools,
             limits,
         });
-        match (public_url, routing, mail, web, retry, sending) {
-            (Some(public_url), Some(routing), Some(mail), Some(web), Some(retry), Some(sending))
-                if faults.is_empty() =>
-            {
-                Ok(Config {
-                    public_url,
-                    routing,
-                    mail,
-                    web,
-                    retry,
-                    sending,
-                })
-            }
+        match (public_url, routing, mail, dns, web, retry, sending) {
+            (
+                Some(public_url),
+                Some(routing),
+                Some(mail),
+                Some(dns),
+                Some(web),
+                Some(retry),
+                Some(sending),
+            ) if faults.is_empty() => Ok(Config {
+                public_url,
+                routing,
+                mail,
+                dns,
+                web,
+                retry,
+                sending,
+            }),
             _ => bail!(faults.join("\n  and ")),
         }
     }

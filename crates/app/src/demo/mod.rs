@@ -97,6 +97,8 @@ fn context(folder: &Path, relay: &ScriptedRelay, port: u16, json: bool) -> Conte
             ..Routing::default()
         },
         mail: MailSection::default(),
+        // Its recipients do not exist.
+        dns: None,
         web: Web {
             listen: ([127, 0, 0, 1], port).into(),
             public_listen: None,

@@ -53,6 +53,16 @@ impl<T: Waiting> Schedule<T> {
         self.show(id);
     }
 
+    /// Takes in a message that waited in another lane, although this one is full.
+    pub(super) fn push_into(&mut self, item: T, provider: Arc<str>) {
+        let Some(id) = self.lane_of(item.campaign(), provider) else {
+            self.gone.push(item);
+            return;
+        };
+        self.lane_mut(id).push(item);
+        self.show(id);
+    }
+
     /// A lane that nothing but the relays' speed holds up may hold so many.
     fn most(&self, id: LaneId) -> usize {
         WAITING_PER_SESSION * self.sessions_of(self.lane(id).pool).max(1)

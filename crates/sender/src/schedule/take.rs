@@ -1,7 +1,7 @@
 //! A session takes its next message.
 
 use super::lane::{LaneId, Where};
-use super::{RelayId, Schedule, Seat, Stop, Taken, Turn, Waiting, fairness};
+use super::{Offered, RelayId, Schedule, Seat, Stop, Taken, Turn, Waiting, fairness};
 use crate::circuit::Admission;
 use crate::limits::{Place, Stopped};
 use std::sync::Arc;
@@ -104,7 +104,7 @@ impl<T: Waiting> Schedule<T> {
 
     fn take_from_lane(&mut self, id: LaneId, seat: Seat, now: Timestamp) -> LaneLook<T> {
         self.let_go(id);
-        while self.split_front(id) {}
+        while self.move_front(id, now) {}
         if self.lane(id).len() == 0 {
             return LaneLook::Empty;
         }
@@ -145,30 +145,37 @@ impl<T: Waiting> Schedule<T> {
         }
     }
 
-    /// Moves the first message of a mixed lane into a lane of its own if its domain has one now.
-    fn split_front(&mut self, id: LaneId) -> bool {
-        if self.split.is_empty() || self.lane(id).provider != self.other {
-            return false;
-        }
-        let Some(split) = self
-            .lane(id)
-            .front()
-            .and_then(|item| self.split.get(item.domain()))
-        else {
+    /// Moves the first message of a lane to that of its provider, if that has become known since it came or its domain
+    /// has a lane of its own now. It is offered there as a new one would be: a provider that takes little must not hold
+    /// more than it can take.
+    fn move_front(&mut self, id: LaneId, now: Timestamp) -> bool {
+        let Some(provider) = self.front_belongs_to(id) else {
             return false;
         };
-        let (split, campaign) = (Arc::clone(split), self.lane(id).campaign);
         let item = self.lane_mut(id).pop().expect("it has a front");
-        match self.lane_of(campaign, split) {
-            Some(own) => {
-                self.lane_mut(own).push(item);
-                if self.lane(own).place == Where::Nowhere {
-                    self.put(own, Where::Ring);
-                }
-            }
-            None => self.gone.push(item),
+        self.make_room(id);
+        match self.offer(item, now) {
+            Offered::Queued => {}
+            Offered::Aside(item, limit, due) => self.aside.push((item, limit, due)),
+            // It has room here already.
+            Offered::Full(item) => self.push_into(item, provider),
         }
         true
+    }
+
+    /// The provider of the first message if it is another than its lane's.
+    fn front_belongs_to(&self, id: LaneId) -> Option<Arc<str>> {
+        if self.split.is_empty() && self.known.is_empty() {
+            return None;
+        }
+        let lane = self.lane(id);
+        let domain = lane.front()?.domain();
+        let is_by_name = lane.provider == self.other || *lane.provider == *domain;
+        let is_news = self.known.contains_key(domain) || self.split.contains_key(domain);
+        if !is_by_name || !is_news {
+            return None;
+        }
+        Some(self.provider_of(domain)).filter(|provider| *provider != lane.provider)
     }
 
     /// The pair of relay and provider lets nothing pass before the time returned.

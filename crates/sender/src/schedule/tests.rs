@@ -289,3 +289,76 @@ fn a_campaign_that_is_forgotten_leaves_nothing_behind() {
     assert_eq!(schedule.take_gone().len(), 1);
     assert_eq!(take(&mut schedule, 0, START), None);
 }
+
+#[test]
+fn what_waits_for_a_domain_moves_to_its_provider_when_that_is_found_out() {
+    let mut schedule = one_relay(providers(&[("gmail", &["1/s"])]));
+    for n in 0..10 {
+        schedule.offer(message("school.example.org", n), START);
+    }
+    let now = later(5.0);
+    assert!(take(&mut schedule, 0, now).is_some());
+    assert!(take(&mut schedule, 0, now).is_some(), "nothing is known yet");
+    schedule.know_provider("school.example.org", "gmail");
+    assert_eq!(schedule.known_provider("school.example.org"), "gmail");
+    let _ = take(&mut schedule, 0, now);
+    assert!(take(&mut schedule, 0, now).is_some());
+    assert!(take(&mut schedule, 0, now).is_none());
+    schedule.offer(message("example.org", 10), now);
+    assert_eq!(take(&mut schedule, 0, now).unwrap().domain, "example.org");
+    assert_eq!(schedule.binding_limit(NEWS, now).unwrap(), "provider gmail: 1/s");
+}
+
+#[test]
+fn what_moves_to_a_provider_that_takes_little_is_put_aside_there() {
+    let mut schedule = one_relay(providers(&[("gmail", &["1/s"])]));
+    let now = later(5.0);
+    schedule.offer(message("gmail.com", 0), now);
+    schedule.offer(message("gmail.com", 1), now);
+    assert!(take(&mut schedule, 0, now).is_some());
+    assert!(take(&mut schedule, 0, now).is_none(), "it is blocked now");
+    for n in 2..32 {
+        schedule.offer(message("school.example.org", n), now);
+    }
+    schedule.know_provider("school.example.org", "gmail");
+    assert!(take(&mut schedule, 0, now).is_none());
+    let aside = schedule.take_aside();
+    assert!(aside.len() >= 25, "{}", aside.len());
+    assert!(
+        aside
+            .iter()
+            .all(|(_, limit, due)| &**limit == "provider gmail" && *due > now)
+    );
+}
+
+#[test]
+fn the_settings_name_a_domain_before_the_dns_does() {
+    let mut schedule = one_relay(providers(&[
+        ("gmail", &["1/h"]),
+        ("school.example.org", &["1000/s"]),
+    ]));
+    schedule.know_provider("school.example.org", "gmail");
+    let now = later(5.0);
+    for n in 0..4 {
+        schedule.offer(message("school.example.org", n), now);
+    }
+    let taken = (0..4).filter(|n| take(&mut schedule, 0, later(5.0 + f64::from(*n) / 100.0)).is_some());
+    assert_eq!(taken.count(), 4);
+}
+
+#[test]
+fn with_a_limit_for_each_domain_a_found_provider_takes_over_all_the_same() {
+    let limits = LimitSettings {
+        other_providers: Some(limit(&["1/s"])),
+        ..providers(&[("gmail", &["1000/s"])])
+    };
+    let mut schedule = one_relay(limits);
+    for n in 0..4 {
+        schedule.offer(message("school.example.org", n), START);
+    }
+    assert!(take(&mut schedule, 0, later(5.0)).is_some());
+    schedule.know_provider("school.example.org", "gmail");
+    let _ = take(&mut schedule, 0, later(6.5));
+    let taken = (0..4).filter(|n| take(&mut schedule, 0, later(6.6 + f64::from(*n) / 100.0)).is_some());
+    assert_eq!(taken.count(), 3, "they wait for their own domain no longer");
+}

@@ -1,0 +1,128 @@
+//! Who runs a recipient's mailbox is asked of the DNS, and nobody waits for it; a check looks at the sender's domains.
+
+use std::time::Duration;
+use tidings_tests::{App, DnsServer, assert_ledger_adds_up, on_both_engines, wait_until};
+
+/// A domain whose mailboxes are at Google, in a DNS that the installation asks.
+fn dns_with_hosted_domain(app: &App) -> DnsServer {
+    let dns = DnsServer::start();
+    dns.mx("school.example.org", 10, "aspmx.l.google.com");
+    dns.mx("school.example.org", 5, "smtp.google.com");
+    dns.mx("own.example.org", 10, "mx.own.example.org");
+    app.configure(|settings| {
+        settings.dns = Some(dns.address());
+        settings.more = "[limits.provider.gmail]\nrate = \"2/s\"\n".to_owned();
+    });
+    dns
+}
+
+/// Recipients at several domains, `n` at each.
+fn import(app: &App, domains: &[&str], n: usize) {
+    let mut rows = String::from("email,name,city\n");
+    for i in 1..=n {
+        for domain in domains {
+            rows.push_str(&format!("reader{i}@{domain},Reader {i},Springfield\n"));
+        }
+    }
+    app.import_csv("readers", &rows);
+}
+
+fn accepted_at(app: &App, domain: &str) -> usize {
+    let to = |recipient: &&String| recipient.ends_with(&format!("@{domain}"));
+    app.relay.reached_once().iter().filter(to).count()
+}
+
+fn counted(app: &App, provider: &str) -> i64 {
+    app.database.number(&format!(
+        "SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM send_counters WHERE provider = '{provider}' AND outcome = 'accepted'"
+    ))
+}
+
+fn remembered(app: &App, domain: &str, provider: &str) -> i64 {
+    app.database.number(&format!(
+        "SELECT count(*) FROM domain_providers WHERE domain = '{domain}' AND provider = '{provider}'"
+    ))
+}
+
+on_both_engines!(
+    a_providers_limit_holds_for_the_domains_whose_mail_it_takes,
+    |app| {
+        let dns = dns_with_hosted_domain(app);
+        import(app, &["school.example.org", "own.example.org", "slow.test"], 200);
+        let campaign = app.campaign("readers");
+        let sending = app.start_sending(campaign);
+        wait_until("the others have their mail", 30, || {
+            accepted_at(app, "own.example.org") == 200 && accepted_at(app, "slow.test") == 200
+        });
+        wait_until("it says what it waits for", 20, || {
+            app.show(campaign).0["binding_limit"] == "provider gmail: 2/s"
+        });
+        app.steer(campaign, "cancel");
+        sending.wait(App::PATIENCE);
+        // Some were under way before the answer was there.
+        let hosted = accepted_at(app, "school.example.org");
+        assert!(hosted < 150, "{hosted} messages at 2/s");
+        let show = app.show(campaign);
+        assert_ledger_adds_up(&show);
+        assert!(counted(app, "gmail") > 0, "it is counted as the provider's");
+        let asked = dns.asked();
+        assert!(!asked.iter().any(|name| name.ends_with(".test")), "{asked:?}");
+    }
+);
+
+on_both_engines!(what_was_found_out_is_remembered_over_a_restart, |app| {
+    let dns = dns_with_hosted_domain(app);
+    import(app, &["school.example.org", "own.example.org"], 1);
+    let campaign = app.campaign("readers");
+    // The answers are there before the mail, which waits for the relay.
+    app.relay
+        .go_down(tidings_tests::script::Outage::RefuseConnections);
+    let sending = app.start_sending(campaign);
+    wait_until("the answers are written down", 30, || {
+        remembered(app, "school.example.org", "gmail") == 1
+            && remembered(app, "own.example.org", "other") == 1
+    });
+    app.relay.come_up();
+    sending.wait(App::PATIENCE).succeeded();
+    assert_eq!(counted(app, "gmail"), 1);
+
+    let questions = dns.asked().len();
+    app.configure(|settings| settings.more.clear());
+    dns.fall_silent();
+    let show = app.send(app.campaign("readers"));
+    assert_eq!(show.count("accepted"), 2, "{show}");
+    assert_eq!(counted(app, "gmail"), 2);
+    assert_eq!(
+        dns.asked().len(),
+        questions,
+        "it was asked again: {:?}",
+        dns.asked()
+    );
+});
+
+on_both_engines!(a_dns_that_does_not_answer_holds_nobody_up, |app| {
+    let dns = dns_with_hosted_domain(app);
+    dns.fall_silent();
+    let domains: Vec<String> = (0..40).map(|n| format!("d{n}.example.org")).collect();
+    let domains: Vec<&str> = domains.iter().map(String::as_str).collect();
+    import(app, &domains, 5);
+    let began = std::time::Instant::now();
+    let show = app.send(app.campaign("readers"));
+    assert_eq!(show.count("accepted"), 200, "{show}");
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(15), "{took:?}");
+    assert!(!dns.asked().is_empty());
+    assert_eq!(app.database.number("SELECT count(*) FROM domain_providers"), 0);
+});
+
+on_both_engines!(a_domain_with_a_limit_of_its_own_stays_its_own_provider, |app| {
+    let _dns = dns_with_hosted_domain(app);
+    app.configure(|settings| {
+        settings.more = "[limits.provider.gmail]\nrate = \"1/h\"\n\
+             [limits.provider.\"school.example.org\"]\nrate = \"1000/s\"\n"
+            .to_owned();
+    });
+    import(app, &["school.example.org"], 50);
+    let show = app.send(app.campaign("readers"));
+    assert_eq!(show.count("accepted"), 50, "{show}");
+});
