@@ -126,3 +126,90 @@ on_both_engines!(a_domain_with_a_limit_of_its_own_stays_its_own_provider, |app| 
     let show = app.send(app.campaign("readers"));
     assert_eq!(show.count("accepted"), 50, "{show}");
 });
+
+/// What a check says of a sender's domain, as its JSON has it.
+fn checked(app: &App, domain: &str) -> serde_json::Value {
+    let output = app.run(["--json", "check"]);
+    let findings = output.json();
+    let part = format!("domain {domain}");
+    let of_domain = |finding: &&serde_json::Value| finding["part"] == part.as_str();
+    let found = findings.as_array().unwrap().iter().find(of_domain);
+    found
+        .unwrap_or_else(|| panic!("nothing about {domain}: {output}"))
+        .clone()
+}
+
+on_both_engines!(a_check_names_what_a_senders_domain_lacks, |app| {
+    let dns = DnsServer::start();
+    app.configure(|settings| {
+        settings.dns = Some(dns.address());
+        settings.more = "[[pool]]\nname = \"all\"\nrelays = [\"primary\"]\n\
+             sender_domains = [\"good.example.org\", \"two.example.org\", \"null.example.org\", \"home.test\"]\n"
+            .to_owned();
+    });
+    app.import("readers", 1);
+    app.campaign("readers");
+    dns.mx("good.example.org", 10, "mx.example.org");
+    dns.txt("good.example.org", "v=spf1 include:spf.example.net -all");
+    dns.txt("spf.example.net", "v=spf1 ip4:192.0.2.0/24 -all");
+    dns.txt("_dmarc.example.org", "v=DMARC1; p=none");
+    dns.address_of("two.example.org");
+    dns.txt("two.example.org", "v=spf1 mx -all");
+    dns.txt("two.example.org", "v=spf1 a -all");
+    dns.mx("null.example.org", 0, "");
+    dns.txt("null.example.org", "v=spf1 -all");
+    dns.txt("_dmarc.null.example.org", "v=DMARC1; sp=none");
+
+    app.run(["check"])
+        .failed_with(1)
+        .prints(&["domain example.com", "_dmarc.example.com"]);
+    assert!(checked(app, "good.example.org")["fault"].is_null());
+    for (domain, words) in [
+        (
+            "example.com",
+            &["no SPF record", "no DMARC record", "neither an MX"][..],
+        ),
+        ("two.example.org", &["2 SPF records"]),
+        ("null.example.org", &["null MX", "p=none"]),
+    ] {
+        let fault = checked(app, domain)["fault"].to_string();
+        for word in words {
+            assert!(fault.contains(word), "`{word}` is missing in: {fault}");
+        }
+    }
+    let asked = dns.asked();
+    assert!(!asked.iter().any(|name| name.ends_with(".test")), "{asked:?}");
+});
+
+on_both_engines!(spf_is_asked_of_the_domain_of_the_return_path, |app| {
+    let dns = DnsServer::start();
+    app.configure(|settings| {
+        settings.dns = Some(dns.address());
+        settings.more = "[mail]\nreturn_path_domain = \"bounces.example.net\"\n".to_owned();
+    });
+    app.import("readers", 1);
+    app.campaign("readers");
+    dns.address_of("example.com");
+    dns.txt("_dmarc.example.com", "v=DMARC1; p=reject");
+    dns.mx("bounces.example.net", 10, "mx.example.net");
+    let includes: String = (0..11).map(|n| format!(" include:{n}.example.net")).collect();
+    dns.txt("bounces.example.net", &format!("v=spf1{includes} -all"));
+    assert!(checked(app, "example.com")["fault"].is_null());
+    let fault = checked(app, "bounces.example.net")["fault"].to_string();
+    assert!(fault.contains("more than 10 look-ups"), "{fault}");
+    assert!(!fault.contains("DMARC"), "{fault}");
+});
+
+on_both_engines!(a_check_that_cannot_ask_the_dns_says_so_and_succeeds, |app| {
+    let dns = DnsServer::start();
+    app.import("readers", 1);
+    app.campaign("readers");
+    app.run(["check"])
+        .succeeded()
+        .prints(&["note: not asked about sender domains"]);
+    dns.fall_silent();
+    app.configure(|settings| settings.dns = Some(dns.address()));
+    app.run(["check"])
+        .succeeded()
+        .prints(&["note: the DNS gave no answer about example.com"]);
+});

@@ -1,5 +1,9 @@
 //! Asking the DNS: who takes a domain's mail, and what a sender's domain publishes.
 
+mod sender_domain;
+
+pub use sender_domain::{Role, look_at};
+
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;

@@ -1,5 +1,7 @@
 //! `tidings check`: every fault of an installation at once.
 
+mod domains;
+
 use crate::commands::relay;
 use crate::config::public_url;
 use crate::context::Context;
@@ -48,6 +50,7 @@ pub async fn run(context: &Context) -> anyhow::Result<()> {
             relay::notes(settings),
         );
     }
+    findings.extend(domains::look(context).await);
     if context.json {
         output::json(&findings)?;
     } else {
