@@ -118,6 +118,23 @@ on_both_engines!(the_rate_is_live_while_mail_flows, |app| {
     assert_eq!(live["campaigns"][0]["state"], "sending");
 });
 
+on_both_engines!(the_dashboard_names_the_limit_that_binds_and_the_end, |app| {
+    app.configure(|settings| settings.more = "[limits.campaign]\nrate = \"2/s\"\n".to_owned());
+    app.import("readers", 600);
+    let campaign = app.campaign("readers");
+    let served = serve(app);
+    app.run(["campaign", "schedule", &campaign.to_string(), "--now"])
+        .succeeded();
+    let text = |live: &serde_json::Value, key: &str| live["campaigns"][0]["texts"][key].to_string();
+    let live = snapshot(&served, |live| {
+        text(live, "limit").contains("campaign") && text(live, "pace").contains("left")
+    });
+    assert!(text(&live, "limit").contains("2/s"), "{live}");
+    assert!(text(&live, "pace").contains("5 min left"), "{live}");
+    let (_, page) = get(&format!("{}/campaigns/{campaign}", served.url));
+    assert!(page.contains("limited by campaign"), "{page}");
+});
+
 on_both_engines!(an_open_dashboard_does_not_keep_the_server_from_stopping, |app| {
     let served = serve(app);
     let open = browser().get(format!("{}/events", served.url)).call().unwrap();

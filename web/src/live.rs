@@ -1,6 +1,6 @@
 //! The dashboard's figures: one task reads the counters every second, whoever looks.
 
-use crate::view::{CampaignView, Happened, count, per_second, sparkline};
+use crate::view::{CampaignView, Happened, Pulse, count, per_second, sparkline};
 use actix_web::web::Bytes;
 use serde::Serialize;
 use std::collections::{HashMap, VecDeque};
@@ -8,8 +8,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 use tidings_campaign::ids::CampaignId;
-use tidings_campaign::lifecycle::DeliveryState;
+use tidings_campaign::lifecycle::{CampaignState, DeliveryState};
 use tidings_campaign::time::Clock;
+use tidings_store::send_status::SendStatus;
 use tidings_store::stats::{CampaignSummary, MinuteCount};
 use tidings_store::{Store, StoreError};
 use tokio::sync::{Semaphore, watch};
@@ -22,6 +23,8 @@ const SAMPLES: usize = 120;
 const RATE_SAMPLES: usize = 5;
 /// Campaigns on the first page.
 const SHOWN: i64 = 50;
+/// What a sender said longer ago does not hold any more.
+const FRESH: Duration = Duration::from_secs(5);
 /// Browsers that may listen at once.
 const LISTENERS: usize = 64;
 /// Minutes after which a counter is taken for final: nodes' clocks differ, and a transaction may take its time.
@@ -41,8 +44,8 @@ pub(crate) struct Figures {
 
 pub(crate) struct Snapshot {
     pub(crate) figures: Figures,
-    /// Messages accepted per second, by campaign.
-    pub(crate) rates: HashMap<CampaignId, f64>,
+    /// By campaign.
+    pub(crate) pulses: HashMap<CampaignId, Pulse>,
     /// The same as a server-sent event.
     pub(crate) event: Bytes,
 }
@@ -60,6 +63,8 @@ pub(crate) struct Poller {
     outcomes: Outcomes,
     rates: Rates,
     summaries: Vec<CampaignSummary>,
+    /// What the senders say of the campaigns under way.
+    statuses: HashMap<CampaignId, SendStatus>,
     sender: watch::Sender<Arc<Snapshot>>,
 }
 
@@ -77,6 +82,7 @@ impl Poller {
             outcomes: Outcomes::default(),
             rates: Rates::default(),
             summaries: Vec::new(),
+            statuses: HashMap::new(),
             sender,
         };
         poller.look().await?;
@@ -105,12 +111,20 @@ impl Poller {
     }
 
     async fn look(&mut self) -> Result<(), StoreError> {
-        let minute = self.clock.now().minute();
+        let now = self.clock.now();
+        let minute = now.minute();
         let summaries = self.store.campaign_summaries(SHOWN).await?;
+        let mut statuses = HashMap::new();
+        for summary in summaries.iter().filter(|s| s.state == CampaignState::Sending) {
+            if let Some(status) = self.store.send_status(summary.id, now.minus(FRESH)).await? {
+                statuses.insert(summary.id, status);
+            }
+        }
         let counts = self.store.counts_since(self.outcomes.settled_until).await?;
         self.rates.add(&summaries, Instant::now());
         self.outcomes.take(counts, minute);
         self.summaries = summaries;
+        self.statuses = statuses;
         Ok(())
     }
 
@@ -118,7 +132,7 @@ impl Poller {
         let campaigns: Vec<_> = self
             .summaries
             .iter()
-            .map(|s| CampaignView::new(s, self.outcomes.of(s.id), self.rates.of(s.id)))
+            .map(|s| CampaignView::new(s, self.outcomes.of(s.id), &self.pulse(s.id)))
             .collect();
         let mut shape = DefaultHasher::new();
         campaigns
@@ -136,22 +150,27 @@ impl Poller {
             problem,
             campaigns,
         };
-        let rates = self
-            .summaries
-            .iter()
-            .map(|s| (s.id, self.rates.of(s.id)))
-            .collect();
-        self.sender.send_replace(Arc::new(Snapshot::new(figures, rates)));
+        let pulses = self.summaries.iter().map(|s| (s.id, self.pulse(s.id))).collect();
+        self.sender.send_replace(Arc::new(Snapshot::new(figures, pulses)));
+    }
+
+    fn pulse(&self, campaign: CampaignId) -> Pulse {
+        let status = self.statuses.get(&campaign);
+        Pulse {
+            rate: self.rates.of(campaign),
+            limit: status.and_then(|status| status.binding_limit.clone()),
+            eta_seconds: status.and_then(|status| status.eta_seconds),
+        }
     }
 }
 
 impl Snapshot {
-    fn new(figures: Figures, rates: HashMap<CampaignId, f64>) -> Self {
+    fn new(figures: Figures, pulses: HashMap<CampaignId, Pulse>) -> Self {
         let json = serde_json::to_string(&figures).expect("figures are plain data");
         Snapshot {
             event: format!("data: {json}\n\n").into(),
             figures,
-            rates,
+            pulses,
         }
     }
 }

@@ -43,6 +43,17 @@ impl Happened {
     }
 }
 
+/// How a campaign fares just now.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Pulse {
+    /// Messages accepted per second.
+    pub(crate) rate: f64,
+    /// What keeps it from going faster.
+    pub(crate) limit: Option<String>,
+    /// Until all that is open has gone out.
+    pub(crate) eta_seconds: Option<f64>,
+}
+
 /// One part of a campaign's bar, in thousandths of its width.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Segment {
@@ -126,8 +137,7 @@ const PARTS: [Part; 8] = [
 ];
 
 impl CampaignView {
-    /// `rate`: messages accepted per second now.
-    pub(crate) fn new(summary: &CampaignSummary, happened: Happened, rate: f64) -> Self {
+    pub(crate) fn new(summary: &CampaignSummary, happened: Happened, pulse: &Pulse) -> Self {
         let left: i64 = DeliveryState::ALL
             .iter()
             .filter(|s| s.is_open())
@@ -144,7 +154,8 @@ impl CampaignView {
                     waiting(summary)
                 },
             ),
-            ("pace", pace(summary.state, rate, left)),
+            ("pace", pace(summary.state, pulse, left)),
+            ("limit", limit(summary.state, pulse)),
             ("bounced", count(bounced)),
             ("hard", count(happened.hard)),
             ("soft", count(happened.soft)),
@@ -232,16 +243,26 @@ fn waiting(summary: &CampaignSummary) -> String {
     }
 }
 
-fn pace(state: CampaignState, rate: f64, left: i64) -> String {
-    if state != CampaignState::Sending || rate <= 0.0 || left <= 0 {
+fn pace(state: CampaignState, pulse: &Pulse, left: i64) -> String {
+    if state != CampaignState::Sending || left <= 0 {
         return String::new();
     }
-    let seconds = (left as f64 / rate).min(1e9);
+    let by_rate = (pulse.rate > 0.0).then(|| left as f64 / pulse.rate);
+    let Some(seconds) = pulse.eta_seconds.or(by_rate) else {
+        return String::new();
+    };
     format!(
         "{}/s, about {} left",
-        per_second(rate),
-        span(Duration::from_secs_f64(seconds))
+        per_second(pulse.rate),
+        span(Duration::from_secs_f64(seconds.clamp(0.0, 1e9)))
     )
+}
+
+fn limit(state: CampaignState, pulse: &Pulse) -> String {
+    match &pulse.limit {
+        Some(limit) if state == CampaignState::Sending => format!("limited by {limit}"),
+        _ => String::new(),
+    }
 }
 
 /// `1,234,567`.
@@ -437,9 +458,20 @@ pub(crate) mod tests {
                 (DeliveryState::Planned, 3000),
             ],
         );
-        let view = CampaignView::new(&summary, Happened::default(), 25.0);
+        let mut pulse = Pulse {
+            rate: 25.0,
+            ..Pulse::default()
+        };
+        let view = CampaignView::new(&summary, Happened::default(), &pulse);
         assert_eq!(view.texts["progress"], "1,000 of 4,000 done (25 %)");
         assert_eq!(view.texts["pace"], "25/s, about 2 min left");
+        assert_eq!(view.texts["limit"], "");
+
+        pulse.limit = Some("provider gmail: 1/s".to_owned());
+        pulse.eta_seconds = Some(900.0);
+        let view = CampaignView::new(&summary, Happened::default(), &pulse);
+        assert_eq!(view.texts["pace"], "25/s, about 15 min left");
+        assert_eq!(view.texts["limit"], "limited by provider gmail: 1/s");
     }
 
     #[test]

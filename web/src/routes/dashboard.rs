@@ -74,17 +74,10 @@ pub(crate) async fn campaign(site: web::Data<Site>, id: web::Path<String>) -> Ht
             parts
                 .iter()
                 .for_each(|part| happened.add(&part.outcome, &part.class, part.n));
-            let rate = site
-                .live
-                .snapshots
-                .borrow()
-                .rates
-                .get(&id)
-                .copied()
-                .unwrap_or_default();
+            let pulse = site.live.snapshots.borrow().pulses.get(&id).cloned();
             let page = Page {
                 title: &summary.name,
-                campaign: CampaignView::new(&summary, happened, rate),
+                campaign: CampaignView::new(&summary, happened, &pulse.unwrap_or_default()),
                 rows: breakdown_rows(parts),
             };
             site.page(StatusCode::OK, "campaign", &page)
