@@ -15,36 +15,37 @@ const MANY: usize = 1_000_000;
 /// (`smtpd_client_connection_count_limit`).
 const OUR_SESSIONS: [usize; 2] = [SESSIONS, 50];
 
+/// Octets of a message of `smtp-source`, as many as our HTML has.
+const HTML_OCTETS: u64 = 10_240;
+
 /// Our rate beside that of `smtp-source` to the same sink, in turns.
 pub fn send(binary: &Path) -> anyhow::Result<String> {
     let sink = Sink::start()?;
     let octets = message_octets(binary, &sink)?;
+    let sizes = [HTML_OCTETS, octets];
     let mut ours: [Vec<Costs>; 2] = Default::default();
-    let mut theirs = Vec::new();
+    let mut theirs: [Vec<Costs>; 2] = Default::default();
     for round in 1..=ROUNDS {
         for (sessions, all) in OUR_SESSIONS.into_iter().zip(&mut ours) {
-            let costs = send_to(binary, &sink, MESSAGES, sessions)?;
-            eprintln!(
-                "round {round}: tidings, {sessions} sessions: {:.0} messages/s",
-                rate(MESSAGES, &costs)
-            );
-            all.push(costs);
+            all.push(send_to(binary, &sink, MESSAGES, sessions)?);
+            tell(round, &format!("tidings, {sessions} sessions"), all);
         }
-        let costs = meter::measure(&mut sink.source(MESSAGES)?)?;
-        eprintln!(
-            "round {round}: smtp-source {:.0} messages/s",
-            rate(MESSAGES, &costs)
-        );
-        theirs.push(costs);
+        for (octets, all) in sizes.into_iter().zip(&mut theirs) {
+            all.push(meter::measure(&mut sink.source(MESSAGES, octets)?)?);
+            tell(round, &format!("smtp-source -l {octets}"), all);
+        }
     }
-    let beside = median(theirs.iter().map(|costs| rate(MESSAGES, costs)));
+    let beside = theirs.each_ref().map(|all| median(rates(all)));
     let mut table = format!(
         "{MESSAGES} messages, SQLite with synchronous=FULL, to smtp-sink on loopback. Ours have 10 KB of HTML and the text \
-         made from it, {octets} octets with headers; those of smtp-source have 10,240. A rate is that of the whole \
-         process, from its start over planning to its end.\n\n\
-         | | messages/s (median) | of each round | ratio | CPU per message | peak memory |\n|---|---|---|---|---|---|\n"
+         made from it, {octets} octets with headers. A rate is that of the whole process, from its start over planning to \
+         its end.\n\n\
+         | | messages/s (median) | of each round | ratio to {HTML_OCTETS} octets | to {octets} | CPU per message | peak memory |\n\
+         |---|---|---|---|---|---|---|\n"
     );
-    table += &row(&format!("smtp-source -d -s {SESSIONS} -l 10240"), &theirs, beside);
+    for (octets, all) in sizes.into_iter().zip(&theirs) {
+        table += &row(&format!("smtp-source -d -s {SESSIONS} -l {octets}"), all, beside);
+    }
     for (sessions, all) in OUR_SESSIONS.into_iter().zip(&ours) {
         table += &row(
             &format!("tidings campaign send, {sessions} sessions"),
@@ -53,6 +54,15 @@ pub fn send(binary: &Path) -> anyhow::Result<String> {
         );
     }
     Ok(table)
+}
+
+fn tell(round: usize, name: &str, all: &[Costs]) {
+    let last = rates(all).pop().unwrap_or_default();
+    eprintln!("round {round}: {name}: {last:.0} messages/s");
+}
+
+fn rates(all: &[Costs]) -> Vec<f64> {
+    all.iter().map(|costs| rate(MESSAGES, costs)).collect()
 }
 
 /// The mean size of our messages.
@@ -64,15 +74,14 @@ fn message_octets(binary: &Path, sink: &Sink) -> anyhow::Result<u64> {
         .context("`rehearse` prints no mean size")
 }
 
-fn row(name: &str, rounds: &[Costs], beside: f64) -> String {
-    let rates: Vec<f64> = rounds.iter().map(|costs| rate(MESSAGES, costs)).collect();
-    let middle = median(rates.clone());
-    let cpu = median(rounds.iter().map(|c| c.cpu.as_secs_f64() * 1e6 / MESSAGES as f64));
+fn row(name: &str, all: &[Costs], beside: [f64; 2]) -> String {
+    let middle = median(rates(all));
+    let [html, same] = beside.map(|beside| middle / beside);
+    let cpu = median(all.iter().map(|c| c.cpu.as_secs_f64() * 1e6 / MESSAGES as f64));
     format!(
-        "| {name} | {middle:.0} | {} | {:.2} | {cpu:.0} µs | {:.0} MB |\n",
-        spread(&rates),
-        middle / beside,
-        median(rounds.iter().map(megabytes)),
+        "| {name} | {middle:.0} | {} | {html:.2} | {same:.2} | {cpu:.0} µs | {:.0} MB |\n",
+        spread(&rates(all)),
+        median(all.iter().map(megabytes)),
     )
 }
 

@@ -43,15 +43,15 @@ impl Sink {
         self.address
     }
 
-    /// The command that sends `messages` of 10 KiB to it, each session over one connection.
-    pub fn source(&self, messages: usize) -> anyhow::Result<Command> {
+    /// The command that sends `messages` of so many octets to it, each session over one connection.
+    pub fn source(&self, messages: usize, octets: u64) -> anyhow::Result<Command> {
         let mut command = Command::new(find("smtp-source").context("smtp-source")?);
         command.args([
             "-d",
             "-s",
             &SESSIONS.to_string(),
             "-l",
-            "10240",
+            &octets.to_string(),
             "-m",
             &messages.to_string(),
         ]);
