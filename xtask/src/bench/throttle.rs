@@ -78,7 +78,7 @@ fn others_are_done(installation: &Installation, id: &str) -> anyhow::Result<bool
     Ok(settled_at(installation, id)?.len() == OTHERS)
 }
 
-/// When each of the others was accepted, in microseconds since 1970.
+/// When each of the others was accepted, in microseconds since midnight UTC.
 fn settled_at(installation: &Installation, id: &str) -> anyhow::Result<Vec<i64>> {
     let mut command = installation.command(&["campaign", "deliveries", id, "--state", "accepted"]);
     let output = command.output()?;
@@ -88,12 +88,22 @@ fn settled_at(installation: &Installation, id: &str) -> anyhow::Result<Vec<i64>>
         !address.ends_with("@gmail.com")
     });
     others
-        .map(|row| {
-            row["settled_at"]
-                .as_i64()
-                .context("an accepted delivery without its time")
-        })
+        .map(|row| microseconds_of_the_day(row["settled_at"].as_str().unwrap_or_default()))
         .collect()
+}
+
+/// Of a time as the program prints it: `2026-12-01T09:00:00.123456Z`.
+fn microseconds_of_the_day(time: &str) -> anyhow::Result<i64> {
+    let of_the_day = time.split_once('T').and_then(|(_, rest)| {
+        let mut parts = rest.trim_end_matches('Z').split(':');
+        let (hours, minutes) = (
+            parts.next()?.parse::<i64>().ok()?,
+            parts.next()?.parse::<i64>().ok()?,
+        );
+        let seconds = parts.next()?.parse::<f64>().ok()?;
+        Some((hours * 60 + minutes) * 60_000_000 + (seconds * 1e6) as i64)
+    });
+    of_the_day.with_context(|| format!("an accepted delivery with the time `{time}`"))
 }
 
 /// Adds the recipients at the throttled provider, evenly among the others, as lists are.
