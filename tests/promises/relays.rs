@@ -147,6 +147,34 @@ on_both_engines!(
     }
 );
 
+on_both_engines!(
+    what_was_put_aside_for_a_slow_provider_comes_back_without_holding_up_the_others,
+    |app| {
+        app.configure(|settings| {
+            settings.more = "[limits.provider.\"slow.test\"]\nrate = \"1/s\"\n".to_owned()
+        });
+        // Long enough that much of what was put aside is due before the others are done.
+        app.relay.follow(Script::accepting().pace(300.0));
+        let mut rows = String::from("email,name,city\n");
+        for i in 1..=5000 {
+            rows.push_str(&format!("reader{i}@example.org,Reader {i},Springfield\n"));
+            if i % 25 == 0 {
+                rows.push_str(&format!("reader{i}@slow.test,Reader {i},Springfield\n"));
+            }
+        }
+        app.import_csv("readers", &rows);
+        let campaign = app.campaign("readers");
+        let sending = app.start_sending(campaign);
+        wait_until("the others have their mail", 110, || {
+            accepted_at(&app.relay, "example.org") == 5000
+        });
+        let slow = accepted_at(&app.relay, "slow.test");
+        assert!(slow > 5, "only {slow} came back");
+        assert!(slow < 60, "the others waited for {slow} messages at 1/s");
+        sending.kill_9();
+    }
+);
+
 on_both_engines!(a_days_quota_is_not_forgotten_over_a_restart, |app| {
     app.configure(|settings| settings.more = "[limits]\nrate = \"30/day\"\n".to_owned());
     app.import("readers", 50);

@@ -17,7 +17,6 @@ use tidings_store::deliveries::Leased;
 use tidings_store::leases::{Claim, Lease};
 use tidings_store::ledger::{Held, Outcome, Settlement};
 use tidings_store::{Store, StoreError};
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
 /// The leases that this process holds, for renewing them.
@@ -60,8 +59,6 @@ pub(crate) struct Feed {
 /// A lease holds about so much work, so that a pause, a cancel or an unsubscribe takes effect within seconds.
 const LEASE_WORK: Duration = Duration::from_secs(1);
 const LEASE_SIZE: std::ops::RangeInclusive<i64> = 10..=4000;
-/// One being worked on, one in the queue, one being loaded.
-const LEASES: usize = 3;
 /// How often a campaign with nothing to do is looked at, soon after there was something and later on.
 const SHORTEST_LOOK: Duration = Duration::from_millis(10);
 const LOOK: Duration = Duration::from_millis(200);
@@ -69,22 +66,16 @@ const LOOK: Duration = Duration::from_millis(200);
 impl Feed {
     /// Feeds until the campaign is stopped or finished.
     pub(crate) async fn run(self) -> Result<(), StoreError> {
-        let permits = Arc::new(Semaphore::new(LEASES));
         let mut size = self.first_size();
         let (mut measured_at, mut measured) = (Instant::now(), 0);
         let mut idle = SHORTEST_LOOK;
         while !self.run.is_stopped() {
-            let permit = tokio::select! {
-                permit = Arc::clone(&permits).acquire_owned() => permit.expect("the semaphore is never closed"),
-                () = sleep(LOOK) => continue,
-            };
             match self.next_lease(size).await {
                 Ok(Some(lease)) => {
                     idle = SHORTEST_LOOK;
-                    self.work(lease, permit).await?;
+                    self.work(lease).await?;
                 }
                 Ok(None) => {
-                    drop(permit);
                     if self.store.finish_if_done(self.run.id, self.clock.now()).await? {
                         return Ok(());
                     }
@@ -158,8 +149,10 @@ impl Feed {
         Ok(lease)
     }
 
-    /// Hands a lease's deliveries to the sessions. What is not handed over goes back with the lease.
-    async fn work(&self, lease: Lease, permit: tokio::sync::OwnedSemaphorePermit) -> Result<(), StoreError> {
+    /// Hands a lease's deliveries to the schedule, as it has room: that is all that holds the feed back. How long the
+    /// schedule keeps one of them does not matter here, or a slow provider's would keep the others from being loaded.
+    /// What is not handed over goes back with the lease.
+    async fn work(&self, lease: Lease) -> Result<(), StoreError> {
         let loaded_at = std::time::Instant::now();
         let deliveries = match self.store.load(&lease).await {
             Ok(deliveries) => deliveries,
@@ -168,7 +161,7 @@ impl Feed {
                 return if error.is_transient() { Ok(()) } else { Err(error) };
             }
         };
-        let ticket = LeaseTicket::new(lease, deliveries.len(), self.recorder.clone(), Some(permit));
+        let ticket = LeaseTicket::new(lease, deliveries.len(), self.recorder.clone());
         self.held.add(&ticket);
         let now = self.clock.now();
         for delivery in deliveries {

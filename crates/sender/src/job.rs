@@ -21,29 +21,21 @@ pub struct LeaseTicket {
     recorder: Recorder,
     unsettled: AtomicUsize,
     revoked: AtomicBool,
-    // Held for its Drop: bounds how many leases are out at once.
-    _permit: Option<tokio::sync::OwnedSemaphorePermit>,
 }
 
 impl LeaseTicket {
-    pub(crate) fn new(
-        lease: Lease,
-        deliveries: usize,
-        recorder: Recorder,
-        permit: Option<tokio::sync::OwnedSemaphorePermit>,
-    ) -> Arc<LeaseTicket> {
+    pub(crate) fn new(lease: Lease, deliveries: usize, recorder: Recorder) -> Arc<LeaseTicket> {
         Arc::new(LeaseTicket {
             lease,
             recorder,
             unsettled: AtomicUsize::new(deliveries),
             revoked: AtomicBool::new(false),
-            _permit: permit,
         })
     }
 
     /// A ticket for deliveries that no ledger knows.
     pub fn for_rehearsal(lease: Lease, recorder: Recorder) -> Arc<LeaseTicket> {
-        LeaseTicket::new(lease, usize::MAX, recorder, None)
+        LeaseTicket::new(lease, usize::MAX, recorder)
     }
 
     /// The lease.
