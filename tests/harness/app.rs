@@ -125,9 +125,17 @@ impl App {
     /// Imports `n` recipients, `reader1@example.org` and so on, with a name and a city.
     #[track_caller]
     pub fn import(&self, list: &str, n: usize) {
+        self.import_of(list, &["example.org"], n);
+    }
+
+    /// The same at several domains, `n` at each, in turns.
+    #[track_caller]
+    pub fn import_of(&self, list: &str, domains: &[&str], n: usize) {
         let mut rows = String::from("email,name,city\n");
         for i in 1..=n {
-            rows.push_str(&format!("reader{i}@example.org,Reader {i},Springfield\n"));
+            for domain in domains {
+                rows.push_str(&format!("reader{i}@{domain},Reader {i},Springfield\n"));
+            }
         }
         self.import_csv(list, &rows);
     }

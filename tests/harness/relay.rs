@@ -119,6 +119,13 @@ impl Relay {
         by_recipient.into_keys().collect()
     }
 
+    /// How many at this domain got mail; panics if somebody got it twice.
+    #[track_caller]
+    pub fn accepted_at(&self, domain: &str) -> usize {
+        let to = |recipient: &&String| recipient.rsplit_once('@').is_some_and(|(_, at)| at == domain);
+        self.reached_once().iter().filter(to).count()
+    }
+
     /// The contents of the messages that a recipient got, as far as the script keeps content.
     pub fn contents_for(&self, recipient: &str) -> Vec<String> {
         let contents = self

@@ -16,22 +16,6 @@ fn dns_with_hosted_domain(app: &App) -> DnsServer {
     dns
 }
 
-/// Recipients at several domains, `n` at each.
-fn import(app: &App, domains: &[&str], n: usize) {
-    let mut rows = String::from("email,name,city\n");
-    for i in 1..=n {
-        for domain in domains {
-            rows.push_str(&format!("reader{i}@{domain},Reader {i},Springfield\n"));
-        }
-    }
-    app.import_csv("readers", &rows);
-}
-
-fn accepted_at(app: &App, domain: &str) -> usize {
-    let to = |recipient: &&String| recipient.ends_with(&format!("@{domain}"));
-    app.relay.reached_once().iter().filter(to).count()
-}
-
 fn counted(app: &App, provider: &str) -> i64 {
     app.database.number(&format!(
         "SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM send_counters WHERE provider = '{provider}' AND outcome = 'accepted'"
@@ -48,11 +32,15 @@ on_both_engines!(
     a_providers_limit_holds_for_the_domains_whose_mail_it_takes,
     |app| {
         let dns = dns_with_hosted_domain(app);
-        import(app, &["school.example.org", "own.example.org", "slow.test"], 200);
+        app.import_of(
+            "readers",
+            &["school.example.org", "own.example.org", "slow.test"],
+            200,
+        );
         let campaign = app.campaign("readers");
         let sending = app.start_sending(campaign);
         wait_until("the others have their mail", 30, || {
-            accepted_at(app, "own.example.org") == 200 && accepted_at(app, "slow.test") == 200
+            app.relay.accepted_at("own.example.org") == 200 && app.relay.accepted_at("slow.test") == 200
         });
         wait_until("it says what it waits for", 20, || {
             app.show(campaign).0["binding_limit"] == "provider gmail: 2/s"
@@ -60,7 +48,7 @@ on_both_engines!(
         app.steer(campaign, "cancel");
         sending.wait(App::PATIENCE);
         // Some were under way before the answer was there.
-        let hosted = accepted_at(app, "school.example.org");
+        let hosted = app.relay.accepted_at("school.example.org");
         assert!(hosted < 150, "{hosted} messages at 2/s");
         let show = app.show(campaign);
         assert_ledger_adds_up(&show);
@@ -72,7 +60,7 @@ on_both_engines!(
 
 on_both_engines!(what_was_found_out_is_remembered_over_a_restart, |app| {
     let dns = dns_with_hosted_domain(app);
-    import(app, &["school.example.org", "own.example.org"], 1);
+    app.import_of("readers", &["school.example.org", "own.example.org"], 1);
     let campaign = app.campaign("readers");
     // The answers are there before the mail, which waits for the relay.
     app.relay
@@ -105,7 +93,7 @@ on_both_engines!(a_dns_that_does_not_answer_holds_nobody_up, |app| {
     dns.fall_silent();
     let domains: Vec<String> = (0..40).map(|n| format!("d{n}.example.org")).collect();
     let domains: Vec<&str> = domains.iter().map(String::as_str).collect();
-    import(app, &domains, 5);
+    app.import_of("readers", &domains, 5);
     let began = std::time::Instant::now();
     let show = app.send(app.campaign("readers"));
     assert_eq!(show.count("accepted"), 200, "{show}");
@@ -122,7 +110,7 @@ on_both_engines!(a_domain_with_a_limit_of_its_own_stays_its_own_provider, |app| 
              [limits.provider.\"school.example.org\"]\nrate = \"1000/s\"\n"
             .to_owned();
     });
-    import(app, &["school.example.org"], 50);
+    app.import_of("readers", &["school.example.org"], 50);
     let show = app.send(app.campaign("readers"));
     assert_eq!(show.count("accepted"), 50, "{show}");
 });

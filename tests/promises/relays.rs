@@ -12,22 +12,6 @@ fn relay(name: &str, at: &Relay, more: &str) -> String {
     )
 }
 
-/// Recipients at several domains, `n` at each.
-fn import(app: &App, domains: &[&str], n: usize) {
-    let mut rows = String::from("email,name,city\n");
-    for i in 1..=n {
-        for domain in domains {
-            rows.push_str(&format!("reader{i}@{domain},Reader {i},Springfield\n"));
-        }
-    }
-    app.import_csv("readers", &rows);
-}
-
-fn accepted_at(relay: &Relay, domain: &str) -> usize {
-    let to = |recipient: &String| recipient.ends_with(&format!("@{domain}"));
-    relay.accepted_by_recipient().keys().filter(|r| to(r)).count()
-}
-
 on_both_engines!(relays_of_a_pool_share_the_mail_by_weight, |app| {
     let second = Relay::start();
     app.configure(|settings| settings.more = relay("second", &second, "weight = 3"));
@@ -118,13 +102,13 @@ on_both_engines!(
         app.configure(|settings| {
             settings.more = "[limits.provider.\"slow.test\"]\nrate = \"2/s\"\n".to_owned()
         });
-        import(app, &["slow.test", "example.org"], 200);
+        app.import_of("readers", &["slow.test", "example.org"], 200);
         let campaign = app.campaign("readers");
         let sending = app.start_sending(campaign);
         wait_until("the others have their mail", 30, || {
-            accepted_at(&app.relay, "example.org") == 200
+            app.relay.accepted_at("example.org") == 200
         });
-        let slow = accepted_at(&app.relay, "slow.test");
+        let slow = app.relay.accepted_at("slow.test");
         assert!(slow < 70, "{slow} messages at 2/s within the first seconds");
         wait_until("it says what it waits for", 20, || {
             app.show(campaign).0["binding_limit"] == "provider slow.test: 2/s"
@@ -166,9 +150,9 @@ on_both_engines!(
         let campaign = app.campaign("readers");
         let sending = app.start_sending(campaign);
         wait_until("the others have their mail", 110, || {
-            accepted_at(&app.relay, "example.org") == 5000
+            app.relay.accepted_at("example.org") == 5000
         });
-        let slow = accepted_at(&app.relay, "slow.test");
+        let slow = app.relay.accepted_at("slow.test");
         assert!(slow > 5, "only {slow} came back");
         assert!(slow < 60, "the others waited for {slow} messages at 1/s");
         sending.kill_9();
@@ -200,11 +184,11 @@ on_both_engines!(a_provider_that_finds_us_too_fast_slows_its_own_mail_only, |app
         .to(Who::domain("slow.test"))
         .first(1);
     app.relay.follow(Script::accepting().rule(too_fast));
-    import(app, &["slow.test", "example.org"], 100);
+    app.import_of("readers", &["slow.test", "example.org"], 100);
     let campaign = app.campaign("readers");
     let sending = app.start_sending(campaign);
     wait_until("the others have their mail", 30, || {
-        accepted_at(&app.relay, "example.org") == 100
+        app.relay.accepted_at("example.org") == 100
     });
     wait_until("it says who finds it too fast", 30, || {
         app.show(campaign).0["binding_limit"]
@@ -224,11 +208,11 @@ on_both_engines!(
         let refused = Rule::rcpt(Reply::new(550, "5.7.1", "your network has a bad reputation"))
             .to(Who::domain("strict.test"));
         app.relay.follow(Script::accepting().rule(refused));
-        import(app, &["strict.test", "example.org"], 100);
+        app.import_of("readers", &["strict.test", "example.org"], 100);
         let campaign = app.campaign("readers");
         let sending = app.start_sending(campaign);
         wait_until("the others have their mail", 30, || {
-            accepted_at(&app.relay, "example.org") == 100
+            app.relay.accepted_at("example.org") == 100
         });
         wait_until("it says who refuses", 30, || {
             app.show(campaign).0["binding_limit"]

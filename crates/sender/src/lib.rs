@@ -19,6 +19,7 @@ pub mod planner;
 mod providers;
 mod quota;
 pub mod recorder;
+pub mod rehearsal;
 pub mod relay;
 pub mod reply;
 pub mod retry;

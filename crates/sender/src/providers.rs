@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tidings_campaign::provider;
 use tidings_campaign::time::{Clock, Timestamp};
-use tidings_dns::{NoAnswer, Resolver, may_be_asked};
+use tidings_dns::{DnsSettings, NoAnswer, Resolver, may_be_asked};
 use tidings_store::domain_providers::DomainProvider;
 use tidings_store::{Store, StoreError};
 use tokio::sync::mpsc;
@@ -31,13 +31,6 @@ const AT_ONCE: usize = 16;
 /// Answers are written together.
 const WRITE_EVERY: Duration = Duration::from_secs(1);
 
-/// What was found out before: answers that still count. Older ones are forgotten.
-pub(crate) async fn remembered(store: &Store, clock: &Clock) -> Result<Vec<DomainProvider>, StoreError> {
-    let since = clock.now().minus(KEPT);
-    store.forget_domain_providers(since).await?;
-    store.domain_providers(since, REMEMBERED).await
-}
-
 /// Where domains are brought whose provider is to be found out. Cloning shares it.
 #[derive(Clone, Debug)]
 pub(crate) struct Providers {
@@ -46,16 +39,25 @@ pub(crate) struct Providers {
 }
 
 impl Providers {
-    /// Lets the schedule know what is remembered; what is brought from now on waits for [`LookUps::run`].
-    pub(crate) fn new(
-        remembered: Vec<DomainProvider>,
-        resolver: Resolver,
+    /// Lets the schedule know what was found out before; what is brought from now on waits for [`LookUps::run`].
+    /// `None`: there is no DNS to ask, which the log says.
+    pub(crate) async fn new(
+        dns: &DnsSettings,
         dispatcher: Dispatcher,
         store: Store,
         clock: Clock,
-    ) -> (Providers, LookUps) {
+    ) -> Result<Option<(Providers, LookUps)>, StoreError> {
+        let resolver = match Resolver::new(dns) {
+            Ok(resolver) => resolver,
+            Err(error) => {
+                tracing::warn!("limits for a provider hold for its own domains only: {error}");
+                return Ok(None);
+            }
+        };
+        let since = clock.now().minus(KEPT);
+        store.forget_domain_providers(since).await?;
         let asked = Arc::new(Asked::default());
-        for row in remembered {
+        for row in store.domain_providers(since, REMEMBERED).await? {
             // A word of another version says nothing here.
             if let Some(provider) = provider::by_name(&row.provider) {
                 dispatcher.know_provider(&row.domain, provider);
@@ -73,7 +75,7 @@ impl Providers {
             unwritten: Vec::new(),
             failed_in_a_row: 0,
         };
-        (Providers { asked, queue }, look_ups)
+        Ok(Some((Providers { asked, queue }, look_ups)))
     }
 
     /// A recipient's domain that is not known by its name. Never waits.

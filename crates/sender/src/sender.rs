@@ -5,7 +5,7 @@ use crate::dispatch::{Dispatcher, Routing};
 use crate::feed::{Feed, HeldLeases, renew};
 use crate::guard::{GuardError, Witness};
 use crate::lock::SenderLock;
-use crate::providers::{self, Providers};
+use crate::providers::Providers;
 use crate::recorder::{Recorder, Writing};
 use crate::relay::RelaySettings;
 use crate::retry::Retry;
@@ -18,8 +18,7 @@ use std::time::{Duration, Instant};
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::lifecycle::Action;
 use tidings_campaign::time::Clock;
-use tidings_dns::{DnsSettings, Resolver};
-use tidings_store::domain_providers::DomainProvider;
+use tidings_dns::DnsSettings;
 use tidings_store::send_status::SendStatus;
 use tidings_store::{Store, StoreError};
 use tokio::sync::{Notify, watch};
@@ -86,12 +85,7 @@ pub async fn run(
     let witness = settings.witness.clone();
     witness.begin(&store).await?;
     let used = limits_used(&store, &clock).await?;
-    let known = match settings.dns {
-        Some(_) => providers::remembered(&store, &clock).await?,
-        None => Vec::new(),
-    };
     let mut sender = Sender::start(store.clone(), clock.clone(), settings, scope, used);
-    sender.find_out_providers(known);
     let outcome = sender.work(&stop).await;
     let stopped = sender.stop().await;
     drop(lock);
@@ -185,22 +179,19 @@ impl Sender {
         sender
     }
 
-    /// From now on the DNS is asked for the providers of domains that are not known. `known`: as was found out before.
-    fn find_out_providers(&mut self, known: Vec<DomainProvider>) {
+    /// From now on the DNS is asked for the providers of domains that are not known.
+    async fn find_out_providers(&mut self) -> Result<(), StoreError> {
         let Some(dns) = &self.settings.dns else {
-            return;
-        };
-        let resolver = match Resolver::new(dns) {
-            Ok(resolver) => resolver,
-            Err(error) => {
-                tracing::warn!("limits for a provider hold for its own domains only: {error}");
-                return;
-            }
+            return Ok(());
         };
         let (dispatcher, store) = (self.dispatcher.clone(), self.store.clone());
-        let (providers, look_ups) = Providers::new(known, resolver, dispatcher, store, self.clock.clone());
-        self.providers = Some(providers);
-        self.look_ups.spawn(look_ups.run(self.finish.clone()));
+        if let Some((providers, look_ups)) =
+            Providers::new(dns, dispatcher, store, self.clock.clone()).await?
+        {
+            self.providers = Some(providers);
+            self.look_ups.spawn(look_ups.run(self.finish.clone()));
+        }
+        Ok(())
     }
 
     /// Takes over the relays, pools and limits as they are configured now. Sessions of a relay that is gone or has
@@ -234,12 +225,13 @@ impl Sender {
                 stop: relay.stop.clone(),
                 abort: self.abort.clone(),
             };
-            start_sessions(&mut self.sessions, &context);
+            session::start(&mut self.sessions, &context);
             self.relays.push(relay);
         }
     }
 
     async fn work(&mut self, stop: &CancellationToken) -> Result<(), SenderError> {
+        self.find_out_providers().await?;
         let mut tick = interval(LOOK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -475,40 +467,4 @@ struct RelayAtWork {
     id: RelayId,
     settings: Arc<RelaySettings>,
     stop: CancellationToken,
-}
-
-/// Starts as many sessions as the relay allows.
-fn start_sessions(sessions: &mut JoinSet<()>, context: &SessionContext) {
-    for _ in 0..context.relay.max_sessions {
-        sessions.spawn(session::run(context.clone()));
-    }
-}
-
-/// Starts a relay without limits that sends what is brought to the dispatcher; for rehearsals. Sessions end with
-/// [`Dispatcher::close`].
-pub fn rehearse(
-    dispatcher: &Dispatcher,
-    relay: RelaySettings,
-    recorder: Recorder,
-    clock: Clock,
-) -> JoinSet<()> {
-    let routing = Routing {
-        relays: vec![relay],
-        ..Routing::default()
-    };
-    let mut sessions = JoinSet::new();
-    for (relay_id, settings) in dispatcher.change(&routing, |_| false).opened {
-        let context = SessionContext {
-            relay: Arc::new(settings),
-            dispatcher: dispatcher.clone(),
-            relay_id,
-            recorder: recorder.clone(),
-            clock: clock.clone(),
-            store: None,
-            stop: CancellationToken::new(),
-            abort: CancellationToken::new(),
-        };
-        start_sessions(&mut sessions, &context);
-    }
-    sessions
 }

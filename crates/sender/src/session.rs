@@ -25,6 +25,7 @@ use tidings_campaign::message::BodyEncoding;
 use tidings_campaign::time::Clock;
 use tidings_store::Store;
 use tidings_store::ledger::Outcome;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -102,6 +103,13 @@ const TRANSCRIPTS: i64 = 10;
 
 /// Numbers the sessions of this process.
 static SESSIONS: AtomicI64 = AtomicI64::new(1);
+
+/// Starts as many sessions as the relay allows.
+pub(crate) fn start(sessions: &mut JoinSet<()>, context: &SessionContext) {
+    for _ in 0..context.relay.max_sessions {
+        sessions.spawn(run(context.clone()));
+    }
+}
 
 /// Works until `stop` or until there can be no more work.
 pub async fn run(context: SessionContext) {

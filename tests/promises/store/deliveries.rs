@@ -285,7 +285,8 @@ store_on_both_engines!(a_cancelled_campaign_is_withheld_in_small_steps, |store| 
     assert_eq!(steps.iter().sum::<u64>(), 6);
 });
 
-store_on_both_engines!(what_is_unknown_is_sent_again_when_a_person_says_so, |store| {
+/// A campaign to three: one accepted, two unknown.
+async fn finished_with_two_unknown(store: &Store) -> (CampaignId, Sender<'_>) {
     let campaign = sending(store, 3).await;
     let sender = Sender::new(store, "one");
     let lease = sender.claim(campaign, 3).await;
@@ -294,6 +295,11 @@ store_on_both_engines!(what_is_unknown_is_sent_again_when_a_person_says_so, |sto
     sender.send(&deliveries[1..], &unknown(UnknownPolicy::Hold)).await;
     sender.done_with(&lease).await;
     assert!(store.finish_if_done(campaign, at(1)).await.unwrap());
+    (campaign, sender)
+}
+
+store_on_both_engines!(what_is_unknown_is_sent_again_when_a_person_says_so, |store| {
+    let (campaign, sender) = finished_with_two_unknown(store).await;
     assert_eq!(store.resend_unknown(campaign, at(5)).await.unwrap(), 2);
     let kept = store.get_campaign(campaign).await.unwrap();
     assert_eq!((kept.state, kept.finished_at), (CampaignState::Sending, None));
@@ -311,14 +317,7 @@ store_on_both_engines!(what_is_unknown_is_sent_again_when_a_person_says_so, |sto
 });
 
 store_on_both_engines!(what_is_unknown_stays_so_when_a_person_says_so, |store| {
-    let campaign = sending(store, 3).await;
-    let sender = Sender::new(store, "one");
-    let lease = sender.claim(campaign, 3).await;
-    let deliveries = all_of(&lease);
-    sender.send(&deliveries[..1], &accepted()).await;
-    sender.send(&deliveries[1..], &unknown(UnknownPolicy::Hold)).await;
-    sender.done_with(&lease).await;
-    assert!(store.finish_if_done(campaign, at(1)).await.unwrap());
+    let (campaign, _) = finished_with_two_unknown(store).await;
     assert_eq!(store.leave_unknown(campaign).await.unwrap(), 2);
     let kept = store.get_campaign(campaign).await.unwrap();
     assert_eq!(

@@ -67,9 +67,10 @@ fn heard(reply: &Reply, verdict: &Verdict) -> Option<Heard> {
     match (reply.code, subject) {
         // RFC 3463 section 3.4 and 3.5: the mail system shuts down, or a connection was idle.
         (421, Some("3" | "4")) => None,
+        (421, _) => Some(Heard::TooFast),
         // It puts every stranger off once, however slowly we come.
         _ if verdict.reason == GREYLISTED => None,
-        (421, _) | (400..=499, Some("7")) => Some(Heard::TooFast),
+        (400..=499, Some("7")) => Some(Heard::TooFast),
         (500..=599, _) if verdict.class == Class::Block => match verdict.cause {
             Cause::Reputation | Cause::Authentication => Some(Heard::Refused),
             _ => None,
@@ -131,5 +132,35 @@ fn chance() -> f64 {
     match getrandom::fill(&mut octets) {
         Ok(()) => f64::from(u32::from_ne_bytes(octets)) / f64::from(u32::MAX),
         Err(_) => 0.5,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_some_refusals_speak_of_our_speed() {
+        for (code, enhanced, text, what) in [
+            (421, None, "try again later", Some(Heard::TooFast)),
+            (421, Some("4.7.0"), "greylisted", Some(Heard::TooFast)),
+            (421, Some("4.3.2"), "shutting down", None),
+            (450, Some("4.7.1"), "too many messages", Some(Heard::TooFast)),
+            (450, Some("4.7.1"), "greylisted, come back later", None),
+            (451, Some("4.2.0"), "busy", None),
+            (550, Some("5.7.26"), "unauthenticated mail", Some(Heard::Refused)),
+            (550, Some("5.1.1"), "no such user", None),
+        ] {
+            let reply = Reply {
+                code,
+                enhanced: enhanced.map(str::to_owned),
+                text: text.to_owned(),
+            };
+            assert_eq!(
+                heard(&reply, &verdict(code, &reply.words())),
+                what,
+                "{code} {text}"
+            );
+        }
     }
 }
