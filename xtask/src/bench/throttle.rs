@@ -4,10 +4,11 @@ use super::installation::{Installation, relay, write_recipients};
 use super::meter::EndedAtDrop;
 use super::sink::{SESSIONS, Sink};
 use super::{ROUNDS, median, spread};
+use crate::components::{self, Component, find};
 use anyhow::{Context, bail};
 use std::fmt::Write;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const OTHERS: usize = 100_000;
@@ -17,6 +18,7 @@ const MOST: Duration = Duration::from_secs(300);
 
 /// The rate of the others without the limit and with it, in turns.
 pub fn run(binary: &Path) -> anyhow::Result<String> {
+    components::require(&[Component::Sqlite])?;
     let sink = Sink::start()?;
     let mut all: [Vec<f64>; 2] = Default::default();
     for round in 1..=ROUNDS {
@@ -55,55 +57,35 @@ fn rate_of_the_others(binary: &Path, sections: &str) -> anyhow::Result<f64> {
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     let sending = EndedAtDrop(child);
     let begun = Instant::now();
-    loop {
+    let span = loop {
         // Seldom: looking costs something.
         std::thread::sleep(Duration::from_secs(2));
-        let accepted = installation.run(&["campaign", "show", &id])?["accepted"].as_u64();
-        if accepted.is_some_and(|accepted| accepted >= OTHERS as u64) && others_are_done(&installation, &id)?
-        {
-            break;
+        if let (OTHERS, span) = accepted_of_the_others(&installation)? {
+            break span;
         }
         if begun.elapsed() > MOST {
             bail!("the others are not done after {} s", MOST.as_secs());
         }
-    }
+    };
     drop(sending);
-    let settled = settled_at(&installation, &id)?;
-    let (first, last) = (settled.iter().min(), settled.iter().max());
-    let span = last.context("nothing was accepted")? - first.context("nothing was accepted")?;
-    Ok(OTHERS as f64 / (span as f64 / 1e6))
+    Ok(OTHERS as f64 / span.as_secs_f64())
 }
 
-fn others_are_done(installation: &Installation, id: &str) -> anyhow::Result<bool> {
-    Ok(settled_at(installation, id)?.len() == OTHERS)
-}
-
-/// When each of the others was accepted, in microseconds since midnight UTC.
-fn settled_at(installation: &Installation, id: &str) -> anyhow::Result<Vec<i64>> {
-    let mut command = installation.command(&["campaign", "deliveries", id, "--state", "accepted"]);
-    let output = command.output()?;
-    let rows: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout)?;
-    let others = rows.iter().filter(|row| {
-        let address = row["address"].as_str().unwrap_or_default();
-        !address.ends_with("@gmail.com")
-    });
-    others
-        .map(|row| microseconds_of_the_day(row["settled_at"].as_str().unwrap_or_default()))
-        .collect()
-}
-
-/// Of a time as the program prints it: `2026-12-01T09:00:00.123456Z`.
-fn microseconds_of_the_day(time: &str) -> anyhow::Result<i64> {
-    let of_the_day = time.split_once('T').and_then(|(_, rest)| {
-        let mut parts = rest.trim_end_matches('Z').split(':');
-        let (hours, minutes) = (
-            parts.next()?.parse::<i64>().ok()?,
-            parts.next()?.parse::<i64>().ok()?,
-        );
-        let seconds = parts.next()?.parse::<f64>().ok()?;
-        Some((hours * 60 + minutes) * 60_000_000 + (seconds * 1e6) as i64)
-    });
-    of_the_day.with_context(|| format!("an accepted delivery with the time `{time}`"))
+/// How many of the others have their mail, and how long that took from the first to the last.
+fn accepted_of_the_others(installation: &Installation) -> anyhow::Result<(usize, Duration)> {
+    const COUNT: &str = "SELECT COUNT(*), MAX(d.settled_at) - MIN(d.settled_at) FROM deliveries d \
+        JOIN recipients r ON r.id = d.recipient_id WHERE d.state = 'accepted' AND r.address NOT LIKE '%@gmail.com'";
+    let shell = find("sqlite3").context("sqlite3")?;
+    let database = installation.folder().join("tidings.db");
+    let output = Command::new(shell).arg(database).arg(COUNT).output()?;
+    let text = String::from_utf8(output.stdout)?;
+    let (n, micros) = text
+        .trim()
+        .split_once('|')
+        .with_context(|| format!("not a count: `{text}`"))?;
+    // Before the first of them there is no span.
+    let micros = micros.parse().unwrap_or_default();
+    Ok((n.parse()?, Duration::from_micros(micros)))
 }
 
 /// Adds the recipients at the throttled provider, evenly among the others, as lists are.
