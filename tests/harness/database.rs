@@ -195,6 +195,21 @@ pub(crate) async fn execute(engine: Engine, url: &str, statement: &str) {
     .expect("a statement of a test");
 }
 
+pub(crate) async fn texts(engine: Engine, url: &str, query: &str) -> Vec<String> {
+    let query = AssertSqlSafe(query.to_owned());
+    match engine {
+        Engine::Sqlite => {
+            let mut connection = SqliteConnection::connect(url).await.expect("the test's database");
+            sqlx::query_scalar(query).fetch_all(&mut connection).await
+        }
+        Engine::Postgres => {
+            let mut connection = PgConnection::connect(url).await.expect("the test's database");
+            sqlx::query_scalar(query).fetch_all(&mut connection).await
+        }
+    }
+    .expect("a query of a test")
+}
+
 /// The database and its write-ahead log.
 const SQLITE_PARTS: [&str; 2] = ["", "-wal"];
 

@@ -48,6 +48,11 @@ impl FreshStore {
         crate::database::execute(self.engine, &self.url, statement).await;
     }
 
+    /// The texts that a query gives.
+    pub async fn texts(&self, query: &str) -> Vec<String> {
+        crate::database::texts(self.engine, &self.url, query).await
+    }
+
     /// What pages show is what is in the ledger, and every planned delivery is in it.
     async fn assert_counters_tell_the_truth(&self) {
         for campaign in self.list_campaigns(&[]).await.expect("all campaigns") {

@@ -72,7 +72,7 @@ mod tests {
     use tidings_campaign::token::UnsubscribeToken;
     use tidings_store::Store;
     use tidings_store::campaigns::NewCampaign;
-    use tidings_store::imports::Import;
+    use tidings_store::imports::{Import, ImportBatch, NewImport};
     use tidings_store::leases::{Claim, Lease};
 
     /// A database with one recipient, Ann, and a started campaign to her list.
@@ -170,10 +170,9 @@ mod tests {
             name: Some("Ann".into()),
             attributes: "{}".into(),
         };
-        Import::new(store, "Readers & friends", "a.csv")
-            .write(&[ann], now)
-            .await
-            .unwrap();
+        let new = NewImport::of("Readers & friends", "a.csv");
+        let mut import = Import::begin(store, &new, now).await.unwrap();
+        import.write(ImportBatch::of(&[ann]), now).await.unwrap();
         let list = store.find_list("Readers & friends").await.unwrap().unwrap();
         let new = NewCampaign {
             name: "<Spring>".into(),

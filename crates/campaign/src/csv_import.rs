@@ -1,6 +1,7 @@
 //! Recipients from CSV files: what a file is written in, which column means what, and each row as a recipient or
 //! as a reason why it is none. A file is read as a stream; memory does not grow with its size.
 
+mod change;
 mod delimiter;
 mod dialect;
 mod email_column;
@@ -10,6 +11,7 @@ mod mapping;
 mod outcome;
 mod records;
 
+pub use change::{Change, Joined, TakenBack};
 pub use delimiter::{Delimiter, UnknownDelimiter};
 pub use encoding::{TextEncoding, UnknownEncoding};
 pub use mapping::{Kind, MapError, Rule};
@@ -171,6 +173,11 @@ impl CsvFile {
     /// What the text is written in, as far as it has been read.
     pub fn encoding(&self) -> &'static str {
         self.records.encoding_name()
+    }
+
+    /// What each column means, as [`Rule`]s say it.
+    pub fn mapping(&self) -> Vec<String> {
+        self.mapping.rules()
     }
 
     /// The header of the column with the addresses.

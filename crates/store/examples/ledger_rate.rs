@@ -9,7 +9,7 @@ use tidings_campaign::lifecycle::{DeliveryState, UnknownPolicy};
 use tidings_campaign::time::Clock;
 use tidings_store::Store;
 use tidings_store::campaigns::NewCampaign;
-use tidings_store::imports::Import;
+use tidings_store::imports::{Import, ImportBatch, NewImport};
 use tidings_store::leases::Claim;
 use tidings_store::ledger::{Batch, Held, KeptReply, Outcome, Settlement, Tried};
 
@@ -32,7 +32,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 async fn measure(store: &Store, size: usize) -> Result<(), Box<dyn std::error::Error>> {
     let clock = Clock::System;
-    let mut import = Import::new(store, "news", "none");
+    let mut import = Import::begin(store, &NewImport::of("news", "none"), clock.now()).await?;
     let rows = (0..DELIVERIES)
         .map(|n| {
             let address = EmailAddress::parse(&format!("reader{n}@example.org"))?;
@@ -44,7 +44,7 @@ async fn measure(store: &Store, size: usize) -> Result<(), Box<dyn std::error::E
             })
         })
         .collect::<Result<Vec<_>, AddressError>>()?;
-    import.write(&rows, clock.now()).await?;
+    import.write(ImportBatch::of(&rows), clock.now()).await?;
     let list = store
         .find_list("news")
         .await?

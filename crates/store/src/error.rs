@@ -1,7 +1,7 @@
 //! What can go wrong with the database, in words for the person who has to act.
 
 use std::path::PathBuf;
-use tidings_campaign::ids::CampaignId;
+use tidings_campaign::ids::{CampaignId, ImportId};
 use tidings_campaign::lifecycle::{CampaignState, DeliveryState};
 
 /// A failure of the store.
@@ -81,6 +81,24 @@ pub enum StoreError {
         "a delivery that is {0} has no outcome yet: choose among accepted, rejected, expired, withheld, unknown"
     )]
     NoOutcome(DeliveryState),
+    /// A lock file beside the SQLite file.
+    #[error("cannot lock {file}: {source}")]
+    LockFile {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// An import that is not where it would have to be for this.
+    #[error("import {import} is {state}: {advice}")]
+    ImportNotAllowed {
+        /// Which.
+        import: ImportId,
+        /// Where it is.
+        state: String,
+        /// What can be done.
+        advice: &'static str,
+    },
     /// The operating system has no randomness to give.
     #[error("no random numbers from the operating system: {0}")]
     Random(getrandom::Error),

@@ -1,8 +1,8 @@
 //! Imports, batch by batch.
 
 use super::*;
-use tidings_store::imports::DryRun;
-use tidings_tests::store_on_both_engines;
+use tidings_store::imports::{DryRun, ImportLock, ImportRecord, ImportState, KeptWhy, Undo, UndoCounts};
+use tidings_tests::{FreshStore, store_on_both_engines};
 
 const NOTHING: Counts = Counts {
     rows: 0,
@@ -53,20 +53,22 @@ store_on_both_engines!(every_row_of_an_import_is_counted_once, |store| {
 store_on_both_engines!(a_row_of_an_earlier_batch_is_a_duplicate, |store| {
     let known = row("ann@example.org", Some("Ann"), "{}");
     import(store, "readers", std::slice::from_ref(&known)).await;
-    let mut import = Import::new(store, "readers", "two.csv");
+    let mut import = Import::begin(store, &NewImport::of("readers", "two.csv"), START)
+        .await
+        .unwrap();
     let first = [
         known.clone(),
         row("bob@example.org", None, "{}"),
         row("carl@example.org", None, "{}"),
     ];
-    let counts = import.write(&first, START).await.unwrap();
+    let counts = import.write(ImportBatch::of(&first), START).await.unwrap();
     assert_eq!((counts.unchanged, counts.created), (1, 2));
     let second = [
         row("Bob@example.org", Some("Robert"), "{}"),
         row("ann@example.org", Some("Anna"), "{}"),
         row("dora@example.org", None, "{}"),
     ];
-    let counts = import.write(&second, START).await.unwrap();
+    let counts = import.write(ImportBatch::of(&second), START).await.unwrap();
     let expected = Counts {
         rows: 3,
         created: 1,
@@ -219,10 +221,12 @@ store_on_both_engines!(a_dry_run_counts_the_same_and_changes_nothing, |store| {
         assert_eq!(store.lists().await.unwrap(), before);
         let new = store.find_recipient(&address(&reader(13))).await.unwrap();
         assert_eq!(new.is_some(), list == "others");
-        let mut import = Import::new(store, list, "readers.csv");
+        let mut import = Import::begin(store, &NewImport::of(list, "readers.csv"), START)
+            .await
+            .unwrap();
         let done = [
-            import.write(&first, START).await.unwrap(),
-            import.write(&second, START).await.unwrap(),
+            import.write(ImportBatch::of(&first), START).await.unwrap(),
+            import.write(ImportBatch::of(&second), START).await.unwrap(),
         ];
         assert_eq!(counted, done, "into {list}");
         assert_eq!(done[1].duplicates, 12);
@@ -244,28 +248,22 @@ store_on_both_engines!(a_dry_run_may_have_more_rows_than_one_statement_takes, |s
     assert_eq!(counts, expected);
 });
 
-store_on_both_engines!(an_import_writes_nothing_before_its_first_batch, |store| {
-    let mut import = Import::new(store, "readers", "readers.csv");
-    assert_eq!(import.id(), None);
-    assert_eq!(store.find_list("readers").await.unwrap(), None);
-    import.write(&readers(1), START).await.unwrap();
-    let id = import.id();
-    assert!(id.is_some());
-    assert!(store.find_list("readers").await.unwrap().is_some());
-    let finished = import.finish(&NOTHING, START).await.unwrap();
-    assert_eq!(Some(finished), id);
-});
-
 store_on_both_engines!(an_import_of_no_rows_makes_its_list, |store| {
-    let mut import = Import::new(store, "readers", "empty.csv");
-    let id = import.finish(&NOTHING, START).await.unwrap();
-    assert_eq!(import.id(), Some(id));
+    let import = Import::begin(store, &NewImport::of("readers", "empty.csv"), START)
+        .await
+        .unwrap();
+    let id = import.id();
+    import.finish(START).await.unwrap();
     assert!(store.find_list("readers").await.unwrap().is_some());
+    let record = store.find_import(id).await.unwrap().unwrap();
+    assert_eq!((record.state.as_str(), record.counts), ("finished", NOTHING));
 });
 
 store_on_both_engines!(what_an_import_wrote_stays_when_it_breaks_off, |store| {
-    let mut import = Import::new(store, "readers", "readers.csv");
-    import.write(&readers(3), START).await.unwrap();
+    let mut import = Import::begin(store, &NewImport::of("readers", "readers.csv"), START)
+        .await
+        .unwrap();
+    import.write(ImportBatch::of(&readers(3)), START).await.unwrap();
     drop(import);
     let counts = super::import(store, "readers", &readers(5)).await;
     assert_eq!((counts.unchanged, counts.created), (3, 2));
@@ -274,8 +272,12 @@ store_on_both_engines!(what_an_import_wrote_stays_when_it_breaks_off, |store| {
 store_on_both_engines!(two_imports_at_once_make_each_recipient_once, |store| {
     let other = store.open_again("there").await;
     let (mut one, mut two) = (
-        Import::new(store, "readers", "one.csv"),
-        Import::new(&other, "others", "two.csv"),
+        Import::begin(store, &NewImport::of("readers", "one.csv"), START)
+            .await
+            .unwrap(),
+        Import::begin(&other, &NewImport::of("others", "two.csv"), START)
+            .await
+            .unwrap(),
     );
     let (all, mut reversed) = (readers(300), readers(300));
     reversed.reverse();
@@ -283,14 +285,14 @@ store_on_both_engines!(two_imports_at_once_make_each_recipient_once, |store| {
         async {
             let mut sum = NOTHING;
             for rows in all.chunks(100) {
-                sum += one.write(rows, START).await.unwrap();
+                sum += one.write(ImportBatch::of(rows), START).await.unwrap();
             }
             sum
         },
         async {
             let mut sum = NOTHING;
             for rows in reversed.chunks(100) {
-                sum += two.write(rows, START).await.unwrap();
+                sum += two.write(ImportBatch::of(rows), START).await.unwrap();
             }
             sum
         }
@@ -307,4 +309,283 @@ store_on_both_engines!(two_imports_at_once_make_each_recipient_once, |store| {
         "{confirmed:?}"
     );
     other.close().await;
+});
+
+async fn record(store: &Store, id: ImportId) -> ImportRecord {
+    store.find_import(id).await.unwrap().unwrap()
+}
+
+store_on_both_engines!(the_record_of_an_import_says_who_what_and_how_far, |store| {
+    let new = NewImport {
+        started_by: "Ann".to_owned(),
+        consent: Some("the fair".to_owned()),
+        fingerprint: Some("f".to_owned()),
+        details: Some("{}".to_owned()),
+        ..NewImport::of("readers", "readers.csv")
+    };
+    let mut import = Import::begin(store, &new, START).await.unwrap();
+    let rows = readers(3);
+    let batch = ImportBatch {
+        rejected: 2,
+        rejects_octets: 99,
+        ..ImportBatch::of(&rows)
+    };
+    import.write(batch, at(1)).await.unwrap();
+    let id = import.id();
+    let found = store.find_unfinished_import("f").await.unwrap().unwrap();
+    let expected = ImportRecord {
+        id,
+        list: "readers".to_owned(),
+        files: "readers.csv".to_owned(),
+        state: ImportState::Running,
+        reason: None,
+        started_by: "Ann".to_owned(),
+        consent: Some("the fair".to_owned()),
+        details: Some("{}".to_owned()),
+        counts: Counts {
+            rows: 5,
+            created: 3,
+            rejected: 2,
+            ..NOTHING
+        },
+        rejects_octets: 99,
+        remarks_octets: 0,
+        started_at: START,
+        updated_at: at(1),
+        finished_at: None,
+    };
+    assert_eq!(found, expected);
+    assert_eq!(import.counts(), expected.counts);
+    import.finish(at(2)).await.unwrap();
+    assert_eq!(store.find_unfinished_import("f").await.unwrap(), None);
+    let second = import_at(store, "readers", &readers(1), at(3)).await.0;
+    let newest: Vec<_> = store.imports(10).await.unwrap().iter().map(|r| r.id).collect();
+    assert_eq!(newest, [second, id]);
+});
+
+store_on_both_engines!(an_import_goes_on_where_its_last_commit_was, |store| {
+    let rows = readers(5);
+    let mut import = Import::begin(store, &NewImport::of("readers", "readers.csv"), START)
+        .await
+        .unwrap();
+    import.write(ImportBatch::of(&rows[..3]), START).await.unwrap();
+    let id = import.id();
+    assert!(
+        ImportLock::take(store, id).await.unwrap().is_none(),
+        "one process at a time"
+    );
+    let now = record(store, id).await;
+    assert!(Import::resume(store, &now, at(1)).await.unwrap().is_none());
+    drop(import);
+    let quiet = released(store, id).await;
+    assert_eq!(store.quiet_imports(START).await.unwrap(), []);
+    assert_eq!(store.quiet_imports(at(1)).await.unwrap(), [quiet.clone()]);
+    let (mut import, from) = Import::resume(store, &quiet, at(1)).await.unwrap().unwrap();
+    assert_eq!(from.counts.rows, 3);
+    // A row that it has seen before it was cut off is a duplicate, as it would have been.
+    let counts = import.write(ImportBatch::of(&rows[2..]), at(1)).await.unwrap();
+    assert_eq!((counts.created, counts.duplicates), (2, 1));
+    import.stop("a test", at(2)).await.unwrap();
+    let stopped = record(store, id).await;
+    assert_eq!(
+        (stopped.state, stopped.reason.as_deref()),
+        (ImportState::Stopped, Some("a test"))
+    );
+    assert_eq!(store.quiet_imports(at(9)).await.unwrap(), []);
+    released(store, id).await;
+    let (import, _) = Import::resume(store, &stopped, at(3)).await.unwrap().unwrap();
+    assert_eq!(import.counts().rows, 6);
+    import.finish(at(3)).await.unwrap();
+    released(store, id).await;
+    assert!(
+        Import::resume(store, &stopped, at(4)).await.is_err(),
+        "it is at its end"
+    );
+});
+
+/// PostgreSQL notices a moment later that a connection is gone, and its lock with it.
+async fn released(store: &Store, id: ImportId) -> ImportRecord {
+    for _ in 0..500 {
+        if ImportLock::take(store, id).await.unwrap().is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    record(store, id).await
+}
+
+store_on_both_engines!(imports_at_once_each_know_their_own_duplicates, |store| {
+    let rows = readers(2);
+    let begin = |name| Import::begin(store, name, START);
+    let (one, two) = (
+        NewImport::of("readers", "1.csv"),
+        NewImport::of("readers", "2.csv"),
+    );
+    let (mut one, mut two) = (begin(&one).await.unwrap(), begin(&two).await.unwrap());
+    one.write(ImportBatch::of(&rows), START).await.unwrap();
+    assert_eq!(
+        two.write(ImportBatch::of(&rows), START).await.unwrap().unchanged,
+        2
+    );
+    let renamed = [row(&reader(1), Some("Somebody Else"), "{}")];
+    assert_eq!(
+        one.write(ImportBatch::of(&renamed), START)
+            .await
+            .unwrap()
+            .duplicates,
+        1
+    );
+    assert_eq!(
+        two.write(ImportBatch::of(&renamed), START)
+            .await
+            .unwrap()
+            .duplicates,
+        1
+    );
+    one.finish(START).await.unwrap();
+    assert_eq!(
+        two.write(ImportBatch::of(&renamed), START)
+            .await
+            .unwrap()
+            .duplicates,
+        1
+    );
+});
+
+/// Takes an import back to its end.
+async fn undo(store: &Store, id: ImportId, now: Timestamp) -> (UndoCounts, Vec<(String, KeptWhy)>) {
+    released(store, id).await;
+    let mut undo = Undo::begin(store, id, now).await.unwrap().unwrap();
+    let mut kept = Vec::new();
+    while let Some(more) = undo.step(now).await.unwrap() {
+        kept.extend(more.into_iter().map(|kept| (kept.address, kept.why)));
+    }
+    let counts = undo.counts();
+    undo.finish(now).await.unwrap();
+    assert_eq!(record(store, id).await.state, ImportState::Undone);
+    assert!(Undo::begin(store, id, now).await.is_err(), "once is enough");
+    (counts, kept)
+}
+
+/// Everything about recipients and their standing, to be compared.
+async fn everybody(store: &FreshStore) -> Vec<String> {
+    store
+        .texts(
+            "SELECT r.address || ' ' || r.name || ' ' || r.attributes || ' ' || r.updated_at || ' ' || \
+             COALESCE(s.state, '-') || ' ' || COALESCE(s.list_id, 0) \
+             FROM recipients r LEFT JOIN subscriptions s ON s.recipient_id = r.id ORDER BY 1",
+        )
+        .await
+}
+
+store_on_both_engines!(an_import_taken_back_leaves_what_was_before, |store| {
+    let known = [
+        row("ann@example.org", Some("Ann"), r#"{"age":null,"city":"Bern"}"#),
+        row("bob@example.org", Some("Bob"), "{}"),
+    ];
+    import(store, "others", &known[..1]).await;
+    import(store, "readers", &known[1..]).await;
+    store
+        .execute("UPDATE subscriptions SET state = 'pending' WHERE recipient_id = 2")
+        .await;
+    let before = everybody(store).await;
+    let rows = [
+        row(
+            "ann@example.org",
+            Some("Anna"),
+            r#"{"age":41,"city":"Rome","vip":true}"#,
+        ),
+        row("bob@example.org", Some("Bob"), "{}"),
+        row("carl@example.org", Some("Carl"), "{}"),
+    ];
+    let (id, counts) = import_at(store, "readers", &rows, at(1)).await;
+    assert_eq!((counts.created, counts.updated), (1, 2));
+    let (counts, kept) = undo(store, id, at(2)).await;
+    let expected = UndoCounts {
+        removed: 1,
+        restored: 2,
+        ..UndoCounts::default()
+    };
+    assert_eq!((counts, kept), (expected, vec![]));
+    assert_eq!(everybody(store).await, before);
+});
+
+store_on_both_engines!(an_undo_is_made_in_steps_that_can_be_gone_on_with, |store| {
+    let (id, _) = import_at(store, "readers", &readers(MANY), START).await;
+    let mut begun = Undo::begin(store, id, at(1)).await.unwrap().unwrap();
+    begun.step(at(1)).await.unwrap();
+    assert_eq!(begun.counts().removed, 2_000);
+    assert!(
+        Undo::begin(store, id, at(1)).await.unwrap().is_none(),
+        "one process at a time"
+    );
+    drop(begun);
+    let (counts, _) = undo(store, id, at(2)).await;
+    assert_eq!(counts.removed, MANY as u64 - 2_000);
+    assert_eq!(everybody(store).await, Vec::<String>::new());
+});
+
+store_on_both_engines!(
+    what_happened_after_an_import_stays_when_it_is_taken_back,
+    |store| {
+        let rows = readers(6);
+        let (id, _) = import_at(store, "readers", &rows, START).await;
+        for n in 2..=6 {
+            suppress(store, &reader(n)).await;
+        }
+        let campaign = draft(store, &["readers"]).await;
+        assert_eq!(store.start_campaign(campaign, "{}", START).await.unwrap(), 1);
+        store.execute("DELETE FROM suppressions").await;
+        let mut expected = vec![(reader(1), KeptWhy::Mailed)];
+        let left = recipient_id(store, &reader(2)).await;
+        store.unsubscribe(campaign, left, "link", at(1)).await.unwrap();
+        expected.push((reader(2), KeptWhy::Unsubscribed));
+        let (other, _) = import_at(store, "others", &rows[2..3], at(1)).await;
+        expected.push((reader(3), KeptWhy::InImport(other)));
+        store
+            .execute("UPDATE recipients SET name = 'Changed', updated_at = updated_at + 1 WHERE id = 4")
+            .await;
+        expected.push((reader(4), KeptWhy::ChangedSince));
+        let list = list(store, "by hand").await;
+        store
+        .execute(&format!(
+            "INSERT INTO subscriptions (list_id, recipient_id, state, updated_at) VALUES ({list}, 5, 'confirmed', 0)"
+        ))
+        .await;
+        expected.push((reader(5), KeptWhy::OnOtherList));
+        let (counts, kept) = undo(store, id, at(2)).await;
+        assert_eq!((counts.removed, counts.kept), (1, 5));
+        assert_eq!(kept, expected);
+        let confirmed = store.lists().await.unwrap();
+        let of = |name: &str| confirmed.iter().find(|list| list.name == name).unwrap().confirmed;
+        assert_eq!((of("readers"), of("others"), of("by hand")), (0, 1, 1));
+    }
+);
+
+store_on_both_engines!(imports_are_taken_back_in_any_order, |store| {
+    let ann = |name, attributes| [row("ann@example.org", Some(name), attributes)];
+    import(store, "readers", &ann("Ann", r#"{"city":"Bern"}"#)).await;
+    let before = everybody(store).await;
+    let first = import_at(store, "readers", &ann("Anna", r#"{"city":"Rome"}"#), at(1))
+        .await
+        .0;
+    let second = import_at(
+        store,
+        "readers",
+        &ann("Annie", r#"{"city":"Rome","vip":true}"#),
+        at(2),
+    )
+    .await
+    .0;
+    let (_, kept) = undo(store, first, at(3)).await;
+    assert_eq!(
+        kept,
+        [(
+            "ann@example.org".to_owned(),
+            KeptWhy::Changed(vec!["name".to_owned()])
+        )]
+    );
+    undo(store, second, at(4)).await;
+    let without_times = |rows: Vec<String>| rows[0].replace(&at(4).0.to_string(), &START.0.to_string());
+    assert_eq!(without_times(everybody(store).await), before[0]);
 });

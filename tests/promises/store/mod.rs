@@ -20,7 +20,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 use tidings_campaign::address::EmailAddress;
 use tidings_campaign::csv_import::{Counts, Row};
-use tidings_campaign::ids::{CampaignId, LeaseId, ListId, RecipientId, Seq};
+use tidings_campaign::ids::{CampaignId, ImportId, LeaseId, ListId, RecipientId, Seq};
 use tidings_campaign::lifecycle::{DeliveryState, UnknownPolicy};
 use tidings_campaign::recipient::Subscription;
 use tidings_campaign::time::Timestamp;
@@ -28,7 +28,7 @@ use tidings_feedback::verdict::{Cause, Class, Verdict};
 use tidings_store::Store;
 use tidings_store::campaigns::NewCampaign;
 use tidings_store::deliveries::ListedDelivery;
-use tidings_store::imports::Import;
+use tidings_store::imports::{Import, ImportBatch, NewImport};
 use tidings_store::leases::{Claim, Lease};
 use tidings_store::ledger::{Batch, Held, KeptReply, Outcome, Settlement, Tried, Usage};
 
@@ -74,10 +74,18 @@ fn readers(n: usize) -> Vec<Row> {
 
 /// Imports these rows in one batch.
 async fn import(store: &Store, list: &str, rows: &[Row]) -> Counts {
-    let mut import = Import::new(store, list, "readers.csv");
-    let counts = import.write(rows, START).await.unwrap();
-    import.finish(&counts, START).await.unwrap();
-    counts
+    import_at(store, list, rows, START).await.1
+}
+
+/// The same at another time; with the import's id.
+async fn import_at(store: &Store, list: &str, rows: &[Row], now: Timestamp) -> (ImportId, Counts) {
+    let mut import = Import::begin(store, &NewImport::of(list, "readers.csv"), now)
+        .await
+        .unwrap();
+    let counts = import.write(ImportBatch::of(rows), now).await.unwrap();
+    let id = import.id();
+    import.finish(now).await.unwrap();
+    (id, counts)
 }
 
 async fn list(store: &Store, name: &str) -> ListId {
@@ -387,10 +395,18 @@ fn public_functions(source: &str) -> Vec<String> {
 
 fn sources_in(folder: &str) -> String {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-    let files = std::fs::read_dir(folder).unwrap();
-    files
-        .map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())
-        .collect()
+    let mut folders = vec![folder];
+    let mut sources = String::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => sources.push_str(&std::fs::read_to_string(path).unwrap()),
+            }
+        }
+    }
+    sources
 }
 
 #[test]

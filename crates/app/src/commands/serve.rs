@@ -1,5 +1,6 @@
-//! `tidings serve`: pages, scheduler and sender in one process.
+//! `tidings serve`: pages, scheduler, sender and interrupted imports in one process.
 
+use crate::commands::import::resuming;
 use crate::commands::send::sender_settings;
 use crate::context::Context;
 use crate::lifecycle;
@@ -72,7 +73,14 @@ pub async fn serve(
             .context("sender"),
         )
     };
-    let (pages, planning, sending) = tokio::join!(pages, planning, sending);
+    let importing = async {
+        ends(
+            resuming::run(store.clone(), clock.clone(), stop.clone())
+                .await
+                .context("imports"),
+        )
+    };
+    let (pages, planning, sending, importing) = tokio::join!(pages, planning, sending, importing);
     store.close().await;
-    sending.and(planning).and(pages)
+    sending.and(planning).and(importing).and(pages)
 }

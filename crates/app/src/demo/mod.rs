@@ -134,7 +134,7 @@ async fn set_up(
     sample::write_sample(args.recipients, BufWriter::new(std::fs::File::create(&file)?))?;
     let rejects = folder.join("rejects.csv");
     let import = import::ImportArgs::of_file(file, LIST, rejects);
-    import::import(import, store, context, !context.json).await?;
+    import::import(import, store, context, &CancellationToken::new(), !context.json).await?;
     let now = context.clock.now();
     let starter = Source {
         name: "starter".to_owned(),

@@ -15,6 +15,13 @@ pub struct TextEncoding(&'static Encoding);
 )]
 pub struct UnknownEncoding(String);
 
+impl TextEncoding {
+    /// Its WHATWG name.
+    pub fn name(self) -> &'static str {
+        self.0.name()
+    }
+}
+
 impl FromStr for TextEncoding {
     type Err = UnknownEncoding;
     fn from_str(label: &str) -> Result<Self, UnknownEncoding> {

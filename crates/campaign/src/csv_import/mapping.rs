@@ -6,7 +6,7 @@ use super::records::Fields;
 use crate::address::EmailAddress;
 use serde_json::Number;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 /// Headers that mean the name, in lower case.
@@ -135,6 +135,36 @@ impl FromStr for Rule {
     }
 }
 
+/// As it was written, or so that it means the same.
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.column, self.field)
+    }
+}
+
+/// As a rule says it.
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Field::Email => f.write_str("email"),
+            Field::Name => f.write_str("name"),
+            Field::Ignore => f.write_str("ignore"),
+            Field::Attribute(name, kind) => write!(f, "{name}:{kind}"),
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Text => "text",
+            Kind::Number => "number",
+            Kind::Boolean => "boolean",
+            Kind::Date => "date",
+        })
+    }
+}
+
 impl Field {
     fn parse(rule: &str, text: &str) -> Result<Self, MapError> {
         let (name, kind) = match text.rsplit_once(':') {
@@ -173,6 +203,7 @@ impl Field {
 }
 
 struct Attribute {
+    name: String,
     column: usize,
     kind: Kind,
     /// `"city":`, ready for the JSON text.
@@ -224,7 +255,13 @@ impl Mapping {
         for (column, field) in fields.into_iter().enumerate() {
             if let Field::Attribute(name, kind) = field {
                 let key = format!("{}:", serde_json::Value::String(name.clone()));
-                by_name.insert(name, Attribute { column, kind, key });
+                let attribute = Attribute {
+                    name: name.clone(),
+                    column,
+                    kind,
+                    key,
+                };
+                by_name.insert(name, attribute);
             }
         }
         Ok(Mapping {
@@ -233,6 +270,20 @@ impl Mapping {
             name,
             attributes: by_name.into_values().collect(),
         })
+    }
+
+    /// What each column means, as rules.
+    pub(super) fn rules(&self) -> Vec<String> {
+        let mut fields = vec![Field::Ignore; self.columns.len()];
+        fields[self.email] = Field::Email;
+        if let Some(name) = self.name {
+            fields[name] = Field::Name;
+        }
+        for attribute in &self.attributes {
+            fields[attribute.column] = Field::Attribute(attribute.name.clone(), attribute.kind);
+        }
+        let rule = |(column, field): (&String, Field)| format!("{column}={field}");
+        self.columns.iter().zip(fields).map(rule).collect()
     }
 
     pub(super) fn email_column(&self) -> &str {

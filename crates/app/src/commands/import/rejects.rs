@@ -1,23 +1,32 @@
 //! The file of the rows that could not be taken: line, reason, original text.
 
 use anyhow::Context;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
+use std::io::{Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use tidings_campaign::csv_import::Reject;
 use tidings_campaign::ids::ImportId;
 
 /// Where rejected rows go.
 pub(super) struct Rejects {
-    /// Where the file is to be made when the first row is rejected, with the import's id in its name.
-    folder: Option<PathBuf>,
+    place: Place,
     open: Option<(PathBuf, csv::Writer<File>)>,
+}
+
+/// Where the file is made when the first row is rejected.
+enum Place {
+    Nowhere,
+    /// The file that was asked for.
+    At(PathBuf),
+    /// In this folder, with the import's id in its name.
+    Folder(PathBuf),
 }
 
 impl Rejects {
     /// They are counted only.
     pub(super) fn nowhere() -> Rejects {
         Rejects {
-            folder: None,
+            place: Place::Nowhere,
             open: None,
         }
     }
@@ -25,7 +34,7 @@ impl Rejects {
     /// In the file that was asked for, which is made at once.
     pub(super) fn at(path: &Path) -> anyhow::Result<Rejects> {
         Ok(Rejects {
-            folder: None,
+            place: Place::At(path.to_owned()),
             open: Some(create(path)?),
         })
     }
@@ -42,31 +51,72 @@ impl Rejects {
         std::fs::create_dir_all(folder).with_context(problem)?;
         tempfile::tempfile_in(folder).map(drop).with_context(problem)?;
         Ok(Rejects {
-            folder: Some(folder.to_owned()),
+            place: Place::Folder(folder.to_owned()),
             open: None,
         })
     }
 
-    pub(super) fn write(&mut self, reject: &Reject, import: Option<ImportId>) -> anyhow::Result<()> {
-        if let (Some(folder), None, Some(import)) = (&self.folder, &self.open, import) {
-            self.open = Some(create(&folder.join(format!("rejects-{import}.csv")))?);
+    /// Goes on with the file of an import that came to `octets` of it. What was written after its last commit is
+    /// written once more.
+    pub(super) fn go_on(mut self, import: ImportId, octets: u64) -> anyhow::Result<Rejects> {
+        let Some(path) = self.path(import).filter(|path| octets > 0 && path.exists()) else {
+            return Ok(self);
+        };
+        let mut file = OpenOptions::new()
+            .write(true)
+            .open(&path)
+            .with_context(|| problem(&path))?;
+        let length = file.metadata().with_context(|| problem(&path))?.len();
+        file.set_len(octets.min(length)).with_context(|| problem(&path))?;
+        file.seek(SeekFrom::End(0)).with_context(|| problem(&path))?;
+        self.open = Some((path, csv::Writer::from_writer(file)));
+        Ok(self)
+    }
+
+    /// The same place, without making the file that was asked for: it may be gone on with.
+    pub(super) fn of_job(rejects: Option<&Path>, folder: &Path) -> Rejects {
+        Rejects {
+            place: match rejects {
+                Some(path) => Place::At(path.to_owned()),
+                None => Place::Folder(folder.to_owned()),
+            },
+            open: None,
         }
-        if let Some((path, writer)) = &mut self.open {
+    }
+
+    fn path(&self, import: ImportId) -> Option<PathBuf> {
+        match &self.place {
+            Place::Nowhere => None,
+            Place::At(path) => Some(path.clone()),
+            Place::Folder(folder) => Some(folder.join(format!("rejects-{import}.csv"))),
+        }
+    }
+
+    /// Writes rows of an import, and returns how long the file is with them, which is on the disk then.
+    pub(super) fn write(&mut self, rejects: &[Reject], import: ImportId) -> anyhow::Result<u64> {
+        if self.open.is_none() && !rejects.is_empty() {
+            self.open = self.path(import).map(|path| create(&path)).transpose()?;
+        }
+        let Some((path, writer)) = &mut self.open else {
+            return Ok(0);
+        };
+        for reject in rejects {
             let line = reject.line.to_string();
             writer
                 .write_record([line.as_bytes(), reject.reason.as_bytes(), &reject.row])
                 .with_context(|| problem(path))?;
         }
-        Ok(())
+        writer.flush().with_context(|| problem(path))?;
+        let file = writer.get_ref();
+        if !rejects.is_empty() {
+            file.sync_data().with_context(|| problem(path))?;
+        }
+        Ok(file.metadata().with_context(|| problem(path))?.len())
     }
 
     /// Where the rejected rows are, if they were written.
-    pub(super) fn close(self) -> anyhow::Result<Option<PathBuf>> {
-        let Some((path, mut writer)) = self.open else {
-            return Ok(None);
-        };
-        writer.flush().with_context(|| problem(&path))?;
-        Ok(Some(path))
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.open.as_ref().map(|(path, _)| path.as_path())
     }
 }
 

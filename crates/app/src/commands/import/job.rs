@@ -1,0 +1,184 @@
+//! What an import is, so that it can be gone on with: its files by their checksums, its options, where rejected rows go.
+
+use super::reading::{Input, Source};
+use anyhow::{Context as _, anyhow};
+use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use tidings_campaign::csv_import::Options;
+
+/// An import as the database remembers it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Job {
+    pub(super) files: Vec<JobFile>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    rules: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    delimiter: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    encoding: Option<String>,
+    /// The file that was asked for, or the folder in which one is made when it is needed.
+    pub(super) rejects: Option<PathBuf>,
+    pub(super) folder: PathBuf,
+}
+
+/// One file of an import.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct JobFile {
+    /// As the person named it.
+    pub(super) name: String,
+    /// Where it is, absolute.
+    pub(super) path: PathBuf,
+    /// Whether it is our copy of what came by standard input.
+    #[serde(default)]
+    pub(super) copied: bool,
+    pub(super) sha256: String,
+    pub(super) octets: u64,
+    /// What each column means: `Column=field`.
+    #[serde(default)]
+    pub(super) mapping: Vec<String>,
+}
+
+impl Job {
+    /// `sources`: the files, opened.
+    pub(super) fn new(
+        mut files: Vec<JobFile>,
+        sources: &[Source],
+        options: &Options,
+        rejects: Option<&Path>,
+        folder: &Path,
+    ) -> anyhow::Result<Job> {
+        for (file, source) in files.iter_mut().zip(sources) {
+            file.mapping = source.file.mapping();
+        }
+        Ok(Job {
+            files,
+            rules: options.rules.iter().map(ToString::to_string).collect(),
+            delimiter: options.delimiter.map(|delimiter| delimiter.to_string()),
+            encoding: options.encoding.map(|encoding| encoding.name().to_owned()),
+            rejects: rejects.map(std::path::absolute).transpose()?,
+            folder: std::path::absolute(folder)?,
+        })
+    }
+
+    /// What the person said about the files.
+    pub(super) fn options(&self) -> anyhow::Result<Options> {
+        Ok(Options {
+            delimiter: self.delimiter.as_deref().map(str::parse).transpose()?,
+            encoding: self.encoding.as_deref().map(str::parse).transpose()?,
+            rules: self
+                .rules
+                .iter()
+                .map(|rule| rule.parse())
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The same for the same list, files and options, whatever the files are called.
+    pub(super) fn fingerprint(&self, list: &str) -> String {
+        let sums: Vec<&str> = self.files.iter().map(|file| file.sha256.as_str()).collect();
+        let all = serde_json::json!([list, sums, self.rules, self.delimiter, self.encoding]);
+        HEXLOWER.encode(&Sha256::digest(all.to_string()))
+    }
+
+    pub(super) fn inputs(&self) -> Vec<Input> {
+        let input = |file: &JobFile| Input {
+            shown: file.name.clone(),
+            path: Some(file.path.clone()),
+        };
+        self.files.iter().map(input).collect()
+    }
+
+    /// Whether the files are still what they were.
+    pub(super) fn check_files(&self) -> anyhow::Result<()> {
+        for file in &self.files {
+            let (sha256, _) = checksum(&file.path).with_context(|| file.path.display().to_string())?;
+            if sha256 != file.sha256 {
+                return Err(anyhow!("{} is not the file that it was", file.path.display()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes our copies. What cannot be removed is left to the operator.
+    pub(super) fn remove_copies(&self) {
+        for file in self.files.iter().filter(|file| file.copied) {
+            if let Err(error) = std::fs::remove_file(&file.path) {
+                tracing::warn!("cannot remove {}: {error}", file.path.display());
+            }
+        }
+    }
+}
+
+/// Looks at the files as they are now. Standard input is copied into the folder, so that the import can be gone on with.
+pub(super) fn take_stock(inputs: &[Input], folder: &Path) -> anyhow::Result<Vec<JobFile>> {
+    inputs
+        .iter()
+        .map(|input| {
+            let looked_at = match &input.path {
+                Some(path) => at(&input.shown, path),
+                None => copy(&input.shown, folder),
+            };
+            looked_at.with_context(|| input.shown.clone())
+        })
+        .collect()
+}
+
+fn at(shown: &str, path: &Path) -> anyhow::Result<JobFile> {
+    let (sha256, octets) = checksum(path)?;
+    Ok(JobFile {
+        name: shown.to_owned(),
+        path: std::path::absolute(path)?,
+        copied: false,
+        sha256,
+        octets,
+        mapping: Vec::new(),
+    })
+}
+
+fn copy(shown: &str, folder: &Path) -> anyhow::Result<JobFile> {
+    let problem = || format!("cannot be copied into {}", folder.display());
+    std::fs::create_dir_all(folder).with_context(problem)?;
+    let mut copy = tempfile::Builder::new()
+        .prefix("incoming-")
+        .tempfile_in(folder)
+        .with_context(problem)?;
+    let (sha256, octets) = digest(std::io::stdin().lock(), Some(copy.as_file_mut()))?;
+    copy.as_file().sync_all().with_context(problem)?;
+    let (_, path) = copy.keep().with_context(problem)?;
+    Ok(JobFile {
+        name: shown.to_owned(),
+        path: std::path::absolute(path)?,
+        copied: true,
+        sha256,
+        octets,
+        mapping: Vec::new(),
+    })
+}
+
+fn checksum(path: &Path) -> anyhow::Result<(String, u64)> {
+    let file = File::open(path).context("cannot be read")?;
+    anyhow::ensure!(!file.metadata()?.is_dir(), "is a folder, not a file");
+    digest(file, None)
+}
+
+/// SHA-256 and length of what is read, which is copied on the way.
+fn digest(mut source: impl Read, mut copy: Option<&mut File>) -> anyhow::Result<(String, u64)> {
+    let mut hasher = Sha256::new();
+    let mut octets = 0;
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        let n = source.read(&mut buffer).context("cannot be read")?;
+        if n == 0 {
+            return Ok((HEXLOWER.encode(&hasher.finalize()), octets));
+        }
+        hasher.update(&buffer[..n]);
+        if let Some(copy) = &mut copy {
+            copy.write_all(&buffer[..n]).context("cannot be copied")?;
+        }
+        octets += n as u64;
+    }
+}

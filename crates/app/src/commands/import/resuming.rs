@@ -1,0 +1,99 @@
+//! Going on with imports whose process is gone.
+
+use super::job::Job;
+use super::reading::open_all;
+use super::rejects::Rejects;
+use super::running::{self, Done};
+use anyhow::Context as _;
+use std::collections::HashMap;
+use std::time::Duration;
+use tidings_campaign::ids::ImportId;
+use tidings_campaign::time::{Clock, Timestamp};
+use tidings_store::imports::{Import, ImportRecord};
+use tidings_store::{Store, StoreError};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+/// How often a server looks for imports that nobody works on.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// An import that has committed nothing for so long may be one of them; its lock says whether it is.
+const QUIET: Duration = Duration::from_secs(5);
+
+/// What an import was begun as.
+pub(super) fn job_of(record: &ImportRecord) -> anyhow::Result<Job> {
+    let details = record.details.as_deref().with_context(|| {
+        format!(
+            "import {} is of an older version, which could not go on: run it anew",
+            record.id
+        )
+    })?;
+    serde_json::from_str(details).with_context(|| format!("the record of import {}", record.id))
+}
+
+/// Goes on after the rows that are there.
+pub(super) async fn go_on(
+    job: &Job,
+    import: Import,
+    record: &ImportRecord,
+    clock: &Clock,
+    stop: &CancellationToken,
+) -> anyhow::Result<Done> {
+    let sources = open_all(&job.inputs(), &job.options()?)?;
+    let rejects = Rejects::of_job(job.rejects.as_deref(), &job.folder);
+    let rejects = rejects.go_on(import.id(), record.rejects_octets)?;
+    running::to_the_end(job, sources, import, rejects, clock, stop).await
+}
+
+/// Goes on with every import whose process is gone, as long as its files are there, until the token is cancelled.
+pub(crate) async fn run(store: Store, clock: Clock, stop: CancellationToken) -> Result<(), StoreError> {
+    let mut tick = interval(LOOK_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // Imports that cannot be gone on with here, and when they last moved: they are not tried again before they move.
+    let mut left_alone: HashMap<ImportId, Timestamp> = HashMap::new();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            _ = tick.tick() => {}
+        }
+        let quiet = match store.quiet_imports(clock.now().minus(QUIET)).await {
+            Err(error) if error.is_transient() => continue,
+            quiet => quiet?,
+        };
+        for record in quiet {
+            if stop.is_cancelled() || left_alone.get(&record.id) == Some(&record.updated_at) {
+                continue;
+            }
+            if let Err(error) = try_one(&store, &record, &clock, &stop).await {
+                tracing::warn!("import {} does not go on here: {error:#}", record.id);
+                left_alone.insert(record.id, record.updated_at);
+            }
+        }
+    }
+}
+
+async fn try_one(
+    store: &Store,
+    record: &ImportRecord,
+    clock: &Clock,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let job = job_of(record)?;
+    let checked = job.clone();
+    tokio::task::spawn_blocking(move || checked.check_files())
+        .await
+        .context("the files could not be looked at")??;
+    let Some((import, record)) = Import::resume(store, record, clock.now()).await? else {
+        return Ok(());
+    };
+    let (id, rows) = (import.id(), import.counts().rows);
+    tracing::info!("import {id} goes on after {rows} rows");
+    let never = CancellationToken::new();
+    let outcome = tokio::select! {
+        outcome = go_on(&job, import, &record, clock, &never) => outcome,
+        // Dropped as it is: it still counts as running, and goes on with the next start.
+        () = stop.cancelled() => return Ok(()),
+    };
+    let done = outcome?;
+    tracing::info!("import {id} is finished: {} rows", done.counts.rows);
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! What an import tells while it runs and at its end.
+
+use serde::Serialize;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+use tidings_campaign::csv_import::Counts;
+use tidings_campaign::ids::ImportId;
+use tidings_campaign::time::{Clock, Timestamp};
+
+/// Between two lines of progress.
+const PROGRESS_EVERY: Duration = Duration::from_secs(3);
+
+/// What an import has done, as `--json` shows it.
+#[derive(Serialize)]
+pub(super) struct Summary {
+    #[serde(flatten)]
+    pub(super) counts: Counts,
+    pub(super) seconds: f64,
+    pub(super) import_id: Option<ImportId>,
+    pub(super) list: String,
+    pub(super) dry_run: bool,
+    /// How many rows had been imported before, by the same command that did not come to its end.
+    pub(super) resumed_after: Option<u64>,
+    pub(super) rejects_file: Option<PathBuf>,
+    /// Of the first file, as are the next two.
+    pub(super) delimiter: String,
+    pub(super) encoding: &'static str,
+    pub(super) email_column: String,
+}
+
+/// A line on standard error every few seconds.
+pub(super) struct Progress<'a> {
+    clock: &'a Clock,
+    started: Timestamp,
+    shown: Timestamp,
+    /// Rows that were there before.
+    before: u64,
+}
+
+impl<'a> Progress<'a> {
+    pub(super) fn new(clock: &'a Clock, before: u64) -> Self {
+        let now = clock.now();
+        Progress {
+            clock,
+            started: now,
+            shown: now,
+            before,
+        }
+    }
+
+    pub(super) fn show(&mut self, counts: &Counts) {
+        let now = self.clock.now();
+        if now.since(self.shown) < PROGRESS_EVERY {
+            return;
+        }
+        self.shown = now;
+        let rate = (counts.rows - self.before) as f64 / now.since(self.started).as_secs_f64();
+        eprintln!(
+            "{} rows so far, {rate:.0} a second, {} rejected",
+            counts.rows, counts.rejected
+        );
+    }
+}
+
+impl Summary {
+    pub(super) fn print(&self, json: bool) -> anyhow::Result<()> {
+        let mut out = std::io::stdout().lock();
+        if json {
+            writeln!(out, "{}", serde_json::to_string(self)?)?;
+            return Ok(());
+        }
+        let c = &self.counts;
+        let done = if self.dry_run {
+            "would be imported"
+        } else {
+            "imported"
+        };
+        writeln!(
+            out,
+            "{} rows {done} into the list \"{}\" in {:.1} seconds",
+            c.rows, self.list, self.seconds
+        )?;
+        if let Some(before) = self.resumed_after {
+            writeln!(out, "  gone on with after the {before} rows that were there")?;
+        }
+        writeln!(
+            out,
+            "  read as {}, {}-separated, addresses in column \"{}\"",
+            self.encoding, self.delimiter, self.email_column
+        )?;
+        for (n, what) in [
+            (c.created, "created"),
+            (c.updated, "updated"),
+            (c.unchanged, "unchanged"),
+            (c.duplicates, "duplicates: the address stood in an earlier row"),
+            (c.suppressed, "suppressed: the address must not be mailed"),
+            (c.rejected, "rejected"),
+        ] {
+            writeln!(out, "{n:>12}  {what}")?;
+        }
+        if let (Some(path), true) = (&self.rejects_file, c.rejected > 0) {
+            writeln!(out, "rejected rows, with line and reason: {}", path.display())?;
+        }
+        if self.dry_run {
+            writeln!(out, "dry run: nothing was changed")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,88 @@
+//! `tidings import --undo`: taking an import back.
+
+use super::resuming;
+use crate::context::Context;
+use crate::output;
+use anyhow::{Context as _, bail};
+use serde_json::json;
+use std::fs::File;
+use std::path::PathBuf;
+use tidings_campaign::ids::ImportId;
+use tidings_store::imports::{Kept, Undo, UndoCounts};
+
+/// The file that names what stays: address and why. Made when there is something to be named.
+struct Report {
+    path: PathBuf,
+    open: Option<csv::Writer<File>>,
+}
+
+/// Takes the import back, step by step. Cut off, it goes on with the same command.
+pub(super) async fn run(id: ImportId, context: &Context) -> anyhow::Result<()> {
+    let store = context.existing_store().await?;
+    let record = store.find_import(id).await?;
+    let Some(mut undo) = Undo::begin(&store, id, context.clock.now()).await? else {
+        bail!("import {id} is running: stop it first");
+    };
+    let mut report = Report {
+        path: context.data.join(format!("kept-{id}.csv")),
+        open: None,
+    };
+    while let Some(kept) = undo.step(context.clock.now()).await.context(HALF_WAY)? {
+        report.add(&kept).context(HALF_WAY)?;
+    }
+    let counts = undo.counts();
+    undo.finish(context.clock.now()).await.context(HALF_WAY)?;
+    if let Some(record) = record.filter(|record| record.details.is_some()) {
+        resuming::job_of(&record)?.remove_copies();
+    }
+    tell(
+        id,
+        counts,
+        report.open.is_some().then_some(report.path),
+        context.json,
+    )
+}
+
+const HALF_WAY: &str = "the import is taken back in part; the same command goes on";
+
+fn tell(id: ImportId, counts: UndoCounts, kept_file: Option<PathBuf>, json: bool) -> anyhow::Result<()> {
+    if json {
+        return output::json(&json!({
+            "import_id": id, "removed": counts.removed, "restored": counts.restored, "kept": counts.kept,
+            "suppressions_lifted": counts.suppressions_lifted, "kept_file": kept_file,
+        }));
+    }
+    output::line(format_args!("import {id} is taken back"))?;
+    for (n, what) in [
+        (counts.removed, "had been created and are gone"),
+        (counts.restored, "had been changed and are as before"),
+        (counts.kept, "stay, or keep what has changed since"),
+        (counts.suppressions_lifted, "suppressions of this import lifted"),
+    ] {
+        output::line(format_args!("{n:>12}  {what}"))?;
+    }
+    match kept_file {
+        Some(path) => output::line(format_args!("what stays, and why: {}", path.display())),
+        None => Ok(()),
+    }
+}
+
+impl Report {
+    fn add(&mut self, kept: &[Kept]) -> anyhow::Result<()> {
+        let problem = || format!("cannot write what stays to {}", self.path.display());
+        if self.open.is_none() && !kept.is_empty() {
+            let mut writer = csv::Writer::from_path(&self.path).with_context(problem)?;
+            writer.write_record(["address", "why"]).with_context(problem)?;
+            self.open = Some(writer);
+        }
+        if let Some(writer) = &mut self.open {
+            for kept in kept {
+                writer
+                    .write_record([&kept.address, &kept.why.to_string()])
+                    .with_context(problem)?;
+            }
+            writer.flush().with_context(problem)?;
+        }
+        Ok(())
+    }
+}

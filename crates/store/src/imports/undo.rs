@@ -1,0 +1,193 @@
+//! Taking an import back: what it created goes, what it changed gets its old values, and what others have done since stays
+//! and is named. In steps that commit by themselves, so that it can be gone on with.
+
+mod changed;
+mod created;
+
+use super::ImportState;
+use super::lock::ImportLock;
+use crate::engine::{Store, Tx, on_pool, on_tx};
+use crate::error::StoreError;
+use std::collections::BTreeMap;
+use tidings_campaign::ids::{ImportId, ListId};
+use tidings_campaign::time::Timestamp;
+
+/// Recipients of one step.
+const ROWS: usize = 2_000;
+
+/// An import that this process takes back.
+#[derive(Debug)]
+pub struct Undo {
+    store: Store,
+    import: Mine,
+    /// Imports that may have seen the same recipients since and are not taken back, with their lists.
+    others: BTreeMap<i64, ListId>,
+    counts: UndoCounts,
+    // Ends with the undo.
+    _lock: ImportLock,
+}
+
+/// The import that is taken back, for the statements.
+#[derive(Clone, Copy, Debug)]
+struct Mine {
+    id: ImportId,
+    list: ListId,
+}
+
+/// What has been taken back, in recipients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UndoCounts {
+    /// Had been created, and are gone.
+    pub removed: u64,
+    /// Had been changed, and are as before.
+    pub restored: u64,
+    /// Stay, or keep something that others have changed since.
+    pub kept: u64,
+    /// Addresses that had been suppressed, and may be mailed again.
+    pub suppressions_lifted: u64,
+}
+
+/// A recipient that is not as it was before the import, or is still there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The address.
+    pub address: String,
+    /// Why.
+    pub why: KeptWhy,
+}
+
+/// Why something of an import stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeptWhy {
+    /// These fields have other values by now.
+    Changed(Vec<String>),
+    /// The recipient was changed after the import created it.
+    ChangedSince,
+    /// Another import has it too.
+    InImport(ImportId),
+    /// A campaign was planned or sent to it.
+    Mailed,
+    /// It is on another list too.
+    OnOtherList,
+    /// It has said no, which must be remembered.
+    Unsubscribed,
+}
+
+impl std::fmt::Display for KeptWhy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            KeptWhy::Changed(fields) => write!(f, "changed since by others: {}", fields.join(", ")),
+            KeptWhy::ChangedSince => f.write_str("the recipient was changed since by others"),
+            KeptWhy::InImport(import) => write!(f, "the recipient is in import {import} too"),
+            KeptWhy::Mailed => f.write_str("a campaign went to the recipient; it is off the list"),
+            KeptWhy::OnOtherList => f.write_str("the recipient is on another list; it is off this one"),
+            KeptWhy::Unsubscribed => f.write_str("the recipient has unsubscribed, which is remembered"),
+        }
+    }
+}
+
+impl Undo {
+    /// Begins to take an import back, or goes on with it; none if a process works on it.
+    pub async fn begin(store: &Store, id: ImportId, now: Timestamp) -> Result<Option<Self>, StoreError> {
+        const UNDOING: &str = "UPDATE imports SET state = 'undoing', updated_at = $1 \
+            WHERE id = $2 AND state <> 'undone' RETURNING list_id";
+        let Some(record) = store.find_import(id).await? else {
+            return Err(StoreError::NotFound {
+                what: "import",
+                name: id.to_string(),
+            });
+        };
+        if record.state == ImportState::Undone {
+            return Err(StoreError::ImportNotAllowed {
+                import: id,
+                state: record.state.to_string(),
+                advice: "it has been taken back already",
+            });
+        }
+        let Some(lock) = ImportLock::take(store, id).await? else {
+            return Ok(None);
+        };
+        let mut tx = store.begin_write().await?;
+        let list: i64 = on_tx!(&mut tx, conn => sqlx::query_scalar(UNDOING)
+            .bind(now.0).bind(id.0).fetch_one(conn).await)?;
+        tx.commit().await?;
+        Ok(Some(Undo {
+            others: others(store, id, record.started_at).await?,
+            store: store.clone(),
+            import: Mine {
+                id,
+                list: ListId(list),
+            },
+            counts: UndoCounts::default(),
+            _lock: lock,
+        }))
+    }
+
+    /// Takes the next recipients back, in one transaction. Returns those of whom something stays; none when there is
+    /// nothing left to be done.
+    pub async fn step(&mut self, now: Timestamp) -> Result<Option<Vec<Kept>>, StoreError> {
+        let mut tx = self.store.begin_write().await?;
+        let mut counts = self.counts;
+        let done = match changed::take_back(&mut tx, self.import, &self.others, &mut counts, now).await? {
+            Some(kept) => Some(kept),
+            None => match created::take_back(&mut tx, self.import, &self.others, &mut counts).await? {
+                Some(kept) => Some(kept),
+                None => {
+                    let lifted = lift_suppressions(&mut tx, self.import.id).await?;
+                    counts.suppressions_lifted += lifted;
+                    (lifted > 0).then(Vec::new)
+                }
+            },
+        };
+        tx.commit().await?;
+        self.counts = counts;
+        Ok(done)
+    }
+
+    /// What has been taken back so far.
+    pub fn counts(&self) -> UndoCounts {
+        self.counts
+    }
+
+    /// Records that the import is taken back.
+    pub async fn finish(self, now: Timestamp) -> Result<(), StoreError> {
+        const UNDONE: &str = "UPDATE imports SET state = 'undone', updated_at = $1, finished_at = COALESCE(finished_at, $1) WHERE id = $2";
+        const FORGET_SEEN: &str = "DELETE FROM import_seen WHERE import_id = $1";
+        let mut tx = self.store.begin_write().await?;
+        on_tx!(&mut tx, conn => sqlx::query(FORGET_SEEN).bind(self.import.id.0).execute(conn).await.map(drop))?;
+        on_tx!(&mut tx, conn => sqlx::query(UNDONE).bind(now.0).bind(self.import.id.0)
+            .execute(conn).await.map(drop))?;
+        tx.commit().await
+    }
+}
+
+/// Imports that were at work after this one began, and count.
+async fn others(
+    store: &Store,
+    import: ImportId,
+    since: Timestamp,
+) -> Result<BTreeMap<i64, ListId>, StoreError> {
+    const OTHERS: &str = "SELECT id, list_id FROM imports WHERE id <> $1 AND state <> 'undone' \
+        AND (finished_at IS NULL OR finished_at > $2)";
+    let rows: Vec<(i64, i64)> = on_pool!(store, pool => sqlx::query_as(OTHERS)
+        .bind(import.0).bind(since.0).fetch_all(pool).await)?;
+    Ok(rows.into_iter().map(|(id, list)| (id, ListId(list))).collect())
+}
+
+async fn lift_suppressions(tx: &mut Tx, import: ImportId) -> Result<u64, StoreError> {
+    const LIFT: &str = "DELETE FROM suppressions WHERE address_key IN \
+        (SELECT address_key FROM suppressions WHERE import_id = $1 LIMIT 2000)";
+    let lifted = on_tx!(tx, conn => sqlx::query(LIFT).bind(import.0)
+        .execute(conn).await.map(|done| done.rows_affected()))?;
+    Ok(lifted)
+}
+
+/// The import that has seen a recipient since, if one has that still counts. `mark`: the last that has. If that one is taken
+/// back itself, nobody knows who has seen the recipient between: then any other may have.
+fn claimed_by(mine: Mine, mark: Option<i64>, others: &BTreeMap<i64, ListId>) -> Option<(ImportId, ListId)> {
+    let mark = mark.filter(|&mark| mark != mine.id.0)?;
+    others
+        .get_key_value(&mark)
+        .or_else(|| others.first_key_value())
+        .map(|(&id, &list)| (ImportId(id), list))
+}

@@ -1,0 +1,221 @@
+//! Recipients that were there already: the fields that nobody has touched since get their old values.
+
+use super::{Kept, KeptWhy, Mine, ROWS, UndoCounts, claimed_by};
+use crate::bulk::{Bulk, Value};
+use crate::engine::{Tx, on_tx, values_list};
+use crate::error::{StoreError, bad_row};
+use std::collections::{BTreeMap, HashMap};
+use tidings_campaign::csv_import::{Change, Joined, Known};
+use tidings_campaign::ids::ListId;
+use tidings_campaign::time::Timestamp;
+
+/// A change as it was kept.
+struct Step {
+    change: Change,
+    updated_before: i64,
+    updated_after: i64,
+}
+
+#[derive(sqlx::FromRow)]
+struct NowRow {
+    id: i64,
+    address: String,
+    name: String,
+    attributes: String,
+    import_id: Option<i64>,
+    updated_at: i64,
+    state: Option<String>,
+    joined_by: Option<i64>,
+}
+
+/// Takes the next changes back; none if there is none left.
+pub(super) async fn take_back(
+    tx: &mut Tx,
+    mine: Mine,
+    others: &BTreeMap<i64, ListId>,
+    counts: &mut UndoCounts,
+    now: Timestamp,
+) -> Result<Option<Vec<Kept>>, StoreError> {
+    let steps = next_steps(tx, mine).await?;
+    if steps.is_empty() {
+        return Ok(None);
+    }
+    let mut ids: Vec<i64> = steps.keys().copied().collect();
+    ids.sort_unstable();
+    let mut kept = Vec::new();
+    let mut values: Vec<Value> = Vec::new();
+    let (mut leave, mut undecided) = (Vec::new(), Vec::new());
+    for row in as_they_are(tx, mine, &ids).await? {
+        let step = &steps[&row.id];
+        let elsewhere = claimed_by(mine, row.import_id, others).is_some_and(|(_, list)| list == mine.list);
+        let ours =
+            row.state.as_deref() == Some("confirmed") && row.joined_by == Some(mine.id.0) && !elsewhere;
+        let known = Known {
+            name: row.name,
+            attributes: row.attributes,
+            subscription: None,
+        };
+        let back = step.change.take_back(&known, ours);
+        match back.standing {
+            Some(Joined::FromNothing) => leave.push(row.id),
+            Some(Joined::FromPending) => undecided.push(row.id),
+            None => {}
+        }
+        let untouched = row.updated_at == step.updated_after && back.kept.is_empty();
+        let updated_at = if untouched { step.updated_before } else { now.0 };
+        values.extend([
+            row.id.into(),
+            back.name.as_str().into(),
+            back.attributes.as_str().into(),
+            updated_at.into(),
+        ]);
+        if back.kept.is_empty() {
+            counts.restored += 1;
+        } else {
+            counts.kept += 1;
+            kept.push(Kept {
+                address: row.address,
+                why: KeptWhy::Changed(back.kept),
+            });
+        }
+    }
+    write(tx, values).await?;
+    give_up_standing(tx, mine, &leave, &undecided).await?;
+    rebase_later(tx, mine, &steps, &ids).await?;
+    forget(tx, mine, &ids).await?;
+    Ok(Some(kept))
+}
+
+async fn next_steps(tx: &mut Tx, mine: Mine) -> Result<HashMap<i64, Step>, StoreError> {
+    const NEXT: &str = "SELECT recipient_id, change, updated_before, updated_after FROM import_changes \
+        WHERE import_id = $1 ORDER BY recipient_id LIMIT $2";
+    let rows: Vec<(i64, String, i64, i64)> = on_tx!(tx, conn => sqlx::query_as(NEXT)
+        .bind(mine.id.0).bind(ROWS as i64).fetch_all(conn).await)?;
+    rows.into_iter()
+        .map(|(id, change, updated_before, updated_after)| {
+            let step = Step {
+                change: read(id, &change)?,
+                updated_before,
+                updated_after,
+            };
+            Ok((id, step))
+        })
+        .collect()
+}
+
+fn read(recipient: i64, change: &str) -> Result<Change, StoreError> {
+    serde_json::from_str(change).map_err(|error| bad_row("import_changes", recipient, error))
+}
+
+async fn as_they_are(tx: &mut Tx, mine: Mine, ids: &[i64]) -> Result<Vec<NowRow>, StoreError> {
+    let text = tx.bulk_text(format!(
+        "SELECT r.id, r.address, r.name, r.attributes, r.import_id, r.updated_at, s.state, s.import_id AS joined_by \
+         FROM recipients r LEFT JOIN subscriptions s ON s.list_id = $1 AND s.recipient_id = r.id \
+         WHERE r.id IN {}",
+        values_list(1, ids.len(), 2)
+    ));
+    Ok(on_tx!(tx, conn => {
+        let mut query = sqlx::query_as(text).bind(mine.list.0);
+        for id in ids {
+            query = query.bind(*id);
+        }
+        query.fetch_all(conn).await
+    })?)
+}
+
+/// `values`: id, name, attributes, updated_at of each recipient.
+async fn write(tx: &mut Tx, values: Vec<Value>) -> Result<(), StoreError> {
+    let rows = values.len() / 4;
+    if rows == 0 {
+        return Ok(());
+    }
+    let update = Bulk::new(
+        "UPDATE recipients SET name = v.column2, attributes = v.column3, updated_at = v.column4 FROM (VALUES ",
+        ") AS v WHERE recipients.id = v.column1",
+        values,
+        rows,
+        4,
+        rows as u64,
+    );
+    tx.run(update).await.map(drop)
+}
+
+async fn give_up_standing(
+    tx: &mut Tx,
+    mine: Mine,
+    leave: &[i64],
+    undecided: &[i64],
+) -> Result<(), StoreError> {
+    for (ids, what) in [
+        (leave, "DELETE FROM subscriptions"),
+        (
+            undecided,
+            "UPDATE subscriptions SET state = 'pending', import_id = NULL",
+        ),
+    ] {
+        if ids.is_empty() {
+            continue;
+        }
+        let text = tx.bulk_text(format!(
+            "{what} WHERE list_id = $1 AND import_id = $2 AND state = 'confirmed' AND recipient_id IN {}",
+            values_list(1, ids.len(), 3)
+        ));
+        on_tx!(tx, conn => {
+            let mut query = sqlx::query(text).bind(mine.list.0).bind(mine.id.0);
+            for id in ids {
+                query = query.bind(*id);
+            }
+            query.execute(conn).await.map(drop)
+        })?;
+    }
+    Ok(())
+}
+
+/// Later imports found values that have been taken back now; when they are taken back themselves, those must not return.
+async fn rebase_later(
+    tx: &mut Tx,
+    mine: Mine,
+    steps: &HashMap<i64, Step>,
+    ids: &[i64],
+) -> Result<(), StoreError> {
+    let text = tx.bulk_text(format!(
+        "SELECT import_id, recipient_id, change, updated_after FROM import_changes \
+         WHERE import_id <> $1 AND recipient_id IN {}",
+        values_list(1, ids.len(), 2)
+    ));
+    let rows: Vec<(i64, i64, String, i64)> = on_tx!(tx, conn => {
+        let mut query = sqlx::query_as(text).bind(mine.id.0);
+        for id in ids {
+            query = query.bind(*id);
+        }
+        query.fetch_all(conn).await
+    })?;
+    const REWRITE: &str = "UPDATE import_changes SET change = $1 WHERE import_id = $2 AND recipient_id = $3";
+    for (import, recipient, change, updated_after) in rows {
+        let step = &steps[&recipient];
+        if updated_after < step.updated_after {
+            continue;
+        }
+        if let Some(change) = read(recipient, &change)?.without(&step.change) {
+            let change = serde_json::to_string(&change).expect("a change can always be written as JSON");
+            on_tx!(tx, conn => sqlx::query(REWRITE).bind(&change).bind(import).bind(recipient)
+                .execute(conn).await.map(drop))?;
+        }
+    }
+    Ok(())
+}
+
+async fn forget(tx: &mut Tx, mine: Mine, ids: &[i64]) -> Result<(), StoreError> {
+    let text = tx.bulk_text(format!(
+        "DELETE FROM import_changes WHERE import_id = $1 AND recipient_id IN {}",
+        values_list(1, ids.len(), 2)
+    ));
+    on_tx!(tx, conn => {
+        let mut query = sqlx::query(text).bind(mine.id.0);
+        for id in ids {
+            query = query.bind(*id);
+        }
+        query.execute(conn).await.map(drop)
+    })?;
+    Ok(())
+}

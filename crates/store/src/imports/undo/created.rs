@@ -1,0 +1,141 @@
+//! Recipients that the import created: they go, unless something has happened to them since.
+
+use super::{Kept, KeptWhy, Mine, ROWS, UndoCounts, claimed_by};
+use crate::engine::{Tx, on_tx, values_list};
+use crate::error::StoreError;
+use std::collections::BTreeMap;
+use tidings_campaign::ids::ListId;
+
+#[derive(sqlx::FromRow)]
+struct CreatedRow {
+    id: i64,
+    address: String,
+    import_id: Option<i64>,
+    created_at: i64,
+    updated_at: i64,
+    mailed: bool,
+    unsubscribed: bool,
+    on_other_list: bool,
+}
+
+/// Takes the next created recipients back; none if there is none left.
+pub(super) async fn take_back(
+    tx: &mut Tx,
+    mine: Mine,
+    others: &BTreeMap<i64, ListId>,
+    counts: &mut UndoCounts,
+) -> Result<Option<Vec<Kept>>, StoreError> {
+    const NEXT: &str =
+        "SELECT first_id, last_id FROM import_created WHERE import_id = $1 ORDER BY first_id LIMIT 1";
+    let range: Option<(i64, i64)> = on_tx!(tx, conn => sqlx::query_as(NEXT)
+        .bind(mine.id.0).fetch_optional(conn).await)?;
+    let Some((first, last)) = range else {
+        return Ok(None);
+    };
+    let until = last.min(first + ROWS as i64 - 1);
+    let (mut gone, mut off_list, mut kept) = (Vec::new(), Vec::new(), Vec::new());
+    for row in as_they_are(tx, mine, first, until).await? {
+        let claimed = claimed_by(mine, row.import_id, others);
+        match reason_to_stay(&row, claimed.map(|(import, _)| KeptWhy::InImport(import))) {
+            None => gone.push(row.id),
+            Some(why) => {
+                if claimed.is_none_or(|(_, list)| list != mine.list) {
+                    off_list.push(row.id);
+                }
+                kept.push(Kept {
+                    address: row.address,
+                    why,
+                });
+            }
+        }
+    }
+    counts.removed += gone.len() as u64;
+    counts.kept += kept.len() as u64;
+    take_off_list(tx, mine, &off_list).await?;
+    remove(tx, &gone).await?;
+    shorten(tx, mine, (first, until, last)).await?;
+    Ok(Some(kept))
+}
+
+/// What has happened to a recipient since it was created, the weightiest first.
+fn reason_to_stay(row: &CreatedRow, claimed: Option<KeptWhy>) -> Option<KeptWhy> {
+    if row.unsubscribed {
+        Some(KeptWhy::Unsubscribed)
+    } else if row.mailed {
+        Some(KeptWhy::Mailed)
+    } else if claimed.is_some() {
+        claimed
+    } else if row.on_other_list {
+        Some(KeptWhy::OnOtherList)
+    } else if row.updated_at != row.created_at {
+        Some(KeptWhy::ChangedSince)
+    } else {
+        None
+    }
+}
+
+async fn as_they_are(tx: &mut Tx, mine: Mine, first: i64, until: i64) -> Result<Vec<CreatedRow>, StoreError> {
+    const CREATED: &str = "SELECT r.id, r.address, r.import_id, r.created_at, r.updated_at, \
+        EXISTS (SELECT 1 FROM deliveries d WHERE d.recipient_id = r.id) AS mailed, \
+        EXISTS (SELECT 1 FROM lists l JOIN subscriptions s ON s.list_id = l.id \
+                WHERE s.recipient_id = r.id AND s.state = 'unsubscribed') AS unsubscribed, \
+        EXISTS (SELECT 1 FROM lists l JOIN subscriptions s ON s.list_id = l.id \
+                WHERE s.recipient_id = r.id AND l.id <> $1) AS on_other_list \
+        FROM recipients r WHERE r.id BETWEEN $2 AND $3 ORDER BY r.id";
+    Ok(
+        on_tx!(tx, conn => sqlx::query_as(CREATED).bind(mine.list.0).bind(first).bind(until)
+        .fetch_all(conn).await)?,
+    )
+}
+
+async fn take_off_list(tx: &mut Tx, mine: Mine, ids: &[i64]) -> Result<(), StoreError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let text = tx.bulk_text(format!(
+        "DELETE FROM subscriptions WHERE list_id = $1 AND import_id = $2 AND state = 'confirmed' \
+         AND recipient_id IN {}",
+        values_list(1, ids.len(), 3)
+    ));
+    on_tx!(tx, conn => {
+        let mut query = sqlx::query(text).bind(mine.list.0).bind(mine.id.0);
+        for id in ids {
+            query = query.bind(*id);
+        }
+        query.execute(conn).await.map(drop)
+    })?;
+    Ok(())
+}
+
+/// By list too, because the primary key of subscriptions begins with it.
+async fn remove(tx: &mut Tx, ids: &[i64]) -> Result<(), StoreError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    for what in [
+        "DELETE FROM subscriptions WHERE list_id IN (SELECT id FROM lists) AND recipient_id IN ",
+        "DELETE FROM recipients WHERE id IN ",
+    ] {
+        let text = tx.bulk_text(format!("{what}{}", values_list(1, ids.len(), 1)));
+        on_tx!(tx, conn => {
+            let mut query = sqlx::query(text);
+            for id in ids {
+                query = query.bind(*id);
+            }
+            query.execute(conn).await.map(drop)
+        })?;
+    }
+    Ok(())
+}
+
+/// Forgets the part of a range that has been looked at.
+async fn shorten(tx: &mut Tx, mine: Mine, (first, until, last): (i64, i64, i64)) -> Result<(), StoreError> {
+    const FORGET: &str = "DELETE FROM import_created WHERE import_id = $1 AND first_id = $2";
+    const REST: &str = "INSERT INTO import_created (import_id, first_id, last_id) VALUES ($1, $2, $3)";
+    on_tx!(&mut *tx, conn => sqlx::query(FORGET).bind(mine.id.0).bind(first).execute(conn).await.map(drop))?;
+    if until < last {
+        on_tx!(tx, conn => sqlx::query(REST).bind(mine.id.0).bind(until + 1).bind(last)
+            .execute(conn).await.map(drop))?;
+    }
+    Ok(())
+}
