@@ -12,6 +12,7 @@ mod dashboard;
 mod disk_full;
 mod dns;
 mod import;
+mod import_jobs;
 mod interop;
 mod layers;
 mod machine_output;
