@@ -11,6 +11,7 @@ mod crash;
 mod dashboard;
 mod disk_full;
 mod dns;
+mod exports;
 mod import;
 mod import_jobs;
 mod interop;

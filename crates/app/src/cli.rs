@@ -1,6 +1,8 @@
 //! The command line: a contract that scripts rely on.
 
-use crate::commands::{campaign, check, import, rehearse, relay, serve, stats, template};
+use crate::commands::{
+    campaign, check, export, import, rehearse, relay, serve, stats, suppression, template,
+};
 use crate::config::ConfigSource;
 use crate::context::Context;
 use crate::demo;
@@ -51,6 +53,10 @@ enum Command {
     /// Run the server: dashboard, unsubscribe pages, scheduler and sender.
     Serve,
     Import(import::ImportArgs),
+    Export(export::ExportArgs),
+    /// Addresses that must not be mailed: add, lift, show, import, export.
+    #[command(subcommand)]
+    Suppression(suppression::SuppressionCommand),
     /// Add, list and try templates.
     #[command(subcommand)]
     Template(template::TemplateCommand),
@@ -99,6 +105,8 @@ impl Command {
             Command::Demo(_) => unreachable!("the demo was started above, without a configuration"),
             Command::Serve => serve::run(context).await,
             Command::Import(args) => import::run(args, context).await,
+            Command::Export(args) => export::run(args, context).await,
+            Command::Suppression(command) => suppression::run(command, context).await,
             Command::Template(command) => template::run(command, context).await,
             Command::Campaign(command) => campaign::run(command, context).await,
             Command::Rehearse(args) => rehearse::run(args, context).await,

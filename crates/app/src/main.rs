@@ -7,6 +7,7 @@ mod context;
 mod demo;
 mod lifecycle;
 mod output;
+mod rows;
 
 use clap::Parser;
 use std::process::ExitCode;

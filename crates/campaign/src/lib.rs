@@ -10,6 +10,8 @@ pub mod message;
 pub mod provider;
 pub mod recipient;
 pub mod schedule;
+pub mod spreadsheet_safe;
+pub mod suppression;
 pub mod template;
 mod text_part;
 pub mod time;

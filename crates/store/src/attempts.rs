@@ -9,7 +9,7 @@ use tidings_campaign::ids::{CampaignId, RecipientId, Seq};
 use tidings_campaign::time::Timestamp;
 
 /// One attempt as it is listed for people.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct ListedAttempt {
     /// The delivery's place in the campaign.
     pub seq: i64,

@@ -30,7 +30,7 @@ pub struct Leased {
 }
 
 /// One delivery as it is listed for people.
-#[derive(Clone, Debug, serde::Serialize, sqlx::FromRow)]
+#[derive(Clone, Debug, sqlx::FromRow)]
 pub struct ListedDelivery {
     /// Its place in the campaign.
     pub seq: i64,
@@ -54,20 +54,14 @@ pub struct ListedDelivery {
     pub cause: Option<String>,
     /// The finer reason, or the whole story.
     pub reason: Option<String>,
-    /// When it was last settled, UTC microseconds; written as RFC 3339.
-    #[serde(serialize_with = "as_rfc_3339")]
+    /// When it was last settled, UTC microseconds.
     pub settled_at: Option<i64>,
-    /// When it goes out again, UTC microseconds; written as RFC 3339.
-    #[serde(serialize_with = "as_rfc_3339")]
+    /// When it goes out again, UTC microseconds.
     pub due_at: Option<i64>,
     /// In which session of the relay the last try ended, counted from the start of the sender.
     pub session: Option<i64>,
     /// How long the last try took, in microseconds.
     pub duration_us: Option<i64>,
-}
-
-fn as_rfc_3339<S: serde::Serializer>(moment: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
-    serde::Serialize::serialize(&moment.map(|moment| Timestamp(moment).to_string()), serializer)
 }
 
 impl ListedDelivery {

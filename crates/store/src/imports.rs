@@ -6,6 +6,7 @@ mod lock;
 mod run;
 mod undo;
 
+pub(crate) use batch::lock_recipients;
 pub use dry_run::DryRun;
 pub use lock::ImportLock;
 pub use run::{Import, ImportBatch, NewImport};

@@ -11,6 +11,7 @@ pub mod deliveries;
 pub mod domain_providers;
 pub mod engine;
 pub mod error;
+pub mod exports;
 pub mod imports;
 pub mod instance;
 pub mod leases;

@@ -1,14 +1,63 @@
-//! Addresses that must not be mailed.
+//! Addresses that must not be mailed, known by themselves or by their hash only. Whoever is known by hash and is a recipient
+//! has a row of its own too, so that questions about recipients need to look at one table.
 
-use crate::engine::{Store, on_pool, on_write_pool, values_list};
+mod hashes;
+
+pub(crate) use hashes::{keys_with_known_hash, keys_with_known_hash_in};
+
+use crate::bulk::{Bulk, Value};
+use crate::engine::{Store, on_pool, on_tx, on_write_pool, values_list};
 use crate::error::StoreError;
 use sqlx::AssertSqlSafe;
 use std::collections::HashMap;
 use tidings_campaign::address::EmailAddress;
+use tidings_campaign::suppression::AddressHash;
 use tidings_campaign::time::Timestamp;
 
 /// Keys of one statement.
 const KEYS: usize = 500;
+/// Rows of one inserting statement.
+const ROWS: usize = 2_000;
+
+/// An address that must not be mailed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suppression {
+    /// The comparison key of the address; its hash if that is all that is known.
+    pub who: String,
+    /// Why, in a word.
+    pub reason: String,
+    /// What it is known by.
+    pub evidence: String,
+    /// Since when.
+    pub created_at: Timestamp,
+}
+
+impl Suppression {
+    /// The reason of a recipient who is suppressed because the hash of the address is known.
+    pub const BY_HASH: &str = "hash";
+}
+
+/// An address to be suppressed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewSuppression {
+    /// Which.
+    pub address: EmailAddress,
+    /// Why, in a word.
+    pub reason: String,
+    /// What it is known by.
+    pub evidence: String,
+}
+
+type Row = (String, String, String, i64);
+
+fn suppression((who, reason, evidence, created_at): Row) -> Suppression {
+    Suppression {
+        who,
+        reason,
+        evidence,
+        created_at: Timestamp(created_at),
+    }
+}
 
 impl Store {
     /// Suppresses an address. `reason` is a word (`complaint`), `evidence` what it is known by. If it is suppressed
@@ -26,6 +75,73 @@ impl Store {
             .bind(address.key()).bind(reason).bind(evidence).bind(now.0)
             .execute(pool).await.map(|done| done.rows_affected()))?;
         Ok(added == 1)
+    }
+
+    /// Suppresses many addresses in one transaction. Returns how many are new.
+    pub async fn suppress_all(&self, all: &[NewSuppression], now: Timestamp) -> Result<u64, StoreError> {
+        let mut tx = self.begin_write().await?;
+        let mut added = 0;
+        for chunk in all.chunks(ROWS) {
+            let mut values: Vec<Value> = Vec::with_capacity(4 * chunk.len());
+            for new in chunk {
+                values.extend([
+                    new.address.key().as_str().into(),
+                    new.reason.as_str().into(),
+                    new.evidence.as_str().into(),
+                    now.0.into(),
+                ]);
+            }
+            let insert = Bulk::new(
+                "INSERT INTO suppressions (address_key, reason, evidence, created_at) VALUES ",
+                " ON CONFLICT (address_key) DO NOTHING",
+                values,
+                chunk.len(),
+                4,
+                chunk.len() as u64,
+            );
+            added += tx.run(insert).await?;
+        }
+        tx.commit().await?;
+        Ok(added)
+    }
+
+    /// Lets an address be mailed again, by itself and by its hash. Returns what it was suppressed for; nothing if it was
+    /// not.
+    pub async fn lift_suppression(&self, address: &EmailAddress) -> Result<Option<Suppression>, StoreError> {
+        const LIFT: &str = "DELETE FROM suppressions WHERE address_key = $1";
+        const LIFT_HASH: &str = "DELETE FROM suppression_hashes WHERE hash = $1";
+        let found = self.find_suppression(address).await?;
+        let mut tx = self.begin_write().await?;
+        on_tx!(&mut tx, conn => sqlx::query(LIFT).bind(address.key()).execute(conn).await.map(drop))?;
+        on_tx!(&mut tx, conn => sqlx::query(LIFT_HASH).bind(AddressHash::of(address).as_str())
+            .execute(conn).await.map(drop))?;
+        tx.commit().await?;
+        Ok(found)
+    }
+
+    /// Why an address must not be mailed; none if it may.
+    pub async fn find_suppression(&self, address: &EmailAddress) -> Result<Option<Suppression>, StoreError> {
+        const FIND: &str =
+            "SELECT address_key, reason, evidence, created_at FROM suppressions WHERE address_key = $1";
+        const FIND_HASH: &str =
+            "SELECT hash, reason, evidence, created_at FROM suppression_hashes WHERE hash = $1";
+        let row: Option<Row> =
+            on_pool!(self, pool => sqlx::query_as(FIND).bind(address.key()).fetch_optional(pool).await)?;
+        if row.is_some() {
+            return Ok(row.map(suppression));
+        }
+        let row: Option<Row> = on_pool!(self, pool => sqlx::query_as(FIND_HASH)
+            .bind(AddressHash::of(address).as_str()).fetch_optional(pool).await)?;
+        Ok(row.map(suppression))
+    }
+
+    /// A page of the suppressed addresses, by ascending key: up to `limit` after `after`.
+    pub async fn list_suppressions(&self, after: &str, limit: i64) -> Result<Vec<Suppression>, StoreError> {
+        const PAGE: &str = "SELECT address_key, reason, evidence, created_at FROM suppressions \
+            WHERE address_key > $1 ORDER BY address_key LIMIT $2";
+        let rows: Vec<Row> = on_pool!(self, pool => sqlx::query_as(PAGE)
+            .bind(after).bind(limit).fetch_all(pool).await)?;
+        Ok(rows.into_iter().map(suppression).collect())
     }
 
     /// Which of these comparison keys are suppressed, and why.

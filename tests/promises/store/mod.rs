@@ -6,6 +6,7 @@ mod campaigns;
 mod children;
 mod deliveries;
 mod domain_providers;
+mod exports;
 mod imports;
 mod leases;
 mod ledger;
@@ -13,6 +14,7 @@ mod limits;
 mod others;
 mod recipients_and_lists;
 mod stats;
+mod suppressions;
 mod templates;
 
 use std::cell::Cell;

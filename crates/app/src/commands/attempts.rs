@@ -1,9 +1,9 @@
 //! `tidings campaign attempts`: what became of every attempt.
 
-use crate::commands::campaign::deliveries::Format;
-use crate::output;
+use crate::rows::{Format, Rows, unless_closed};
 use anyhow::Context as _;
 use clap::Args;
+use serde_json::{Value, json};
 use tidings_campaign::address::EmailAddress;
 use tidings_campaign::ids::{CampaignId, Seq};
 use tidings_store::Store;
@@ -22,16 +22,34 @@ pub struct AttemptsArgs {
     format: Format,
 }
 
+/// The columns, as scripts know them.
+const COLUMNS: [&str; 14] = [
+    "seq",
+    "address",
+    "attempt",
+    "at",
+    "relay",
+    "session",
+    "outcome",
+    "code",
+    "enhanced",
+    "reply",
+    "class",
+    "cause",
+    "reason",
+    "duration_us",
+];
+
 /// Writes them as a file that programs can read.
 pub async fn run(args: AttemptsArgs, store: &Store) -> anyhow::Result<()> {
+    unless_closed(write(args, store).await)
+}
+
+async fn write(args: AttemptsArgs, store: &Store) -> anyhow::Result<()> {
     const PAGE: i64 = 5000;
     store.get_campaign(args.id).await?;
-    let out = std::io::BufWriter::new(std::io::stdout().lock());
-    let mut csv = csv::Writer::from_writer(out);
-    let mut write = |attempt: &ListedAttempt| match args.format {
-        Format::Csv => csv.serialize(attempt).map_err(anyhow::Error::from),
-        Format::Jsonl => output::json(attempt),
-    };
+    let mut rows = Rows::to_stdout(args.format, false, &COLUMNS)?;
+    let mut write = |attempt: &ListedAttempt| rows.add(&values(attempt));
     if let Some(address) = &args.address {
         let seq = find(store, args.id, address).await?;
         store.attempts(args.id, seq).await?.iter().try_for_each(write)?;
@@ -44,8 +62,26 @@ pub async fn run(args: AttemptsArgs, store: &Store) -> anyhow::Result<()> {
             page.iter().try_for_each(&mut write)?;
         }
     }
-    csv.flush()?;
-    Ok(())
+    rows.end()
+}
+
+fn values(attempt: &ListedAttempt) -> [Value; COLUMNS.len()] {
+    [
+        json!(attempt.seq),
+        json!(attempt.address),
+        json!(attempt.attempt),
+        json!(attempt.at),
+        json!(attempt.relay),
+        json!(attempt.session),
+        json!(attempt.outcome),
+        json!(attempt.code),
+        json!(attempt.enhanced),
+        json!(attempt.reply),
+        json!(attempt.class),
+        json!(attempt.cause),
+        json!(attempt.reason),
+        json!(attempt.duration_us),
+    ]
 }
 
 async fn find(store: &Store, campaign: CampaignId, text: &str) -> anyhow::Result<Seq> {

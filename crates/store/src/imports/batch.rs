@@ -3,6 +3,7 @@
 use crate::bulk::{Bulk, Value};
 use crate::engine::{Store, Tx, on_pool, on_tx, values_list};
 use crate::error::{StoreError, bad_row};
+use crate::suppressions::{keys_with_known_hash, keys_with_known_hash_in};
 use std::collections::{HashMap, HashSet};
 use tidings_campaign::csv_import::{Change, Counts, Known, Outcome, Row, decide};
 use tidings_campaign::ids::{ImportId, ListId};
@@ -86,7 +87,12 @@ pub(super) fn judge<'a>(
     (counts, changes)
 }
 
-pub(super) async fn allocate(tx: &mut Tx, n: usize) -> Result<i64, StoreError> {
+/// Makes everybody else who makes recipients wait until this transaction ends: they take their ids by the same row.
+pub(crate) async fn lock_recipients(tx: &mut Tx) -> Result<(), StoreError> {
+    allocate(tx, 0).await.map(drop)
+}
+
+async fn allocate(tx: &mut Tx, n: usize) -> Result<i64, StoreError> {
     const ALLOCATE: &str =
         "UPDATE sequences SET next = next + $1 WHERE name = 'recipients' RETURNING next - $1";
     let n = i64::try_from(n).expect("a batch fits into memory");
@@ -141,16 +147,24 @@ macro_rules! ask_with {
                 standing.suppressed.extend(rows);
             }
         }
-        Ok(standing)
+        Ok::<Standing, StoreError>(standing)
     }};
 }
 
 pub(super) async fn ask_in_tx(tx: &mut Tx, list: ListId, keys: &[String]) -> Result<Standing, StoreError> {
-    ask_with!(on_tx, tx, list, keys)
+    let mut standing: Standing = ask_with!(on_tx, tx, list, keys)?;
+    standing
+        .suppressed
+        .extend(keys_with_known_hash_in(tx, keys).await?);
+    Ok(standing)
 }
 
 pub(super) async fn ask(store: &Store, list: ListId, keys: &[String]) -> Result<Standing, StoreError> {
-    ask_with!(on_pool, store, list, keys)
+    let mut standing: Standing = ask_with!(on_pool, store, list, keys)?;
+    standing
+        .suppressed
+        .extend(keys_with_known_hash(store, keys).await?);
+    Ok(standing)
 }
 
 impl Standing {

@@ -1,6 +1,6 @@
 //! An import under way: begun or gone on with, its rows written batch by batch.
 
-use super::batch::{allocate, ask_in_tx, judge, recall_seen, write_changes};
+use super::batch::{ask_in_tx, judge, lock_recipients, recall_seen, write_changes};
 use super::lock::ImportLock;
 use super::{ImportRecord, ImportState};
 use crate::engine::{CHECKPOINT_PAGES, Store, Tx, on_tx};
@@ -150,9 +150,8 @@ impl Import {
     pub async fn write(&mut self, batch: ImportBatch<'_>, now: Timestamp) -> Result<Counts, StoreError> {
         let keys: Vec<String> = batch.rows.iter().map(|row| row.address.key()).collect();
         let mut tx = self.store.begin_write().await?;
-        // Whoever makes recipients takes their ids in the same transaction. Taking none locks the sequence, so
-        // that nobody else makes one of these between the question and the answer.
-        allocate(&mut tx, 0).await?;
+        // So that nobody else makes one of these between the question and the answer.
+        lock_recipients(&mut tx).await?;
         let mut standing = ask_in_tx(&mut tx, self.list, &keys).await?;
         recall_seen(&mut tx, self.id, &mut standing).await?;
         let (mut counts, changes) = judge(batch.rows, &keys, &standing, self.id);
