@@ -1,5 +1,8 @@
 //! Our import beside that of the sqlite3 shell: the same file into a table with the same unique index.
 
+mod faults;
+pub mod postgres;
+
 use super::installation::{Installation, write_recipients};
 use super::meter::{self, Costs};
 use super::{ROUNDS, median, spread};
@@ -9,6 +12,59 @@ use std::path::Path;
 use std::process::Command;
 
 const ROWS: usize = 1_000_000;
+
+/// What an import prints, as far as it is looked at here.
+#[derive(serde::Deserialize)]
+struct Counts {
+    created: u64,
+    rejected: u64,
+    rejects_file: Option<std::path::PathBuf>,
+}
+
+/// A file with faults in it beside the shell with the same number of rows without any.
+pub fn with_faults(binary: &Path) -> anyhow::Result<String> {
+    components::require(&[Component::Sqlite])?;
+    let folder = tempfile::Builder::new().prefix("tidings-bench-").tempdir()?;
+    let (file, clean) = (folder.path().join("faults.csv"), folder.path().join("clean.csv"));
+    let faults = faults::write(&file, ROWS)?;
+    write_recipients(&clean, ROWS)?;
+    let (mut ours, mut theirs, mut memory, mut kinds) = (Vec::new(), Vec::new(), Vec::new(), 0);
+    for round in 1..=ROUNDS {
+        let installation = Installation::new(binary, "")?;
+        let shown = file.to_string_lossy();
+        let typed = ["--map", "since=since:date", "--map", "points=points:number"];
+        let words = ["import", &shown, "--list", "readers"];
+        let costs = meter::measure(&mut installation.command(&[&words[..], &typed[..]].concat()))?;
+        let counts: Counts = serde_json::from_slice(&costs.stdout).context("the output of `import`")?;
+        ensure!(
+            (counts.created, counts.rejected) == ((ROWS - faults) as u64, faults as u64),
+            "{} created, {} rejected",
+            counts.created,
+            counts.rejected
+        );
+        kinds = faults::check(&counts.rejects_file.context("no file of rejects")?, ROWS)?;
+        ours.push(rate(&costs));
+        memory.push(costs.peak_memory as f64 / 1e6);
+        theirs.push(rate(&shell_once(&clean)?));
+        eprintln!(
+            "round {round}: tidings {:.0} rows/s, sqlite3 {:.0} rows/s",
+            ours[round - 1],
+            theirs[round - 1]
+        );
+    }
+    let (our_rate, their_rate) = (median(ours.iter().copied()), median(theirs.iter().copied()));
+    Ok(format!(
+        "{ROWS} rows, {faults} of them with one of {kinds} kinds of faults; each was told with its line and its reason. The shell \
+         imports as many rows without faults.\n\n\
+         | | rows/s (median) | of each round | peak memory |\n|---|---|---|---|\n\
+         | tidings import | {our_rate:.0} | {} | {:.0} MB |\n| sqlite3 .import | {their_rate:.0} | {} | |\n\
+         | **ratio** | **{:.2}** | | |\n",
+        spread(&ours),
+        median(memory),
+        spread(&theirs),
+        our_rate / their_rate,
+    ))
+}
 
 /// The two in turns.
 pub fn run(binary: &Path) -> anyhow::Result<String> {
@@ -45,12 +101,8 @@ fn ours_once(binary: &Path, file: &Path) -> anyhow::Result<Costs> {
     let installation = Installation::new(binary, "")?;
     let costs =
         meter::measure(&mut installation.command(&["import", &file.to_string_lossy(), "--list", "readers"]))?;
-    let counts: serde_json::Value =
-        serde_json::from_slice(&costs.stdout).context("the output of `import`")?;
-    ensure!(
-        counts["created"].as_u64() == Some(ROWS as u64),
-        "not every row was imported: {counts}"
-    );
+    let counts: Counts = serde_json::from_slice(&costs.stdout).context("the output of `import`")?;
+    ensure!(counts.created == ROWS as u64, "not every row was imported");
     Ok(costs)
 }
 

@@ -23,12 +23,14 @@ pub fn run(which: &str) -> anyhow::Result<()> {
         "plan" => campaign::plan(&binary)?,
         "memory" => campaign::memory(&binary)?,
         "import" => import::run(&binary)?,
+        "import-faults" => import::with_faults(&binary)?,
+        "import-postgres" => import::postgres::run(&binary)?,
         "relays" => relays::several(&binary)?,
         "latency" => relays::latency(&binary)?,
         "tls" => relays::tls(&binary)?,
         "throttle" => throttle::run(&binary)?,
         other => bail!(
-            "no benchmark `{other}`: there are send, import, plan, memory, relays, latency, tls and throttle"
+            "no benchmark `{other}`: there are send, import, import-faults, import-postgres, plan, memory, relays, latency, tls and throttle"
         ),
     };
     report(&format!("Machine: {}", machine::describe()));

@@ -2,16 +2,10 @@
 
 use super::campaign::{rate, send_through};
 use super::installation::relay;
-use super::meter::EndedAtDrop;
-use super::sink::Sink;
+use super::sink::{OurSink, Sink};
 use super::{ROUNDS, median, spread};
-use crate::workspace;
-use anyhow::Context;
 use std::fmt::Write;
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 const MESSAGES: usize = 100_000;
 /// Sessions in all, however many relays share them.
@@ -37,12 +31,12 @@ pub fn tls(binary: &Path) -> anyhow::Result<String> {
     let (clear, tls) = (OurSink::start(&[])?, OurSink::start(&["tls"])?);
     let behind_tls = format!(
         "[[relay]]\nname = \"tls\"\nurl = \"smtps://{}\"\ncertificate_check = \"none\"\nmax_sessions = {SESSIONS}\n",
-        tls.address
+        tls.address()
     );
     let table = beside(
         binary,
         [
-            ("clear text", relay(clear.address, SESSIONS)),
+            ("clear text", relay(clear.address(), SESSIONS)),
             ("TLS", behind_tls),
         ],
     )?;
@@ -86,7 +80,7 @@ pub fn latency(binary: &Path) -> anyhow::Result<String> {
     let bound = SLOW_SESSIONS as f64 * 1000.0 / DELAY_MS as f64;
     let mut rates = Vec::new();
     for round in 1..=ROUNDS {
-        let costs = send_through(binary, &relay(slow.address, SLOW_SESSIONS), SLOW_MESSAGES)?;
+        let costs = send_through(binary, &relay(slow.address(), SLOW_SESSIONS), SLOW_MESSAGES)?;
         rates.push(rate(SLOW_MESSAGES, &costs));
         eprintln!("round {round}: {:.0} messages/s", rates[round - 1]);
     }
@@ -100,29 +94,4 @@ pub fn latency(binary: &Path) -> anyhow::Result<String> {
         spread(&rates),
         middle / bound,
     ))
-}
-
-/// Our scripted relay as a sink.
-struct OurSink {
-    address: SocketAddr,
-    _process: EndedAtDrop,
-}
-
-impl OurSink {
-    fn start(arguments: &[&str]) -> anyhow::Result<OurSink> {
-        let mut command = Command::new(workspace::build_sink()?);
-        command
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped());
-        let mut child = command.spawn().context("the scripted relay")?;
-        let stdout = child.stdout.take().context("the scripted relay's output")?;
-        let process = EndedAtDrop(child);
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line)?;
-        Ok(OurSink {
-            address: line.trim().parse().context("the scripted relay's address")?,
-            _process: process,
-        })
-    }
 }

@@ -1,8 +1,10 @@
-//! Postfix's load programs: a sink that takes everything, and a source to compare with.
+//! Postfix's load programs: a sink that takes everything, and a source to compare with; and our scripted relay as a sink.
 
 use super::meter::EndedAtDrop;
 use crate::components::{self, Component, find, is_root};
+use crate::workspace;
 use anyhow::{Context, bail};
+use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -70,5 +72,36 @@ impl Sink {
             std::thread::sleep(Duration::from_millis(20));
         }
         bail!("smtp-sink does not listen on {}", self.address)
+    }
+}
+
+/// Our scripted relay as a sink.
+pub struct OurSink {
+    address: SocketAddr,
+    _process: EndedAtDrop,
+}
+
+impl OurSink {
+    /// Starts it; `arguments`: `tls`, or the milliseconds that it waits before each answer.
+    pub fn start(arguments: &[&str]) -> anyhow::Result<OurSink> {
+        let mut command = Command::new(workspace::build_sink()?);
+        command
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let mut child = command.spawn().context("the scripted relay")?;
+        let stdout = child.stdout.take().context("the scripted relay's output")?;
+        let process = EndedAtDrop(child);
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        Ok(OurSink {
+            address: line.trim().parse().context("the scripted relay's address")?,
+            _process: process,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 }
