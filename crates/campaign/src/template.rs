@@ -1,6 +1,6 @@
 //! Handlebars templates: compiled once per campaign, merged with the data of every recipient.
 
-mod default;
+mod budget;
 mod fast;
 mod helpers;
 pub(crate) mod mustache;
@@ -334,13 +334,17 @@ fn registry(part: Part) -> Handlebars<'static> {
     // reader would see the difference.
     registry.set_prevent_indent(true);
     if part == Part::Html {
-        registry.register_escape_fn(handlebars::html_escape);
+        registry.register_escape_fn(|value| counted(handlebars::html_escape(value)));
     } else {
-        registry.register_escape_fn(handlebars::no_escape);
+        registry.register_escape_fn(|value| counted(handlebars::no_escape(value)));
     }
-    registry.unregister_helper("log");
-    registry.register_helper("default", Box::new(default::Default));
+    helpers::register(&mut registry);
     registry
+}
+
+/// What is more than a message may have is not written, and the rendering ends as too large.
+fn counted(value: String) -> String {
+    if budget::write(value.len()) { value } else { String::new() }
 }
 
 fn register(
@@ -376,8 +380,9 @@ fn register(
             place(line, column, message)
         })?;
     if let Some(mut template) = registry.get_template(name).cloned() {
-        helpers::check(&template).map_err(|fault| place(fault.line, fault.column, fault.message))?;
-        helpers::free_columns(&mut template);
+        helpers::check(&template, part).map_err(|fault| place(fault.line, fault.column, fault.message))?;
+        helpers::prepare(&mut template);
+        budget::install(&mut template);
         registry.register_template(name, template);
     }
     Ok(())
@@ -438,11 +443,13 @@ impl Compiled {
 
     fn render_by_handlebars(&self, data: &MergeData<'_>, out: &mut Canonical) -> Result<(), RenderError> {
         let mut sink = Bounded(Vec::with_capacity(16 * 1024));
-        if let Err(error) = self
-            .registry
-            .render_to_write(&self.name, &data.to_json(), &mut sink)
-        {
+        let data = data.to_json();
+        budget::begin_with(&data);
+        if let Err(error) = self.registry.render_to_write(&self.name, &data, &mut sink) {
             return Err(self.explain(error));
+        }
+        if budget::is_too_large() {
+            return Err(RenderError::TooLarge);
         }
         out.push(std::str::from_utf8(&sink.0).expect("Handlebars writes UTF-8"));
         Ok(())
@@ -451,7 +458,11 @@ impl Compiled {
     fn explain(&self, error: handlebars::RenderError) -> RenderError {
         let message = match error.reason() {
             RenderErrorReason::IOError(_) => return RenderError::TooLarge,
+            RenderErrorReason::MissingVariable(None) => {
+                "what is looked up is missing for this recipient".to_owned()
+            }
             RenderErrorReason::MissingVariable(Some(name)) => {
+                let name = name.trim_start_matches("./");
                 format!(
                     "the variable {name} is missing for this recipient; {{{{default {name} \"…\"}}}} would cover it"
                 )

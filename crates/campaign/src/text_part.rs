@@ -178,6 +178,11 @@ impl<'a> Walk<'a> {
         };
         let source = &self.html[self.at..found.end];
         self.at = found.end;
+        if (found.kind, found.name) == (Kind::Open, "preheader") {
+            // The preheader is for the inbox alone.
+            self.at = mustache::end_of_block(self.html, found.end, "preheader");
+            return;
+        }
         let page = &mut self.page;
         match found.kind {
             Kind::Comment | Kind::Decorator => {}

@@ -1,15 +1,20 @@
 //! The short way: most newsletters are constant text, plain variables and a few `{{#if}}` once layouts and partials are
-//! put in their places. Those become a list of segments that is written straight into the message. Everything else goes through
+//! put in their places, with helpers that need nothing but their arguments. Those become a list of segments that is written straight into the message. Everything else goes through
 //! Handlebars; both ways give the same octets (a test compares them).
 
-use super::MAX_MESSAGE;
-use super::default::says_something;
-use crate::merge::{Found, MergeData, Place};
+use super::helpers::call::{Call, Pure, Term};
+use super::helpers::{self, preheader};
+use super::{MAX_MESSAGE, budget};
+use crate::merge::{MergeData, Place};
 use crate::message::canonical::{Canonical, Piece};
 use handlebars::template::{DecoratorTemplate, HelperTemplate, Parameter, Template, TemplateElement};
-use handlebars::{Handlebars, JsonRender, JsonTruthy, Path, PathSeg};
+use handlebars::{Handlebars, JsonRender, Path, PathSeg};
 use serde_json::Value;
 use std::cell::Cell;
+
+/// Elements and octets that a newsletter may have with all its partials in their places; a longer text counts as more
+/// than one. A greater one is rendered by Handlebars, which stops at its limits.
+const MAX_ELEMENTS: usize = 200_000;
 
 /// A newsletter as constant text with values between.
 #[derive(Debug)]
@@ -22,7 +27,7 @@ enum Segment {
     Choice(Choice),
 }
 
-/// `{{#if}}` or `{{#unless}}`.
+/// `{{#if}}` or `{{#unless}}`, or a comparison as a block.
 #[derive(Debug)]
 struct Choice {
     subject: Operand,
@@ -32,34 +37,47 @@ struct Choice {
 
 #[derive(Debug)]
 struct Expression {
-    /// One variable; or, for `default`, two or more, of which the first that says something is taken.
-    operands: Vec<Operand>,
+    operand: Operand,
     escape: bool,
 }
 
 #[derive(Debug)]
 enum Operand {
     Place(Place),
-    Literal(String),
+    Literal(Value),
+    Helper(Box<HelperCall>),
+}
+
+/// A call of a helper that needs nothing but its arguments.
+#[derive(Debug)]
+struct HelperCall {
+    helper: &'static Pure,
+    params: Vec<Operand>,
+    options: Vec<(String, Operand)>,
 }
 
 impl Operand {
-    fn find<'a>(&'a self, data: &'a MergeData<'_>) -> Found<'a> {
-        match self {
-            Operand::Place(place) => data.find(place),
-            Operand::Literal(text) => Found::Text(text),
-        }
+    /// `None` if a helper has no result: Handlebars finds the words for it.
+    fn find<'a>(&'a self, data: &'a MergeData<'_>) -> Option<Term<'a>> {
+        Some(match self {
+            Operand::Place(place) => data.find(place).into(),
+            Operand::Literal(value) => Term::of(value),
+            Operand::Helper(call) => return call.result(data),
+        })
     }
 }
 
-impl Found<'_> {
-    /// What `{{#if}}` takes for true.
-    fn is_truthy(self) -> bool {
-        match self {
-            Found::Missing => false,
-            Found::Text(text) => !text.is_empty(),
-            Found::Json(value) => value.is_truthy(false),
-        }
+impl HelperCall {
+    fn result<'a>(&'a self, data: &'a MergeData<'_>) -> Option<Term<'a>> {
+        let params = self.params.iter().map(|operand| operand.find(data));
+        let options = self.options.iter().map(|(name, operand)| Some((name.as_str(), operand.find(data)?)));
+        let attribute = |name: &str| data.recipient.attributes.get(name).and_then(Value::as_str);
+        let call = Call {
+            params: params.collect::<Option<_>>()?,
+            options: options.collect::<Option<_>>()?,
+            languages: [attribute("language"), attribute("locale")],
+        };
+        self.helper.call(&call).ok()
     }
 }
 
@@ -88,6 +106,7 @@ impl SegmentList {
             registry,
             escape,
             choices: 0,
+            left: &Cell::new(MAX_ELEMENTS),
             text: String::new(),
             segments: Vec::new(),
         };
@@ -101,6 +120,11 @@ impl SegmentList {
     }
 
     pub(super) fn render(&self, data: &MergeData<'_>, out: &mut Canonical) -> Outcome {
+        budget::begin();
+        self.write(data, out)
+    }
+
+    fn write(&self, data: &MergeData<'_>, out: &mut Canonical) -> Outcome {
         for segment in &self.0 {
             match segment {
                 Segment::Text(piece) => out.push_piece(piece),
@@ -113,8 +137,11 @@ impl SegmentList {
                     }
                 }
                 Segment::Choice(choice) => {
-                    let chosen = choice.subject.find(data).is_truthy();
-                    match if chosen { &choice.if_true } else { &choice.if_false }.render(data, out) {
+                    let Some(subject) = choice.subject.find(data) else {
+                        return Outcome::Unfit;
+                    };
+                    let chosen = if subject.is_truthy() { &choice.if_true } else { &choice.if_false };
+                    match chosen.write(data, out) {
                         Outcome::Done => {}
                         outcome => return outcome,
                     }
@@ -128,25 +155,11 @@ impl SegmentList {
 impl Expression {
     /// False if the value is missing or not plain.
     fn render(&self, data: &MergeData<'_>, out: &mut Canonical) -> bool {
-        let chosen = match self.operands.as_slice() {
-            [one] => one.find(data),
-            many => {
-                let speaks = |value: &Found<'_>| match value {
-                    Found::Missing => false,
-                    Found::Text(text) => !text.trim().is_empty(),
-                    Found::Json(value) => says_something(value),
-                };
-                let last = many.last().map_or(Found::Missing, |operand| operand.find(data));
-                many.iter()
-                    .map(|operand| operand.find(data))
-                    .find(speaks)
-                    .unwrap_or(last)
-            }
-        };
-        match chosen {
-            Found::Missing | Found::Json(Value::Array(_) | Value::Object(_)) => return false,
-            Found::Text(text) => self.write(text, out),
-            Found::Json(value) => self.write(&value.render(), out),
+        match self.operand.find(data) {
+            None | Some(Term::Missing) => return false,
+            Some(Term::Text(text)) => self.write(&text, out),
+            Some(Term::Json(value)) if value.is_array() || value.is_object() => return false,
+            Some(Term::Json(value)) => self.write(&value.render(), out),
         }
         true
     }
@@ -165,6 +178,8 @@ struct Flattening<'a> {
     escape: bool,
     /// How many choices we are in.
     choices: usize,
+    /// How many more elements may be looked at.
+    left: &'a Cell<usize>,
     /// Constant text that is not yet a segment.
     text: String,
     segments: Vec<Segment>,
@@ -173,6 +188,11 @@ struct Flattening<'a> {
 impl<'a> Flattening<'a> {
     fn template(&mut self, template: &'a Template, scope: &Scope<'_>) -> Option<()> {
         for element in &template.elements {
+            let length = match element {
+                TemplateElement::RawString(text) => text.len(),
+                _ => 0,
+            };
+            self.left.set(self.left.get().checked_sub(1 + length / 16)?);
             match element {
                 TemplateElement::RawString(text) => self.text.push_str(text),
                 TemplateElement::Comment(_) => {}
@@ -188,19 +208,21 @@ impl<'a> Flattening<'a> {
         Some(())
     }
 
-    fn choice(&mut self, call: &HelperTemplate, scope: &Scope<'_>) -> Option<()> {
-        let negated = match call.name.as_name()? {
-            "if" => false,
-            "unless" => true,
-            _ => return None,
-        };
-        let [subject] = call.params.as_slice() else {
-            return None;
-        };
-        if !call.hash.is_empty() || call.block_param.is_some() {
+    fn choice(&mut self, call: &'a HelperTemplate, scope: &Scope<'_>) -> Option<()> {
+        let name = call.name.as_name()?;
+        if call.block_param.is_some() {
             return None;
         }
-        let subject = operand(subject).filter(|operand| matches!(operand, Operand::Place(_)))?;
+        if name == "preheader" {
+            return self.preheader(call, scope);
+        }
+        let negated = name == "unless";
+        let subject = match (name, call.params.as_slice()) {
+            ("if" | "unless", [subject]) if call.hash.is_empty() => {
+                operand(subject).filter(|operand| !matches!(operand, Operand::Literal(_)))?
+            }
+            _ => helper_call(name, call)?,
+        };
         let (yes, no) = (
             self.branch(call.template.as_ref(), scope)?,
             self.branch(call.inverse.as_ref(), scope)?,
@@ -215,11 +237,21 @@ impl<'a> Flattening<'a> {
         Some(())
     }
 
+    fn preheader(&mut self, call: &'a HelperTemplate, scope: &Scope<'_>) -> Option<()> {
+        self.text.push_str(preheader::BEFORE);
+        if let Some(line) = &call.template {
+            self.template(line, scope)?;
+        }
+        self.text.push_str(&preheader::after());
+        Some(())
+    }
+
     fn branch(&self, template: Option<&Template>, scope: &Scope<'_>) -> Option<SegmentList> {
         let mut inner = Flattening {
             registry: self.registry,
             escape: self.escape,
             choices: self.choices + 1,
+            left: self.left,
             text: String::new(),
             segments: Vec::new(),
         };
@@ -266,6 +298,7 @@ impl<'a> Flattening<'a> {
             registry: self.registry,
             escape: self.escape,
             choices: self.choices,
+            left: self.left,
             text: std::mem::take(&mut self.text),
             segments: std::mem::take(&mut self.segments),
         };
@@ -277,16 +310,15 @@ impl<'a> Flattening<'a> {
 
     fn expression(&mut self, call: &HelperTemplate, escape: bool) -> Option<()> {
         let name = call.name.as_name()?;
-        let operands = if call.params.is_empty() && call.hash.is_empty() && !call.block {
-            vec![operand(&call.name)?]
-        } else if name == "default" && call.hash.is_empty() && call.params.len() > 1 {
-            call.params.iter().map(operand).collect::<Option<Vec<_>>>()?
-        } else {
-            return None;
+        let operand = match call.params.as_slice() {
+            _ if name == budget::STEP => return Some(()),
+            [] if call.hash.is_empty() && !call.block => operand(&call.name)?,
+            [value] if name == helpers::PLAIN => operand(value)?,
+            _ => helper_call(name, call)?,
         };
         self.end_text();
         self.segments
-            .push(Segment::Value(Expression { operands, escape }));
+            .push(Segment::Value(Expression { operand, escape }));
         Some(())
     }
 
@@ -298,10 +330,19 @@ impl<'a> Flattening<'a> {
     }
 }
 
+fn helper_call(name: &str, call: &HelperTemplate) -> Option<Operand> {
+    let option = |(name, value): (&String, &Parameter)| Some((name.clone(), operand(value)?));
+    Some(Operand::Helper(Box::new(HelperCall {
+        helper: helpers::pure(name)?,
+        params: call.params.iter().map(operand).collect::<Option<_>>()?,
+        options: call.hash.iter().map(option).collect::<Option<_>>()?,
+    })))
+}
+
 fn operand(parameter: &Parameter) -> Option<Operand> {
     match parameter {
         Parameter::Literal(value) if !value.is_array() && !value.is_object() => {
-            Some(Operand::Literal(value.render()))
+            Some(Operand::Literal(value.clone()))
         }
         Parameter::Path(Path::Relative((segments, _))) => {
             let path: Option<Vec<&str>> = segments
@@ -313,6 +354,10 @@ fn operand(parameter: &Parameter) -> Option<Operand> {
                 .collect();
             Place::of(&path?).map(Operand::Place)
         }
+        Parameter::Subexpression(inner) => match inner.as_element() {
+            TemplateElement::Expression(call) => helper_call(call.name.as_name()?, call),
+            _ => None,
+        },
         _ => None,
     }
 }

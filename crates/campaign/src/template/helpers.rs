@@ -1,14 +1,109 @@
 //! Which words of a template are helpers. One that does not exist is refused before anything is sent, and a column that
 //! is called like one is still a column.
 
-use handlebars::template::{HelperTemplate, Parameter, Subexpression, Template, TemplateElement};
-use handlebars::{Path, PathSeg};
+pub(super) mod call;
+mod currency;
+mod date;
+mod language;
+mod logic;
+mod number;
+pub(super) mod preheader;
+mod text;
 
-/// All there are, also within `(…)`.
-pub(super) const HELPERS: [&str; 17] = [
-    "if", "unless", "each", "with", "lookup", "raw", "eq", "ne", "gt", "gte", "lt", "lte", "and", "or",
-    "not", "len", "default",
+use super::Part;
+use super::budget;
+use call::{ByHandlebars, Condition, Pure};
+use handlebars::template::{HelperTemplate, Parameter, Subexpression, Template, TemplateElement};
+use handlebars::{
+    Context, Handlebars, Helper, HelperDef, HelperResult, JsonRender, Output, Path, PathSeg, RenderContext, RenderError, RenderErrorReason,
+    ScopedJson,
+};
+use serde_json::Value;
+use std::collections::HashMap;
+
+/// The blocks, and `lookup`. All but `preheader` are Handlebars' own.
+const BUILT_IN: [&str; 7] = ["if", "unless", "each", "with", "preheader", "lookup", "raw"];
+
+/// Makes a helper: name, usage, number of arguments, names of other arguments.
+macro_rules! pure {
+    ($run:path, $name:literal, $usage:literal, $least:literal..=$most:literal, $options:expr, $condition:literal) => {
+        Pure {
+            name: $name,
+            usage: $usage,
+            params: ($least, $most),
+            options: &$options,
+            condition: $condition,
+            run: $run,
+        }
+    };
+}
+
+/// Helpers whose result depends on their arguments and the recipient's language alone.
+static PURE: [Pure; 19] = [
+    pure!(logic::default, "default", "{{default name \"friend\"}}", 2..=16, [], false),
+    pure!(logic::eq, "eq", "{{#if (eq city \"Ulm\")}}", 2..=2, [], true),
+    pure!(logic::ne, "ne", "{{#if (ne city \"Ulm\")}}", 2..=2, [], true),
+    pure!(logic::gt, "gt", "{{#if (gt visits 3)}}", 2..=2, [], true),
+    pure!(logic::gte, "gte", "{{#if (gte visits 3)}}", 2..=2, [], true),
+    pure!(logic::lt, "lt", "{{#if (lt visits 3)}}", 2..=2, [], true),
+    pure!(logic::lte, "lte", "{{#if (lte visits 3)}}", 2..=2, [], true),
+    pure!(logic::and, "and", "{{#if (and member city)}}", 1..=16, [], true),
+    pure!(logic::or, "or", "{{#if (or member city)}}", 1..=16, [], true),
+    pure!(logic::not, "not", "{{#if (not member)}}", 1..=1, [], true),
+    pure!(logic::len, "len", "{{len offers}}", 1..=1, [], false),
+    pure!(text::upper, "upper", "{{upper city}}", 1..=1, ["locale"], false),
+    pure!(text::lower, "lower", "{{lower city}}", 1..=1, ["locale"], false),
+    pure!(text::title, "title", "{{title name}}", 1..=1, ["locale"], false),
+    pure!(text::truncate, "truncate", "{{truncate summary 80}}", 2..=2, ["end"], false),
+    pure!(text::url_encode, "url_encode", "{{url_encode city}}", 1..=1, [], false),
+    pure!(number::number, "number", "{{number points digits=2}}", 1..=1, ["digits", "locale"], false),
+    pure!(currency::currency, "currency", "{{currency price \"EUR\"}}", 2..=2, ["digits", "locale"], false),
+    pure!(date::date, "date", "{{date day \"long\"}}", 1..=2, ["time", "zone", "locale"], false),
 ];
+
+/// Has options of its own.
+static PLURAL: Pure = pure!(
+    number::plural,
+    "plural",
+    "{{plural n \"offer\" \"offers\"}} or {{plural n one=\"an offer\" other=\"# offers\"}}",
+    1..=3,
+    ["none", "zero", "one", "two", "few", "many", "other", "locale"],
+    false
+);
+
+fn all_pure() -> impl Iterator<Item = &'static Pure> {
+    PURE.iter().chain([&PLURAL])
+}
+
+/// The helper of this name, if its result depends on its arguments alone.
+pub(super) fn pure(name: &str) -> Option<&'static Pure> {
+    all_pure().find(|helper| helper.name == name)
+}
+
+/// The names of all there are, also within `(…)`.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    BUILT_IN.into_iter().chain(all_pure().map(|helper| helper.name))
+}
+
+/// Makes the helpers known to Handlebars.
+pub(super) fn register(registry: &mut Handlebars<'static>) {
+    registry.unregister_helper("log");
+    for helper in all_pure() {
+        if helper.condition {
+            registry.register_helper(helper.name, Box::new(Condition(helper)));
+        } else {
+            registry.register_helper(helper.name, Box::new(ByHandlebars(helper)));
+        }
+    }
+    registry.register_helper("preheader", Box::new(preheader::Preheader));
+    registry.register_helper(PLAIN, Box::new(Plain));
+    registry.register_helper(LIST, Box::new(List));
+    registry.register_helper("lookup", Box::new(Lookup));
+    registry.register_helper(budget::STEP, Box::new(budget::Step));
+}
+
+/// What `{{{name}}}` becomes: a call, so that what it writes is counted.
+pub(super) const PLAIN: &str = "{{plain}}";
 
 /// What is wrong and where, from 1.
 #[derive(Debug)]
@@ -18,24 +113,41 @@ pub(super) struct Fault {
     pub(super) message: String,
 }
 
-/// Makes `{{len}}`, which calls nothing for want of arguments, mean the column of that name. Handlebars would call the
-/// helper and put its answer about nothing into the message.
-pub(super) fn free_columns(template: &mut Template) {
-    for element in &mut template.elements {
+/// Makes three things of a template that Handlebars would do otherwise. `{{len}}`, which calls nothing for want of
+/// arguments, means the column of that name. What `{{{name}}}` writes is counted. `{{#each}}` first looks whether it
+/// has a list.
+pub(super) fn prepare(template: &mut Template) {
+    let mut lists = Vec::new();
+    for (at, element) in template.elements.iter_mut().enumerate() {
         match element {
-            TemplateElement::Expression(call) | TemplateElement::HtmlExpression(call) => free(call),
+            TemplateElement::Expression(call) => free(call),
+            TemplateElement::HtmlExpression(call) => {
+                free(call);
+                if call.params.is_empty() && call.hash.is_empty() {
+                    call.params = vec![std::mem::replace(&mut call.name, Parameter::Name(PLAIN.to_owned()))];
+                }
+            }
             TemplateElement::HelperBlock(block) => {
                 for inner in [&mut block.template, &mut block.inverse].into_iter().flatten() {
-                    free_columns(inner);
+                    prepare(inner);
+                }
+                if let (Some("each"), [list, ..]) = (block.name.as_name(), &*block.params) {
+                    lists.push((at, list.clone()));
                 }
             }
             TemplateElement::PartialBlock(call) => {
                 if let Some(inner) = &mut call.template {
-                    free_columns(inner);
+                    prepare(inner);
                 }
             }
             _ => {}
         }
+    }
+    // From the end, so that the places stay right.
+    for (at, list) in lists.into_iter().rev() {
+        let look = Subexpression::new(Parameter::Name(LIST.to_owned()), vec![list], HashMap::new());
+        template.elements.insert(at, *look.element);
+        template.mapping.insert(at, template.mapping[at].clone());
     }
 }
 
@@ -43,17 +155,14 @@ fn free(call: &mut HelperTemplate) {
     if call.block || !call.params.is_empty() || !call.hash.is_empty() {
         return;
     }
-    if let Some(name) = call.name.as_name().filter(|name| HELPERS.contains(name)) {
-        let path = (
-            vec![PathSeg::Named(name.to_owned())],
-            format!("attributes.{name}"),
-        );
+    if let Some(name) = call.name.as_name().filter(|name| names().any(|helper| helper == *name)) {
+        let path = (vec![PathSeg::Named(name.to_owned())], format!("./{name}"));
         call.name = Parameter::Path(Path::Relative(path));
     }
 }
 
 /// Refuses calls of helpers that do not exist.
-pub(super) fn check(template: &Template) -> Result<(), Fault> {
+pub(super) fn check(template: &Template, part: Part) -> Result<(), Fault> {
     for (at, element) in template.elements.iter().enumerate() {
         let unknown = match element {
             TemplateElement::Expression(call) | TemplateElement::HtmlExpression(call) => {
@@ -63,7 +172,7 @@ pub(super) fn check(template: &Template) -> Result<(), Fault> {
                     unknown_in(call)
                 }
             }
-            TemplateElement::HelperBlock(call) => unknown_in(call),
+            TemplateElement::HelperBlock(call) => unfit_block(call, part).or_else(|| unknown_in(call)),
             TemplateElement::PartialExpression(call) | TemplateElement::PartialBlock(call) => {
                 let parameters = call.params.iter().chain(call.hash.values());
                 parameters.filter_map(unknown_in_parameter).next()
@@ -82,7 +191,7 @@ pub(super) fn check(template: &Template) -> Result<(), Fault> {
             });
         }
         for inner in inner_templates(element) {
-            check(inner)?;
+            check(inner, part)?;
         }
     }
     Ok(())
@@ -100,13 +209,48 @@ fn inner_templates(element: &TemplateElement) -> impl Iterator<Item = &Template>
 /// What is wrong with a call, or with one inside its parameters.
 fn unknown_in(call: &HelperTemplate) -> Option<String> {
     match call.name.as_name() {
-        Some(name) if !HELPERS.contains(&name) => Some(explain(name, call)),
-        _ => call
-            .params
-            .iter()
-            .chain(call.hash.values())
-            .find_map(unknown_in_parameter),
+        Some(name) if !names().any(|helper| helper == name) => Some(explain(name, call)),
+        name => name
+            .and_then(pure)
+            .and_then(|helper| wrong_arguments(helper, call))
+            .or_else(|| unknown_in_arguments(call)),
     }
+}
+
+fn unknown_in_arguments(call: &HelperTemplate) -> Option<String> {
+    call
+        .params
+        .iter()
+        .chain(call.hash.values())
+        .find_map(unknown_in_parameter)
+}
+
+/// Why a helper cannot be a block, or not in this part.
+fn unfit_block(call: &HelperTemplate, part: Part) -> Option<String> {
+    let name = call.name.as_name()?;
+    if name == "preheader" && part != Part::Html {
+        return Some("a preheader stands in the HTML only".to_owned());
+    }
+    let no_block = name == "lookup" || pure(name).is_some_and(|helper| !helper.condition);
+    no_block.then(|| format!("`{name}` makes a value and cannot be a block: {{{{#if {name}}}}} asks for a column"))
+}
+
+fn wrong_arguments(helper: &Pure, call: &HelperTemplate) -> Option<String> {
+    let (least, most) = helper.params;
+    let Pure { name, usage, .. } = helper;
+    if !(least..=most).contains(&call.params.len()) {
+        let wanted = if least == most { least.to_string() } else { format!("{least} to {most}") };
+        let given = call.params.len();
+        return Some(format!("`{name}` takes {wanted} values, not {given}; it is written {usage}"));
+    }
+    let mut options: Vec<_> = call.hash.keys().collect();
+    options.sort();
+    let unknown = options.into_iter().find(|option| !helper.options.contains(&option.as_str()))?;
+    let known = match helper.options {
+        [] => "none".to_owned(),
+        options => options.join(", "),
+    };
+    Some(format!("`{name}` knows no {unknown}=…, it knows {known}; it is written {usage}"))
 }
 
 fn unknown_in_parameter(parameter: &Parameter) -> Option<String> {
@@ -120,11 +264,8 @@ fn unknown_in_parameter(parameter: &Parameter) -> Option<String> {
 }
 
 fn explain(name: &str, call: &HelperTemplate) -> String {
-    let mut message = format!(
-        "there is no helper `{name}`, only {} and {}",
-        HELPERS[..HELPERS.len() - 1].join(", "),
-        HELPERS[HELPERS.len() - 1]
-    );
+    let known: Vec<&str> = names().collect();
+    let mut message = format!("there is no helper `{name}`, only {}", known.join(", "));
     let words: Option<Vec<&str>> = call.params.iter().map(Parameter::as_name).collect();
     if let Some(words) = words.filter(|words| !call.block && !words.is_empty()) {
         let column = format!("{name} {}", words.join(" "));
@@ -133,4 +274,87 @@ fn explain(name: &str, call: &HelperTemplate) -> String {
         ));
     }
     message
+}
+
+/// Writes a value as it is.
+struct Plain;
+
+impl HelperDef for Plain {
+    fn call_inner<'reg: 'rc, 'rc>(
+        &self,
+        helper: &Helper<'rc>,
+        _: &'reg Handlebars<'reg>,
+        _: &'rc Context,
+        _: &mut RenderContext<'reg, 'rc>,
+    ) -> Result<ScopedJson<'rc>, RenderError> {
+        let value = helper.param(0).filter(|value| !value.is_value_missing());
+        let Some(value) = value else {
+            return Err(RenderError::strict_error(helper.param(0).and_then(|value| value.relative_path())));
+        };
+        let text = value.value().render();
+        // What is too large is not written, and the rendering ends as too large.
+        let text = if budget::write(text.len()) { text } else { String::new() };
+        Ok(ScopedJson::Derived(Value::String(text)))
+    }
+}
+
+/// The name of the call before each `{{#each}}`.
+pub(super) const LIST: &str = "{{list}}";
+
+/// Refuses what is no list, such as text from a CSV file that looks like one.
+struct List;
+
+impl HelperDef for List {
+    fn call<'reg: 'rc, 'rc>(
+        &self,
+        helper: &Helper<'rc>,
+        _: &'reg Handlebars<'reg>,
+        _: &'rc Context,
+        _: &mut RenderContext<'reg, 'rc>,
+        _: &mut dyn Output,
+    ) -> HelperResult {
+        let Some(list) = helper.param(0) else {
+            return Ok(());
+        };
+        let is_something = match list.value() {
+            Value::Array(_) | Value::Object(_) | Value::Null => false,
+            Value::String(text) => !text.trim().is_empty(),
+            Value::Bool(_) | Value::Number(_) => true,
+        };
+        if is_something {
+            let shown = call::Term::of(list.value()).shown();
+            let message = format!("each: {shown} is not a list, only lists in JSON are");
+            return Err(RenderErrorReason::Other(message).into());
+        }
+        Ok(())
+    }
+}
+
+/// An entry of a list by its number from 0, or a field of an object by its name; missing if there is none.
+struct Lookup;
+
+impl HelperDef for Lookup {
+    fn call_inner<'reg: 'rc, 'rc>(
+        &self,
+        helper: &Helper<'rc>,
+        _: &'reg Handlebars<'reg>,
+        _: &'rc Context,
+        _: &mut RenderContext<'reg, 'rc>,
+    ) -> Result<ScopedJson<'rc>, RenderError> {
+        let (Some(within), Some(key)) = (helper.param(0), helper.param(1)) else {
+            let message = "lookup needs a list and a number, or an object and a name: {{lookup offers 0}}";
+            return Err(RenderErrorReason::Other(message.to_owned()).into());
+        };
+        let key = key.value().render();
+        let found = match within.value() {
+            Value::Array(items) => key.trim().parse::<usize>().ok().and_then(|at| items.get(at)),
+            Value::Object(fields) => fields.get(&key),
+            _ => None,
+        };
+        let Some(found) = found else {
+            return Ok(ScopedJson::Missing);
+        };
+        budget::spend_octets(budget::size(found)).map_err(RenderErrorReason::Other)?;
+        Ok(ScopedJson::Derived(found.clone()))
+    }
 }

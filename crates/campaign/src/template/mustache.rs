@@ -113,6 +113,25 @@ pub(crate) fn read(source: &str, at: usize) -> Option<Mustache<'_>> {
     Some(Mustache { kind, name, end })
 }
 
+/// The octet after the `{{/name}}` that closes the block whose content starts at `from`; the end of the source if it is
+/// never closed.
+pub(crate) fn end_of_block(source: &str, from: usize, name: &str) -> usize {
+    let mut from = from;
+    let mut depth = 1;
+    while let Some(found) = next(source, from).and_then(|at| read(source, at)) {
+        from = found.end;
+        match found.kind {
+            Kind::Open if found.name == name => depth += 1,
+            Kind::Close if found.name == name => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return from;
+        }
+    }
+    source.len()
+}
+
 /// The octet after the closing braces. Braces inside quotes do not count.
 fn closing(inner: &str) -> Option<usize> {
     let bytes = inner.as_bytes();
