@@ -4,6 +4,7 @@ mod budget;
 mod fast;
 mod helpers;
 pub(crate) mod mustache;
+mod nesting;
 mod references;
 
 use crate::merge::MergeData;
@@ -414,6 +415,7 @@ impl Compiled {
             register(&mut registry, part, name, source)?;
         }
         references::check(&registry, part, name, Missing::Refused)?;
+        nesting::check(&registry, part, name)?;
         let segments = SegmentList::of(&registry, name, part == Part::Html);
         Ok(Compiled {
             part,

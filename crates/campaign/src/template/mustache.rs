@@ -156,6 +156,8 @@ fn closing(inner: &str) -> Option<usize> {
 /// closed by another name, nesting without bound, and inline partials, which we do not have.
 pub(crate) fn check(source: &str) -> Result<(), Fault> {
     let mut open: Vec<(usize, &str)> = Vec::new();
+    // To Handlebars each `{{else if}}` is a block inside the one before.
+    let mut chained: Vec<usize> = vec![0];
     let mut from = 0;
     while let Some(at) = next(source, from) {
         let fault = |message: String| Err(Fault { at, message });
@@ -168,12 +170,15 @@ pub(crate) fn check(source: &str) -> Result<(), Fault> {
         }
         match mustache.kind {
             Kind::Open | Kind::OpenPartial => {
-                if open.len() == MAX_DEPTH {
-                    return fault(format!("blocks are nested deeper than {MAX_DEPTH}"));
-                }
                 open.push((at, mustache.name));
+                chained.push(0);
             }
-            Kind::Close => match open.pop() {
+            Kind::Else => {
+                if let Some(chained) = chained.last_mut() {
+                    *chained += 1;
+                }
+            }
+            Kind::Close => match chained.pop().and_then(|_| open.pop()) {
                 None => return fault(format!("{{{{/{}}}}} closes nothing", mustache.name)),
                 Some((_, name)) if name != mustache.name => {
                     return fault(format!(
@@ -189,6 +194,9 @@ pub(crate) fn check(source: &str) -> Result<(), Fault> {
                 );
             }
             _ => {}
+        }
+        if open.len() + chained.iter().sum::<usize>() > MAX_DEPTH {
+            return fault(format!("blocks are nested deeper than {MAX_DEPTH}"));
         }
     }
     match open.pop() {

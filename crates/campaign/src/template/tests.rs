@@ -1,3 +1,6 @@
+mod documented;
+mod limits;
+
 use super::*;
 use crate::address::EmailAddress;
 use crate::ids::RecipientId;
@@ -276,6 +279,24 @@ fn both_ways_of_rendering_give_the_same() {
         "{{#if city}}{{#> layout}}in {{name}}{{/layout}}{{/if}}",
         "{{#> maybe}}{{city}}{{/maybe}}",
         "{{#each list_of}}{{this}}{{/each}}",
+        "{{upper city}} {{{lower city}}} {{title name}} {{truncate city 4}} {{truncate city 4 end=name}} {{url_encode city}}",
+        "{{number n}} {{number n digits=1}} {{number \"1234567.5\"}} {{{number 1234567.5 locale=\"fr\"}}}",
+        "{{currency 1234.5 \"EUR\"}} {{currency n \"usd\" locale=\"de-CH\"}} {{currency n city}}",
+        "{{date \"2026-01-31\"}} {{date \"2026-01-31T23:30Z\" \"full\" time=true zone=\"Europe/Berlin\"}} {{date city}}",
+        "{{date \"2026-01-31\" \"%d.%m.%Y <&\"}} {{{date \"2026-01-31\" \"%d <&\"}}}",
+        "{{plural n \"<offer>\" \"offers & more\"}} {{{plural n one=\"<a>\" other=\"# <b>\" none=\"none\"}}}",
+        "{{plural missing \"a\" \"b\"}}",
+        "{{#if (eq city \"Ulm\")}}Ulm{{else if (and flag (not nothing))}}flag{{else}}none{{/if}}",
+        "{{#if (gt n 4)}}more{{/if}}{{#unless (or nothing missing)}}x{{/unless}}",
+        "{{#gte n 5}}five{{else}}less{{/gte}}{{eq n \"5\"}}{{{ne n 5}}}{{not flag}}",
+        "{{#if (eq missing 1)}}x{{/if}}",
+        "{{upper (default nick (truncate name 2))}}{{default (upper missing) \"x\"}}",
+        "{{len city}} {{len list_of}} {{len object}}",
+        "{{upper list_of}}",
+        "{{{city}}} {{{missing}}}",
+        "{{#preheader}}{{name}} &amp; {{city}}{{/preheader}}<p>{{name}}</p>",
+        "{{#> layout}}{{upper name}}{{/layout}}",
+        "{{upper \"istanbul\"}}{{date \"2026-01-31\" \"long\"}}{{number 1234.5}}",
     ];
     let recipients = [
         recipient(
@@ -291,6 +312,8 @@ fn both_ways_of_rendering_give_the_same() {
             json!({"city": "x\r", "n": -3, "flag": "\0a", "nothing": null}),
         ),
         recipient("x", json!({})),
+        recipient("y", json!({"language": "tr", "locale": "de", "city": "Ulm", "n": "1"})),
+        recipient("z", json!({"language": "Klingon", "locale": "de_AT.UTF-8", "city": "2026-02-01", "n": "0.00"})),
     ];
     let mut by_segments = 0;
     for html in templates {
@@ -307,7 +330,7 @@ fn both_ways_of_rendering_give_the_same() {
         }
     }
     assert!(
-        by_segments >= 10,
+        by_segments >= 25,
         "only {by_segments} templates were rendered by segments"
     );
 }
