@@ -6,6 +6,7 @@ mod helpers;
 pub(crate) mod mustache;
 mod nesting;
 mod references;
+pub mod variables;
 
 use crate::merge::MergeData;
 use crate::message::canonical::Canonical;
@@ -90,6 +91,9 @@ pub struct TemplateError {
 /// Why nothing can be made for a recipient.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RenderError {
+    /// The recipient lacks a variable.
+    #[error(transparent)]
+    Missing(TemplateError),
     /// The template fails on this recipient's data.
     #[error(transparent)]
     Template(#[from] TemplateError),
@@ -345,7 +349,11 @@ fn registry(part: Part) -> Handlebars<'static> {
 
 /// What is more than a message may have is not written, and the rendering ends as too large.
 fn counted(value: String) -> String {
-    if budget::write(value.len()) { value } else { String::new() }
+    if budget::write(value.len()) {
+        value
+    } else {
+        String::new()
+    }
 }
 
 fn register(
@@ -381,6 +389,7 @@ fn register(
             place(line, column, message)
         })?;
     if let Some(mut template) = registry.get_template(name).cloned() {
+        helpers::fill_places(&mut template);
         helpers::check(&template, part).map_err(|fault| place(fault.line, fault.column, fault.message))?;
         helpers::prepare(&mut template);
         budget::install(&mut template);
@@ -458,6 +467,7 @@ impl Compiled {
     }
 
     fn explain(&self, error: handlebars::RenderError) -> RenderError {
+        let is_missing = matches!(error.reason(), RenderErrorReason::MissingVariable(_));
         let message = match error.reason() {
             RenderErrorReason::IOError(_) => return RenderError::TooLarge,
             RenderErrorReason::MissingVariable(None) => {
@@ -471,7 +481,12 @@ impl Compiled {
             }
             reason => reason.to_string(),
         };
-        RenderError::Template(TemplateError {
+        let kind = if is_missing {
+            RenderError::Missing
+        } else {
+            RenderError::Template
+        };
+        kind(TemplateError {
             template: self.part.of(error.template_name.as_deref().unwrap_or(&self.name)),
             line: error.line_no.unwrap_or(1),
             column: error.column_no.unwrap_or(1),

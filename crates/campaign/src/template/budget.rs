@@ -95,7 +95,10 @@ pub(super) fn size(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len(),
         Value::Array(items) => items.iter().map(|item| 8 + size(item)).sum(),
-        Value::Object(fields) => fields.iter().map(|(name, value)| 16 + name.len() + size(value)).sum(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| 16 + name.len() + size(value))
+            .sum(),
         Value::Null | Value::Bool(_) | Value::Number(_) => 8,
     }
 }

@@ -70,7 +70,10 @@ impl Operand {
 impl HelperCall {
     fn result<'a>(&'a self, data: &'a MergeData<'_>) -> Option<Term<'a>> {
         let params = self.params.iter().map(|operand| operand.find(data));
-        let options = self.options.iter().map(|(name, operand)| Some((name.as_str(), operand.find(data)?)));
+        let options = self
+            .options
+            .iter()
+            .map(|(name, operand)| Some((name.as_str(), operand.find(data)?)));
         let attribute = |name: &str| data.recipient.attributes.get(name).and_then(Value::as_str);
         let call = Call {
             params: params.collect::<Option<_>>()?,
@@ -140,7 +143,11 @@ impl SegmentList {
                     let Some(subject) = choice.subject.find(data) else {
                         return Outcome::Unfit;
                     };
-                    let chosen = if subject.is_truthy() { &choice.if_true } else { &choice.if_false };
+                    let chosen = if subject.is_truthy() {
+                        &choice.if_true
+                    } else {
+                        &choice.if_false
+                    };
                     match chosen.write(data, out) {
                         Outcome::Done => {}
                         outcome => return outcome,
@@ -317,8 +324,7 @@ impl<'a> Flattening<'a> {
             _ => helper_call(name, call)?,
         };
         self.end_text();
-        self.segments
-            .push(Segment::Value(Expression { operand, escape }));
+        self.segments.push(Segment::Value(Expression { operand, escape }));
         Some(())
     }
 

@@ -15,8 +15,8 @@ use super::budget;
 use call::{ByHandlebars, Condition, Pure};
 use handlebars::template::{HelperTemplate, Parameter, Subexpression, Template, TemplateElement};
 use handlebars::{
-    Context, Handlebars, Helper, HelperDef, HelperResult, JsonRender, Output, Path, PathSeg, RenderContext, RenderError, RenderErrorReason,
-    ScopedJson,
+    Context, Handlebars, Helper, HelperDef, HelperResult, JsonRender, Output, Path, PathSeg, RenderContext,
+    RenderError, RenderErrorReason, ScopedJson,
 };
 use serde_json::Value;
 use std::collections::HashMap;
@@ -40,7 +40,14 @@ macro_rules! pure {
 
 /// Helpers whose result depends on their arguments and the recipient's language alone.
 static PURE: [Pure; 19] = [
-    pure!(logic::default, "default", "{{default name \"friend\"}}", 2..=16, [], false),
+    pure!(
+        logic::default,
+        "default",
+        "{{default name \"friend\"}}",
+        2..=16,
+        [],
+        false
+    ),
     pure!(logic::eq, "eq", "{{#if (eq city \"Ulm\")}}", 2..=2, [], true),
     pure!(logic::ne, "ne", "{{#if (ne city \"Ulm\")}}", 2..=2, [], true),
     pure!(logic::gt, "gt", "{{#if (gt visits 3)}}", 2..=2, [], true),
@@ -54,11 +61,46 @@ static PURE: [Pure; 19] = [
     pure!(text::upper, "upper", "{{upper city}}", 1..=1, ["locale"], false),
     pure!(text::lower, "lower", "{{lower city}}", 1..=1, ["locale"], false),
     pure!(text::title, "title", "{{title name}}", 1..=1, ["locale"], false),
-    pure!(text::truncate, "truncate", "{{truncate summary 80}}", 2..=2, ["end"], false),
-    pure!(text::url_encode, "url_encode", "{{url_encode city}}", 1..=1, [], false),
-    pure!(number::number, "number", "{{number points digits=2}}", 1..=1, ["digits", "locale"], false),
-    pure!(currency::currency, "currency", "{{currency price \"EUR\"}}", 2..=2, ["digits", "locale"], false),
-    pure!(date::date, "date", "{{date day \"long\"}}", 1..=2, ["time", "zone", "locale"], false),
+    pure!(
+        text::truncate,
+        "truncate",
+        "{{truncate summary 80}}",
+        2..=2,
+        ["end"],
+        false
+    ),
+    pure!(
+        text::url_encode,
+        "url_encode",
+        "{{url_encode city}}",
+        1..=1,
+        [],
+        false
+    ),
+    pure!(
+        number::number,
+        "number",
+        "{{number points digits=2}}",
+        1..=1,
+        ["digits", "locale"],
+        false
+    ),
+    pure!(
+        currency::currency,
+        "currency",
+        "{{currency price \"EUR\"}}",
+        2..=2,
+        ["digits", "locale"],
+        false
+    ),
+    pure!(
+        date::date,
+        "date",
+        "{{date day \"long\"}}",
+        1..=2,
+        ["time", "zone", "locale"],
+        false
+    ),
 ];
 
 /// Has options of its own.
@@ -113,6 +155,25 @@ pub(super) struct Fault {
     pub(super) message: String,
 }
 
+/// Gives each element a place in the source: to Handlebars an `{{else if}}` has none, so it gets that of its block.
+pub(super) fn fill_places(template: &mut Template) {
+    for (at, element) in template.elements.iter_mut().enumerate() {
+        let place = template.mapping.get(at).or(template.mapping.last()).cloned();
+        let (first, second) = match element {
+            TemplateElement::HelperBlock(block) => (&mut block.template, &mut block.inverse),
+            TemplateElement::PartialBlock(call) => (&mut call.template, &mut None),
+            _ => continue,
+        };
+        for inner in [first, second].into_iter().flatten() {
+            if let Some(place) = &place {
+                let missing = inner.elements.len().saturating_sub(inner.mapping.len());
+                inner.mapping.extend(std::iter::repeat_n(place.clone(), missing));
+            }
+            fill_places(inner);
+        }
+    }
+}
+
 /// Makes three things of a template that Handlebars would do otherwise. `{{len}}`, which calls nothing for want of
 /// arguments, means the column of that name. What `{{{name}}}` writes is counted. `{{#each}}` first looks whether it
 /// has a list.
@@ -124,7 +185,10 @@ pub(super) fn prepare(template: &mut Template) {
             TemplateElement::HtmlExpression(call) => {
                 free(call);
                 if call.params.is_empty() && call.hash.is_empty() {
-                    call.params = vec![std::mem::replace(&mut call.name, Parameter::Name(PLAIN.to_owned()))];
+                    call.params = vec![std::mem::replace(
+                        &mut call.name,
+                        Parameter::Name(PLAIN.to_owned()),
+                    )];
                 }
             }
             TemplateElement::HelperBlock(block) => {
@@ -155,7 +219,11 @@ fn free(call: &mut HelperTemplate) {
     if call.block || !call.params.is_empty() || !call.hash.is_empty() {
         return;
     }
-    if let Some(name) = call.name.as_name().filter(|name| names().any(|helper| helper == *name)) {
+    if let Some(name) = call
+        .name
+        .as_name()
+        .filter(|name| names().any(|helper| helper == *name))
+    {
         let path = (vec![PathSeg::Named(name.to_owned())], format!("./{name}"));
         call.name = Parameter::Path(Path::Relative(path));
     }
@@ -218,8 +286,7 @@ fn unknown_in(call: &HelperTemplate) -> Option<String> {
 }
 
 fn unknown_in_arguments(call: &HelperTemplate) -> Option<String> {
-    call
-        .params
+    call.params
         .iter()
         .chain(call.hash.values())
         .find_map(unknown_in_parameter)
@@ -232,25 +299,37 @@ fn unfit_block(call: &HelperTemplate, part: Part) -> Option<String> {
         return Some("a preheader stands in the HTML only".to_owned());
     }
     let no_block = name == "lookup" || pure(name).is_some_and(|helper| !helper.condition);
-    no_block.then(|| format!("`{name}` makes a value and cannot be a block: {{{{#if {name}}}}} asks for a column"))
+    no_block.then(|| {
+        format!("`{name}` makes a value and cannot be a block: {{{{#if {name}}}}} asks for a column")
+    })
 }
 
 fn wrong_arguments(helper: &Pure, call: &HelperTemplate) -> Option<String> {
     let (least, most) = helper.params;
     let Pure { name, usage, .. } = helper;
     if !(least..=most).contains(&call.params.len()) {
-        let wanted = if least == most { least.to_string() } else { format!("{least} to {most}") };
+        let wanted = if least == most {
+            least.to_string()
+        } else {
+            format!("{least} to {most}")
+        };
         let given = call.params.len();
-        return Some(format!("`{name}` takes {wanted} values, not {given}; it is written {usage}"));
+        return Some(format!(
+            "`{name}` takes {wanted} values, not {given}; it is written {usage}"
+        ));
     }
     let mut options: Vec<_> = call.hash.keys().collect();
     options.sort();
-    let unknown = options.into_iter().find(|option| !helper.options.contains(&option.as_str()))?;
+    let unknown = options
+        .into_iter()
+        .find(|option| !helper.options.contains(&option.as_str()))?;
     let known = match helper.options {
         [] => "none".to_owned(),
         options => options.join(", "),
     };
-    Some(format!("`{name}` knows no {unknown}=…, it knows {known}; it is written {usage}"))
+    Some(format!(
+        "`{name}` knows no {unknown}=…, it knows {known}; it is written {usage}"
+    ))
 }
 
 fn unknown_in_parameter(parameter: &Parameter) -> Option<String> {
@@ -289,11 +368,17 @@ impl HelperDef for Plain {
     ) -> Result<ScopedJson<'rc>, RenderError> {
         let value = helper.param(0).filter(|value| !value.is_value_missing());
         let Some(value) = value else {
-            return Err(RenderError::strict_error(helper.param(0).and_then(|value| value.relative_path())));
+            return Err(RenderError::strict_error(
+                helper.param(0).and_then(|value| value.relative_path()),
+            ));
         };
         let text = value.value().render();
         // What is too large is not written, and the rendering ends as too large.
-        let text = if budget::write(text.len()) { text } else { String::new() };
+        let text = if budget::write(text.len()) {
+            text
+        } else {
+            String::new()
+        };
         Ok(ScopedJson::Derived(Value::String(text)))
     }
 }

@@ -80,7 +80,10 @@ impl<'a> Walk<'a> {
                 self.level -= 1;
                 size
             } else {
-                Size { depth: usize::MAX, ..Size::default() }
+                Size {
+                    depth: usize::MAX,
+                    ..Size::default()
+                }
             };
             let problem = if size.depth > MAX_DEPTH {
                 format!("blocks and partials stand in each other deeper than {MAX_DEPTH}")
@@ -92,7 +95,10 @@ impl<'a> Walk<'a> {
                 all = all.and(size);
                 continue;
             };
-            let (line, column) = template.mapping.get(at).map_or((1, 1), |place| (place.0, place.1));
+            let (line, column) = template
+                .mapping
+                .get(at)
+                .map_or((1, 1), |place| (place.0, place.1));
             return Err(TemplateError {
                 template: self.part.of(name),
                 line,
@@ -115,14 +121,20 @@ impl<'a> Walk<'a> {
         };
         let called = call.name.as_name().unwrap_or_default();
         if called == "@partial-block" {
-            let placed = Size { places: 1, ..Size::default() };
+            let placed = Size {
+                places: 1,
+                ..Size::default()
+            };
             return Ok(content.and(placed).deeper());
         }
         let layout = self.named(called)?;
         Ok(Size {
             depth: layout.depth + content.depth + 1,
             places: layout.places.saturating_mul(content.places),
-            copies: layout.places.saturating_mul(content.copies.max(1)).max(layout.copies),
+            copies: layout
+                .places
+                .saturating_mul(content.copies.max(1))
+                .max(layout.copies),
         })
     }
 

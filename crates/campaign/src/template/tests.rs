@@ -1,5 +1,6 @@
 mod documented;
 mod limits;
+mod values;
 
 use super::*;
 use crate::address::EmailAddress;
@@ -293,6 +294,7 @@ fn both_ways_of_rendering_give_the_same() {
         "{{upper (default nick (truncate name 2))}}{{default (upper missing) \"x\"}}",
         "{{len city}} {{len list_of}} {{len object}}",
         "{{upper list_of}}",
+        "{{#if missing}}x{{else each list_of}}{{this}},{{else}}none{{/if}}",
         "{{{city}}} {{{missing}}}",
         "{{#preheader}}{{name}} &amp; {{city}}{{/preheader}}<p>{{name}}</p>",
         "{{#> layout}}{{upper name}}{{/layout}}",
@@ -312,8 +314,14 @@ fn both_ways_of_rendering_give_the_same() {
             json!({"city": "x\r", "n": -3, "flag": "\0a", "nothing": null}),
         ),
         recipient("x", json!({})),
-        recipient("y", json!({"language": "tr", "locale": "de", "city": "Ulm", "n": "1"})),
-        recipient("z", json!({"language": "Klingon", "locale": "de_AT.UTF-8", "city": "2026-02-01", "n": "0.00"})),
+        recipient(
+            "y",
+            json!({"language": "tr", "locale": "de", "city": "Ulm", "n": "1"}),
+        ),
+        recipient(
+            "z",
+            json!({"language": "Klingon", "locale": "de_AT.UTF-8", "city": "2026-02-01", "n": "0.00"}),
+        ),
     ];
     let mut by_segments = 0;
     for html in templates {
@@ -368,10 +376,27 @@ fn the_starter_newsletter_needs_nothing_but_an_address() {
 fn a_helper_that_does_not_exist_is_refused_with_its_place() {
     for (html, line, parts) in [
         ("<p>Hi</p>\n<p>{{uppercase name}}</p>", 2, &["`uppercase`"][..]),
-        ("{{default city}}", 1, &["2 to 16 values", "{{default name \"friend\"}}"]),
-        ("{{number points digit=2}}", 1, &["knows no digit=…", "digits, locale"]),
+        (
+            "{{default city}}",
+            1,
+            &["2 to 16 values", "{{default name \"friend\"}}"],
+        ),
+        (
+            "{{number points digit=2}}",
+            1,
+            &["knows no digit=…", "digits, locale"],
+        ),
         ("{{#if (gt visits)}}x{{/if}}", 1, &["`gt` takes 2 values, not 1"]),
-        ("{{#title}}x{{/title}}", 1, &["cannot be a block", "{{#if title}}"]),
+        (
+            "a\n{{#if a}}b\n{{else if (gt b)}}c{{/if}}",
+            2,
+            &["`gt` takes 2 values"],
+        ),
+        (
+            "{{#title}}x{{/title}}",
+            1,
+            &["cannot be a block", "{{#if title}}"],
+        ),
         ("{{first name}}", 1, &["`first`", "{{[first name]}}"][..]),
         (
             "{{#if vip}}\n{{{shout (lower name)}}}{{/if}}",
@@ -406,7 +431,10 @@ fn a_column_that_is_called_like_a_helper_is_merged() {
             assert_eq!(rendered.subject, "<7>");
             assert_eq!(rendered.html.trim_end(), "&lt;7&gt;|<7>|&lt;7&gt;");
             let error = templates.render(&data(&empty)).unwrap_err().to_string();
-            assert!(error.contains(&format!("the variable {name} is missing")), "{error}");
+            assert!(
+                error.contains(&format!("the variable {name} is missing")),
+                "{error}"
+            );
         }
     }
 }

@@ -178,7 +178,10 @@ pub(in crate::template) struct Pure {
 
 impl Pure {
     pub(in crate::template) fn call<'a>(&self, call: &Call<'a>) -> Result<Term<'a>, Fault> {
-        let terms = call.params.iter().chain(call.options.iter().map(|(_, term)| term));
+        let terms = call
+            .params
+            .iter()
+            .chain(call.options.iter().map(|(_, term)| term));
         let octets = terms.map(|term| match term {
             Term::Text(text) => text.len(),
             Term::Json(value) => budget::size(value),
@@ -188,11 +191,7 @@ impl Pure {
         (self.run)(call)
     }
 
-    fn by_handlebars(
-        &self,
-        helper: &HandlebarsCall<'_>,
-        context: &Context,
-    ) -> Result<Value, RenderError> {
+    fn by_handlebars(&self, helper: &HandlebarsCall<'_>, context: &Context) -> Result<Value, RenderError> {
         let term = |value: &'_ PathAndJson<'_>| -> Term<'static> {
             match value.value() {
                 _ if value.is_value_missing() => Term::Missing,
@@ -203,18 +202,26 @@ impl Pure {
         let attribute = |name: &str| context.data()["attributes"][name].as_str();
         let call = Call {
             params: helper.params().iter().map(term).collect(),
-            options: helper.hash().iter().map(|(name, value)| (*name, term(value))).collect(),
+            options: helper
+                .hash()
+                .iter()
+                .map(|(name, value)| (*name, term(value)))
+                .collect(),
             languages: [attribute("language"), attribute("locale")],
         };
-        self.call(&call).map(Term::into_value).map_err(|fault| match fault {
-            Fault::Missing(at) => {
-                RenderError::strict_error(helper.param(at).and_then(PathAndJson::relative_path))
-            }
-            Fault::MissingOption(name) => {
-                RenderError::strict_error(helper.hash_get(name).and_then(PathAndJson::relative_path))
-            }
-            Fault::Because(message) => RenderErrorReason::Other(format!("{}: {message}", self.name)).into(),
-        })
+        self.call(&call)
+            .map(Term::into_value)
+            .map_err(|fault| match fault {
+                Fault::Missing(at) => {
+                    RenderError::strict_error(helper.param(at).and_then(PathAndJson::relative_path))
+                }
+                Fault::MissingOption(name) => {
+                    RenderError::strict_error(helper.hash_get(name).and_then(PathAndJson::relative_path))
+                }
+                Fault::Because(message) => {
+                    RenderErrorReason::Other(format!("{}: {message}", self.name)).into()
+                }
+            })
     }
 }
 

@@ -14,7 +14,9 @@ enum Place {
     BeforeWithSpace,
     /// `€ -7`.
     BeforeSign,
-    /// `CHF-7`.
+    /// `CHF-7`, but `CHF 7`.
+    BeforeSignOrSpace,
+    /// `€-7`.
     BeforeSignClosely,
     /// `-7 €`.
     AfterWithSpace,
@@ -28,17 +30,18 @@ const SPACE: char = '\u{a0}';
 fn place(language: &LanguageIdentifier) -> Place {
     let region = language.region.as_ref().map_or("", |region| region.as_str());
     match (language.language.as_str(), region) {
-        ("de", "CH") | ("it", "CH") | ("es", "CL") | ("lo", _) => Place::BeforeSignClosely,
+        ("de" | "it", "CH") => Place::BeforeSignOrSpace,
+        ("es", "CL") | ("lo", _) => Place::BeforeSignClosely,
         ("de", "AT" | "LI") | ("en", "AT" | "AU") | ("es", "MX" | "AR" | "US" | "CO") => {
             Place::BeforeWithSpace
         }
         ("pt", "PT") => Place::AfterWithSpace,
-        ("mn" | "ne" | "pt" | "sw" | "fa", _) => Place::BeforeWithSpace,
+        ("mn" | "ne" | "pt" | "sw", _) => Place::BeforeWithSpace,
         ("nl", _) => Place::BeforeSign,
         ("bn" | "km", _) => Place::After,
         (
-            "af" | "cy" | "en" | "fil" | "ga" | "gu" | "hi" | "id" | "ja" | "kn" | "ko" | "ml" | "mr" | "ms"
-            | "mt" | "pa" | "si" | "ta" | "te" | "th" | "tr" | "ur" | "zh" | "zu",
+            "af" | "cy" | "en" | "fa" | "fil" | "ga" | "gu" | "hi" | "id" | "ja" | "kn" | "ko" | "ml" | "mr"
+            | "ms" | "mt" | "pa" | "si" | "ta" | "te" | "th" | "tr" | "ur" | "zh" | "zu",
             _,
         ) => Place::Before,
         _ => Place::AfterWithSpace,
@@ -50,8 +53,13 @@ fn sign<'c>(code: &'c str, language: &LanguageIdentifier) -> &'c str {
     let speaks = language.language.as_str();
     let region = language.region.as_ref().map_or("", |region| region.as_str());
     match (code, speaks, region) {
-        ("CAD", _, "CA") | ("AUD", _, "AU") | ("NZD", _, "NZ") | ("MXN", _, "MX") | ("SGD", _, "SG")
-        | ("HKD", _, "HK") | ("TWD", _, "TW") => "$",
+        ("CAD", _, "CA")
+        | ("AUD", _, "AU")
+        | ("NZD", _, "NZ")
+        | ("MXN", _, "MX")
+        | ("SGD", _, "SG")
+        | ("HKD", _, "HK")
+        | ("TWD", _, "TW") => "$",
         ("USD", _, "CA" | "AU" | "NZ" | "MX" | "SG" | "HK" | "TW" | "AR" | "CL" | "CO") => "US$",
         ("USD", ..) => "$",
         ("CAD", ..) => "CA$",
@@ -87,8 +95,8 @@ fn sign<'c>(code: &'c str, language: &LanguageIdentifier) -> &'c str {
 /// Digits after the point (ISO 4217).
 fn minor_digits(code: &str) -> u16 {
     match code {
-        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI" | "VND"
-        | "VUV" | "XAF" | "XOF" | "XPF" => 0,
+        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI"
+        | "VND" | "VUV" | "XAF" | "XOF" | "XPF" => 0,
         "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
         "CLF" | "UYW" => 4,
         _ => 2,
@@ -99,10 +107,16 @@ pub(super) fn currency<'a>(call: &Call<'a>) -> Result<Term<'a>, Fault> {
     let mut decimal = number::Number::param(call, 0)?.decimal();
     let code = call.text(1)?.trim().to_ascii_uppercase();
     if code.len() != 3 || !code.bytes().all(|c| c.is_ascii_uppercase()) {
-        let message = format!("{} is not a currency: write its code, such as EUR", call.param(1)?.shown());
+        let message = format!(
+            "{} is not a currency: write its code, such as EUR",
+            call.param(1)?.shown()
+        );
         return Err(Fault::Because(message));
     }
-    number::round(&mut decimal, number::digits(call)?.unwrap_or_else(|| minor_digits(&code)));
+    number::round(
+        &mut decimal,
+        number::digits(call)?.unwrap_or_else(|| minor_digits(&code)),
+    );
     let language = language::of(call)?;
     let negative = decimal.sign() == fixed_decimal::Sign::Negative;
     let amount = language::with_numbers(&language, |numbers| numbers.format(&decimal).to_string())?;
@@ -110,15 +124,20 @@ pub(super) fn currency<'a>(call: &Call<'a>) -> Result<Term<'a>, Fault> {
     let bare = language::with_numbers(&language, |numbers| numbers.format(&decimal).to_string())?;
     let sign = sign(&code, &language);
     // A word runs into the digits without a space.
-    let gap = if sign.ends_with(char::is_alphabetic) { SPACE.to_string() } else { String::new() };
+    let gap = if sign.ends_with(char::is_alphabetic) {
+        SPACE.to_string()
+    } else {
+        String::new()
+    };
     let minus = if negative { "-" } else { "" };
     Ok(Term::owned(match place(&language) {
         Place::Before => format!("{minus}{sign}{gap}{bare}"),
         Place::BeforeWithSpace => format!("{minus}{sign}{SPACE}{bare}"),
         Place::BeforeSign => format!("{sign}{SPACE}{amount}"),
-        Place::BeforeSignClosely if negative => format!("{sign}{amount}"),
+        Place::BeforeSignOrSpace | Place::BeforeSignClosely if negative => format!("{sign}{amount}"),
+        Place::BeforeSignOrSpace => format!("{sign}{SPACE}{bare}"),
         Place::BeforeSignClosely => format!("{sign}{gap}{bare}"),
         Place::AfterWithSpace => format!("{amount}{SPACE}{sign}"),
-        Place::After => format!("{amount}{sign}"),
+        Place::After => format!("{amount}{gap}{sign}"),
     }))
 }

@@ -80,19 +80,26 @@ impl Shape {
         builder.length = Some(length);
         builder.date_fields = fields;
         builder.time_precision = self.with_time.then_some(TimePrecision::Minute);
-        let fields = builder.build_composite_datetime().map_err(|error| error.to_string())?;
-        DateFormatter::try_new(language.into(), fields)
-            .map_err(|error| error.to_string())
+        let fields = builder
+            .build_composite_datetime()
+            .map_err(|error| error.to_string())?;
+        DateFormatter::try_new(language.into(), fields).map_err(|error| error.to_string())
     }
 }
 
 /// Whether the month names of this language are known. Without them dates would read like `2026 M01 31`.
 pub(super) fn has_names(language: &LanguageIdentifier) -> bool {
-    let shape = Shape { style: Style::Long, with_time: false };
+    let shape = Shape {
+        style: Style::Long,
+        with_time: false,
+    };
     let Ok(formatter) = shape.formatter(language) else {
         return false;
     };
-    !formatter.format(&icu(civil::date(2026, 1, 31).at(0, 0, 0, 0))).to_string().contains("M01")
+    !formatter
+        .format(&icu(civil::date(2026, 1, 31).at(0, 0, 0, 0)))
+        .to_string()
+        .contains("M01")
 }
 
 fn icu(value: civil::DateTime) -> DateTime<Gregorian> {
@@ -130,25 +137,32 @@ fn read(text: &str, zone: &TimeZone) -> Option<Read> {
     }
     if text.len() == "2026-01-31".len() {
         let value = text.parse::<civil::Date>().ok()?.at(0, 0, 0, 0);
-        return Some(Read { value, has_time: false });
+        return Some(Read {
+            value,
+            has_time: false,
+        });
     }
     if !text.as_bytes().get(4..5).is_some_and(|c| c == b"-") {
         return None;
     }
     let instant = match text.parse::<jiff::Timestamp>() {
         Ok(instant) => instant,
-        Err(_) => TimeZone::UTC.to_timestamp(text.parse::<civil::DateTime>().ok()?).ok()?,
+        Err(_) => TimeZone::UTC
+            .to_timestamp(text.parse::<civil::DateTime>().ok()?)
+            .ok()?,
     };
     let value = zone.to_datetime(instant);
-    Some(Read { value, has_time: true })
+    Some(Read {
+        value,
+        has_time: true,
+    })
 }
 
 pub(super) fn date<'a>(call: &Call<'a>) -> Result<Term<'a>, Fault> {
     let zone = match call.text_option("zone")? {
         None => TimeZone::UTC,
-        Some(name) => TimeZone::get(&name).map_err(|_| {
-            format!("the time zone “{name}” is not known: write it like Europe/Berlin")
-        })?,
+        Some(name) => TimeZone::get(&name)
+            .map_err(|_| format!("the time zone “{name}” is not known: write it like Europe/Berlin"))?,
     };
     let term = call.param(0)?;
     let read = match term {
@@ -156,7 +170,10 @@ pub(super) fn date<'a>(call: &Call<'a>) -> Result<Term<'a>, Fault> {
         _ => None,
     };
     let read = read.ok_or_else(|| {
-        format!("{} is not a date: write dates like 2026-01-31 or 2026-01-31T19:00Z", term.shown())
+        format!(
+            "{} is not a date: write dates like 2026-01-31 or 2026-01-31T19:00Z",
+            term.shown()
+        )
     })?;
     let asked = match call.params.get(1) {
         None => "medium".into(),
@@ -174,7 +191,9 @@ pub(super) fn date<'a>(call: &Call<'a>) -> Result<Term<'a>, Fault> {
         return Err(Fault::Because(format!("{} has no time", term.shown())));
     }
     if with_time && matches!(style, Style::Month | Style::Day | Style::Weekday) {
-        return Err(Fault::Because(format!("the style {asked} has no place for a time")));
+        return Err(Fault::Because(format!(
+            "the style {asked} has no place for a time"
+        )));
     }
     let language = language::of(call)?;
     let shape = Shape { style, with_time };
@@ -188,5 +207,7 @@ fn pattern<'a>(pattern: &str, value: civil::DateTime) -> Result<Term<'a>, Fault>
     if pattern.len() > LONGEST_PATTERN {
         return Err(Fault::Because(bad()));
     }
-    jiff::fmt::strtime::format(pattern, value).map(Term::owned).map_err(|_| Fault::Because(bad()))
+    jiff::fmt::strtime::format(pattern, value)
+        .map(Term::owned)
+        .map_err(|_| Fault::Because(bad()))
 }

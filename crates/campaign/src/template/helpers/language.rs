@@ -29,8 +29,11 @@ thread_local! {
 /// language, else English.
 pub(super) fn of(call: &Call<'_>) -> Result<LanguageIdentifier, Fault> {
     if let Some(asked) = call.text_option("locale")? {
-        return parse(&asked)
-            .ok_or_else(|| Fault::Because(format!("the locale “{asked}” is not known: write it like de or de-AT")));
+        return parse(&asked).ok_or_else(|| {
+            Fault::Because(format!(
+                "the locale “{asked}” is not known: write it like de or de-AT"
+            ))
+        });
     }
     let of_recipient = call.languages.iter().flatten().find_map(|written| parse(written));
     Ok(of_recipient.unwrap_or(icu_locale_core::langid!("en")))
@@ -46,9 +49,16 @@ fn parse(written: &str) -> Option<LanguageIdentifier> {
         if let Some(language) = known.languages.get(written) {
             return language.clone();
         }
-        let tag = written.trim().split(['.', '@']).next().unwrap_or_default().replace('_', "-");
-        let language: Option<LanguageIdentifier> =
-            tag.parse().ok().filter(|language| super::date::has_names(language));
+        let tag = written
+            .trim()
+            .split(['.', '@'])
+            .next()
+            .unwrap_or_default()
+            .replace('_', "-");
+        let language: Option<LanguageIdentifier> = tag
+            .parse()
+            .ok()
+            .filter(|language| super::date::has_names(language));
         keep(&mut known.languages, written.to_owned(), language.clone());
         language
     })
@@ -91,7 +101,12 @@ pub(super) fn with_plurals<R>(
     language: &LanguageIdentifier,
     user: impl FnOnce(&PluralRules) -> R,
 ) -> Result<R, Fault> {
-    with_formatter!(plurals, language.clone(), PluralRules::try_new_cardinal(language.into()), user)
+    with_formatter!(
+        plurals,
+        language.clone(),
+        PluralRules::try_new_cardinal(language.into()),
+        user
+    )
 }
 
 pub(super) fn with_dates<R>(

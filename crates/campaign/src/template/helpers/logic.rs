@@ -26,7 +26,9 @@ fn order(call: &Call<'_>) -> Result<Ordering, Fault> {
     let (one, other) = (call.param(0)?, call.param(1)?);
     match (Number::read(one), Number::read(other), one, other) {
         (Some(one), Some(other), ..) => Ok(one.compare(&other)),
-        (None, None, Term::Text(one), Term::Text(other)) if !blank(one) && !blank(other) => Ok(one.cmp(other)),
+        (None, None, Term::Text(one), Term::Text(other)) if !blank(one) && !blank(other) => {
+            Ok(one.cmp(other))
+        }
         _ => Err(Fault::Because(format!(
             "{} and {} cannot be compared: both must be numbers like 1234.5, or both texts",
             one.shown(),

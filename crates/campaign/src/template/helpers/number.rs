@@ -43,16 +43,18 @@ impl<'a> Number<'a> {
     pub(super) fn param(call: &Call<'a>, at: usize) -> Result<Number<'a>, Fault> {
         let term = call.param(at)?;
         Number::read(term).ok_or_else(|| {
-            Fault::Because(format!("{} is not a number: write numbers like 1234.5", term.shown()))
+            Fault::Because(format!(
+                "{} is not a number: write numbers like 1234.5",
+                term.shown()
+            ))
         })
     }
 
     pub(super) fn decimal(&self) -> Decimal {
-        self.text
-            .strip_prefix('+')
-            .unwrap_or(&self.text)
-            .parse()
-            .expect("digits with a point are a number")
+        let text = self.text.strip_prefix('+').unwrap_or(&self.text);
+        let mut decimal: Decimal = text.parse().expect("digits with a point are a number");
+        decimal.trim_start();
+        decimal
     }
 
     fn is_negative(&self) -> bool {
@@ -97,7 +99,9 @@ pub(super) fn number<'a>(call: &Call<'a>) -> Result<Term<'a>, Fault> {
         round(&mut decimal, digits);
     }
     let language = language::of(call)?;
-    language::with_numbers(&language, |numbers| Term::owned(numbers.format(&decimal).to_string()))
+    language::with_numbers(&language, |numbers| {
+        Term::owned(numbers.format(&decimal).to_string())
+    })
 }
 
 /// `{{plural n "offer" "offers"}}`, or a text for each of the language's plural categories. A `#` stands for the
@@ -106,7 +110,10 @@ pub(super) fn plural<'a>(call: &Call<'a>) -> Result<Term<'a>, Fault> {
     let decimal = Number::param(call, 0)?.decimal();
     let language = language::of(call)?;
     let category = language::with_plurals(&language, |rules| rules.category_for(&decimal))?;
-    let is_nought = decimal.to_string().bytes().all(|c| matches!(c, b'0' | b'.' | b'-'));
+    let is_nought = decimal
+        .to_string()
+        .bytes()
+        .all(|c| matches!(c, b'0' | b'.' | b'-'));
     let named = match category {
         PluralCategory::Zero => call.text_option("zero")?,
         PluralCategory::One => call.text_option("one")?,
@@ -115,14 +122,18 @@ pub(super) fn plural<'a>(call: &Call<'a>) -> Result<Term<'a>, Fault> {
         PluralCategory::Many => call.text_option("many")?,
         PluralCategory::Other => None,
     };
-    let none = if is_nought { call.text_option("none")? } else { None };
+    let none = if is_nought {
+        call.text_option("none")?
+    } else {
+        None
+    };
     let chosen = match (none.or(named), category, call.params.len()) {
         (Some(text), ..) => text,
         (None, PluralCategory::One, 3) => call.text(1)?,
         (None, _, 3) => call.text(2)?,
-        (None, ..) => call
-            .text_option("other")?
-            .ok_or_else(|| Fault::Because("it needs other=\"…\", which is used where nothing else fits".to_owned()))?,
+        (None, ..) => call.text_option("other")?.ok_or_else(|| {
+            Fault::Because("it needs other=\"…\", which is used where nothing else fits".to_owned())
+        })?,
     };
     if !chosen.contains('#') {
         return Ok(Term::Text(chosen));

@@ -1,9 +1,7 @@
 //! `{{#preheader}}…{{/preheader}}`: the line that an inbox shows after the subject. It stands at the top of the HTML,
 //! hidden, and is not in the text part.
 
-use handlebars::{
-    Context, Handlebars, Helper, HelperDef, HelperResult, Output, RenderContext, Renderable,
-};
+use handlebars::{Context, Handlebars, Helper, HelperDef, HelperResult, Output, RenderContext, Renderable};
 
 /// What stands before the line: hidden in all clients that show HTML, Outlook among them.
 pub(in crate::template) const BEFORE: &str = "<div style=\"display:none;font-size:1px;line-height:1px;max-height:0;max-width:0;\

@@ -7,20 +7,28 @@ use icu_casemap::{CaseMapper, TitlecaseMapper};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// What stays as it is in every part of a URL (RFC 3986 section 2.3).
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// The longest text that `truncate` can be asked for, in characters.
 const LONGEST: u16 = 10_000;
 
 pub(super) fn upper<'a>(call: &Call<'a>) -> Result<Term<'a>, Fault> {
     let language = language::of(call)?;
-    let text = CaseMapper::new().uppercase_to_string(&call.text(0)?, &language).into_owned();
+    let text = CaseMapper::new()
+        .uppercase_to_string(&call.text(0)?, &language)
+        .into_owned();
     Ok(Term::owned(text))
 }
 
 pub(super) fn lower<'a>(call: &Call<'a>) -> Result<Term<'a>, Fault> {
     let language = language::of(call)?;
-    let text = CaseMapper::new().lowercase_to_string(&call.text(0)?, &language).into_owned();
+    let text = CaseMapper::new()
+        .lowercase_to_string(&call.text(0)?, &language)
+        .into_owned();
     Ok(Term::owned(text))
 }
 

@@ -18,7 +18,11 @@ fn blocks() -> Vec<Block<'static>> {
         match (line.strip_prefix("```"), &mut open) {
             (Some(_), Some(_)) => blocks.extend(open.take()),
             (Some(info), None) => {
-                open = Some(Block { info, line: at + 1, text: String::new() });
+                open = Some(Block {
+                    info,
+                    line: at + 1,
+                    text: String::new(),
+                });
             }
             (None, Some(block)) => {
                 block.text.push_str(line);
@@ -40,27 +44,43 @@ struct Example {
 
 impl Example {
     fn content(&self) -> Content {
-        let partials: Vec<(&str, &str)> = self.partials.iter().map(|(n, t)| (n.as_str(), t.as_str())).collect();
+        let partials: Vec<(&str, &str)> = self
+            .partials
+            .iter()
+            .map(|(n, t)| (n.as_str(), t.as_str()))
+            .collect();
         content(self.main.trim_end(), &partials)
     }
 
     fn render(&self) -> Result<Rendered, String> {
         let mut attributes: Value = serde_json::from_str(&self.data).map_err(|error| error.to_string())?;
-        let name = attributes.as_object_mut().and_then(|fields| fields.remove("name"));
+        let name = attributes
+            .as_object_mut()
+            .and_then(|fields| fields.remove("name"));
         let name = name.as_ref().and_then(Value::as_str).unwrap_or_default();
         let recipient = recipient(name, attributes);
         let content = self.content();
         let templates = Templates::compile(&content).map_err(|error| error.to_string())?;
-        let rendered = templates.render(&data(&recipient)).map_err(|error| error.to_string());
+        let rendered = templates
+            .render(&data(&recipient))
+            .map_err(|error| error.to_string());
         let slowly = templates.without_segments().render(&data(&recipient));
-        assert_eq!(rendered, slowly.map_err(|error| error.to_string()), "{}", self.main);
+        assert_eq!(
+            rendered,
+            slowly.map_err(|error| error.to_string()),
+            "{}",
+            self.main
+        );
         rendered
     }
 }
 
 /// Line ends as in the document, spaces that do not break as spaces, no white space at the end.
 fn plain(text: &str) -> String {
-    text.replace("\r\n", "\n").replace(['\u{a0}', '\u{202f}'], " ").trim_end().to_owned()
+    text.replace("\r\n", "\n")
+        .replace(['\u{a0}', '\u{202f}'], " ")
+        .trim_end()
+        .to_owned()
 }
 
 #[test]
@@ -73,7 +93,11 @@ fn every_example_of_the_document_comes_out_as_it_says() {
         if block.info.starts_with("handlebars") && std::mem::take(&mut shown) {
             example = Example::default();
         }
-        let rendered = || example.render().map_err(|error| format!("line {}: {error}", block.line));
+        let rendered = || {
+            example
+                .render()
+                .map_err(|error| format!("line {}: {error}", block.line))
+        };
         let found = match block.info.split_once(' ').unwrap_or((block.info, "")) {
             ("handlebars", "") => {
                 example.main = text.to_owned();
@@ -92,7 +116,12 @@ fn every_example_of_the_document_comes_out_as_it_says() {
             ("error", "") => example.render().unwrap_err(),
             (info, _) => panic!("line {}: what is `{info}`?", block.line),
         };
-        assert_eq!(plain(&found), plain(text), "the example before line {}", block.line);
+        assert_eq!(
+            plain(&found),
+            plain(text),
+            "the example before line {}",
+            block.line
+        );
         shown = true;
         results += 1;
     }
@@ -101,9 +130,21 @@ fn every_example_of_the_document_comes_out_as_it_says() {
 
 #[test]
 fn every_helper_has_an_example() {
-    let examples: String = blocks().into_iter().filter(|b| b.info == "handlebars").map(|b| b.text).collect();
+    let examples: String = blocks()
+        .into_iter()
+        .filter(|b| b.info == "handlebars")
+        .map(|b| b.text)
+        .collect();
     for helper in helpers::names() {
-        let calls = [format!("{{{{{helper} "), format!("({helper} "), format!("{{{{#{helper}"), format!("{{{{{{{{{helper}}}")];
-        assert!(calls.iter().any(|call| examples.contains(call)), "{helper} has no example");
+        let calls = [
+            format!("{{{{{helper} "),
+            format!("({helper} "),
+            format!("{{{{#{helper}"),
+            format!("{{{{{{{{{helper}}}"),
+        ];
+        assert!(
+            calls.iter().any(|call| examples.contains(call)),
+            "{helper} has no example"
+        );
     }
 }

@@ -62,19 +62,33 @@ fn partials_within_loops_are_counted() {
 
 #[test]
 fn a_list_of_a_thousand_rows_is_no_trouble() {
-    let rows: Vec<Value> = (0..1_000).map(|n| json!({ "title": format!("Offer {n}"), "price": n })).collect();
+    let rows: Vec<Value> = (0..1_000)
+        .map(|n| json!({ "title": format!("Offer {n}"), "price": n }))
+        .collect();
     let html = "{{#each rows}}<tr><td>{{title}}</td><td>{{currency price \"EUR\"}}</td></tr>\n{{/each}}";
     let rendered = outcome(&content(html, &[]), json!({ "rows": rows })).unwrap();
-    assert!(rendered.html.ends_with("<td>Offer 999</td><td>€999.00</td></tr>\r\n"));
+    assert!(
+        rendered
+            .html
+            .ends_with("<td>Offer 999</td><td>€999.00</td></tr>\r\n")
+    );
 }
 
 #[test]
 fn what_a_block_keeps_in_memory_has_an_end() {
     let layout = ("layout", "{{#if a}}{{> @partial-block}}{{/if}}");
     let big = "x".repeat(100_000);
-    for value in ["{{@root.big}}", "{{{@root.big}}}", "{{upper @root.big}}", "{{{upper @root.big}}}"] {
+    for value in [
+        "{{@root.big}}",
+        "{{{@root.big}}}",
+        "{{upper @root.big}}",
+        "{{{upper @root.big}}}",
+    ] {
         let html = format!("{{{{#> layout}}}}{{{{#each items}}}}{value}{{{{/each}}}}{{{{/layout}}}}");
-        let outcome = outcome(&content(&html, &[layout]), json!({ "items": numbers(100_000), "big": big }));
+        let outcome = outcome(
+            &content(&html, &[layout]),
+            json!({ "items": numbers(100_000), "big": big }),
+        );
         assert!(outcome.is_err(), "{value}");
     }
 }
@@ -94,7 +108,11 @@ fn layouts_that_double_their_content_at_every_level_are_refused() {
     assert!(error.message.contains("content"), "{error}");
     let in_loop = [("layout", "a\n{{#each items}}{{> @partial-block}}{{/each}}")];
     let error = Templates::compile(&content("{{#> layout}}{{name}}{{/layout}}", &in_loop)).unwrap_err();
-    assert_eq!((error.template.as_str(), error.line), ("template layout (html)", 2), "{error}");
+    assert_eq!(
+        (error.template.as_str(), error.line),
+        ("template layout (html)", 2),
+        "{error}"
+    );
 }
 
 /// A chain of 31 partials, each of which calls the next one inside so many blocks.
@@ -102,7 +120,12 @@ fn deep(blocks: usize) -> Content {
     let names: Vec<String> = (0..31).map(|n| format!("p{n}")).collect();
     let body = |n: usize| match n {
         30 => "{{name}}".to_owned(),
-        n => format!("{}{{{{> p{}}}}}{}", "{{#if a}}".repeat(blocks), n + 1, "{{/if}}".repeat(blocks)),
+        n => format!(
+            "{}{{{{> p{}}}}}{}",
+            "{{#if a}}".repeat(blocks),
+            n + 1,
+            "{{/if}}".repeat(blocks)
+        ),
     };
     let bodies: Vec<String> = (0..31).map(body).collect();
     let partials: Vec<(&str, &str)> = names.iter().zip(&bodies).map(|(n, b)| (&**n, &**b)).collect();
@@ -118,7 +141,10 @@ fn what_is_nested_too_deeply_is_refused_and_the_deepest_allowed_fits_on_a_small_
         assert_eq!(rendered.html, "Ann");
     };
     // What the worker threads of the sender have.
-    let thread = std::thread::Builder::new().stack_size(2 << 20).spawn(render).unwrap();
+    let thread = std::thread::Builder::new()
+        .stack_size(2 << 20)
+        .spawn(render)
+        .unwrap();
     thread.join().unwrap();
 }
 
