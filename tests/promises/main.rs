@@ -27,4 +27,5 @@ mod relays;
 mod restore;
 mod stop;
 mod store;
+mod templates;
 mod unsubscribe;

@@ -12,6 +12,15 @@ pub fn line(text: impl std::fmt::Display) -> anyhow::Result<()> {
     }
 }
 
+/// Octets on standard output, as they are.
+pub fn octets(octets: &[u8]) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(octets).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
 /// The one JSON document of `--json`.
 pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
     line(serde_json::to_string(value)?)

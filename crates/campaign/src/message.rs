@@ -8,6 +8,7 @@ mod quoted_printable;
 use crate::eligibility::Mailable;
 use crate::ids::{CampaignId, ListId, RecipientId, Seq};
 use crate::merge::MergeData;
+use crate::recipient::Recipient;
 use crate::template::{Content, TemplateError, Templates};
 pub use crate::template::{MAX_MESSAGE, RenderError};
 use crate::time::Timestamp;
@@ -122,18 +123,26 @@ impl MessageFactory {
         out: &mut Vec<u8>,
     ) -> Result<Built, RenderError> {
         out.clear();
-        SCRATCH.with_borrow_mut(|scratch| self.build_with(scratch, to, date, encoding, out))
+        SCRATCH.with_borrow_mut(|scratch| self.build_with(scratch, to.recipient(), date, encoding, out))
+    }
+
+    /// The message as this recipient would get it, to be looked at. To send one takes a [`Mailable`].
+    pub fn preview(&self, recipient: &Recipient, date: Timestamp) -> Result<Vec<u8>, RenderError> {
+        let mut out = Vec::new();
+        SCRATCH.with_borrow_mut(|scratch| {
+            self.build_with(scratch, recipient, date, BodyEncoding::EightBit, &mut out)
+        })?;
+        Ok(out)
     }
 
     fn build_with(
         &self,
         scratch: &mut Scratch,
-        to: &Mailable,
+        recipient: &Recipient,
         date: Timestamp,
         encoding: BodyEncoding,
         out: &mut Vec<u8>,
     ) -> Result<Built, RenderError> {
-        let recipient = to.recipient();
         let token_at = self.unsubscribe_base.len();
         scratch.unsubscribe_url.clear();
         scratch.unsubscribe_url.push_str(&self.unsubscribe_base);

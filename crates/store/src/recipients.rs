@@ -4,7 +4,7 @@ use crate::engine::{Store, on_pool, values_list};
 use crate::error::{StoreError, bad_row};
 use sqlx::AssertSqlSafe;
 use tidings_campaign::address::EmailAddress;
-use tidings_campaign::ids::RecipientId;
+use tidings_campaign::ids::{ListId, RecipientId};
 use tidings_campaign::recipient::Recipient;
 
 /// Ids of one statement.
@@ -43,6 +43,24 @@ impl Store {
         found.sort_by_key(|recipient| recipient.id);
         found.dedup_by_key(|recipient| recipient.id);
         Ok(found)
+    }
+
+    /// A page of those whom a campaign to a list would reach, who are confirmed on it and not suppressed: up to `limit`
+    /// after `after`, by ascending id.
+    pub async fn recipients_of_list(
+        &self,
+        list: ListId,
+        after: RecipientId,
+        limit: i64,
+    ) -> Result<Vec<Recipient>, StoreError> {
+        const PAGE: &str = "SELECT r.id, r.address, r.name, r.attributes FROM subscriptions s \
+            JOIN recipients r ON r.id = s.recipient_id \
+            WHERE s.list_id = $1 AND s.recipient_id > $2 AND s.state = 'confirmed' \
+            AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.address_key = r.address_key) \
+            ORDER BY s.recipient_id LIMIT $3";
+        let rows: Vec<RecipientRow> = on_pool!(self, pool => sqlx::query_as(PAGE)
+            .bind(list.0).bind(after.0).bind(limit).fetch_all(pool).await)?;
+        rows.into_iter().map(recipient).collect()
     }
 }
 

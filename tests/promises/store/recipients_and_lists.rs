@@ -88,6 +88,39 @@ store_on_both_engines!(recipients_are_read_by_id_and_who_is_gone_is_left_out, |s
     assert!(store.recipients(&[]).await.unwrap().is_empty());
 });
 
+store_on_both_engines!(
+    a_list_is_read_page_by_page_and_only_who_would_be_mailed,
+    |store| {
+        import(store, "writers", &[row("before@example.org", None, "{}")]).await;
+        import(store, "readers", &readers(5)).await;
+        let campaign = draft(store, &["readers"]).await;
+        let leaving = recipient_id(store, &reader(2)).await;
+        store.unsubscribe(campaign, leaving, "link", START).await.unwrap();
+        suppress(store, &reader(4)).await;
+        let readers = list(store, "readers").await;
+        let mut pages = Vec::new();
+        let mut after = RecipientId(0);
+        loop {
+            let page = store.recipients_of_list(readers, after, 2).await.unwrap();
+            let Some(last) = page.last() else { break };
+            after = last.id;
+            pages.push(page.iter().map(|r| r.address.to_string()).collect::<Vec<_>>());
+        }
+        assert_eq!(pages, [vec![reader(1), reader(3)], vec![reader(5)]]);
+        let broken = recipient_id(store, &reader(3)).await;
+        store
+            .execute(&format!(
+                "UPDATE recipients SET attributes = '[]' WHERE id = {broken}"
+            ))
+            .await;
+        let error = store
+            .recipients_of_list(readers, RecipientId(0), 2)
+            .await
+            .unwrap_err();
+        assert!(error.to_string().contains(&broken.to_string()), "{error}");
+    }
+);
+
 store_on_both_engines!(a_row_that_cannot_be_read_is_named, |store| {
     import(store, "readers", &readers(2)).await;
     let broken = recipient_id(store, &reader(2)).await;

@@ -1,14 +1,15 @@
 //! `tidings template`: adding, listing and looking at templates.
 
+mod check;
+mod render;
+
 use crate::context::Context;
 use crate::output;
 use anyhow::{Context as _, anyhow, bail, ensure};
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use tidings_campaign::address::EmailAddress;
-use tidings_campaign::merge::MergeData;
 use tidings_campaign::template::{
-    MAX_TEMPLATE, Source, TemplateError, Templates, check_html, check_name, check_recursion, check_subject,
+    Content, MAX_TEMPLATE, Source, TemplateError, check_html, check_name, check_recursion, check_subject,
     check_text,
 };
 use tidings_campaign::time::Clock;
@@ -28,7 +29,9 @@ pub enum TemplateCommand {
     /// List the templates.
     List,
     /// Show what one recipient would get.
-    Render(RenderArgs),
+    Render(render::RenderArgs),
+    /// Find out for whom of a list a template would fail, and which of its variables who lacks.
+    Check(check::CheckArgs),
 }
 
 /// A template to be added.
@@ -50,36 +53,15 @@ pub struct AddArgs {
     starter: bool,
 }
 
-/// What is to be shown to whom.
-#[derive(clap::Args, Clone, Debug)]
-pub struct RenderArgs {
-    /// The template's name.
-    name: String,
-    /// The recipient whose data is merged.
-    #[arg(long, value_name = "ADDRESS")]
-    recipient: String,
-    /// Which part; with --json there are always all of them.
-    #[arg(long, value_enum, default_value = "html")]
-    part: ShownPart,
-}
-
-/// A part of a newsletter.
-#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ShownPart {
-    /// The HTML.
-    Html,
-    /// The text.
-    Text,
-    /// The subject.
-    Subject,
-}
-
 /// Runs one of the commands.
 pub async fn run(command: TemplateCommand, context: &Context) -> anyhow::Result<()> {
     match command {
         TemplateCommand::Add(args) => add(args, &context.store().await?, &context.clock, context.json).await,
         TemplateCommand::List => list(&context.existing_store().await?, context.json).await,
-        TemplateCommand::Render(args) => render(args, &context.existing_store().await?, context.json).await,
+        TemplateCommand::Render(args) => render::run(args, &context.existing_store().await?, context).await,
+        TemplateCommand::Check(args) => {
+            check::run(args, &context.existing_store().await?, context.json).await
+        }
     }
 }
 
@@ -168,38 +150,11 @@ async fn list(store: &Store, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn render(args: RenderArgs, store: &Store, json: bool) -> anyhow::Result<()> {
-    let Some(template) = store.find_template(&args.name).await? else {
-        bail!(
-            "there is no template `{}`: `tidings template list` shows those that there are",
-            args.name
-        );
+/// The template of this name with everything that it refers to. A subject that is given stands for its own.
+async fn load(name: &str, subject: Option<&str>, store: &Store) -> anyhow::Result<Content> {
+    let Some(template) = store.find_template(name).await? else {
+        bail!("there is no template `{name}`: `tidings template list` shows those that there are");
     };
-    let address = EmailAddress::parse(&args.recipient)
-        .map_err(|error| anyhow!("--recipient: the address {} {error}", args.recipient))?;
-    let Some(recipient) = store.find_recipient(&address).await? else {
-        bail!("there is no recipient {address}: import one first");
-    };
-    let content = store
-        .load_partials(template.source, template.subject.as_deref().unwrap_or_default())
-        .await?;
-    let templates = Templates::compile(&content)?;
-    // There is no campaign yet, hence stand-ins for what would come from it; the link leads nowhere.
-    let rendered = templates.render(&MergeData {
-        recipient: &recipient,
-        unsubscribe_url: "https://news.example.com/u/sample",
-        campaign_name: &args.name,
-        campaign_subject: None,
-        list_name: Some("list"),
-    })?;
-    if json {
-        let (subject, html, text) = (rendered.subject, rendered.html, rendered.text);
-        return output::json(&json!({ "subject": subject, "html": html, "text": text }));
-    }
-    let part = match args.part {
-        ShownPart::Html => rendered.html,
-        ShownPart::Text => rendered.text,
-        ShownPart::Subject => rendered.subject,
-    };
-    output::line(part.replace("\r\n", "\n").trim_end())
+    let subject = subject.or(template.subject.as_deref()).unwrap_or_default();
+    Ok(store.load_partials(template.source, subject).await?)
 }

@@ -1,0 +1,248 @@
+//! `tidings template check`: a template tried on everybody of a list, before there is a campaign.
+
+use super::render::LIST;
+use crate::output;
+use anyhow::bail;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use tidings_campaign::ids::{ListId, RecipientId};
+use tidings_campaign::merge::MergeData;
+use tidings_campaign::recipient::Recipient;
+use tidings_campaign::template::variables::{Presence, Variable};
+use tidings_campaign::template::{RenderError, Templates, check_subject};
+use tidings_store::Store;
+
+/// Recipients that are read at once.
+const PAGE: i64 = 1000;
+/// Addresses that are named of those who share a problem.
+const EXAMPLES: usize = 2;
+/// Reasons that are told apart. All failures are counted.
+const REASONS: usize = 100;
+
+/// A template and the list that it is meant for.
+#[derive(clap::Args, Clone, Debug)]
+pub struct CheckArgs {
+    /// The template's name.
+    name: String,
+    /// The list; everybody on it whom a campaign would reach is tried.
+    #[arg(long, value_name = "NAME")]
+    list: String,
+    /// The campaign's subject, if it is not that of the template.
+    #[arg(long)]
+    subject: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Report {
+    template: String,
+    list: String,
+    recipients: u64,
+    failing: u64,
+    variables: Vec<Lacked>,
+    failures: Vec<Failure>,
+}
+
+/// A variable that somebody lacks.
+#[derive(Serialize)]
+struct Lacked {
+    variable: String,
+    places: Vec<String>,
+    optional: bool,
+    absent: u64,
+    empty: u64,
+    examples: Vec<String>,
+}
+
+/// A reason why messages cannot be rendered, other than a variable that is reported already.
+#[derive(Serialize)]
+struct Failure {
+    /// As the first recipient has it: another one's value may differ.
+    reason: String,
+    recipients: u64,
+    examples: Vec<String>,
+}
+
+/// What is counted while the list is read.
+struct Check {
+    variables: Vec<(Variable, Lacked)>,
+    failures: BTreeMap<String, Failure>,
+    failing: u64,
+    recipients: u64,
+}
+
+/// Checks and reports; fails if there is a recipient for whom rendering fails.
+pub(super) async fn run(args: CheckArgs, store: &Store, json: bool) -> anyhow::Result<()> {
+    if let Some(subject) = &args.subject {
+        check_subject(subject)?;
+    }
+    let content = super::load(&args.name, args.subject.as_deref(), store).await?;
+    let Some(list) = store.find_list(&args.list).await? else {
+        bail!(
+            "there is no list `{}`: `tidings import FILE --list {0}` makes it",
+            args.list
+        );
+    };
+    let templates = Templates::compile(&content)?;
+    let mut check = Check::of(templates.variables(&content));
+    check.everybody(list, &args, &templates, store).await?;
+    let report = check.into_report(args);
+    if json {
+        output::json(&report)?;
+    } else {
+        report.print()?;
+    }
+    let Report {
+        recipients, failing, ..
+    } = report;
+    anyhow::ensure!(
+        failing == 0,
+        "{failing} of {recipients} recipients would get no message"
+    );
+    Ok(())
+}
+
+impl Check {
+    fn of(variables: Vec<Variable>) -> Check {
+        let lacked = |variable: Variable| {
+            let lacked = Lacked {
+                variable: variable.name(),
+                places: variable.places.clone(),
+                optional: variable.optional,
+                absent: 0,
+                empty: 0,
+                examples: Vec::new(),
+            };
+            (variable, lacked)
+        };
+        Check {
+            variables: variables.into_iter().map(lacked).collect(),
+            failures: BTreeMap::new(),
+            failing: 0,
+            recipients: 0,
+        }
+    }
+
+    async fn everybody(
+        &mut self,
+        list: ListId,
+        args: &CheckArgs,
+        templates: &Templates,
+        store: &Store,
+    ) -> anyhow::Result<()> {
+        let mut after = RecipientId(0);
+        loop {
+            let page = store.recipients_of_list(list, after, PAGE).await?;
+            let Some(last) = page.last() else {
+                return Ok(());
+            };
+            after = last.id;
+            for recipient in &page {
+                self.one(recipient, args, templates);
+            }
+        }
+    }
+
+    fn one(&mut self, recipient: &Recipient, args: &CheckArgs, templates: &Templates) {
+        self.recipients += 1;
+        for (variable, lacked) in &mut self.variables {
+            match variable.of(recipient) {
+                Presence::There => continue,
+                Presence::Empty => lacked.empty += 1,
+                Presence::Absent => lacked.absent += 1,
+            }
+            exemplify(&mut lacked.examples, recipient);
+        }
+        let data = MergeData {
+            list_name: Some(&args.list),
+            ..MergeData::sample(recipient, &args.name, LIST)
+        };
+        if let Err(error) = templates.render(&data) {
+            self.failing += 1;
+            self.failed(recipient, error);
+        }
+    }
+
+    fn failed(&mut self, recipient: &Recipient, error: RenderError) {
+        let reason = error.to_string();
+        let place = match &error {
+            RenderError::Missing(at) | RenderError::Template(at) => {
+                format!("{}:{}:{}", at.template, at.line, at.column)
+            }
+            RenderError::TooLarge => String::new(),
+        };
+        let is_reported =
+            |(_, lacked): &(Variable, Lacked)| !lacked.optional && lacked.places.contains(&place);
+        if matches!(error, RenderError::Missing(_)) && self.variables.iter().any(is_reported) {
+            return;
+        }
+        if self.failures.len() >= REASONS && !self.failures.contains_key(&place) {
+            return;
+        }
+        let failure = self.failures.entry(place).or_insert_with(|| Failure {
+            reason,
+            recipients: 0,
+            examples: Vec::new(),
+        });
+        failure.recipients += 1;
+        exemplify(&mut failure.examples, recipient);
+    }
+
+    fn into_report(self, args: CheckArgs) -> Report {
+        let lacked = self.variables.into_iter().map(|(_, lacked)| lacked);
+        let mut failures: Vec<Failure> = self.failures.into_values().collect();
+        failures.sort_by_key(|failure| std::cmp::Reverse(failure.recipients));
+        Report {
+            template: args.name,
+            list: args.list,
+            recipients: self.recipients,
+            failing: self.failing,
+            variables: lacked.filter(|lacked| lacked.absent + lacked.empty > 0).collect(),
+            failures,
+        }
+    }
+}
+
+fn exemplify(examples: &mut Vec<String>, recipient: &Recipient) {
+    if examples.len() < EXAMPLES {
+        examples.push(recipient.address.to_string());
+    }
+}
+
+impl Report {
+    fn print(&self) -> anyhow::Result<()> {
+        output::line(format!(
+            "{} recipients of {}: {} get a message, {} would get none",
+            self.recipients,
+            self.list,
+            self.recipients - self.failing,
+            self.failing
+        ))?;
+        for lacked in &self.variables {
+            let without = if lacked.optional {
+                "can be without"
+            } else {
+                "needed"
+            };
+            output::line(format!(
+                "variable {} ({without}): {} lack it, {} have it empty, such as {}",
+                lacked.variable,
+                lacked.absent,
+                lacked.empty,
+                lacked.examples.join(", ")
+            ))?;
+            lacked
+                .places
+                .iter()
+                .try_for_each(|place| output::line(format!("  {place}")))?;
+        }
+        for failure in &self.failures {
+            output::line(format!(
+                "{} recipients, such as {}:",
+                failure.recipients,
+                failure.examples.join(", ")
+            ))?;
+            output::line(format!("  {}", failure.reason))?;
+        }
+        Ok(())
+    }
+}
