@@ -142,7 +142,7 @@ fn read(text: &str, zone: &TimeZone) -> Option<Read> {
             has_time: false,
         });
     }
-    if !text.as_bytes().get(4..5).is_some_and(|c| c == b"-") {
+    if text.as_bytes().get(4) != Some(&b'-') {
         return None;
     }
     let instant = match text.parse::<jiff::Timestamp>() {

@@ -55,10 +55,7 @@ fn parse(written: &str) -> Option<LanguageIdentifier> {
             .next()
             .unwrap_or_default()
             .replace('_', "-");
-        let language: Option<LanguageIdentifier> = tag
-            .parse()
-            .ok()
-            .filter(|language| super::date::has_names(language));
+        let language: Option<LanguageIdentifier> = tag.parse().ok().filter(super::date::has_names);
         keep(&mut known.languages, written.to_owned(), language.clone());
         language
     })

@@ -12,7 +12,11 @@ fn same(one: &Term<'_>, other: &Term<'_>) -> bool {
     match (one, other) {
         (Term::Text(one), Term::Text(other)) => one == other,
         (Term::Json(one), Term::Text(text)) | (Term::Text(text), Term::Json(one)) if one.is_boolean() => {
-            one.to_string() == *text
+            text == if **one == Value::Bool(true) {
+                "true"
+            } else {
+                "false"
+            }
         }
         _ => match (Number::read(one), Number::read(other)) {
             (Some(one), Some(other)) => one.compare(&other) == Ordering::Equal,
