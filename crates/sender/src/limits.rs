@@ -150,7 +150,8 @@ pub(crate) struct Tree {
     settings: LimitSettings,
     relays: HashMap<Arc<str>, Limit>,
     nodes: Vec<Node>,
-    index: HashMap<Place, Option<NodeId>>,
+    /// Places without a limit are not in it: there are as many as domains.
+    index: HashMap<Place, NodeId>,
     /// By name: minutes and numbers, ascending.
     remembered: HashMap<String, Vec<(i64, u64)>>,
     since: Timestamp,
@@ -236,7 +237,7 @@ impl Tree {
 
     fn node(&mut self, place: Place, own: &Limit) -> Option<NodeId> {
         if let Some(known) = self.index.get(&place) {
-            return *known;
+            return Some(*known);
         }
         let limits = self.limits_at(&place, own);
         let rates: Vec<Rate> = limits
@@ -244,13 +245,14 @@ impl Tree {
             .flat_map(|limit| limit.rates.iter().copied())
             .collect();
         let max_sessions = limits.iter().filter_map(|limit| limit.max_sessions).min();
-        let id = (!rates.is_empty() || max_sessions.is_some()).then(|| {
-            let node = self.make(place.clone(), &rates, max_sessions);
-            self.nodes.push(node);
-            NodeId(self.nodes.len() - 1)
-        });
+        if rates.is_empty() && max_sessions.is_none() {
+            return None;
+        }
+        let node = self.make(place.clone(), &rates, max_sessions);
+        self.nodes.push(node);
+        let id = NodeId(self.nodes.len() - 1);
         self.index.insert(place, id);
-        id
+        Some(id)
     }
 
     fn limits_at(&self, place: &Place, own: &Limit) -> Vec<Limit> {
