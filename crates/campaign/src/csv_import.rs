@@ -1,26 +1,46 @@
-//! Recipients from CSV files: what a file is written in, which column means what, and each row as a recipient or
-//! as a reason why it is none. A file is read as a stream; memory does not grow with its size.
+//! Recipients from files: what a file is and what it is written in, which column means what, and each row as a
+//! recipient or as a reason why it is none. A file is read as a stream; memory does not grow with its size.
 
+mod archive;
+mod cell;
 mod change;
+mod container;
 mod delimiter;
 mod dialect;
 mod email_column;
 mod encoding;
+mod item;
 mod lines;
 mod mapping;
+mod ods;
 mod outcome;
 mod records;
+mod refusal;
+mod remarks;
+mod sheet;
+mod source;
+mod tools;
+mod unpacking;
+mod workbook;
+mod xlsx;
 
 pub use change::{Change, Joined, TakenBack};
 pub use delimiter::{Delimiter, UnknownDelimiter};
 pub use encoding::{TextEncoding, UnknownEncoding};
+pub use item::{Item, Reject, Row, Suppression};
 pub use mapping::{Kind, MapError, Rule};
 pub use outcome::{Counts, Known, Outcome, decide};
+pub use refusal::Refusal;
+pub use remarks::{Remark, Remarks};
+pub use source::{Scratch, Source};
+pub use tools::SuppressionReason;
 
-use crate::address::EmailAddress;
+use container::{Content, Opened};
 use lines::Lines;
-use mapping::Mapping;
-use records::{Records, Step};
+use mapping::{Fault, Mapping};
+use records::{Fields, Records, Step};
+use sheet::{SheetRow, SheetRows, column_letters};
+use std::fmt;
 use std::io::Read;
 
 /// What the user says about a file, where detection is not wanted.
@@ -32,147 +52,173 @@ pub struct Options {
     pub encoding: Option<TextEncoding>,
     /// What single columns mean.
     pub rules: Vec<Rule>,
+    /// Which file of an archive or sheet of a spreadsheet is meant: `people.csv`, `Sheet1`, `book.xlsx/Sheet1`.
+    pub part: Option<String>,
 }
 
-/// Why a whole file is refused. Nothing has been taken from it then.
-#[derive(Debug, thiserror::Error)]
-pub enum Refusal {
-    /// It does not read.
-    #[error("cannot be read: {0}")]
-    Unreadable(std::io::Error),
-    /// Not one character.
-    #[error("is empty")]
-    Empty,
-    /// The header does not parse.
-    #[error("line {line}: the header {reason}")]
-    Header {
-        /// Where it starts.
-        line: u64,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A column that is mapped wrongly, or no column for the address.
-    #[error(transparent)]
-    Map(#[from] MapError),
+/// How the rows of a file are written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Text with delimiters.
+    Csv,
+    /// A workbook of Excel 2007 or later.
+    Xlsx,
+    /// An OpenDocument spreadsheet.
+    Ods,
 }
 
-impl From<std::io::Error> for Refusal {
-    fn from(error: std::io::Error) -> Self {
-        Refusal::Unreadable(error)
+/// Shown as a word: `csv`, `xlsx`, `ods`.
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Format::Csv => "csv",
+            Format::Xlsx => "xlsx",
+            Format::Ods => "ods",
+        })
     }
 }
 
-/// A row that is a recipient.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Row {
-    /// The line of the file where it starts, from 1.
-    pub line: u64,
-    /// Whom it is about.
-    pub address: EmailAddress,
-    /// The name; none if the file has no column for it.
-    pub name: Option<String>,
-    /// The attributes as the text of a JSON object, its keys sorted, without white space.
-    pub attributes: String,
-}
-
-/// A row that is no recipient.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reject {
-    /// The line of the file where it starts, from 1.
-    pub line: u64,
-    /// Why, in plain words.
-    pub reason: String,
-    /// The row as it stands in the file, without its last line break: in UTF-8 if the file's encoding is another one,
-    /// else octet by octet, also where they are no text.
-    pub row: Vec<u8>,
-}
-
-/// What one row of a file is.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Item {
-    /// A recipient.
-    Row(Row),
-    /// None.
-    Reject(Reject),
-}
-
-/// A CSV file that is being read.
+/// A file that is being read.
 pub struct CsvFile {
-    records: Records,
+    rows: Rows,
     mapping: Mapping,
-    delimiter: Delimiter,
+    format: Format,
+    part: Option<String>,
 }
+
+/// Where rows come from.
+enum Rows {
+    Text(Box<Records>, Delimiter),
+    /// The sheet's rows, and the one that was read last.
+    Sheet(SheetRows, SheetRow),
+}
+
+/// Rows of a sheet that are looked at before anything is decided about it.
+const SAMPLE_ROWS: usize = 200;
 
 impl CsvFile {
-    /// Looks at the beginning of a file: encoding, delimiter, header, the meaning of the columns. Reads no more than
-    /// that, so that a refusal comes before anything is written.
-    pub fn open(source: Box<dyn Read + Send>, options: &Options) -> Result<Self, Refusal> {
-        let (source, state) = encoding::open(source, options.encoding)?;
-        let mut lines = Lines::new(source);
-        lines.fill_sample()?;
-        if lines.window().iter().all(u8::is_ascii_whitespace) {
-            return Err(Refusal::Empty);
-        }
-        let announced = dialect::announced_delimiter(lines.window());
-        let announcement = announced.map_or(0, |(_, length)| length);
-        let sample = lines.sample().get(announcement..).unwrap_or_default().to_vec();
-        let delimiter = options
-            .delimiter
-            .or(announced.map(|(delimiter, _)| delimiter))
-            .unwrap_or_else(|| dialect::detect_delimiter(&sample, &state));
-        let sample = dialect::sample_records(&sample, delimiter, &state);
-
-        let mut records = Records::new(lines, delimiter, state);
-        if announcement > 0 {
-            records.skip_line(announcement);
-        }
-        let (columns, rows) = if dialect::has_header(&sample) {
-            (
-                Some(read_header(&mut records)?),
-                sample.get(1..).unwrap_or_default(),
-            )
-        } else {
-            (None, sample.as_slice())
+    /// Looks at a file: what it is, its encoding, delimiter and header, the meaning of the columns. What can be read
+    /// twice is looked through for damage, so that a refusal comes before anything is written. `scratch` makes files
+    /// for what cannot be held in memory.
+    pub fn open(source: Source, options: &Options, scratch: Scratch) -> Result<Self, Refusal> {
+        let Opened {
+            content,
+            format,
+            part,
+        } = container::open(source, options.part.as_deref(), scratch)?;
+        let (rows, mapping) = match content {
+            Content::Text(text) => open_text(text, options)?,
+            Content::Sheet(rows) => open_sheet(rows, options)?,
         };
-        let width = sample.first().map_or(1, Vec::len);
-        let mapping = Mapping::new(columns, width, &options.rules, rows)?;
         Ok(CsvFile {
-            records,
+            rows,
             mapping,
-            delimiter,
+            format,
+            part,
         })
     }
 
     /// The next row; none at the end of the file.
     pub fn next_row(&mut self) -> std::io::Result<Option<Item>> {
-        let step = self.records.step()?;
-        let refused = match step {
-            Step::End => return Ok(None),
-            Step::Broken(reason) => reason.to_string(),
-            Step::Record => match self.records.fields() {
-                Err(reason) => reason.to_string(),
-                Ok(fields) => match self.mapping.row(self.records.line(), &fields) {
-                    Ok(row) => return Ok(Some(Item::Row(row))),
-                    Err(reason) => reason,
-                },
-            },
+        let refused = match self.read()? {
+            None => return Ok(None),
+            Some(Ok(item)) => return Ok(Some(item)),
+            Some(Err(fault)) => fault,
         };
-        let reject = Reject {
-            line: self.records.line(),
-            reason: refused,
-            row: self.records.original(),
-        };
-        Ok(Some(Item::Reject(reject)))
+        Ok(Some(Item::Reject(Reject {
+            line: self.line(),
+            reason: self.located(&refused),
+            row: self.original(),
+        })))
     }
 
-    /// What separates the fields.
-    pub fn delimiter(&self) -> Delimiter {
-        self.delimiter
+    fn read(&mut self) -> std::io::Result<Option<Result<Item, Fault>>> {
+        let of_row = |reason: String| Fault { column: None, reason };
+        Ok(Some(match &mut self.rows {
+            Rows::Text(records, _) => match records.step()? {
+                Step::End => return Ok(None),
+                Step::Broken(reason) => Err(of_row(reason.to_string())),
+                Step::Record => match records.fields() {
+                    Err(reason) => Err(of_row(reason.to_string())),
+                    Ok(fields) => self.mapping.row(records.line(), &fields),
+                },
+            },
+            Rows::Sheet(rows, last) => {
+                let Some(row) = rows.next()? else { return Ok(None) };
+                *last = row;
+                sheet_row(&self.mapping, last)
+            }
+        }))
+    }
+
+    /// The row that was read last as it stands in the file, as in [`Reject::row`].
+    pub fn original(&self) -> Vec<u8> {
+        match &self.rows {
+            Rows::Text(records, _) => records.original(),
+            Rows::Sheet(_, last) => last.as_csv().into_bytes(),
+        }
+    }
+
+    /// The line where the row starts that was read last.
+    fn line(&self) -> u64 {
+        match &self.rows {
+            Rows::Text(records, _) => records.line(),
+            Rows::Sheet(_, last) => last.line,
+        }
+    }
+
+    /// A reason, with the place.
+    fn located(&self, Fault { column, reason }: &Fault) -> String {
+        let header = column.and_then(|column| self.mapping.header(column));
+        match (&self.rows, column) {
+            (Rows::Text(..), _) => match header {
+                Some(header) => format!("column `{header}`: {reason}"),
+                None => reason.clone(),
+            },
+            (Rows::Sheet(rows, last), Some(column)) => {
+                let letters = column_letters(*column);
+                let header = header.map(|header| format!(" (`{header}`)")).unwrap_or_default();
+                format!(
+                    "sheet \"{}\", row {}, column {letters}{header}: {reason}",
+                    rows.sheet(),
+                    last.line
+                )
+            }
+            (Rows::Sheet(rows, last), None) => {
+                format!("sheet \"{}\", row {}: {reason}", rows.sheet(), last.line)
+            }
+        }
+    }
+
+    /// What separates the fields; none in a spreadsheet.
+    pub fn delimiter(&self) -> Option<Delimiter> {
+        match &self.rows {
+            Rows::Text(_, delimiter) => Some(*delimiter),
+            Rows::Sheet(..) => None,
+        }
     }
 
     /// What the text is written in, as far as it has been read.
     pub fn encoding(&self) -> &'static str {
-        self.records.encoding_name()
+        match &self.rows {
+            Rows::Text(records, _) => records.encoding_name(),
+            Rows::Sheet(..) => "utf-8",
+        }
+    }
+
+    /// How the rows are written down.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// The file of an archive, the sheet of a spreadsheet, or both.
+    pub fn part(&self) -> Option<&str> {
+        self.part.as_deref()
+    }
+
+    /// The tool whose export it is: `Mailchimp`.
+    pub fn tool(&self) -> Option<&'static str> {
+        self.mapping.tool()
     }
 
     /// What each column means, as [`Rule`]s say it.
@@ -186,12 +232,46 @@ impl CsvFile {
     }
 }
 
-impl std::fmt::Debug for CsvFile {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for CsvFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CsvFile")
-            .field("delimiter", &self.delimiter)
+            .field("format", &self.format)
+            .field("part", &self.part)
             .finish_non_exhaustive()
     }
+}
+
+fn open_text(source: Box<dyn Read + Send>, options: &Options) -> Result<(Rows, Mapping), Refusal> {
+    let (source, state) = encoding::open(source, options.encoding)?;
+    let mut lines = Lines::new(source);
+    lines.fill_sample()?;
+    if lines.window().iter().all(u8::is_ascii_whitespace) {
+        return Err(Refusal::Empty);
+    }
+    let announced = dialect::announced_delimiter(lines.window());
+    let announcement = announced.map_or(0, |(_, length)| length);
+    let sample = lines.sample().get(announcement..).unwrap_or_default().to_vec();
+    let delimiter = options
+        .delimiter
+        .or(announced.map(|(delimiter, _)| delimiter))
+        .unwrap_or_else(|| dialect::detect_delimiter(&sample, &state));
+    let sample = dialect::sample_records(&sample, delimiter, &state);
+
+    let mut records = Records::new(lines, delimiter, state);
+    if announcement > 0 {
+        records.skip_line(announcement);
+    }
+    let (columns, rows) = if dialect::has_header(&sample) {
+        (
+            Some(read_header(&mut records)?),
+            sample.get(1..).unwrap_or_default(),
+        )
+    } else {
+        (None, sample.as_slice())
+    };
+    let width = sample.first().map_or(1, Vec::len);
+    let mapping = Mapping::new(columns, width, &options.rules, rows)?;
+    Ok((Rows::Text(Box::new(records), delimiter), mapping))
 }
 
 fn read_header(records: &mut Records) -> Result<Vec<String>, Refusal> {
@@ -204,9 +284,66 @@ fn read_header(records: &mut Records) -> Result<Vec<String>, Refusal> {
         Step::End => return Err(Refusal::Empty),
     };
     Err(Refusal::Header {
-        line: records.line(),
+        place: format!("line {}", records.line()),
         reason: refused,
     })
+}
+
+fn open_sheet(mut rows: SheetRows, options: &Options) -> Result<(Rows, Mapping), Refusal> {
+    let sample = rows.sample(SAMPLE_ROWS)?;
+    let Some(first) = sample.front().cloned() else {
+        return Err(Refusal::Empty);
+    };
+    if let Some((column, reason)) = first.fault {
+        let place = match column {
+            Some(column) => format!("row {}, column {}", first.line, column_letters(column)),
+            None => format!("row {}", first.line),
+        };
+        return Err(Refusal::Header {
+            place: format!("sheet \"{}\", {place}", rows.sheet()),
+            reason,
+        });
+    }
+    let sample: Vec<_> = sample.iter().map(|row| row.cells.clone()).collect();
+    let width = sample.iter().map(Vec::len).max().unwrap_or(1);
+    let mapping = if dialect::has_header(&sample) {
+        let data = sample.get(1..).unwrap_or_default();
+        let mapping = Mapping::new(Some(first.cells), width, &options.rules, data)?;
+        rows.next()?;
+        mapping
+    } else {
+        Mapping::new(None, width, &options.rules, &sample)?
+    };
+    Ok((Rows::Sheet(rows, SheetRow::default()), mapping))
+}
+
+/// A row of a sheet has no width of its own: cells that are not there are empty.
+fn sheet_row(mapping: &Mapping, row: &SheetRow) -> Result<Item, Fault> {
+    if let Some((column, reason)) = &row.fault {
+        return Err(Fault {
+            column: *column,
+            reason: reason.clone(),
+        });
+    }
+    let width = mapping.width();
+    if row.cells.len() > width {
+        return Err(Fault {
+            column: Some(row.cells.len() - 1),
+            reason: "has a value, but the column has no header".to_owned(),
+        });
+    }
+    let text = row.cells.concat();
+    let mut end = 0;
+    let mut ends: Vec<usize> = row
+        .cells
+        .iter()
+        .map(|cell| {
+            end += cell.len();
+            end
+        })
+        .collect();
+    ends.resize(width, end);
+    mapping.row(row.line, &Fields::new(&text, &ends))
 }
 
 #[cfg(test)]

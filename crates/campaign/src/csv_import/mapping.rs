@@ -1,10 +1,11 @@
 //! What each column means: the address, the name, an attribute, or nothing.
 
-use super::Row;
 use super::email_column::{self, Found};
 use super::records::Fields;
+use super::tools::{self, Says, Tool};
+use super::{Item, Row, Suppression};
 use crate::address::EmailAddress;
-use serde_json::Number;
+use serde_json::{Map, Number, Value};
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::str::FromStr;
@@ -210,13 +211,29 @@ struct Attribute {
     key: String,
 }
 
+/// Why a row is no recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    /// The column that is at fault, from 0, if it is one.
+    pub(super) column: Option<usize>,
+    /// What is wrong with it, or with the row.
+    pub(super) reason: String,
+}
+
 /// The meaning of all columns of a file.
 pub(super) struct Mapping {
     columns: Vec<String>,
+    /// Whose export it is, if it is one.
+    tool: Option<&'static Tool>,
     email: usize,
-    name: Option<usize>,
+    /// Their fields, joined, are the name.
+    names: Vec<usize>,
     /// Sorted by name, as JSON objects are written here.
     attributes: Vec<Attribute>,
+    /// The column with a JSON object of more attributes.
+    json: Option<usize>,
+    /// Columns that say who must not be mailed.
+    statuses: Vec<(usize, &'static Says)>,
 }
 
 impl Mapping {
@@ -243,8 +260,12 @@ impl Mapping {
                 return Err(MapError::MappedTwice(columns[column].clone()));
             }
         }
+        let tool = tools::recognise(&columns);
+        let of_tool = tool
+            .map(|tool| apply_tool(tool, &columns, &mut fields))
+            .unwrap_or_default();
         let email = find_email(&columns, &mut fields, rows)?;
-        let name = find_name(&columns, &mut fields);
+        let names = find_names(&columns, &mut fields, of_tool.names);
         let fields: Vec<Field> = fields
             .into_iter()
             .zip(&columns)
@@ -254,7 +275,7 @@ impl Mapping {
         let mut by_name = BTreeMap::new();
         for (column, field) in fields.into_iter().enumerate() {
             if let Field::Attribute(name, kind) = field {
-                let key = format!("{}:", serde_json::Value::String(name.clone()));
+                let key = format!("{}:", Value::String(name.clone()));
                 let attribute = Attribute {
                     name: name.clone(),
                     column,
@@ -266,23 +287,32 @@ impl Mapping {
         }
         Ok(Mapping {
             columns,
+            tool,
             email,
-            name,
+            names,
             attributes: by_name.into_values().collect(),
+            json: of_tool.json,
+            statuses: of_tool.statuses,
         })
     }
 
-    /// What each column means, as rules.
+    /// What each column means, as rules: for the record.
     pub(super) fn rules(&self) -> Vec<String> {
-        let mut fields = vec![Field::Ignore; self.columns.len()];
-        fields[self.email] = Field::Email;
-        if let Some(name) = self.name {
-            fields[name] = Field::Name;
-        }
+        let mut fields = vec!["ignore".to_owned(); self.columns.len()];
         for attribute in &self.attributes {
-            fields[attribute.column] = Field::Attribute(attribute.name.clone(), attribute.kind);
+            fields[attribute.column] = Field::Attribute(attribute.name.clone(), attribute.kind).to_string();
         }
-        let rule = |(column, field): (&String, Field)| format!("{column}={field}");
+        for (column, _) in &self.statuses {
+            "who must not be mailed".clone_into(&mut fields[*column]);
+        }
+        if let Some(json) = self.json {
+            "attributes as JSON".clone_into(&mut fields[json]);
+        }
+        fields[self.email] = Field::Email.to_string();
+        for name in &self.names {
+            fields[*name] = Field::Name.to_string();
+        }
+        let rule = |(column, field): (&String, String)| format!("{column}={field}");
         self.columns.iter().zip(fields).map(rule).collect()
     }
 
@@ -290,18 +320,52 @@ impl Mapping {
         &self.columns[self.email]
     }
 
-    /// The recipient in a row, or why there is none.
+    /// How many columns there are.
+    pub(super) fn width(&self) -> usize {
+        self.columns.len()
+    }
+
+    pub(super) fn header(&self, column: usize) -> Option<&str> {
+        self.columns.get(column).map(String::as_str)
+    }
+
+    /// The name of the tool that has written the file.
+    pub(super) fn tool(&self) -> Option<&'static str> {
+        self.tool.map(|tool| tool.name)
+    }
+
+    /// What a row is, or why it is nothing.
     ///
     /// A row may be longer than the header if the rest is empty (a delimiter at the end of the line); a row that
     /// is too short has lost something, and nobody knows what.
-    pub(super) fn row(&self, line: u64, fields: &Fields<'_>) -> Result<Row, String> {
+    pub(super) fn row(&self, line: u64, fields: &Fields<'_>) -> Result<Item, Fault> {
         let (have, want) = (fields.len(), self.columns.len());
         if have < want || fields.iter().skip(want).any(|rest| !rest.is_empty()) {
-            return Err(format!("has {have} fields, expected {want}"));
+            return Err(Fault {
+                column: None,
+                reason: format!("has {have} fields, expected {want}"),
+            });
         }
         let field = |column| fields.get(column).unwrap_or_default();
-        let address = EmailAddress::parse(field(self.email))
-            .map_err(|error| format!("column `{}`: the address {error}", self.columns[self.email]))?;
+        let in_column = |column: usize| {
+            move |reason: String| Fault {
+                column: Some(column),
+                reason,
+            }
+        };
+        let address = self
+            .address(field(self.email))
+            .map_err(|error| in_column(self.email)(format!("the address {error}")))?;
+        for (column, says) in &self.statuses {
+            if let Some(reason) = says.judge(field(*column)).map_err(in_column(*column))? {
+                return Ok(Item::Suppression(Suppression {
+                    line,
+                    address,
+                    reason,
+                    evidence: self.evidence(*column, field(*column)),
+                }));
+            }
+        }
         let mut attributes = String::with_capacity(64);
         attributes.push('{');
         for (at, attribute) in self.attributes.iter().enumerate() {
@@ -310,17 +374,108 @@ impl Mapping {
             }
             attributes.push_str(&attribute.key);
             push_value(&mut attributes, attribute.kind, field(attribute.column))
-                .map_err(|reason| format!("column `{}`: {reason}", self.columns[attribute.column]))?;
+                .map_err(in_column(attribute.column))?;
         }
         attributes.push('}');
-        let name = self.name.map(|column| field(column).trim().to_owned());
-        Ok(Row {
+        if let Some(column) = self.json {
+            attributes = with_json(&attributes, field(column)).map_err(in_column(column))?;
+        }
+        Ok(Item::Row(Row {
             line,
             address,
-            name,
+            name: self.name(&field),
             attributes,
-        })
+        }))
     }
+
+    fn address(&self, field: &str) -> Result<EmailAddress, crate::address::AddressError> {
+        let between = self.tool.and_then(|tool| tool.between_addresses);
+        let first = between.and_then(|between| field.split(between).next());
+        EmailAddress::parse(first.unwrap_or(field))
+    }
+
+    fn name<'f>(&self, field: &impl Fn(usize) -> &'f str) -> Option<String> {
+        match self.names.as_slice() {
+            [] => None,
+            [one] => Some(field(*one).trim().to_owned()),
+            several => {
+                let parts = several.iter().map(|&column| field(column).trim());
+                Some(
+                    parts
+                        .filter(|part| !part.is_empty())
+                        .collect::<Vec<_>>()
+                        .join(" "),
+                )
+            }
+        }
+    }
+
+    /// What a suppression is known by.
+    fn evidence(&self, column: usize, field: &str) -> String {
+        const GREATEST_QUOTE: usize = 200;
+        let tool = self.tool().unwrap_or("a tool");
+        let quote: String = field.trim().chars().take(GREATEST_QUOTE).collect();
+        format!("export of {tool}, column {}: {quote}", self.columns[column])
+    }
+}
+
+/// What a tool's columns are, besides the fields of single ones.
+#[derive(Default)]
+struct OfTool {
+    names: Vec<usize>,
+    json: Option<usize>,
+    statuses: Vec<(usize, &'static Says)>,
+}
+
+/// Gives a tool's columns their meaning, but for those that the user has given one.
+fn apply_tool(tool: &'static Tool, columns: &[String], fields: &mut [Option<Field>]) -> OfTool {
+    let open = |fields: &[Option<Field>], header: &str| -> Vec<usize> {
+        (0..columns.len())
+            .filter(|&c| fields[c].is_none() && columns[c].to_lowercase() == header)
+            .collect()
+    };
+    let mut of_tool = OfTool::default();
+    for status in tool.statuses {
+        for column in open(fields, status.header) {
+            fields[column] = Some(Field::Ignore);
+            of_tool.statuses.push((column, &status.says));
+        }
+    }
+    for header in tool.ignored {
+        for column in open(fields, header) {
+            fields[column] = Some(Field::Ignore);
+        }
+    }
+    if let Some(column) = tool.json.and_then(|header| open(fields, header).first().copied()) {
+        fields[column] = Some(Field::Ignore);
+        of_tool.json = Some(column);
+    }
+    if let Some(column) = tool.email_column(columns)
+        && fields[column].is_none()
+        && !fields.contains(&Some(Field::Email))
+    {
+        fields[column] = Some(Field::Email);
+    }
+    let names = tool.name_columns(columns);
+    of_tool.names = names
+        .into_iter()
+        .filter(|&column| fields[column].is_none())
+        .collect();
+    of_tool
+}
+
+/// The attributes with those of a JSON object laid over them. Their types stay.
+fn with_json(attributes: &str, field: &str) -> Result<String, String> {
+    if field.trim().is_empty() {
+        return Ok(attributes.to_owned());
+    }
+    let more: Map<String, Value> = serde_json::from_str(field).map_err(|error| {
+        format!("is no JSON object of attributes, such as {{\"city\":\"Bern\"}} ({error})")
+    })?;
+    let mut all: BTreeMap<String, Value> =
+        serde_json::from_str(attributes).expect("attributes are a JSON object");
+    all.extend(more);
+    Ok(serde_json::to_string(&all).expect("values that were read can be written"))
 }
 
 /// Appends a field as a JSON value. An empty text stays an empty text, so that templates find the variable; an empty
@@ -361,7 +516,7 @@ fn push_text(json: &mut String, text: &str) {
         json.push_str(text);
         json.push('"');
     } else {
-        json.push_str(&serde_json::Value::from(text).to_string());
+        json.push_str(&Value::from(text).to_string());
     }
 }
 
@@ -477,15 +632,25 @@ fn find_email(
     }
 }
 
-fn find_name(columns: &[String], fields: &mut [Option<Field>]) -> Option<usize> {
+/// The columns that make the name. Columns of which several make it stay attributes too: a template may want the first
+/// name alone.
+fn find_names(columns: &[String], fields: &mut [Option<Field>], of_tool: Vec<usize>) -> Vec<usize> {
     if let Some(mapped) = fields.iter().position(|field| *field == Some(Field::Name)) {
-        return Some(mapped);
+        return vec![mapped];
     }
-    let column = NAME_HEADERS.iter().find_map(|known| {
-        (0..columns.len()).find(|&c| fields[c].is_none() && columns[c].to_lowercase() == *known)
-    })?;
+    if of_tool.len() > 1 {
+        return of_tool;
+    }
+    let by_header = || {
+        NAME_HEADERS.iter().find_map(|known| {
+            (0..columns.len()).find(|&c| fields[c].is_none() && columns[c].to_lowercase() == *known)
+        })
+    };
+    let Some(column) = of_tool.first().copied().or_else(by_header) else {
+        return Vec::new();
+    };
     fields[column] = Some(Field::Name);
-    Some(column)
+    vec![column]
 }
 
 fn refuse_same_fields(columns: &[String], fields: &[Field]) -> Result<(), MapError> {

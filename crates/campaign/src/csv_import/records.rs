@@ -9,7 +9,7 @@ use encoding_rs::WINDOWS_1252;
 /// Lines that one row may span.
 const GREATEST_LINES: u64 = 200;
 /// Fields of one row at most.
-const GREATEST_WIDTH: usize = 4096;
+pub(super) const GREATEST_WIDTH: usize = 4096;
 
 /// Why a row has no fields. Reads on after "the row …".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -64,6 +64,11 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
+    /// `ends`: where each field ends in the text of all of them.
+    pub(super) fn new(text: &'a str, ends: &'a [usize]) -> Self {
+        Fields { text, ends }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.ends.len()
     }
@@ -153,7 +158,7 @@ impl Records {
         if matches!(self.state, State::Transcoded(_)) && text.contains('\u{FFFD}') {
             return Err(RowError::Garbled(self.state.name()));
         }
-        let fields = Fields { text, ends };
+        let fields = Fields::new(text, ends);
         // A character of several octets cannot be cut in two by a delimiter, except in text that is not valid.
         if text.is_ascii() || (0..fields.len()).all(|column| fields.get(column).is_some()) {
             Ok(fields)

@@ -1,6 +1,11 @@
 use super::*;
 use std::io::Cursor;
 
+mod bad_files;
+mod formats;
+mod packed;
+mod tool_exports;
+
 fn options(rules: &[&str]) -> Options {
     Options {
         rules: rules.iter().map(|rule| rule.parse().unwrap()).collect(),
@@ -9,7 +14,8 @@ fn options(rules: &[&str]) -> Options {
 }
 
 fn open_with(octets: &[u8], options: &Options) -> Result<CsvFile, Refusal> {
-    CsvFile::open(Box::new(Cursor::new(octets.to_vec())), options)
+    let source = Source::Stream(Box::new(Cursor::new(octets.to_vec())));
+    CsvFile::open(source, options, tempfile::tempfile)
 }
 
 fn items(file: &mut CsvFile) -> Vec<Item> {
@@ -20,11 +26,18 @@ fn read_with(octets: &[u8], rules: &[&str]) -> Vec<Item> {
     items(&mut open_with(octets, &options(rules)).unwrap())
 }
 
-/// Rows as `address|name|attributes`, rejects as `line: reason [row]`.
+/// Rows as `address|name|attributes`, suppressions as `address: reason (evidence)`, rejects as `line: reason [row]`.
 fn shown(octets: &[u8], rules: &[&str]) -> Vec<String> {
-    read_with(octets, rules)
+    shown_items(read_with(octets, rules))
+}
+
+fn shown_items(items: Vec<Item>) -> Vec<String> {
+    items
         .into_iter()
         .map(|item| match item {
+            Item::Suppression(known) => {
+                format!("{}: {} ({})", known.address, known.reason.word(), known.evidence)
+            }
             Item::Row(row) => format!(
                 "{}|{}|{}",
                 row.address,
@@ -173,7 +186,7 @@ fn delimiters_are_found() {
         ),
     ] {
         let file = open_with(text.as_bytes(), &Options::default()).unwrap();
-        assert_eq!(file.delimiter(), delimiter, "{text}");
+        assert_eq!(file.delimiter(), Some(delimiter), "{text}");
     }
     let forced = Options {
         delimiter: Some("pipe".parse().unwrap()),
@@ -183,7 +196,7 @@ fn delimiters_are_found() {
         open_with(b"email|x,y\nann@example.org|1,2\n", &forced)
             .unwrap()
             .delimiter(),
-        Delimiter::Pipe
+        Some(Delimiter::Pipe)
     );
     assert_eq!("\\t".parse(), Ok(Delimiter::Tab));
     assert!("colon".parse::<Delimiter>().is_err());

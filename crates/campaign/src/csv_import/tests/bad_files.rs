@@ -1,0 +1,201 @@
+//! Files that are not what they should be.
+
+use super::*;
+use crate::csv_import::tests::formats::{ods, ods_row, xlsx, xlsx_row};
+use crate::csv_import::tests::packed::zip_of;
+
+fn refused(octets: &[u8]) -> String {
+    open_with(octets, &Options::default()).unwrap_err().to_string()
+}
+
+#[test]
+fn a_file_of_another_kind_is_refused_with_what_to_do() {
+    for (octets, words) in [
+        (
+            b"<!DOCTYPE html>\n<html><body>Log in".as_slice(),
+            "this is a web page (HTML), not a CSV",
+        ),
+        (b"\xef\xbb\xbf\n <HTML>\n", "this is a web page"),
+        (
+            b"<?xml version=\"1.0\"?><Workbook/>",
+            "this is an XML file, not a CSV",
+        ),
+        (
+            b"%PDF-1.7\n",
+            "this is a PDF, not a table: export the list as CSV or .xlsx",
+        ),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0", "save it as .xlsx or CSV"),
+        (b"{\\rtf1 email", "formatted text (RTF)"),
+        (b"7z\xbc\xaf\x27\x1c\0\0", "pack it as .gz or .zip"),
+        (
+            b"PK\x03\x04nothing more",
+            "is damaged: as an archive it does not read",
+        ),
+    ] {
+        assert!(refused(octets).contains(words), "{}", refused(octets));
+    }
+    for (name, words) in [
+        ("word/document.xml", "this is a Word document, not a table"),
+        (
+            "xl/workbook.bin",
+            "this is a binary workbook (.xlsb): save it as .xlsx or CSV",
+        ),
+        ("Index/Document.iwa", "this is a Numbers document"),
+        ("encrypted-package", "is protected by a password"),
+    ] {
+        assert!(
+            refused(&zip_of(&[("mimetype", b"x"), (name, b"x")])).contains(words),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_workbook_that_is_protected_or_damaged_is_refused() {
+    let rows = [xlsx_row(1, &["email"]), xlsx_row(2, &["ann@example.org"])].concat();
+    let cut = format!("{rows}<row r=\"3\"><c r=\"A3\"");
+    assert!(refused(&xlsx(&[("People", &cut)])).starts_with("is damaged: \"People\" in it does not read ("));
+    let back = [xlsx_row(5, &["email"]), xlsx_row(2, &["ann@example.org"])].concat();
+    assert_eq!(
+        refused(&xlsx(&[("People", &back)])),
+        "is damaged: row 2 comes after row 5; save or download it again"
+    );
+    let mut flipped = xlsx(&[("People", &rows)]);
+    let middle = flipped.len() / 4;
+    flipped[middle] ^= 0xff;
+    assert!(
+        refused(&flipped).starts_with("is damaged: "),
+        "{}",
+        refused(&flipped)
+    );
+    let content = b"<office:document-content><table:table table:name=\"A\"><table:table-row>";
+    let mimetype = (
+        "mimetype",
+        b"application/vnd.oasis.opendocument.spreadsheet".as_slice(),
+    );
+    assert!(refused(&zip_of(&[mimetype, ("content.xml", content)])).starts_with("is damaged: "));
+    let manifest = b"<manifest:file-entry><manifest:encryption-data/></manifest:file-entry>";
+    assert_eq!(
+        refused(&zip_of(&[
+            mimetype,
+            ("META-INF/manifest.xml", manifest),
+            ("content.xml", b"\x13\x37")
+        ])),
+        "is protected by a password: save it without one"
+    );
+}
+
+#[test]
+fn a_workbook_that_lies_about_its_size_is_refused() {
+    let rows = xlsx_row(1, &["ann@example.org"]);
+    let workbook = xlsx(&[("People", &rows)]);
+    let replaced = |name: &str, text: &[u8]| {
+        let mut zip = zip::ZipArchive::new(Cursor::new(workbook.clone())).unwrap();
+        let mut files = Vec::new();
+        for at in 0..zip.len() {
+            let mut file = zip.by_index(at).unwrap();
+            let mut octets = Vec::new();
+            file.read_to_end(&mut octets).unwrap();
+            files.push((file.name().unwrap().into_owned(), octets));
+        }
+        files.retain(|(other, _)| other != name);
+        files.push((name.to_owned(), text.to_vec()));
+        zip_of(
+            &files
+                .iter()
+                .map(|(name, octets)| (name.as_str(), octets.as_slice()))
+                .collect::<Vec<_>>(),
+        )
+    };
+    let claim = replaced(
+        "xl/sharedStrings.xml",
+        b"<sst uniqueCount=\"99999999999999999999\"><si><t>a</t></si></sst>",
+    );
+    assert!(
+        refused(&claim).contains("xl/sharedStrings.xml in it says that there are 18446744073709551615 texts")
+    );
+    let blank = replaced("xl/worksheets/sheet1.xml", &vec![b' '; 2 << 20]);
+    assert!(
+        refused(&blank).contains("xl/worksheets/sheet1.xml in it has a text of more than 1048576 octets")
+    );
+}
+
+#[test]
+fn cells_that_are_repeated_without_end_are_refused() {
+    let cell = "<table:table-cell office:value-type=\"string\" table:number-columns-repeated=\"16384\"><text:p>x</text:p></table:table-cell>";
+    let rows = format!(
+        "{}<table:table-row table:number-rows-repeated=\"1000000\">{cell}</table:table-row>",
+        ods_row(&["a@example.org"])
+    );
+    let error = refused(&ods(&[("A", &rows)]));
+    assert_eq!(
+        error,
+        "is refused because its sheet has more than 50000000 cells with something in them"
+    );
+    let rows = format!(
+        "<table:table-row table:number-rows-repeated=\"1048577\">{}</table:table-row>",
+        cell.replace("16384", "1")
+    );
+    let rows = format!("{rows}{rows}");
+    assert!(refused(&ods(&[("A", &rows)])).contains("more than 1048576 rows"));
+    let rows = format!("<table:table-row>{cell}{cell}</table:table-row>");
+    assert!(refused(&ods(&[("A", &rows)])).contains("row 1 has more than 16384 columns"));
+}
+
+#[test]
+fn a_field_of_a_hundred_megabytes_costs_its_row_and_little_memory() {
+    let field = std::io::repeat(b'x').take(100 << 20);
+    let source = Cursor::new(b"email,note\nann@example.org,\"".to_vec())
+        .chain(field)
+        .chain(Cursor::new(b"\"\nbob@example.org,ok\n".to_vec()));
+    let mut file = CsvFile::open(
+        Source::Stream(Box::new(source)),
+        &Options::default(),
+        tempfile::tempfile,
+    )
+    .unwrap();
+    let items = items(&mut file);
+    let [Item::Reject(reject), Item::Row(row)] = items.as_slice() else {
+        panic!("{} rows", items.len())
+    };
+    assert_eq!((reject.line, reject.row.len(), row.line), (2, 65_536, 3));
+    assert!(
+        reject.reason.contains("longer than 65536 octets"),
+        "{}",
+        reject.reason
+    );
+}
+
+#[test]
+fn quotes_in_the_middle_are_kept_as_they_stand() {
+    assert_eq!(
+        shown(
+            b"email,name\nann@example.org,Ann \"the\" Lee\nbob@example.org,5\" Bob\n",
+            &[]
+        ),
+        ["ann@example.org|Ann \"the\" Lee|{}", "bob@example.org|5\" Bob|{}"]
+    );
+}
+
+#[test]
+fn a_sheet_whose_header_is_no_text_is_refused() {
+    let rows = format!(
+        "<row r=\"1\"><c r=\"A1\"><f>1</f></c></row>{}",
+        xlsx_row(2, &["ann@example.org"])
+    );
+    let error = refused(&xlsx(&[("People", &rows)]));
+    assert!(
+        error.starts_with(
+            "sheet \"People\", row 1, column A: the header has a formula that was never computed"
+        ),
+        "{error}"
+    );
+    assert_eq!(refused(&xlsx(&[("People", "")])), "is empty");
+    assert_eq!(refused(&ods(&[("People", "")])), "is empty");
+    let rows = xlsx_row(1, &["email", "name"]);
+    assert_eq!(shown(&xlsx(&[("People", &rows)]), &[]), [""; 0]);
+    assert!(
+        refused(&xlsx(&[("People", &xlsx_row(1, &["a", "b"]))]))
+            .contains("no column looks like e-mail addresses")
+    );
+}
