@@ -1,7 +1,9 @@
 //! Asking the DNS: who takes a domain's mail, and what a sender's domain publishes.
 
+mod mail_domain;
 mod sender_domain;
 
+pub use mail_domain::TakesMail;
 pub use sender_domain::{Role, look_at};
 
 use hickory_resolver::TokioResolver;

@@ -4,6 +4,7 @@ mod batch;
 mod dry_run;
 mod lock;
 mod run;
+mod suppress;
 mod undo;
 
 pub(crate) use batch::lock_recipients;

@@ -215,8 +215,8 @@ store_on_both_engines!(a_dry_run_counts_the_same_and_changes_nothing, |store| {
         let before = store.lists().await.unwrap();
         let mut dry = DryRun::new(store, list).await.unwrap();
         let counted = [
-            dry.count(&first).await.unwrap(),
-            dry.count(&second).await.unwrap(),
+            dry.count(&first, &[]).await.unwrap(),
+            dry.count(&second, &[]).await.unwrap(),
         ];
         assert_eq!(store.lists().await.unwrap(), before);
         let new = store.find_recipient(&address(&reader(13))).await.unwrap();
@@ -237,7 +237,7 @@ store_on_both_engines!(a_dry_run_may_have_more_rows_than_one_statement_takes, |s
     suppress(store, &reader(2_001)).await;
     import(store, "readers", &readers(2_100)).await;
     let mut dry = DryRun::new(store, "readers").await.unwrap();
-    let counts = dry.count(&readers(MANY)).await.unwrap();
+    let counts = dry.count(&readers(MANY), &[]).await.unwrap();
     let expected = Counts {
         rows: MANY as u64,
         created: MANY as u64 - 2_100,

@@ -1,10 +1,12 @@
 //! `tidings import`: files with recipients into a list, as a job that can be gone on with and taken back.
 
+mod checks;
 mod job;
+mod mail_domains;
 mod reading;
 mod records;
-mod rejects;
 pub(crate) mod resuming;
+mod row_file;
 mod running;
 mod summary;
 mod undo;
@@ -12,21 +14,21 @@ mod undo;
 use crate::context::Context;
 use crate::lifecycle;
 use anyhow::{Context as _, bail, ensure};
+use checks::{Check, Checking};
 use job::Job;
 use reading::{Input, Source, open_all};
-use rejects::Rejects;
-use running::Done;
+use running::{Beside, Done};
 use std::path::{Path, PathBuf};
-use summary::Summary;
+use summary::{ReadAs, Summary};
 use tidings_campaign::csv_import::{Delimiter, Options, Rule, TextEncoding};
 use tidings_campaign::ids::ImportId;
 use tidings_store::Store;
 use tidings_store::imports::{DryRun, Import, NewImport};
 use tokio_util::sync::CancellationToken;
 
-/// Import recipients from CSV files into a list.
+/// Import recipients from CSV files and spreadsheets into a list.
 ///
-/// Delimiter, encoding and the column with the e-mail addresses are detected. Every other column becomes an attribute
+/// Files may be CSV, .xlsx or .ods, as they are or in a .gz or .zip; what they are is told by what is in them. Delimiter, encoding and the column with the e-mail addresses are detected. Every other column becomes an attribute
 /// under its header's name. An import never lifts a suppression or an unsubscribe; it may be repeated. One that was cut
 /// off goes on with the same command, and --undo takes one back.
 #[derive(clap::Args, Clone, Debug)]
@@ -34,7 +36,7 @@ use tokio_util::sync::CancellationToken;
 pub struct ImportArgs {
     #[command(subcommand)]
     command: Option<ImportCommand>,
-    /// The CSV files; `-` reads standard input.
+    /// The files; `-` reads standard input.
     #[arg(required_unless_present = "undo", value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The list that the recipients are subscribed to. It is made if it does not exist.
@@ -47,6 +49,15 @@ pub struct ImportArgs {
     /// Where rows that cannot be taken are written: line, reason, original text.
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
+    /// Where remarks about rows are written: line, address, remark.
+    #[arg(long, value_name = "FILE")]
+    remarks: Option<PathBuf>,
+    /// Look closer at each address: mx, disposable, role, typos, several with commas between them, or all.
+    #[arg(long = "check", value_enum, value_delimiter = ',', value_name = "CHECKS")]
+    checks: Vec<Check>,
+    /// Which file of a .zip or sheet of a spreadsheet is meant, if there are several.
+    #[arg(long, value_name = "NAME")]
+    part: Option<String>,
     /// Count what would happen, and change nothing.
     #[arg(long)]
     dry_run: bool,
@@ -63,7 +74,7 @@ pub struct ImportArgs {
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
     /// Take this import back: what it created goes, what it changed is as before, and what has changed since stays.
-    #[arg(long, value_name = "ID", conflicts_with_all = ["files", "list", "rules", "rejects", "dry_run", "delimiter", "encoding", "consent", "by"])]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["files", "list", "rules", "rejects", "remarks", "checks", "part", "dry_run", "delimiter", "encoding", "consent", "by"])]
     undo: Option<ImportId>,
 }
 
@@ -88,6 +99,9 @@ impl ImportArgs {
             list: Some(list.to_owned()),
             rules: Vec::new(),
             rejects: Some(rejects),
+            remarks: None,
+            checks: Vec::new(),
+            part: None,
             dry_run: false,
             delimiter: None,
             encoding: None,
@@ -102,6 +116,7 @@ impl ImportArgs {
             delimiter: self.delimiter,
             encoding: self.encoding,
             rules: self.rules.clone(),
+            part: self.part.clone(),
         }
     }
 
@@ -111,15 +126,26 @@ impl ImportArgs {
             self.files.iter().filter(|file| *file == stdin).count() < 2,
             "standard input (-) can be read only once"
         );
-        if let Some(rejects) = self.rejects.as_ref().and_then(|path| path.canonicalize().ok()) {
-            let is_rejects = |file: &&PathBuf| file.canonicalize().is_ok_and(|file| file == rejects);
-            if let Some(file) = self.files.iter().find(is_rejects) {
+        for (option, path) in [("--rejects", &self.rejects), ("--remarks", &self.remarks)] {
+            let Some(written) = path.as_ref().and_then(|path| path.canonicalize().ok()) else {
+                continue;
+            };
+            let is_written = |file: &&PathBuf| file.canonicalize().is_ok_and(|file| file == written);
+            if let Some(file) = self.files.iter().find(is_written) {
                 bail!(
-                    "--rejects would overwrite {}, which is to be imported",
+                    "{option} would overwrite {}, which is to be imported",
                     file.display()
                 );
             }
         }
+        ensure!(
+            self.rejects.is_none() || self.rejects != self.remarks,
+            "--rejects and --remarks must be two files"
+        );
+        ensure!(
+            self.remarks.is_none() || checks::has_remarks(&self.checks),
+            "--remarks needs something to remark on: --check disposable,role,typos"
+        );
         let input = |path: &PathBuf| match path == stdin {
             true => Input {
                 shown: "standard input".to_owned(),
@@ -166,13 +192,11 @@ async fn dry_run(args: ImportArgs, context: &Context) -> anyhow::Result<()> {
     };
     let list = list_name(&args)?;
     let sources = open_all(&args.inputs()?, &args.options())?;
-    let rejects = match &args.rejects {
-        Some(path) => Rejects::at(path)?,
-        None => Rejects::nowhere(),
-    };
-    let told = Told::before(&sources, list, context);
+    let checking = Checking::new(&args.checks, context.config.dns.as_ref())?;
+    let beside = Beside::of_dry_run(checking, args.rejects.as_deref(), args.remarks.as_deref())?;
+    let told = Told::before(&args, &sources, list, context);
     let target = DryRun::new(&store, list).await?;
-    let done = running::count(sources, target, rejects, &context.clock).await?;
+    let done = running::count(sources, target, beside, &context.clock).await?;
     told.summary(done, None, None, context).print(context.json)
 }
 
@@ -187,13 +211,13 @@ pub async fn import(
     let list = list_name(&args)?;
     let options = args.options();
     let mut inputs = args.inputs()?;
+    let checking = Checking::new(&args.checks, context.config.dns.as_ref())?;
     // Files that can be opened without taking anything away are refused before standard input is read to its end.
-    let seekable: Vec<Input> = inputs
-        .iter()
-        .filter(|input| input.path.is_some())
-        .cloned()
-        .collect();
-    open_all(&seekable, &options)?;
+    let (seekable, stdin): (Vec<Input>, Vec<Input>) =
+        inputs.iter().cloned().partition(|input| input.path.is_some());
+    if !stdin.is_empty() {
+        open_all(&seekable, &options)?;
+    }
     let files = job::take_stock(&inputs, &context.data)?;
     for (input, file) in inputs.iter_mut().zip(&files) {
         input.path = Some(file.path.clone());
@@ -206,8 +230,9 @@ pub async fn import(
             .collect(),
     );
     let sources = open_all(&inputs, &options)?;
-    let told = Told::before(&sources, list, context);
-    let job = Job::new(files, &sources, &options, args.rejects.as_deref(), &context.data)?;
+    let told = Told::before(&args, &sources, list, context);
+    let job = Job::new(files, &sources, &options, &args.checks, &context.data)?
+        .keep_in(args.rejects.as_deref(), args.remarks.as_deref())?;
     let fingerprint = job.fingerprint(list);
     let clock = &context.clock;
     if let Some(record) = store.find_unfinished_import(&fingerprint).await? {
@@ -221,14 +246,12 @@ pub async fn import(
         let job = resuming::job_of(&record)?;
         let rows = import.counts().rows;
         eprintln!("import {id} goes on after {rows} rows");
-        let done = resuming::go_on(&job, import, &record, clock, stop).await?;
+        let done = resuming::go_on(&job, import, &record, context.config.dns.as_ref(), clock, stop).await?;
         let summary = told.summary(done, Some(id), Some(rows), context);
         return if tell { summary.print(context.json) } else { Ok(()) };
     }
-    let rejects = match &args.rejects {
-        Some(path) => Rejects::at(path)?,
-        None => Rejects::in_folder(&context.data)?,
-    };
+    let (rejects, remarks) = (args.rejects.as_deref(), args.remarks.as_deref());
+    let beside = Beside::new(checking, rejects, remarks, &context.data)?;
     let new = NewImport {
         list: list.to_owned(),
         files: shown_files(&job),
@@ -240,7 +263,7 @@ pub async fn import(
     let import = Import::begin(store, &new, clock.now()).await?;
     copies.keep();
     let id = import.id();
-    let done = running::to_the_end(&job, sources, import, rejects, clock, stop).await?;
+    let done = running::to_the_end(&job, sources, import, beside, clock, stop).await?;
     let summary = told.summary(done, Some(id), None, context);
     if tell { summary.print(context.json) } else { Ok(()) }
 }
@@ -265,18 +288,17 @@ impl Drop for Copies {
 /// What the summary says of the files, noted before they are read.
 struct Told {
     list: String,
-    delimiter: String,
-    email_column: String,
+    read_as: ReadAs,
+    is_checked: bool,
     started: tidings_campaign::time::Timestamp,
 }
 
 impl Told {
-    fn before(sources: &[Source], list: &str, context: &Context) -> Told {
-        let first = &sources[0].file;
+    fn before(args: &ImportArgs, sources: &[Source], list: &str, context: &Context) -> Told {
         Told {
             list: list.to_owned(),
-            delimiter: first.delimiter().to_string(),
-            email_column: first.email_column().to_owned(),
+            read_as: ReadAs::of(&sources[0].file),
+            is_checked: !args.checks.is_empty(),
             started: context.clock.now(),
         }
     }
@@ -296,9 +318,10 @@ impl Told {
             dry_run: import_id.is_none(),
             resumed_after,
             rejects_file: done.rejects_file,
-            delimiter: self.delimiter,
+            remarks_file: done.remarks_file,
+            checks: self.is_checked.then_some(done.found),
+            read_as: self.read_as,
             encoding: done.encoding,
-            email_column: self.email_column,
         }
     }
 }

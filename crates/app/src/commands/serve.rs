@@ -75,9 +75,14 @@ pub async fn serve(
     };
     let importing = async {
         ends(
-            resuming::run(store.clone(), clock.clone(), stop.clone())
-                .await
-                .context("imports"),
+            resuming::run(
+                store.clone(),
+                context.config.dns.clone(),
+                clock.clone(),
+                stop.clone(),
+            )
+            .await
+            .context("imports"),
         )
     };
     let (pages, planning, sending, importing) = tokio::join!(pages, planning, sending, importing);

@@ -2,11 +2,12 @@
 
 use super::batch::{ask_in_tx, judge, lock_recipients, recall_seen, write_changes};
 use super::lock::ImportLock;
+use super::suppress::suppress;
 use super::{ImportRecord, ImportState};
 use crate::engine::{CHECKPOINT_PAGES, Store, Tx, on_tx};
 use crate::error::StoreError;
 use crate::lists;
-use tidings_campaign::csv_import::{Counts, Row};
+use tidings_campaign::csv_import::{Counts, Outcome, Row, Suppression};
 use tidings_campaign::ids::{ImportId, ListId};
 use tidings_campaign::time::Timestamp;
 
@@ -47,6 +48,8 @@ impl NewImport {
 pub struct ImportBatch<'a> {
     /// The recipients.
     pub rows: &'a [Row],
+    /// Addresses that must not be mailed. They are suppressed before the recipients are looked at.
+    pub suppressions: &'a [Suppression],
     /// How many rows of the batch are none.
     pub rejected: u64,
     /// How long the file of rejected rows is, with those of the batch.
@@ -152,9 +155,13 @@ impl Import {
         let mut tx = self.store.begin_write().await?;
         // So that nobody else makes one of these between the question and the answer.
         lock_recipients(&mut tx).await?;
+        suppress(&mut tx, self.id, batch.suppressions, now).await?;
         let mut standing = ask_in_tx(&mut tx, self.list, &keys).await?;
         recall_seen(&mut tx, self.id, &mut standing).await?;
         let (mut counts, changes) = judge(batch.rows, &keys, &standing, self.id);
+        for _ in batch.suppressions {
+            counts.count(&Outcome::Suppressed);
+        }
         for _ in 0..batch.rejected {
             counts.count_reject();
         }

@@ -1,5 +1,6 @@
 //! What an import is, so that it can be gone on with: its files by their checksums, its options, where rejected rows go.
 
+use super::checks::Check;
 use super::reading::{Input, Source};
 use anyhow::{Context as _, anyhow};
 use data_encoding::HEXLOWER;
@@ -20,8 +21,14 @@ pub(super) struct Job {
     delimiter: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     encoding: Option<String>,
-    /// The file that was asked for, or the folder in which one is made when it is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    part: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) checks: Vec<Check>,
+    /// The files that were asked for, or the folder in which one is made when it is needed.
     pub(super) rejects: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) remarks: Option<PathBuf>,
     pub(super) folder: PathBuf,
 }
 
@@ -43,12 +50,13 @@ pub(super) struct JobFile {
 }
 
 impl Job {
-    /// `sources`: the files, opened.
+    /// `sources`: the files, opened. Rows that are rejected or remarked on are kept in the folder; [`Job::keep_in`]
+    /// names other places.
     pub(super) fn new(
         mut files: Vec<JobFile>,
         sources: &[Source],
         options: &Options,
-        rejects: Option<&Path>,
+        checks: &[Check],
         folder: &Path,
     ) -> anyhow::Result<Job> {
         for (file, source) in files.iter_mut().zip(sources) {
@@ -59,9 +67,19 @@ impl Job {
             rules: options.rules.iter().map(ToString::to_string).collect(),
             delimiter: options.delimiter.map(|delimiter| delimiter.to_string()),
             encoding: options.encoding.map(|encoding| encoding.name().to_owned()),
-            rejects: rejects.map(std::path::absolute).transpose()?,
+            part: options.part.clone(),
+            checks: checks.to_vec(),
+            rejects: None,
+            remarks: None,
             folder: std::path::absolute(folder)?,
         })
+    }
+
+    /// The same, with rejected rows and remarks in the files that were asked for.
+    pub(super) fn keep_in(mut self, rejects: Option<&Path>, remarks: Option<&Path>) -> anyhow::Result<Job> {
+        self.rejects = rejects.map(std::path::absolute).transpose()?;
+        self.remarks = remarks.map(std::path::absolute).transpose()?;
+        Ok(self)
     }
 
     /// What the person said about the files.
@@ -74,13 +92,22 @@ impl Job {
                 .iter()
                 .map(|rule| rule.parse())
                 .collect::<Result<_, _>>()?,
+            part: self.part.clone(),
         })
     }
 
     /// The same for the same list, files and options, whatever the files are called.
     pub(super) fn fingerprint(&self, list: &str) -> String {
         let sums: Vec<&str> = self.files.iter().map(|file| file.sha256.as_str()).collect();
-        let all = serde_json::json!([list, sums, self.rules, self.delimiter, self.encoding]);
+        let all = serde_json::json!([
+            list,
+            sums,
+            self.rules,
+            self.delimiter,
+            self.encoding,
+            self.part,
+            self.checks
+        ]);
         HEXLOWER.encode(&Sha256::digest(all.to_string()))
     }
 

@@ -1,14 +1,17 @@
 //! Going on with imports whose process is gone.
 
+use super::checks::Checking;
 use super::job::Job;
 use super::reading::open_all;
-use super::rejects::Rejects;
-use super::running::{self, Done};
+use super::row_file::{REJECTS, REMARKS, RowFile};
+use super::running::{self, Beside, Done};
 use anyhow::Context as _;
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::time::Duration;
 use tidings_campaign::ids::ImportId;
 use tidings_campaign::time::{Clock, Timestamp};
+use tidings_dns::DnsSettings;
 use tidings_store::imports::{Import, ImportRecord};
 use tidings_store::{Store, StoreError};
 use tokio::time::{MissedTickBehavior, interval};
@@ -35,17 +38,29 @@ pub(super) async fn go_on(
     job: &Job,
     import: Import,
     record: &ImportRecord,
+    dns: Option<&DnsSettings>,
     clock: &Clock,
     stop: &CancellationToken,
 ) -> anyhow::Result<Done> {
     let sources = open_all(&job.inputs(), &job.options()?)?;
-    let rejects = Rejects::of_job(job.rejects.as_deref(), &job.folder);
-    let rejects = rejects.go_on(import.id(), record.rejects_octets)?;
-    running::to_the_end(job, sources, import, rejects, clock, stop).await
+    let place = |kind, asked: &Option<PathBuf>| RowFile::of_job(kind, asked.as_deref(), &job.folder);
+    let id = import.id();
+    let beside = Beside {
+        checking: Checking::new(&job.checks, dns)?,
+        rejects: place(&REJECTS, &job.rejects).go_on(id, record.rejects_octets)?,
+        remarks: place(&REMARKS, &job.remarks).go_on(id, record.remarks_octets)?,
+    };
+    running::to_the_end(job, sources, import, beside, clock, stop).await
 }
 
 /// Goes on with every import whose process is gone, as long as its files are there, until the token is cancelled.
-pub(crate) async fn run(store: Store, clock: Clock, stop: CancellationToken) -> Result<(), StoreError> {
+/// `dns`: whom to ask for those that check domains.
+pub(crate) async fn run(
+    store: Store,
+    dns: Option<DnsSettings>,
+    clock: Clock,
+    stop: CancellationToken,
+) -> Result<(), StoreError> {
     let mut tick = interval(LOOK_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // Imports that cannot be gone on with here, and when they last moved: they are not tried again before they move.
@@ -63,7 +78,7 @@ pub(crate) async fn run(store: Store, clock: Clock, stop: CancellationToken) -> 
             if stop.is_cancelled() || left_alone.get(&record.id) == Some(&record.updated_at) {
                 continue;
             }
-            if let Err(error) = try_one(&store, &record, &clock, &stop).await {
+            if let Err(error) = try_one(&store, &record, dns.as_ref(), &clock, &stop).await {
                 tracing::warn!("import {} does not go on here: {error:#}", record.id);
                 left_alone.insert(record.id, record.updated_at);
             }
@@ -74,6 +89,7 @@ pub(crate) async fn run(store: Store, clock: Clock, stop: CancellationToken) -> 
 async fn try_one(
     store: &Store,
     record: &ImportRecord,
+    dns: Option<&DnsSettings>,
     clock: &Clock,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
@@ -89,7 +105,7 @@ async fn try_one(
     tracing::info!("import {id} goes on after {rows} rows");
     let never = CancellationToken::new();
     let outcome = tokio::select! {
-        outcome = go_on(&job, import, &record, clock, &never) => outcome,
+        outcome = go_on(&job, import, &record, dns, clock, &never) => outcome,
         // Dropped as it is: it still counts as running, and goes on with the next start.
         () = stop.cancelled() => return Ok(()),
     };

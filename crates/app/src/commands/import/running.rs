@@ -1,50 +1,122 @@
 //! An import under way: batch by batch from the reading thread into the database.
 
+use super::checks::{Checking, Found};
 use super::job::Job;
-use super::reading::{Source, read_in_thread};
-use super::rejects::Rejects;
+use super::reading::{Batch, Source, read_in_thread};
+use super::row_file::{self, REJECTS, REMARKS, RowFile};
 use super::summary::Progress;
 use anyhow::{Context as _, anyhow};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tidings_campaign::csv_import::Counts;
+use tidings_campaign::ids::ImportId;
 use tidings_campaign::time::Clock;
 use tidings_store::imports::{DryRun, Import, ImportBatch};
 use tokio_util::sync::CancellationToken;
 
+/// What is done with the rows besides importing them.
+pub(super) struct Beside {
+    pub(super) checking: Checking,
+    pub(super) rejects: RowFile,
+    pub(super) remarks: RowFile,
+}
+
 /// What came of an import.
 pub(super) struct Done {
     pub(super) counts: Counts,
+    /// Of this run, as is everything below.
+    pub(super) found: Found,
     /// Of the first file.
     pub(super) encoding: &'static str,
     pub(super) rejects_file: Option<PathBuf>,
+    pub(super) remarks_file: Option<PathBuf>,
+}
+
+impl Beside {
+    /// In the files that were asked for, and otherwise in the folder.
+    pub(super) fn new(
+        checking: Checking,
+        rejects: Option<&Path>,
+        remarks: Option<&Path>,
+        folder: &Path,
+    ) -> anyhow::Result<Beside> {
+        let place = |kind, asked: Option<&Path>| match asked {
+            Some(path) => RowFile::at(kind, path),
+            None => RowFile::in_folder(kind, folder),
+        };
+        Ok(Beside {
+            checking,
+            rejects: place(&REJECTS, rejects)?,
+            remarks: place(&REMARKS, remarks)?,
+        })
+    }
+
+    /// Only in files that were asked for.
+    pub(super) fn of_dry_run(
+        checking: Checking,
+        rejects: Option<&Path>,
+        remarks: Option<&Path>,
+    ) -> anyhow::Result<Beside> {
+        let place = |kind, asked: Option<&Path>| match asked {
+            Some(path) => RowFile::at(kind, path),
+            None => Ok(RowFile::nowhere(kind)),
+        };
+        Ok(Beside {
+            checking,
+            rejects: place(&REJECTS, rejects)?,
+            remarks: place(&REMARKS, remarks)?,
+        })
+    }
+
+    /// Checks a batch, and writes its rejects and remarks. Returns how long the two files are then.
+    async fn take(&mut self, batch: &mut Batch, import: ImportId) -> anyhow::Result<[u64; 2]> {
+        self.checking.check(batch).await;
+        let rejected = batch.rejects.iter().map(row_file::rejected);
+        let remarked = batch
+            .remarked
+            .iter()
+            .map(|remarked| row_file::remarked(remarked.line, &remarked.address, &remarked.text));
+        Ok([
+            self.rejects.write(rejected, import)?,
+            self.remarks.write(remarked, import)?,
+        ])
+    }
+
+    fn done(&self, counts: Counts, encoding: &'static str) -> Done {
+        Done {
+            counts,
+            found: self.checking.found,
+            encoding,
+            rejects_file: self.rejects.file().map(Into::into),
+            remarks_file: self.remarks.file().map(Into::into),
+        }
+    }
 }
 
 /// Counts what an import would do.
 pub(super) async fn count(
     sources: Vec<Source>,
     mut target: DryRun,
-    mut rejects: Rejects,
+    mut beside: Beside,
     clock: &Clock,
 ) -> anyhow::Result<Done> {
-    let mut batches = read_in_thread(sources, 0)?;
+    let mut batches = read_in_thread(sources, beside.checking.reading(0))?;
     let mut progress = Progress::new(clock, 0);
-    let mut done = Done {
-        counts: Counts::default(),
-        encoding: "utf-8",
-        rejects_file: None,
-    };
+    let mut counts = Counts::default();
+    let mut encoding = "utf-8";
     while let Some(batch) = batches.recv().await {
-        let batch = batch.context("nothing was imported")?;
-        done.counts += target.count(&batch.rows).await.context("nothing was imported")?;
+        let mut batch = batch.context("nothing was imported")?;
+        beside.take(&mut batch, ImportId(0)).await?;
+        counts += target
+            .count(&batch.rows, &batch.suppressions)
+            .await
+            .context("nothing was imported")?;
         for _ in &batch.rejects {
-            done.counts.count_reject();
+            counts.count_reject();
         }
-        rejects.write(&batch.rejects, tidings_campaign::ids::ImportId(0))?;
-        done.encoding = batch.first_encoding;
-        progress.show(&done.counts);
+        encoding = batch.first_encoding;
+        progress.show(&counts);
     }
-    done.rejects_file = rejects.file().map(Into::into);
-    Ok(done)
+    Ok(beside.done(counts, encoding))
 }
 
 /// Imports to the end. What comes in between is recorded with the import and told; whether a signal to stop is
@@ -53,22 +125,18 @@ pub(super) async fn to_the_end(
     job: &Job,
     sources: Vec<Source>,
     mut import: Import,
-    mut rejects: Rejects,
+    mut beside: Beside,
     clock: &Clock,
     stop: &CancellationToken,
 ) -> anyhow::Result<Done> {
     let mut encoding = "utf-8";
-    let outcome = all_batches(&mut import, sources, &mut rejects, clock, stop, &mut encoding).await;
+    let outcome = all_batches(&mut import, sources, &mut beside, clock, stop, &mut encoding).await;
     let counts = import.counts();
     let id = import.id();
     let Err(error) = outcome else {
         import.finish(clock.now()).await.with_context(|| kept(&counts))?;
         job.remove_copies();
-        return Ok(Done {
-            counts,
-            encoding,
-            rejects_file: rejects.file().map(Into::into),
-        });
+        return Ok(beside.done(counts, encoding));
     };
     if let Err(unrecorded) = import.stop(&format!("{error:#}"), clock.now()).await {
         tracing::warn!("import {id} is stopped, which could not be recorded: {unrecorded}");
@@ -79,34 +147,44 @@ pub(super) async fn to_the_end(
 async fn all_batches(
     import: &mut Import,
     sources: Vec<Source>,
-    rejects: &mut Rejects,
+    beside: &mut Beside,
     clock: &Clock,
     stop: &CancellationToken,
     encoding: &mut &'static str,
 ) -> anyhow::Result<()> {
     let before = import.counts().rows;
-    let mut batches = read_in_thread(sources, before)?;
+    let mut batches = read_in_thread(sources, beside.checking.reading(before))?;
     let mut progress = Progress::new(clock, before);
     loop {
         let batch = tokio::select! {
             biased;
-            () = stop.cancelled() => return Err(anyhow!("a signal asked it to stop")),
+            () = stop.cancelled() => return Err(stopped()),
             batch = batches.recv() => batch,
         };
-        let Some(batch) = batch.transpose()? else {
+        let Some(mut batch) = batch.transpose()? else {
             return Ok(());
         };
-        let rejects_octets = rejects.write(&batch.rejects, import.id())?;
+        let [rejects_octets, remarks_octets] = tokio::select! {
+            biased;
+            // The DNS may keep a batch waiting.
+            () = stop.cancelled() => return Err(stopped()),
+            octets = beside.take(&mut batch, import.id()) => octets?,
+        };
         let rows = ImportBatch {
             rows: &batch.rows,
+            suppressions: &batch.suppressions,
             rejected: batch.rejects.len() as u64,
             rejects_octets,
-            remarks_octets: 0,
+            remarks_octets,
         };
         import.write(rows, clock.now()).await?;
         *encoding = batch.first_encoding;
         progress.show(&import.counts());
     }
+}
+
+fn stopped() -> anyhow::Error {
+    anyhow!("a signal asked it to stop")
 }
 
 /// What a failure in the middle leaves behind, for the person who has to go on from there.

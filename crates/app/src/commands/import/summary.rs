@@ -1,10 +1,11 @@
 //! What an import tells while it runs and at its end.
 
+use super::checks::Found;
 use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
-use tidings_campaign::csv_import::Counts;
+use tidings_campaign::csv_import::{Counts, CsvFile};
 use tidings_campaign::ids::ImportId;
 use tidings_campaign::time::{Clock, Timestamp};
 
@@ -23,10 +24,55 @@ pub(super) struct Summary {
     /// How many rows had been imported before, by the same command that did not come to its end.
     pub(super) resumed_after: Option<u64>,
     pub(super) rejects_file: Option<PathBuf>,
-    /// Of the first file, as are the next two.
-    pub(super) delimiter: String,
+    /// What the checks of this run have found; nothing if there were none.
+    pub(super) checks: Option<Found>,
+    pub(super) remarks_file: Option<PathBuf>,
+    #[serde(flatten)]
+    pub(super) read_as: ReadAs,
+    /// Of the first file, as is everything above.
     pub(super) encoding: &'static str,
-    pub(super) email_column: String,
+}
+
+/// What the first file was taken for.
+#[derive(Serialize)]
+pub(super) struct ReadAs {
+    /// `csv`, `xlsx` or `ods`.
+    format: String,
+    /// The file of an archive, the sheet of a spreadsheet, or both.
+    part: Option<String>,
+    /// None in a spreadsheet.
+    delimiter: Option<String>,
+    email_column: String,
+    /// Whose export it is.
+    tool: Option<&'static str>,
+}
+
+impl ReadAs {
+    pub(super) fn of(file: &CsvFile) -> ReadAs {
+        ReadAs {
+            format: file.format().to_string(),
+            part: file.part().map(str::to_owned),
+            delimiter: file.delimiter().map(|delimiter| delimiter.to_string()),
+            email_column: file.email_column().to_owned(),
+            tool: file.tool(),
+        }
+    }
+
+    /// In words: `utf-8, comma-separated, addresses in column "email"`.
+    fn words(&self, encoding: &str) -> String {
+        let mut words = match &self.delimiter {
+            Some(delimiter) => format!("{encoding}, {delimiter}-separated"),
+            None => self.format.clone(),
+        };
+        if let Some(part) = &self.part {
+            words.push_str(&format!(", \"{part}\" in it"));
+        }
+        words.push_str(&format!(", addresses in column \"{}\"", self.email_column));
+        if let Some(tool) = self.tool {
+            words.push_str(&format!(", an export of {tool}"));
+        }
+        words
+    }
 }
 
 /// A line on standard error every few seconds.
@@ -84,11 +130,7 @@ impl Summary {
         if let Some(before) = self.resumed_after {
             writeln!(out, "  gone on with after the {before} rows that were there")?;
         }
-        writeln!(
-            out,
-            "  read as {}, {}-separated, addresses in column \"{}\"",
-            self.encoding, self.delimiter, self.email_column
-        )?;
+        writeln!(out, "  read as {}", self.read_as.words(self.encoding))?;
         for (n, what) in [
             (c.created, "created"),
             (c.updated, "updated"),
@@ -101,6 +143,12 @@ impl Summary {
         }
         if let (Some(path), true) = (&self.rejects_file, c.rejected > 0) {
             writeln!(out, "rejected rows, with line and reason: {}", path.display())?;
+        }
+        for (n, what) in self.checks.iter().flat_map(Found::lines) {
+            writeln!(out, "{n:>12}  {what}")?;
+        }
+        if let Some(path) = &self.remarks_file {
+            writeln!(out, "remarks, with line and address: {}", path.display())?;
         }
         if self.dry_run {
             writeln!(out, "dry run: nothing was changed")?;
