@@ -13,6 +13,7 @@ mod disk_full;
 mod dns;
 mod exports;
 mod import;
+mod import_formats;
 mod import_jobs;
 mod interop;
 mod layers;

@@ -17,10 +17,12 @@ mod outcome;
 mod records;
 mod refusal;
 mod remarks;
+mod rule;
 mod sheet;
 mod source;
 mod tools;
 mod unpacking;
+mod value;
 mod workbook;
 mod xlsx;
 
@@ -28,10 +30,10 @@ pub use change::{Change, Joined, TakenBack};
 pub use delimiter::{Delimiter, UnknownDelimiter};
 pub use encoding::{TextEncoding, UnknownEncoding};
 pub use item::{Item, Reject, Row, Suppression};
-pub use mapping::{Kind, MapError, Rule};
 pub use outcome::{Counts, Known, Outcome, decide};
 pub use refusal::Refusal;
 pub use remarks::{Remark, Remarks};
+pub use rule::{Kind, MapError, Rule};
 pub use source::{Scratch, Source};
 pub use tools::SuppressionReason;
 

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use tidings_campaign::ids::CampaignId;
+use tidings_campaign::spreadsheet_safe::spreadsheet_safe;
 use tidings_campaign::time::Timestamp;
 
 /// `tidings stats …`
@@ -95,7 +96,10 @@ pub async fn run(command: StatsCommand, context: &Context) -> anyhow::Result<()>
             .from_writer(std::io::stdout().lock());
         // Also when there are no rows.
         csv.write_record(["key", "accepted", "bounced", "deferred"])?;
-        rows.iter().try_for_each(|row| csv.serialize(row))?;
+        for row in rows {
+            let key = spreadsheet_safe(&row.key).into_owned();
+            csv.serialize(Row { key, ..row })?;
+        }
         return Ok(csv.flush()?);
     }
     output::line(format!(

@@ -2,13 +2,13 @@
 
 use super::email_column::{self, Found};
 use super::records::Fields;
+use super::rule::{Field, Kind, MapError, Rule, clean};
 use super::tools::{self, Says, Tool};
+use super::value::push_value;
 use super::{Item, Row, Suppression};
-use crate::address::EmailAddress;
-use serde_json::{Map, Number, Value};
+use crate::address::{AddressError, EmailAddress};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
-use std::str::FromStr;
 
 /// Headers that mean the name, in lower case.
 const NAME_HEADERS: [&str; 6] = [
@@ -19,189 +19,6 @@ const NAME_HEADERS: [&str; 6] = [
     "display name",
     "recipient name",
 ];
-
-/// What an attribute's values are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Text, exactly as it stands.
-    Text,
-    /// A number with a decimal point.
-    Number,
-    /// Yes or no.
-    Boolean,
-    /// A day: `2026-01-31`.
-    Date,
-}
-
-/// What one column means.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Field {
-    Email,
-    Name,
-    Ignore,
-    Attribute(String, Kind),
-}
-
-/// What the user says about one column: `Column=field`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rule {
-    column: String,
-    field: Field,
-}
-
-/// Columns that cannot be taken as they are mapped.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum MapError {
-    /// No `=`, or nothing on one side of it.
-    #[error(
-        "`{0}` does not say what a column means: write \"Column=field\", for example \"Mail=email\" or \"Age=age:number\""
-    )]
-    NotARule(String),
-    /// An unknown type.
-    #[error("`{kind}` in `{rule}` is not a type: use text, number, boolean or date")]
-    NotAType {
-        /// As written.
-        rule: String,
-        /// The part of it.
-        kind: String,
-    },
-    /// A rule for a column that is not there.
-    #[error("there is no column `{column}`; the columns are {columns}")]
-    NoSuchColumn {
-        /// As written.
-        column: String,
-        /// Those that are there.
-        columns: String,
-    },
-    /// A rule for a header that several columns have.
-    #[error(
-        "several columns are called `{column}` ({numbers}): say which one by its number, for example \"{example}\""
-    )]
-    SameHeader {
-        /// The header.
-        column: String,
-        /// `#2, #5`.
-        numbers: String,
-        /// A rule that is clear.
-        example: String,
-    },
-    /// Two rules for one column.
-    #[error("the column `{0}` is mapped twice")]
-    MappedTwice(String),
-    /// Two columns for one field.
-    #[error(
-        "the columns {first} and {second} both become `{field}`: map one of them, for example \"{example}\""
-    )]
-    SameField {
-        /// `#2 (City)`.
-        first: String,
-        /// `#5 (City)`.
-        second: String,
-        /// What both would be.
-        field: String,
-        /// A rule that helps.
-        example: String,
-    },
-    /// No column looks like addresses.
-    #[error(
-        "no column looks like e-mail addresses; say which one it is with --map \"Column=email\"; the columns are {0}"
-    )]
-    NoEmail(String),
-    /// Several do.
-    #[error(
-        "several columns could be the e-mail address ({candidates}); say which one it is with --map \"Column=email\"; the columns are {columns}"
-    )]
-    SeveralEmails {
-        /// Those that could be.
-        candidates: String,
-        /// All of them.
-        columns: String,
-    },
-}
-
-impl FromStr for Rule {
-    type Err = MapError;
-    fn from_str(text: &str) -> Result<Self, MapError> {
-        let (column, field) = text
-            .rsplit_once('=')
-            .ok_or_else(|| MapError::NotARule(text.to_owned()))?;
-        let (column, field) = (clean(column), clean(field));
-        if column.is_empty() || field.is_empty() {
-            return Err(MapError::NotARule(text.to_owned()));
-        }
-        Ok(Rule {
-            column,
-            field: Field::parse(text, &field)?,
-        })
-    }
-}
-
-/// As it was written, or so that it means the same.
-impl fmt::Display for Rule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}", self.column, self.field)
-    }
-}
-
-/// As a rule says it.
-impl fmt::Display for Field {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Field::Email => f.write_str("email"),
-            Field::Name => f.write_str("name"),
-            Field::Ignore => f.write_str("ignore"),
-            Field::Attribute(name, kind) => write!(f, "{name}:{kind}"),
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Kind::Text => "text",
-            Kind::Number => "number",
-            Kind::Boolean => "boolean",
-            Kind::Date => "date",
-        })
-    }
-}
-
-impl Field {
-    fn parse(rule: &str, text: &str) -> Result<Self, MapError> {
-        let (name, kind) = match text.rsplit_once(':') {
-            None => match text {
-                "email" => return Ok(Field::Email),
-                "name" => return Ok(Field::Name),
-                "ignore" => return Ok(Field::Ignore),
-                name => (name, Kind::Text),
-            },
-            Some((name, "text")) => (name, Kind::Text),
-            Some((name, "number")) => (name, Kind::Number),
-            Some((name, "boolean")) => (name, Kind::Boolean),
-            Some((name, "date")) => (name, Kind::Date),
-            Some((_, kind)) => {
-                return Err(MapError::NotAType {
-                    rule: rule.to_owned(),
-                    kind: kind.to_owned(),
-                });
-            }
-        };
-        if name.trim().is_empty() {
-            return Err(MapError::NotARule(rule.to_owned()));
-        }
-        Ok(Field::Attribute(name.trim().to_owned(), kind))
-    }
-
-    /// What must not come from two columns.
-    fn name(&self) -> Option<&str> {
-        match self {
-            Field::Email => Some("email"),
-            Field::Name => Some("name"),
-            Field::Ignore => None,
-            Field::Attribute(name, _) => Some(name),
-        }
-    }
-}
 
 struct Attribute {
     name: String,
@@ -388,7 +205,7 @@ impl Mapping {
         }))
     }
 
-    fn address(&self, field: &str) -> Result<EmailAddress, crate::address::AddressError> {
+    fn address(&self, field: &str) -> Result<EmailAddress, AddressError> {
         let between = self.tool.and_then(|tool| tool.between_addresses);
         let first = between.and_then(|between| field.split(between).next());
         EmailAddress::parse(first.unwrap_or(field))
@@ -476,77 +293,6 @@ fn with_json(attributes: &str, field: &str) -> Result<String, String> {
         serde_json::from_str(attributes).expect("attributes are a JSON object");
     all.extend(more);
     Ok(serde_json::to_string(&all).expect("values that were read can be written"))
-}
-
-/// Appends a field as a JSON value. An empty text stays an empty text, so that templates find the variable; an empty
-/// number, boolean or date is `null`.
-fn push_value(json: &mut String, kind: Kind, field: &str) -> Result<(), String> {
-    let value = field.trim();
-    match kind {
-        Kind::Text => push_text(json, field),
-        _ if value.is_empty() => json.push_str("null"),
-        Kind::Number => {
-            let number = number(value).ok_or_else(|| {
-                format!("`{value}` is not a number: write it with a decimal point, for example 19.90")
-            })?;
-            write!(json, "{number}").expect("writing to a String cannot fail");
-        }
-        Kind::Boolean => match boolean(value) {
-            Some(yes) => json.push_str(if yes { "true" } else { "false" }),
-            None => {
-                return Err(format!(
-                    "`{value}` is neither yes nor no: write yes, no, true, false, 1 or 0"
-                ));
-            }
-        },
-        Kind::Date => {
-            let day: jiff::civil::Date = value.parse().map_err(|_| {
-                format!("`{value}` is not a date: write it as year-month-day, for example 2026-01-31")
-            })?;
-            write!(json, "\"{day}\"").expect("writing to a String cannot fail");
-        }
-    }
-    Ok(())
-}
-
-fn push_text(json: &mut String, text: &str) {
-    let plain = |octet: u8| octet >= b' ' && octet != b'"' && octet != b'\\';
-    if text.bytes().all(plain) {
-        json.push('"');
-        json.push_str(text);
-        json.push('"');
-    } else {
-        json.push_str(&Value::from(text).to_string());
-    }
-}
-
-fn number(text: &str) -> Option<Number> {
-    if let Ok(whole) = text.parse::<i64>() {
-        return Some(whole.into());
-    }
-    // `inf` and `nan` are numbers to Rust, and not to anybody else.
-    let numeric = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '+' | 'e' | 'E');
-    text.parse::<f64>()
-        .ok()
-        .filter(|_| text.chars().all(numeric))
-        .and_then(Number::from_f64)
-}
-
-fn boolean(text: &str) -> Option<bool> {
-    match text.to_lowercase().as_str() {
-        "yes" | "y" | "true" | "t" | "1" | "on" | "ja" | "oui" | "si" | "sí" => Some(true),
-        "no" | "n" | "false" | "f" | "0" | "off" | "nein" | "non" => Some(false),
-        _ => None,
-    }
-}
-
-/// A header without the white space and invisible characters around it.
-fn clean(header: &str) -> String {
-    header
-        .trim_matches(|c: char| {
-            c.is_whitespace() || matches!(c, '\u{200B}'..='\u{200D}' | '\u{2060}' | '\u{FEFF}')
-        })
-        .to_owned()
 }
 
 fn named(at: usize, header: &str) -> String {

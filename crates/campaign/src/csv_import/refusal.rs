@@ -1,6 +1,6 @@
 //! Why a whole file is refused.
 
-use super::mapping::MapError;
+use super::rule::MapError;
 
 /// Why a whole file is refused. Nothing has been taken from it then. Reads on after the file's name and a colon.
 #[derive(Debug, thiserror::Error)]

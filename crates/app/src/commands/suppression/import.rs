@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use tidings_campaign::csv_import::{CsvFile, Item, Options, Row};
+use tidings_campaign::csv_import::{self, CsvFile, Item, Options, Row};
 use tidings_campaign::ids::RecipientId;
 use tidings_campaign::suppression::{AddressHash, is_reason, lists_hashes};
 use tidings_campaign::time::Clock;
@@ -96,7 +96,11 @@ impl List {
         let whole = std::io::Cursor::new(sample).chain(source);
         Ok(match hashes {
             true => List::Hashes(Box::new(BufReader::new(whole))),
-            false => List::Addresses(Box::new(CsvFile::open(Box::new(whole), &Options::default())?)),
+            false => {
+                let source = csv_import::Source::Stream(Box::new(whole));
+                let file = CsvFile::open(source, &Options::default(), tempfile::tempfile)?;
+                List::Addresses(Box::new(file))
+            }
         })
     }
 }
@@ -115,6 +119,11 @@ async fn addresses(
         let at_end = item.is_none();
         match item {
             Some(Item::Row(row)) => batch.push(suppression(row, shown, reason)),
+            Some(Item::Suppression(known)) => batch.push(NewSuppression {
+                address: known.address,
+                reason: known.reason.word().to_owned(),
+                evidence: known.evidence,
+            }),
             Some(Item::Reject(reject)) => counts.reject(shown, reject.line, &reject.reason),
             None => {}
         }
