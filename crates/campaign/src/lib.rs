@@ -4,6 +4,7 @@ pub mod address;
 pub mod csv_import;
 pub mod eligibility;
 pub mod ids;
+pub mod language;
 pub mod lifecycle;
 pub mod merge;
 pub mod message;
