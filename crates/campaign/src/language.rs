@@ -69,10 +69,7 @@ impl From<Language> for String {
 
 /// Where among `available` the language is that suits somebody who reads `wanted` (the lookup of RFC 4647 section 3.4):
 /// `de-AT` is suited by `de-AT`, else by `de`, else by none. Locales as systems write them, `de_AT.UTF-8`, are taken too.
-pub fn lookup<'a>(
-    wanted: &str,
-    available: impl Iterator<Item = &'a Language> + Clone,
-) -> Option<usize> {
+pub fn lookup<'a>(wanted: &str, available: impl Iterator<Item = &'a Language> + Clone) -> Option<usize> {
     let mut range = wanted.trim();
     range = range.split(['.', '@', ',', ';']).next().unwrap_or_default();
     while !range.is_empty() {
@@ -128,8 +125,20 @@ mod tests {
     fn what_is_no_tag_is_refused_with_an_example() {
         let long = "de-".repeat(20) + "x";
         for text in [
-            "", "d", "german", "de-", "-de", "de--AT", "de AT", "de-a", "d\u{e9}", "de\r\nX-Evil: 1", "x-private", "*",
-            "123", &long,
+            "",
+            "d",
+            "german",
+            "de-",
+            "-de",
+            "de--AT",
+            "de AT",
+            "de-a",
+            "d\u{e9}",
+            "de\r\nX-Evil: 1",
+            "x-private",
+            "*",
+            "123",
+            &long,
         ] {
             let error = Language::parse(text).unwrap_err().to_string();
             assert!(error.contains("pt-BR") && error.len() < 200, "{text:?}: {error}");

@@ -1,23 +1,32 @@
 //! Messages as they go over the wire (RFC 5322, MIME by RFC 2045 and 2046).
 
+pub mod attachment;
+mod body;
 pub(crate) mod canonical;
 pub(crate) mod headers;
+mod inline;
 mod mailbox;
 mod quoted_printable;
+mod variant;
 
 use crate::eligibility::Mailable;
 use crate::ids::{CampaignId, ListId, RecipientId, Seq};
+use crate::language;
 use crate::merge::MergeData;
 use crate::recipient::Recipient;
-use crate::template::{Content, TemplateError, Templates};
+use crate::template::{Content, TemplateError, Translation};
 pub use crate::template::{MAX_MESSAGE, RenderError};
 use crate::time::Timestamp;
 use crate::token::{DeliveryToken, KeyRing, UnsubscribeToken};
+use attachment::{Attachment, EncodedFile};
+use body::Body;
 use canonical::Canonical;
 use data_encoding::BASE32_DNSSEC as BASE32;
+pub use inline::{FilesError, check_files};
 pub use mailbox::{Mailbox, MailboxError};
-use memchr::memmem;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
+use variant::Variant;
 
 /// The list that a campaign goes to, for `List-ID` and `{{list.name}}`.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,10 +74,16 @@ pub struct Built {
     pub eight_bit: bool,
 }
 
-/// Makes the messages of one campaign. Everything that is the same for all of them is done in [`new`](Self::new).
+/// Makes the messages of one campaign. Everything that is the same for all of them is done when it is made.
 #[derive(Debug)]
 pub struct MessageFactory {
-    templates: Templates,
+    /// The newsletter for everybody whose language has no translation.
+    fallback: Variant,
+    translations: Vec<Variant>,
+    /// The attribute that names a recipient's language.
+    language_attribute: String,
+    /// What every message carries.
+    attachments: Vec<EncodedFile>,
     settings: MessageSettings,
     keys: KeyRing,
     /// `From` and `Reply-To`.
@@ -94,23 +109,75 @@ thread_local! {
 }
 
 impl MessageFactory {
-    /// Compiles the content. Refuses a newsletter without an unsubscribe link.
+    /// Compiles the content of a newsletter in one language and without files. Refuses one without an unsubscribe link.
     pub fn new(content: &Content, settings: MessageSettings, keys: KeyRing) -> Result<Self, TemplateError> {
-        let templates = Templates::compile(content)?;
-        templates.check_unsubscribe_link()?;
+        let fallback = Variant::new(None, content)?;
         let mut author_fields = Vec::new();
         headers::push_mailbox("From", &settings.from, &mut author_fields);
         if let Some(reply_to) = &settings.reply_to {
             headers::push_mailbox("Reply-To", reply_to, &mut author_fields);
         }
         Ok(MessageFactory {
-            templates,
+            fallback,
+            translations: Vec::new(),
+            language_attribute: String::new(),
+            attachments: Vec::new(),
             author_fields,
             constant_fields: constant_fields(&settings),
             unsubscribe_base: format!("{}/u/", settings.public_url.trim_end_matches('/')),
             settings,
             keys,
         })
+    }
+
+    /// Adds translations, of which each recipient gets the one that suits the attribute's value (see
+    /// [`language::lookup`]), or the fallback. Each must have an unsubscribe link.
+    pub fn translated(
+        mut self,
+        translations: &[Translation],
+        attribute: &str,
+    ) -> Result<Self, TemplateError> {
+        for Translation { language, content } in translations {
+            self.translations.push(Variant::new(Some(language), content)?);
+        }
+        attribute.clone_into(&mut self.language_attribute);
+        Ok(self)
+    }
+
+    /// Adds the campaign's files: attachments for every message, and for each language the images that it shows.
+    /// Refuses a reference without an image, and an image without a reference.
+    pub fn with_files(mut self, files: &[Attachment]) -> Result<Self, FilesError> {
+        inline::check_alone(files)?;
+        let encoded: Vec<EncodedFile> = files.iter().map(Attachment::encode).collect();
+        let mut anywhere = BTreeSet::new();
+        for variant in std::iter::once(&mut self.fallback).chain(&mut self.translations) {
+            let shown = inline::shown(&variant.references, files)
+                .map_err(|error| error.in_language(variant.language.as_ref()))?;
+            variant.images = shown.iter().map(|&at| encoded[at].clone()).collect();
+            anywhere.extend(shown);
+        }
+        inline::check_shown(&anywhere, files)?;
+        let attached = files
+            .iter()
+            .zip(encoded)
+            .filter(|(file, _)| file.content_id().is_none());
+        self.attachments = attached.map(|(_, encoded)| encoded).collect();
+        Ok(self)
+    }
+
+    /// The newsletter in the language of this recipient.
+    fn variant_for(&self, recipient: &Recipient) -> &Variant {
+        if self.translations.is_empty() {
+            return &self.fallback;
+        }
+        let wanted = recipient.attributes.get(&self.language_attribute);
+        let languages = self
+            .translations
+            .iter()
+            .filter_map(|variant| variant.language.as_ref());
+        wanted
+            .and_then(|wanted| language::lookup(wanted.as_str()?, languages))
+            .map_or(&self.fallback, |at| &self.translations[at])
     }
 
     /// Writes the message for one recipient into `out`, which is cleared first: lines end with CRLF, none has more than
@@ -122,27 +189,72 @@ impl MessageFactory {
         encoding: BodyEncoding,
         out: &mut Vec<u8>,
     ) -> Result<Built, RenderError> {
-        out.clear();
-        SCRATCH.with_borrow_mut(|scratch| self.build_with(scratch, to.recipient(), date, encoding, out))
+        self.build_attaching(to, None, date, encoding, out)
+    }
+
+    /// The same with a file of the recipient's own.
+    pub fn build_attaching(
+        &self,
+        to: &Mailable,
+        own: Option<&EncodedFile>,
+        date: Timestamp,
+        encoding: BodyEncoding,
+        out: &mut Vec<u8>,
+    ) -> Result<Built, RenderError> {
+        self.build_for(to.recipient(), own, date, encoding, out)
     }
 
     /// The message as this recipient would get it, to be looked at. To send one takes a [`Mailable`].
     pub fn preview(&self, recipient: &Recipient, date: Timestamp) -> Result<Vec<u8>, RenderError> {
         let mut out = Vec::new();
-        SCRATCH.with_borrow_mut(|scratch| {
-            self.build_with(scratch, recipient, date, BodyEncoding::EightBit, &mut out)
-        })?;
+        self.build_for(recipient, None, date, BodyEncoding::EightBit, &mut out)?;
         Ok(out)
     }
 
-    fn build_with(
+    fn build_for(
         &self,
-        scratch: &mut Scratch,
         recipient: &Recipient,
+        own: Option<&EncodedFile>,
         date: Timestamp,
         encoding: BodyEncoding,
         out: &mut Vec<u8>,
     ) -> Result<Built, RenderError> {
+        out.clear();
+        let variant = self.variant_for(recipient);
+        let build = |scratch: &mut Scratch| {
+            let id = self.push_header(scratch, variant, recipient, date, out)?;
+            let body = Body {
+                id: &id,
+                text: &scratch.text,
+                html: &scratch.html,
+                images: &variant.images,
+                attachments: &self.attachments,
+                own,
+            };
+            let eight_bit = body.push(encoding, out);
+            if out.len() > MAX_MESSAGE {
+                return Err(RenderError::TooLarge);
+            }
+            // A local part beyond ASCII (RFC 6532) makes the header 8-bit whatever the body is.
+            Ok(Built {
+                eight_bit: eight_bit || recipient.address.needs_smtputf8(),
+            })
+        };
+        SCRATCH
+            .with_borrow_mut(build)
+            .map_err(|error| error.in_language(variant.language.as_ref()))
+    }
+
+    /// Merges all parts, and writes the header up to the fields of the body. Returns the identifier of the message.
+    fn push_header(
+        &self,
+        scratch: &mut Scratch,
+        variant: &Variant,
+        recipient: &Recipient,
+        date: Timestamp,
+        out: &mut Vec<u8>,
+    ) -> Result<String, RenderError> {
+        let templates = &variant.templates;
         let token_at = self.unsubscribe_base.len();
         scratch.unsubscribe_url.clear();
         scratch.unsubscribe_url.push_str(&self.unsubscribe_base);
@@ -158,14 +270,14 @@ impl MessageFactory {
             campaign_subject: None,
             list_name: self.settings.list.as_ref().map(|list| list.name.as_str()),
         };
-        let subject = self.templates.render_subject(&data, &mut scratch.subject)?;
+        let subject = templates.render_subject(&data, &mut scratch.subject)?;
         let data = MergeData {
             campaign_subject: Some(&subject),
             ..data
         };
         // First the HTML: where the text is made from it, what is wrong is found in what the author has written.
-        self.templates.render_html(&data, &mut scratch.html)?;
-        self.templates.render_text(&data, &mut scratch.text)?;
+        templates.render_html(&data, &mut scratch.html)?;
+        templates.render_text(&data, &mut scratch.text)?;
         scratch.text.finish();
         scratch.html.finish();
 
@@ -200,15 +312,8 @@ impl MessageFactory {
             &[&self.settings.return_path_domain, "?subject=unsubscribe>\r\n"],
         );
         out.extend_from_slice(&self.constant_fields);
-
-        let eight_bit = push_parts(&id, &scratch.text, &scratch.html, encoding, out);
-        if out.len() > MAX_MESSAGE {
-            return Err(RenderError::TooLarge);
-        }
-        // A local part beyond ASCII (RFC 6532) makes the header 8-bit whatever the body is.
-        Ok(Built {
-            eight_bit: eight_bit || recipient.address.needs_smtputf8(),
-        })
+        out.extend_from_slice(&variant.language_field);
+        Ok(id)
     }
 
     /// The domain of the sender's address.
@@ -313,69 +418,6 @@ fn date_text(last: &mut (Option<i64>, String), date: Timestamp) -> &str {
         );
     }
     &last.1
-}
-
-/// Appends the body's header fields and both parts, text first. Returns whether there are octets above 127.
-fn push_parts(
-    id: &str,
-    text: &Canonical,
-    html: &Canonical,
-    encoding: BodyEncoding,
-    out: &mut Vec<u8>,
-) -> bool {
-    // Nobody can know the identifier before the message is sent, so that no value holds it; the look makes sure.
-    // Quoted-printable cannot hold `=_` at all.
-    let mut boundary = format!("=_{id}");
-    while [text, html]
-        .iter()
-        .any(|part| memmem::find(part.bytes(), boundary.as_bytes()).is_some())
-    {
-        boundary.push('_');
-    }
-    let parts =
-        [("plain", text), ("html", html)].map(|(kind, part)| (kind, part, transfer_encoding(part, encoding)));
-    let eight_bit = parts.iter().any(|(_, _, encoding)| *encoding == "8bit");
-    put(
-        out,
-        &[
-            "Content-Type: multipart/alternative;\r\n boundary=\"",
-            &boundary,
-            "\"\r\n",
-        ],
-    );
-    if eight_bit {
-        put(out, &["Content-Transfer-Encoding: 8bit\r\n"]);
-    }
-    put(out, &["\r\n"]);
-    for (kind, part, encoding) in parts {
-        put(
-            out,
-            &[
-                "--",
-                &boundary,
-                "\r\nContent-Type: text/",
-                kind,
-                "; charset=utf-8\r\n",
-            ],
-        );
-        put(out, &["Content-Transfer-Encoding: ", encoding, "\r\n\r\n"]);
-        if encoding == "quoted-printable" {
-            quoted_printable::encode(part.bytes(), out);
-        } else {
-            out.extend_from_slice(part.bytes());
-        }
-    }
-    put(out, &["--", &boundary, "--\r\n"]);
-    eight_bit
-}
-
-fn transfer_encoding(part: &Canonical, allowed: BodyEncoding) -> &'static str {
-    match (part.is_eight_bit(), allowed) {
-        _ if !part.lines_fit() => "quoted-printable",
-        (false, _) => "7bit",
-        (true, BodyEncoding::EightBit) => "8bit",
-        (true, BodyEncoding::SevenBit) => "quoted-printable",
-    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod helpers;
 pub(crate) mod mustache;
 mod nesting;
 mod references;
+mod translations;
 pub mod variables;
 
 use crate::merge::MergeData;
@@ -17,6 +18,7 @@ use references::Missing;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::HashSet;
+pub use translations::{Newsletter, Translation};
 
 /// The greatest template, HTML or text, in octets.
 pub const MAX_TEMPLATE: usize = 1_000_000;
@@ -27,7 +29,7 @@ pub const MAX_MESSAGE: usize = 10_000_000;
 
 const SUBJECT: &str = "subject";
 
-/// What a campaign sends, frozen when it starts; stored as JSON.
+/// What a campaign sends in one language.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Content {
     /// The campaign's subject, a template itself.
@@ -398,7 +400,13 @@ fn register(
     Ok(())
 }
 
-fn line_and_column(source: &str, at: usize) -> (usize, usize) {
+/// How errors name the HTML of a template.
+pub(crate) fn html_place(name: &str) -> String {
+    Part::Html.of(name)
+}
+
+/// Line and column of an offset, both from 1, the column in characters.
+pub(crate) fn line_and_column(source: &str, at: usize) -> (usize, usize) {
     let before = &source[..at];
     let line_start = before.rfind('\n').map_or(0, |end| end + 1);
     (

@@ -1,3 +1,6 @@
+mod files;
+mod languages;
+
 use super::*;
 use crate::address::EmailAddress;
 use crate::eligibility::{Standing, may_mail};
@@ -152,6 +155,7 @@ fn another_parser_reads_the_same_subject_names_and_bodies() {
                 assert_eq!(built.eight_bit, !message.is_ascii());
                 assert!(encoding == BodyEncoding::EightBit || message.is_ascii());
                 let rendered = factory
+                    .fallback
                     .templates
                     .render(&MergeData {
                         recipient: to.recipient(),
