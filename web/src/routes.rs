@@ -71,7 +71,7 @@ mod tests {
     use tidings_campaign::time::Clock;
     use tidings_campaign::token::UnsubscribeToken;
     use tidings_store::Store;
-    use tidings_store::campaigns::NewCampaign;
+    use tidings_store::campaigns::{LANGUAGE_ATTRIBUTE, NewCampaign};
     use tidings_store::imports::{Import, ImportBatch, NewImport};
     use tidings_store::leases::{Claim, Lease};
 
@@ -187,6 +187,9 @@ mod tests {
             pool: None,
             max_sessions: None,
             parent: None,
+            files: Vec::new(),
+            attach_from: None,
+            language_attribute: LANGUAGE_ATTRIBUTE.to_owned(),
         };
         let campaign = store.create_campaign(&new, now).await.unwrap();
         assert_eq!(store.start_campaign(campaign, "{}", now).await.unwrap(), 1);

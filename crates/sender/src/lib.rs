@@ -14,6 +14,7 @@ pub mod limits;
 pub mod lock;
 mod login;
 pub mod oauth;
+mod own_files;
 pub mod pace;
 pub mod planner;
 mod providers;

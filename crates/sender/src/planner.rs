@@ -1,32 +1,28 @@
 //! Starting campaigns: freezing the newsletter, planning the deliveries, and doing so when the time has come.
 
-use crate::run::{CannotRun, Identity, factory};
+use crate::run::{CannotRun, Identity, factory, own_files};
 use std::time::Duration;
 use tidings_campaign::lifecycle::Action;
-use tidings_campaign::message::ListIdentity;
 use tidings_campaign::schedule::{Due, due};
-use tidings_campaign::template::Content;
+use tidings_campaign::template::Newsletter;
 use tidings_campaign::time::Clock;
 use tidings_store::campaigns::Campaign;
 use tidings_store::{Store, StoreError};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-/// The newsletter of a campaign as its template stands now, tried out: every text compiles.
+/// The newsletter of a campaign as its template stands now, tried out: every text compiles, every file is there.
 pub async fn check_content(
     store: &Store,
     campaign: &Campaign,
     identity: &Identity,
-) -> Result<Content, CannotRun> {
-    let content = store.load_content(&campaign.template, &campaign.subject).await?;
-    let list = store
-        .lists_of(campaign.id)
-        .await?
-        .into_iter()
-        .next()
-        .map(|(id, name)| ListIdentity { id, name });
-    factory(campaign, &content, list, identity).map_err(CannotRun::Content)?;
-    Ok(content)
+) -> Result<Newsletter, CannotRun> {
+    let newsletter = store
+        .load_newsletter(&campaign.template, &campaign.subject)
+        .await?;
+    factory(store, campaign, &newsletter, identity).await?;
+    own_files(campaign, identity).await?;
+    Ok(newsletter)
 }
 
 /// Plans a campaign and sets it sending. Returns how many deliveries are planned.

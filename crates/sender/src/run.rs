@@ -1,17 +1,20 @@
 //! A campaign while it is being sent: what all its deliveries share.
 
 use crate::limits::Limit;
+use crate::own_files::OwnFiles;
 use crate::pace::Rate;
 use crate::retry::Retry;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::lifecycle::UnknownPolicy;
 use tidings_campaign::message::{ListIdentity, Mailbox, MessageFactory, MessageSettings};
-use tidings_campaign::template::Content;
+use tidings_campaign::template::Newsletter;
 use tidings_campaign::token::KeyRing;
 use tidings_store::campaigns::Campaign;
 use tidings_store::ledger::Outcome;
 use tidings_store::{Store, StoreError};
+use tokio::task::spawn_blocking;
 
 /// What messages say about this instance.
 #[derive(Clone, Debug)]
@@ -22,6 +25,8 @@ pub struct Identity {
     pub return_path_domain: Option<String>,
     /// The stable part of `Feedback-ID`; the domain of the sender's address if not given.
     pub sender_id: Option<String>,
+    /// Where the files lie that recipients' attributes name.
+    pub attachments_folder: Option<PathBuf>,
     /// Signs tokens.
     pub keys: KeyRing,
 }
@@ -33,6 +38,8 @@ pub struct CampaignRun {
     pub id: CampaignId,
     /// Makes its messages.
     pub messages: MessageFactory,
+    /// Where its recipients' own files are, if they get any.
+    pub own_files: Option<OwnFiles>,
     /// What happens to deliveries whose answer is lost.
     pub unknown_policy: UnknownPolicy,
     /// How retries are spaced.
@@ -68,14 +75,10 @@ impl CampaignRun {
         retry: Retry,
     ) -> Result<CampaignRun, CannotRun> {
         let content = campaign.content.as_deref().unwrap_or_default();
-        let content: Content = serde_json::from_str(content)
+        let newsletter: Newsletter = serde_json::from_str(content)
             .map_err(|error| CannotRun::Content(format!("stored content: {error}")))?;
-        let lists = store.lists_of(campaign.id).await?;
-        let list = lists
-            .into_iter()
-            .next()
-            .map(|(id, name)| ListIdentity { id, name });
-        let messages = factory(campaign, &content, list, identity).map_err(CannotRun::Content)?;
+        let messages = factory(store, campaign, &newsletter, identity).await?;
+        let own_files = own_files(campaign, identity).await?;
         let rate = campaign
             .rate
             .as_deref()
@@ -93,6 +96,7 @@ impl CampaignRun {
             pool: campaign.pool.clone(),
             sender_domain: messages.sender_domain().to_owned(),
             messages,
+            own_files,
             stopped: AtomicBool::new(false),
             accepted: AtomicU64::new(0),
             ended: AtomicU64::new(0),
@@ -127,19 +131,58 @@ impl CampaignRun {
     }
 }
 
-/// The factory of a campaign's messages, also for trying a newsletter before it is started. The error is a
-/// sentence for people.
-pub fn factory(
+/// Where the recipients' own files of a campaign are, if it gives them any; the folder is opened.
+pub(crate) async fn own_files(
     campaign: &Campaign,
-    content: &Content,
+    identity: &Identity,
+) -> Result<Option<OwnFiles>, CannotRun> {
+    let folder = identity.attachments_folder.as_deref();
+    match &campaign.attach_from {
+        Some(attribute) => OwnFiles::open(attribute, folder).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The factory of a campaign's messages, also for trying a newsletter before it is started. What is wrong with the
+/// newsletter or its files is a sentence for people.
+pub async fn factory(
+    store: &Store,
+    campaign: &Campaign,
+    newsletter: &Newsletter,
+    identity: &Identity,
+) -> Result<MessageFactory, CannotRun> {
+    let lists = store.lists_of(campaign.id).await?;
+    let list = lists
+        .into_iter()
+        .next()
+        .map(|(id, name)| ListIdentity { id, name });
+    let files = store.files_of(campaign.id).await?;
+    let settings = settings(campaign, list, identity).map_err(CannotRun::Content)?;
+    // Encoding megabytes takes a while.
+    let (newsletter, keys) = (newsletter.clone(), identity.keys.clone());
+    let attribute = campaign.language_attribute.clone();
+    let made = spawn_blocking(move || {
+        let factory = MessageFactory::new(&newsletter.fallback, settings, keys)?;
+        factory
+            .translated(&newsletter.translations, &attribute)?
+            .with_files(&files)
+    });
+    match made.await {
+        Ok(made) => made.map_err(|error| CannotRun::Content(error.to_string())),
+        Err(panic) => Err(CannotRun::Content(panic.to_string())),
+    }
+}
+
+fn settings(
+    campaign: &Campaign,
     list: Option<ListIdentity>,
     identity: &Identity,
-) -> Result<MessageFactory, String> {
+) -> Result<MessageSettings, String> {
     let mailbox = |text: &str| Mailbox::parse(text).map_err(|error| format!("`{text}`: {error}"));
     let from = mailbox(&campaign.sender)?;
     let reply_to = campaign.reply_to.as_deref().map(mailbox).transpose()?;
     let domain = from.address.domain().to_owned();
-    let settings = MessageSettings {
+    Ok(MessageSettings {
         return_path_domain: identity
             .return_path_domain
             .clone()
@@ -151,6 +194,5 @@ pub fn factory(
         campaign_name: campaign.name.clone(),
         list,
         public_url: identity.public_url.clone(),
-    };
-    MessageFactory::new(content, settings, identity.keys.clone()).map_err(|error| error.to_string())
+    })
 }

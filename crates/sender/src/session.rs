@@ -15,13 +15,16 @@ use self::refusal::local_refusal;
 use crate::connection::Connection;
 use crate::dispatch::{Desk, Dispatcher};
 use crate::job::{Attempt, Job};
+use crate::own_files::NoFile;
 use crate::recorder::Recorder;
 use crate::relay::{RelayFault, RelaySettings};
 use crate::schedule::RelayId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
+use tidings_campaign::lifecycle::Action;
 use tidings_campaign::message::BodyEncoding;
+use tidings_campaign::message::attachment::EncodedFile;
 use tidings_campaign::time::Clock;
 use tidings_store::Store;
 use tidings_store::ledger::Outcome;
@@ -233,7 +236,7 @@ impl Session<'_> {
                 }
                 continue;
             };
-            let Some(prepared) = self.asked_again(current).await.and_then(|job| self.prepare(job)) else {
+            let Some(prepared) = self.ready(current).await else {
                 continue;
             };
             let mut opened = match self.open(prepared).await? {
@@ -251,6 +254,43 @@ impl Session<'_> {
         }
     }
 
+    /// Asks once more whether it may go, and makes the message. `None`: it cannot go out now, and is settled or goes back
+    /// with its lease.
+    async fn ready(&mut self, job: Job) -> Option<Box<Prepared>> {
+        let job = self.asked_again(job).await?;
+        let own = match &job.run.own_files {
+            None => None,
+            Some(files) => match files.of(job.to.recipient()).await {
+                Ok(file) => file,
+                Err(fault) => {
+                    self.without_file(job, fault).await;
+                    return None;
+                }
+            },
+        };
+        self.prepare(job, own.as_ref())
+    }
+
+    /// What is wrong with one recipient's file is recorded with the delivery; where no file can be read, the campaign
+    /// waits for a person, and its deliveries go back with their leases.
+    async fn without_file(&self, job: Job, fault: NoFile) {
+        let detail = match (fault, &self.context.store) {
+            (NoFile::Folder(why), Some(store)) => {
+                job.run.stop();
+                tracing::error!(campaign = job.run.id.0, "held: {why}");
+                let held = store.move_campaign(job.run.id, Action::Hold, Some(&why)).await;
+                // Another session has held it already, or a person has stopped it.
+                if let Err(error) = held {
+                    tracing::debug!(campaign = job.run.id.0, "not held: {error}");
+                }
+                return;
+            }
+            (NoFile::Folder(why) | NoFile::Recipient(why), _) => why,
+        };
+        let reason = "attachment";
+        job.settle("", false, Outcome::Withheld { reason, detail });
+    }
+
     async fn asked_again(&self, job: Job) -> Option<Job> {
         match &self.context.store {
             Some(store) => job.asked_again(store).await,
@@ -259,7 +299,7 @@ impl Session<'_> {
     }
 
     /// Renders the message. `None`: it cannot go out, and is settled.
-    fn prepare(&mut self, job: Job) -> Option<Box<Prepared>> {
+    fn prepare(&mut self, job: Job, own: Option<&EncodedFile>) -> Option<Box<Prepared>> {
         let announced = *self.connection.announced();
         let encoding = if announced.eight_bit_mime {
             BodyEncoding::EightBit
@@ -268,7 +308,8 @@ impl Session<'_> {
         };
         let mut content = std::mem::take(&mut self.spare);
         let now = self.context.clock.now();
-        let built = match job.run.messages.build(&job.to, now, encoding, &mut content) {
+        let messages = &job.run.messages;
+        let built = match messages.build_attaching(&job.to, own, now, encoding, &mut content) {
             Ok(built) => built,
             Err(error) => {
                 let detail = error.to_string();
@@ -320,7 +361,7 @@ impl Session<'_> {
         }
         while !self.context.stop.is_cancelled() {
             let job = self.desk.take_now()?;
-            if let Some(prepared) = self.asked_again(job).await.and_then(|job| self.prepare(job)) {
+            if let Some(prepared) = self.ready(job).await {
                 return Some(prepared);
             }
         }

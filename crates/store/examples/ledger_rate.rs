@@ -8,7 +8,7 @@ use tidings_campaign::csv_import::Row;
 use tidings_campaign::lifecycle::{DeliveryState, UnknownPolicy};
 use tidings_campaign::time::Clock;
 use tidings_store::Store;
-use tidings_store::campaigns::NewCampaign;
+use tidings_store::campaigns::{LANGUAGE_ATTRIBUTE, NewCampaign};
 use tidings_store::imports::{Import, ImportBatch, NewImport};
 use tidings_store::leases::Claim;
 use tidings_store::ledger::{Batch, Held, KeptReply, Outcome, Settlement, Tried};
@@ -62,6 +62,9 @@ async fn measure(store: &Store, size: usize) -> Result<(), Box<dyn std::error::E
         pool: None,
         max_sessions: None,
         parent: None,
+        files: Vec::new(),
+        attach_from: None,
+        language_attribute: LANGUAGE_ATTRIBUTE.to_owned(),
     };
     let id = store.create_campaign(&new, clock.now()).await?;
     let planning = Instant::now();

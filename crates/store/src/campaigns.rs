@@ -1,11 +1,13 @@
 //! Campaigns: making them, reading them, moving them through their life.
 
+use crate::campaign_files;
 use crate::deliveries::lock_state;
 use crate::engine::{Store, Tx, on_pool, on_tx, on_write_pool};
 use crate::error::{StoreError, bad_row};
 use std::time::Duration;
 use tidings_campaign::ids::{CampaignId, ListId};
 use tidings_campaign::lifecycle::{Action, CampaignState, DeliveryState, UnknownPolicy};
+use tidings_campaign::message::attachment::Attachment;
 use tidings_campaign::schedule::Schedule;
 use tidings_campaign::time::Timestamp;
 
@@ -36,7 +38,16 @@ pub struct NewCampaign {
     pub max_sessions: Option<i64>,
     /// If it goes only to those of another campaign's recipients whose deliveries are in one of these states.
     pub parent: Option<Parent>,
+    /// What goes with every message.
+    pub files: Vec<Attachment>,
+    /// The attribute that names a recipient's own file.
+    pub attach_from: Option<String>,
+    /// The attribute that names a recipient's language.
+    pub language_attribute: String,
 }
+
+/// The attribute that names a recipient's language, if nothing else is said.
+pub const LANGUAGE_ATTRIBUTE: &str = "language";
 
 /// A campaign before this one, and the states of its deliveries that this one is about.
 pub type Parent = (CampaignId, Vec<DeliveryState>);
@@ -74,6 +85,10 @@ pub struct Campaign {
     pub max_sessions: Option<i64>,
     /// If it goes only to those of another campaign's recipients whose deliveries are in one of these states.
     pub parent: Option<Parent>,
+    /// The attribute that names a recipient's own file.
+    pub attach_from: Option<String>,
+    /// The attribute that names a recipient's language.
+    pub language_attribute: String,
     /// The frozen newsletter, once it has started: JSON.
     pub content: Option<String>,
     /// How many deliveries were planned.
@@ -89,7 +104,7 @@ macro_rules! all_columns {
     () => {
         "SELECT id, name, state, state_reason, template_name, subject, sender, reply_to, rate, unknown_policy, \
          scheduled_at, scheduled_local, scheduled_zone, greatest_lateness_seconds, pool, max_sessions, parent_id, \
-         parent_states, content, planned, started_at, finished_at FROM campaigns"
+         parent_states, attach_from, language_attribute, content, planned, started_at, finished_at FROM campaigns"
     };
 }
 
@@ -113,6 +128,8 @@ struct CampaignRow {
     max_sessions: Option<i64>,
     parent_id: Option<i64>,
     parent_states: Option<String>,
+    attach_from: Option<String>,
+    language_attribute: String,
     content: Option<String>,
     planned: i64,
     started_at: Option<i64>,
@@ -145,6 +162,8 @@ impl TryFrom<CampaignRow> for Campaign {
             pool: row.pool,
             max_sessions: row.max_sessions,
             parent,
+            attach_from: row.attach_from,
+            language_attribute: row.language_attribute,
             name: row.name,
             state_reason: row.state_reason,
             template: row.template_name,
@@ -300,19 +319,22 @@ pub(crate) async fn create_in(
     now: Timestamp,
 ) -> Result<CampaignId, StoreError> {
     const INSERT: &str = "INSERT INTO campaigns (name, template_name, subject, sender, reply_to, rate, \
-        unknown_policy, greatest_lateness_seconds, pool, max_sessions, parent_id, parent_states, created_at) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING id";
+        unknown_policy, greatest_lateness_seconds, pool, max_sessions, parent_id, parent_states, \
+        attach_from, language_attribute, created_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) RETURNING id";
     const LIST: &str = "INSERT INTO campaign_lists (campaign_id, list_id) VALUES ($1, $2)";
     let lateness = i64::try_from(new.greatest_lateness.as_secs()).unwrap_or(i64::MAX);
     let parent = new.parent.as_ref();
     let id: i64 = on_tx!(tx, conn => sqlx::query_scalar(INSERT)
         .bind(&new.name).bind(&new.template).bind(&new.subject).bind(&new.sender).bind(&new.reply_to)
         .bind(&new.rate).bind(new.unknown_policy.as_str()).bind(lateness).bind(&new.pool).bind(new.max_sessions)
-        .bind(parent.map(|(id, _)| id.0)).bind(parent.map(|(_, states)| join_states(states))).bind(now.0)
+        .bind(parent.map(|(id, _)| id.0)).bind(parent.map(|(_, states)| join_states(states)))
+        .bind(&new.attach_from).bind(&new.language_attribute).bind(now.0)
         .fetch_one(conn).await)?;
     for list in &new.lists {
         on_tx!(tx, conn => sqlx::query(LIST).bind(id).bind(list.0).execute(conn).await.map(drop))?;
     }
+    campaign_files::keep_in(tx, CampaignId(id), &new.files).await?;
     Ok(CampaignId(id))
 }
 

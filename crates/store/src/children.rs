@@ -1,5 +1,6 @@
 //! Child campaigns: once more, to those whom another campaign did not reach.
 
+use crate::campaign_files::copy_in;
 use crate::campaigns::{NewCampaign, create_in};
 use crate::deliveries::lock_state;
 use crate::engine::Store;
@@ -36,6 +37,9 @@ impl Store {
             pool: like.pool,
             max_sessions: like.max_sessions,
             parent: Some((parent, states.to_vec())),
+            files: Vec::new(),
+            attach_from: like.attach_from,
+            language_attribute: like.language_attribute,
         };
         let mut tx = self.begin_write().await?;
         let state = lock_state(&mut tx, parent).await?;
@@ -43,6 +47,7 @@ impl Store {
             return Err(StoreError::ParentNotDone { parent, state });
         }
         let id = create_in(&mut tx, &new, now).await?;
+        copy_in(&mut tx, parent, id).await?;
         tx.commit().await?;
         Ok(id)
     }

@@ -63,6 +63,14 @@ pub enum StoreError {
         /// What was asked for.
         name: String,
     },
+    /// A template that a campaign is to send.
+    #[error("campaign {campaign} is to send the template `{name}` and has not started: cancel it first")]
+    TemplateInUse {
+        /// The template.
+        name: String,
+        /// The first of the campaigns.
+        campaign: CampaignId,
+    },
     /// The state of a campaign does not allow it.
     #[error(transparent)]
     NotAllowed(#[from] tidings_campaign::lifecycle::NotAllowed),

@@ -3,6 +3,7 @@
 mod aside;
 pub mod attempts;
 mod bulk;
+pub mod campaign_files;
 pub mod campaigns;
 mod cancelled;
 mod children;
@@ -28,6 +29,7 @@ pub mod suppressions;
 pub mod templates;
 pub mod transcripts;
 mod transitions;
+pub mod translations;
 pub mod unsubscribes;
 
 pub use engine::{Store, Tx, place_of};

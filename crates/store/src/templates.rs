@@ -3,6 +3,7 @@
 use crate::engine::{Store, on_pool, on_write_pool};
 use crate::error::{StoreError, bad_row};
 use std::collections::HashSet;
+use tidings_campaign::language::Language;
 use tidings_campaign::template::{Content, Source, references};
 use tidings_campaign::time::Timestamp;
 
@@ -26,6 +27,8 @@ pub struct TemplateSummary {
     pub subject: Option<String>,
     /// Whether it has a text of its own; otherwise its text is made from the HTML.
     pub has_text: bool,
+    /// Its translations, in alphabetical order.
+    pub languages: Vec<Language>,
     /// When it was added or replaced.
     pub updated_at: Timestamp,
 }
@@ -62,7 +65,13 @@ impl Store {
             FROM templates ORDER BY name";
         let rows: Vec<(String, Option<String>, i32, i64)> =
             on_pool!(self, pool => sqlx::query_as(LIST).fetch_all(pool).await)?;
-        let summary = |(name, subject, has_text, updated_at)| TemplateSummary {
+        let languages = self.all_languages().await?;
+        let languages_of = |name: &str| {
+            let own = languages.iter().filter(|(template, _)| template == name);
+            own.map(|(_, language)| language.clone()).collect()
+        };
+        let summary = |(name, subject, has_text, updated_at): (String, _, _, _)| TemplateSummary {
+            languages: languages_of(&name),
             name,
             subject,
             has_text: has_text != 0,
@@ -100,6 +109,16 @@ impl Store {
 
     /// The same for a template that is perhaps not stored yet.
     pub async fn load_partials(&self, template: Source, subject: &str) -> Result<Content, StoreError> {
+        self.load_partials_for(template, subject, None).await
+    }
+
+    /// The same in a language: where those that it refers to have it, else their fallback.
+    pub async fn load_partials_for(
+        &self,
+        template: Source,
+        subject: &str,
+        language: Option<&Language>,
+    ) -> Result<Content, StoreError> {
         let mut seen = HashSet::from([template.name.clone()]);
         let mut wanted = names_in(&template)?;
         let mut partials = Vec::new();
@@ -107,7 +126,11 @@ impl Store {
             if !seen.insert(name.clone()) {
                 continue;
             }
-            if let Some(found) = self.find_template(&name).await? {
+            let found = match language {
+                Some(language) => self.find_template_for(&name, language).await?,
+                None => self.find_template(&name).await?,
+            };
+            if let Some(found) = found {
                 wanted.extend(names_in(&found.source)?);
                 partials.push(found.source);
             }

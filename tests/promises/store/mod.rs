@@ -28,7 +28,7 @@ use tidings_campaign::recipient::Subscription;
 use tidings_campaign::time::Timestamp;
 use tidings_feedback::verdict::{Cause, Class, Verdict};
 use tidings_store::Store;
-use tidings_store::campaigns::NewCampaign;
+use tidings_store::campaigns::{LANGUAGE_ATTRIBUTE, NewCampaign};
 use tidings_store::deliveries::ListedDelivery;
 use tidings_store::imports::{Import, ImportBatch, NewImport};
 use tidings_store::leases::{Claim, Lease};
@@ -120,6 +120,9 @@ fn spring_news(lists: Vec<ListId>) -> NewCampaign {
         pool: None,
         max_sessions: None,
         parent: None,
+        files: Vec::new(),
+        attach_from: None,
+        language_attribute: LANGUAGE_ATTRIBUTE.to_owned(),
     }
 }
 

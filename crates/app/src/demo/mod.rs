@@ -23,7 +23,7 @@ use tidings_sender::dispatch::Routing;
 use tidings_sender::relay::RelaySettings;
 use tidings_sender::retry::Retry;
 use tidings_store::Store;
-use tidings_store::campaigns::NewCampaign;
+use tidings_store::campaigns::{LANGUAGE_ATTRIBUTE, NewCampaign};
 use tokio_util::sync::CancellationToken;
 
 /// `tidings demo`
@@ -159,6 +159,9 @@ async fn set_up(
         pool: None,
         max_sessions: None,
         parent: None,
+        files: Vec::new(),
+        attach_from: None,
+        language_attribute: LANGUAGE_ATTRIBUTE.to_owned(),
     };
     let id = store.create_campaign(&new, now).await?;
     store

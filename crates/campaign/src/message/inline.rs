@@ -2,7 +2,6 @@
 //! is sent.
 
 use super::attachment::{Attachment, AttachmentError, MAX_ATTACHMENTS};
-use crate::language::Language;
 use crate::template::{Content, MAX_MESSAGE, Newsletter, TemplateError, html_place, line_and_column};
 use std::collections::BTreeSet;
 
@@ -177,6 +176,7 @@ fn cids(html: &str) -> Vec<(usize, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::language::Language;
     use crate::message::attachment::ContentId;
     use crate::template::{Source, Translation};
 
