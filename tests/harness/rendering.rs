@@ -4,7 +4,7 @@ use crate::{App, Settings};
 use std::collections::HashMap;
 use tidings_campaign::eligibility::{Mailable, may_mail};
 use tidings_campaign::ids::{CampaignId, RecipientId};
-use tidings_campaign::message::{BodyEncoding, ListIdentity, MessageFactory};
+use tidings_campaign::message::{BodyEncoding, MessageFactory};
 use tidings_campaign::time::{Clock, Timestamp};
 use tidings_sender::planner;
 use tidings_sender::run::{Identity, factory};
@@ -37,15 +37,11 @@ impl Rendering {
             public_url: Settings::PUBLIC_URL.to_owned(),
             return_path_domain: None,
             sender_id: None,
+            attachments_folder: None,
             keys: keys.expect("the keys of the test's database"),
         };
-        let content = planner::check_content(store, &campaign, &identity).await;
-        let lists = store.lists_of(id).await.expect("the campaign's lists");
-        let list = lists
-            .into_iter()
-            .next()
-            .map(|(id, name)| ListIdentity { id, name });
-        let factory = factory(&campaign, &content.expect("a newsletter"), list, &identity);
+        let newsletter = planner::check_content(store, &campaign, &identity).await;
+        let factory = factory(store, &campaign, &newsletter.expect("a newsletter"), &identity).await;
 
         let page = store.eligible_page(id, RecipientId(0), i64::from(u16::MAX)).await;
         let mailable = page.expect("the campaign's recipients").into_iter().map(|one| {

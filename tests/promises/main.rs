@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod again;
+mod attachments;
 mod bad_input;
 mod campaigns;
 mod commands;
@@ -29,4 +30,5 @@ mod restore;
 mod stop;
 mod store;
 mod templates;
+mod translations;
 mod unsubscribe;

@@ -46,6 +46,10 @@ on_both_engines!(a_database_of_the_first_version_is_brought_up_to_date, |app| {
     let campaign = app.campaign("readers");
     let before = app.send(campaign);
     for statement in [
+        "DROP TABLE template_translations",
+        "DROP TABLE campaign_files",
+        "ALTER TABLE campaigns DROP COLUMN attach_from",
+        "ALTER TABLE campaigns DROP COLUMN language_attribute",
         "DROP TABLE domain_providers",
         "DROP TABLE attempts",
         "DROP TABLE transcripts",

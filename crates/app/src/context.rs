@@ -80,6 +80,7 @@ impl Context {
             public_url: self.public_url()?.to_owned(),
             return_path_domain: self.config.mail.return_path_domain.clone(),
             sender_id: self.config.mail.sender_id.clone(),
+            attachments_folder: self.config.mail.attachments_folder.clone(),
             keys: store.key_ring(self.clock.now()).await?,
         })
     }

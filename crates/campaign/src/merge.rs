@@ -18,6 +18,8 @@ pub struct MergeData<'a> {
     pub campaign_subject: Option<&'a str>,
     /// The list's name, where the campaign has a list.
     pub list_name: Option<&'a str>,
+    /// What is written of the recipient's language where it chose a translation: helpers speak it too.
+    pub language: Option<&'a str>,
 }
 
 impl MergeData<'_> {
@@ -28,6 +30,9 @@ impl MergeData<'_> {
         campaign.insert("name".to_owned(), json!(self.campaign_name));
         if let Some(subject) = self.campaign_subject {
             campaign.insert("subject".to_owned(), json!(subject));
+        }
+        if let Some(language) = self.language {
+            campaign.insert("language".to_owned(), json!(language));
         }
         let list: Map<String, Value> = self
             .list_name
@@ -126,6 +131,7 @@ mod tests {
             campaign_name: "Spring",
             campaign_subject: Some("Hello"),
             list_name: Some("News"),
+            language: None,
         };
         let json = data.to_json();
         for (path, value) in [

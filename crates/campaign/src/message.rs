@@ -11,10 +11,9 @@ mod variant;
 
 use crate::eligibility::Mailable;
 use crate::ids::{CampaignId, ListId, RecipientId, Seq};
-use crate::language;
 use crate::merge::MergeData;
 use crate::recipient::Recipient;
-use crate::template::{Content, TemplateError, Translation};
+use crate::template::{Content, TemplateError, Translation, translations};
 pub use crate::template::{MAX_MESSAGE, RenderError};
 use crate::time::Timestamp;
 use crate::token::{DeliveryToken, KeyRing, UnsubscribeToken};
@@ -94,6 +93,14 @@ pub struct MessageFactory {
     unsubscribe_base: String,
 }
 
+/// The newsletter in a recipient's language, and what is written of that language in the attribute; nothing for the
+/// fallback.
+#[derive(Clone, Copy)]
+struct Chosen<'a> {
+    variant: &'a Variant,
+    language: Option<&'a str>,
+}
+
 /// Buffers that every thread keeps from message to message.
 #[derive(Default)]
 struct Scratch {
@@ -131,7 +138,7 @@ impl MessageFactory {
     }
 
     /// Adds translations, of which each recipient gets the one that suits the attribute's value (see
-    /// [`language::lookup`]), or the fallback. Each must have an unsubscribe link.
+    /// [`lookup`](crate::language::lookup)), or the fallback. Each must have an unsubscribe link.
     pub fn translated(
         mut self,
         translations: &[Translation],
@@ -166,18 +173,26 @@ impl MessageFactory {
     }
 
     /// The newsletter in the language of this recipient.
-    fn variant_for(&self, recipient: &Recipient) -> &Variant {
-        if self.translations.is_empty() {
-            return &self.fallback;
-        }
-        let wanted = recipient.attributes.get(&self.language_attribute);
+    fn chosen_for<'a>(&'a self, recipient: &'a Recipient) -> Chosen<'a> {
         let languages = self
             .translations
             .iter()
             .filter_map(|variant| variant.language.as_ref());
-        wanted
-            .and_then(|wanted| language::lookup(wanted.as_str()?, languages))
-            .map_or(&self.fallback, |at| &self.translations[at])
+        // Most newsletters have no translations: the attribute is not looked for.
+        let found = match self.translations.as_slice() {
+            [] => None,
+            _ => translations::chosen(recipient, &self.language_attribute, languages),
+        };
+        match found {
+            Some((at, wanted)) => Chosen {
+                variant: &self.translations[at],
+                language: Some(wanted),
+            },
+            None => Chosen {
+                variant: &self.fallback,
+                language: None,
+            },
+        }
     }
 
     /// Writes the message for one recipient into `out`, which is cleared first: lines end with CRLF, none has more than
@@ -220,14 +235,14 @@ impl MessageFactory {
         out: &mut Vec<u8>,
     ) -> Result<Built, RenderError> {
         out.clear();
-        let variant = self.variant_for(recipient);
+        let chosen = self.chosen_for(recipient);
         let build = |scratch: &mut Scratch| {
-            let id = self.push_header(scratch, variant, recipient, date, out)?;
+            let id = self.push_header(scratch, chosen, recipient, date, out)?;
             let body = Body {
                 id: &id,
                 text: &scratch.text,
                 html: &scratch.html,
-                images: &variant.images,
+                images: &chosen.variant.images,
                 attachments: &self.attachments,
                 own,
             };
@@ -242,18 +257,19 @@ impl MessageFactory {
         };
         SCRATCH
             .with_borrow_mut(build)
-            .map_err(|error| error.in_language(variant.language.as_ref()))
+            .map_err(|error| error.in_language(chosen.variant.language.as_ref()))
     }
 
     /// Merges all parts, and writes the header up to the fields of the body. Returns the identifier of the message.
     fn push_header(
         &self,
         scratch: &mut Scratch,
-        variant: &Variant,
+        chosen: Chosen<'_>,
         recipient: &Recipient,
         date: Timestamp,
         out: &mut Vec<u8>,
     ) -> Result<String, RenderError> {
+        let Chosen { variant, language } = chosen;
         let templates = &variant.templates;
         let token_at = self.unsubscribe_base.len();
         scratch.unsubscribe_url.clear();
@@ -269,6 +285,7 @@ impl MessageFactory {
             campaign_name: &self.settings.campaign_name,
             campaign_subject: None,
             list_name: self.settings.list.as_ref().map(|list| list.name.as_str()),
+            language,
         };
         let subject = templates.render_subject(&data, &mut scratch.subject)?;
         let data = MergeData {

@@ -6,7 +6,7 @@ mod helpers;
 pub(crate) mod mustache;
 mod nesting;
 mod references;
-mod translations;
+pub(crate) mod translations;
 pub mod variables;
 
 use crate::merge::MergeData;

@@ -2,6 +2,7 @@
 //! After each of these promises the counters of every campaign are compared with its ledger.
 
 mod attempts;
+mod campaign_files;
 mod campaigns;
 mod children;
 mod deliveries;
@@ -16,6 +17,7 @@ mod recipients_and_lists;
 mod stats;
 mod suppressions;
 mod templates;
+mod translations;
 
 use std::cell::Cell;
 use std::collections::HashSet;

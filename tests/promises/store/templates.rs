@@ -46,6 +46,7 @@ store_on_both_engines!(templates_are_listed_by_name, |store| {
         name: name.to_owned(),
         subject: subject.map(str::to_owned),
         has_text,
+        languages: Vec::new(),
         updated_at,
     };
     let expected = [

@@ -1,6 +1,7 @@
 //! `tidings campaign`: from the draft to the ledger.
 
 pub mod deliveries;
+mod files;
 
 use crate::commands::again::{self, AgainArgs};
 use crate::commands::attempts::{self, AttemptsArgs};
@@ -12,19 +13,18 @@ use anyhow::{Context as _, anyhow, bail, ensure};
 use clap::{Args, Subcommand, ValueEnum};
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::lifecycle::{Action, CampaignState, DeliveryState, UnknownPolicy};
-use tidings_campaign::message::Mailbox;
+use tidings_campaign::message::{Mailbox, check_files};
 use tidings_campaign::schedule::{self, Due, Schedule, due};
-use tidings_campaign::template::Templates;
 use tidings_sender::pace::Rate;
 use tidings_sender::planner;
 use tidings_store::Store;
-use tidings_store::campaigns::NewCampaign;
+use tidings_store::campaigns::{LANGUAGE_ATTRIBUTE, NewCampaign};
 
 /// `tidings campaign …`
 #[derive(Debug, Subcommand)]
 pub enum CampaignCommand {
     /// Make a campaign, as a draft, and print its id.
-    Create(CreateArgs),
+    Create(Box<CreateArgs>),
     /// Give it a time; `serve` (or `campaign send`) starts it then.
     Schedule(ScheduleArgs),
     /// Stop it for now, within two seconds.
@@ -89,6 +89,11 @@ pub struct CreateArgs {
     /// What happens to a delivery whose answer was lost.
     #[arg(long, value_enum, default_value_t = UnknownArg::Hold)]
     unknown: UnknownArg,
+    #[command(flatten)]
+    files: files::FileArgs,
+    /// The attribute that names a recipient's language, for templates that have translations.
+    #[arg(long, value_name = "ATTRIBUTE", default_value = LANGUAGE_ATTRIBUTE)]
+    language_attribute: String,
     /// How late it may start after an outage; later, it is held for a person.
     #[arg(long, value_name = "SPAN", default_value = "1h")]
     lateness: humantime::Duration,
@@ -157,7 +162,7 @@ pub fn state(word: &str) -> Result<DeliveryState, String> {
 pub async fn run(command: CampaignCommand, context: &Context) -> anyhow::Result<()> {
     let store = context.existing_store().await?;
     match command {
-        CampaignCommand::Create(args) => create(args, context, &store).await,
+        CampaignCommand::Create(args) => create(*args, context, &store).await,
         CampaignCommand::Schedule(args) => schedule(args, context, &store).await,
         CampaignCommand::Pause(arg) => steer(arg.id, Action::Pause, context, &store).await,
         CampaignCommand::Resume(arg) => steer(arg.id, Action::Resume, context, &store).await,
@@ -209,8 +214,15 @@ async fn create(args: CreateArgs, context: &Context, store: &Store) -> anyhow::R
         "--subject: it is empty, and mail without a subject is taken for spam: write one"
     );
     tidings_campaign::template::check_subject(&subject).context("--subject")?;
+    ensure!(
+        !args.language_attribute.trim().is_empty(),
+        "--language-attribute: it is empty, name an attribute"
+    );
     // What can be sent to nobody is refused before anybody relies on it.
-    Templates::compile(&store.load_content(&args.template, &subject).await?)?;
+    let newsletter = store.load_newsletter(&args.template, &subject).await?;
+    newsletter.check()?;
+    let files = args.files.read()?;
+    check_files(&newsletter, &files)?;
     let mut lists = Vec::new();
     for name in &args.lists {
         let id = store.find_list(name).await?;
@@ -234,6 +246,9 @@ async fn create(args: CreateArgs, context: &Context, store: &Store) -> anyhow::R
         pool: args.pool,
         max_sessions: args.max_sessions,
         parent: None,
+        files,
+        attach_from: args.files.attach_from,
+        language_attribute: args.language_attribute,
     };
     let id = store.create_campaign(&new, context.clock.now()).await?;
     made(id, context)

@@ -3,10 +3,13 @@
 use crate::context::Context;
 use crate::output;
 use serde::Serialize;
+use std::fmt;
 use std::time::Duration;
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::lifecycle::{CampaignState, DeliveryState, UnknownPolicy};
+use tidings_campaign::message::attachment::media_type;
 use tidings_store::Store;
+use tidings_store::campaign_files::FileSummary;
 use tidings_store::campaigns::Campaign;
 
 /// A campaign as `campaign show` tells it.
@@ -46,6 +49,19 @@ pub struct Shown {
     /// The campaign whose deliveries in `parent_states` it is about.
     parent: Option<CampaignId>,
     parent_states: Vec<DeliveryState>,
+    files: Vec<ShownFile>,
+    /// The attribute that names a recipient's own file.
+    attach_from: Option<String>,
+}
+
+/// A file that goes with every message.
+#[derive(Debug, Serialize)]
+struct ShownFile {
+    file_name: String,
+    media_type: String,
+    octets: i64,
+    /// Its name behind `cid:`, if the HTML shows it.
+    cid: Option<String>,
 }
 
 /// Deliveries that wait for a limit.
@@ -66,6 +82,35 @@ struct Outcomes {
     expired: i64,
     withheld: i64,
     unknown: i64,
+}
+
+impl From<FileSummary> for ShownFile {
+    fn from(file: FileSummary) -> ShownFile {
+        ShownFile {
+            media_type: media_type(&file.file_name),
+            file_name: file.file_name,
+            octets: file.size,
+            cid: file.content_id,
+        }
+    }
+}
+
+impl fmt::Display for ShownFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ShownFile {
+            file_name,
+            media_type,
+            octets,
+            cid,
+        } = self;
+        match cid {
+            Some(cid) => write!(
+                f,
+                "inline: {file_name} as cid:{cid} ({media_type}, {octets} octets)"
+            ),
+            None => write!(f, "attached: {file_name} ({media_type}, {octets} octets)"),
+        }
+    }
 }
 
 impl Shown {
@@ -145,6 +190,13 @@ impl Shown {
             max_sessions: campaign.max_sessions,
             parent,
             parent_states: parent_states.unwrap_or_default(),
+            files: store
+                .list_files(campaign.id)
+                .await?
+                .into_iter()
+                .map(ShownFile::from)
+                .collect(),
+            attach_from: campaign.attach_from.clone(),
         })
     }
 
@@ -166,6 +218,14 @@ impl Shown {
             let states = states.join(" or ");
             output::line(format!(
                 "  to those whose delivery of campaign {parent} was {states}"
+            ))?;
+        }
+        for file in &self.files {
+            output::line(format!("  {file}"))?;
+        }
+        if let Some(attribute) = &self.attach_from {
+            output::line(format!(
+                "  attached: each recipient's own file, named by the attribute {attribute}"
             ))?;
         }
         for (state, n) in &self.deliveries {

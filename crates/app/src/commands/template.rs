@@ -2,15 +2,16 @@
 
 mod check;
 mod render;
+mod translations;
 
 use crate::context::Context;
 use crate::output;
 use anyhow::{Context as _, anyhow, bail, ensure};
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use tidings_campaign::language::Language;
 use tidings_campaign::template::{
-    Content, MAX_TEMPLATE, Source, TemplateError, check_html, check_name, check_recursion, check_subject,
-    check_text,
+    MAX_TEMPLATE, Newsletter, Source, TemplateError, check_html, check_name, check_subject, check_text,
 };
 use tidings_campaign::time::Clock;
 use tidings_store::Store;
@@ -32,6 +33,8 @@ pub enum TemplateCommand {
     Render(render::RenderArgs),
     /// Find out for whom of a list a template would fail, and which of its variables who lacks.
     Check(check::CheckArgs),
+    /// Remove a template, or one of its translations. Campaigns that have started keep what they started with.
+    Remove(translations::RemoveArgs),
 }
 
 /// A template to be added.
@@ -48,6 +51,9 @@ pub struct AddArgs {
     /// The subject for campaigns that do not have their own.
     #[arg(long)]
     subject: Option<String>,
+    /// Its language, as a BCP 47 tag (de, pt-BR): it is kept beside the template of this name, which is for all others.
+    #[arg(long, value_name = "TAG", conflicts_with = "starter")]
+    language: Option<Language>,
     /// Begin with the newsletter that comes with Tidings.
     #[arg(long, conflicts_with_all = ["html", "text"])]
     starter: bool,
@@ -62,6 +68,7 @@ pub async fn run(command: TemplateCommand, context: &Context) -> anyhow::Result<
         TemplateCommand::Check(args) => {
             check::run(args, &context.existing_store().await?, context.json).await
         }
+        TemplateCommand::Remove(args) => translations::remove(args, context).await,
     }
 }
 
@@ -94,15 +101,14 @@ async fn add(args: AddArgs, store: &Store, clock: &Clock, json: bool) -> anyhow:
         check_text(&source.name, &text).map_err(|error| in_file(error, file))?;
         source.text = Some(text);
     }
-    let content = store.load_partials(source, "").await?;
-    check_recursion(&content)?;
-    store
-        .put_template(&content.template, subject.as_deref(), clock.now())
-        .await?;
-    let name = &content.template.name;
+    let (name, language) = (source.name.clone(), args.language);
+    translations::store_checked(store, source, language.as_ref(), subject.as_deref(), clock.now()).await?;
     match json {
-        true => output::json(&json!({ "name": name, "subject": subject })),
-        false => output::line(format_args!("template {name} is stored")),
+        true => output::json(&json!({ "name": name, "language": language, "subject": subject })),
+        false => {
+            let template = translations::named(&name, language.as_ref());
+            output::line(format_args!("template {template} is stored"))
+        }
     }
 }
 
@@ -136,25 +142,34 @@ async fn list(store: &Store, json: bool) -> anyhow::Result<()> {
     if json {
         let shown = |t: &TemplateSummary| {
             let updated_at = t.updated_at.to_string();
-            json!({ "name": t.name, "subject": t.subject, "has_text": t.has_text, "updated_at": updated_at })
+            json!({
+                "name": t.name, "subject": t.subject, "has_text": t.has_text, "languages": t.languages,
+                "updated_at": updated_at
+            })
         };
         return output::json(&templates.iter().map(shown).collect::<Vec<_>>());
     }
     for template in templates {
         let subject = template.subject.unwrap_or_default();
+        let languages: String = template
+            .languages
+            .iter()
+            .map(|language| format!(" +{language}"))
+            .collect();
         output::line(format_args!(
-            "{:30}  {}  {subject}",
+            "{:30}  {}  {subject}{languages}",
             template.name, template.updated_at
         ))?;
     }
     Ok(())
 }
 
-/// The template of this name with everything that it refers to. A subject that is given stands for its own.
-async fn load(name: &str, subject: Option<&str>, store: &Store) -> anyhow::Result<Content> {
+/// The template of this name in all its languages, each with everything that it refers to. A subject that is given
+/// stands for its own.
+async fn load(name: &str, subject: Option<&str>, store: &Store) -> anyhow::Result<Newsletter> {
     let Some(template) = store.find_template(name).await? else {
         bail!("there is no template `{name}`: `tidings template list` shows those that there are");
     };
     let subject = subject.or(template.subject.as_deref()).unwrap_or_default();
-    Ok(store.load_partials(template.source, subject).await?)
+    Ok(store.load_newsletter(name, subject).await?)
 }

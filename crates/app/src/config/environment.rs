@@ -39,6 +39,7 @@ const SETTINGS: &[Setting] = &[
     ("relay.timeouts", "final_dot"),
     ("mail", "return_path_domain"),
     ("mail", "sender_id"),
+    ("mail", "attachments_folder"),
     ("dns", "enabled"),
     ("dns", "servers"),
     ("dns", "timeout"),

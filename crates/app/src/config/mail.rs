@@ -1,6 +1,7 @@
 //! Section `[mail]`.
 
 use serde::Deserialize;
+use std::path::PathBuf;
 
 /// What messages say about this instance.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -10,6 +11,8 @@ pub struct MailSection {
     pub return_path_domain: Option<String>,
     /// `sender_id`, `TIDINGS_MAIL_SENDER_ID`: the stable end of `Feedback-ID`; the sender's domain if absent.
     pub sender_id: Option<String>,
+    /// `attachments_folder`, `TIDINGS_MAIL_ATTACHMENTS_FOLDER`: where the files lie that recipients' attributes name.
+    pub attachments_folder: Option<PathBuf>,
 }
 
 impl MailSection {

@@ -163,6 +163,7 @@ fn another_parser_reads_the_same_subject_names_and_bodies() {
                         campaign_name: "Spring",
                         campaign_subject: None,
                         list_name: None,
+                        language: None,
                     })
                     .unwrap();
                 let parsed = MessageParser::default().parse(message.as_bytes()).unwrap();

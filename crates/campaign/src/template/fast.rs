@@ -78,7 +78,7 @@ impl HelperCall {
         let call = Call {
             params: params.collect::<Option<_>>()?,
             options: options.collect::<Option<_>>()?,
-            languages: [attribute("language"), attribute("locale")],
+            languages: [data.language, attribute("language"), attribute("locale")],
         };
         self.helper.call(&call).ok()
     }

@@ -43,6 +43,7 @@ fn data(recipient: &Recipient) -> MergeData<'_> {
         campaign_name: "Spring",
         campaign_subject: None,
         list_name: Some("News & more"),
+        language: None,
     }
 }
 

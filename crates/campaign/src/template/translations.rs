@@ -1,7 +1,8 @@
 //! One newsletter in several languages: the fallback, and its translations beside it.
 
 use super::{Content, RenderError, TemplateError, Templates};
-use crate::language::Language;
+use crate::language::{Language, lookup};
+use crate::recipient::Recipient;
 use serde::{Deserialize, Serialize};
 
 /// What a campaign sends, frozen when it starts; stored as JSON. Without translations it is the same JSON as the
@@ -43,6 +44,13 @@ impl Newsletter {
             .chain(translations.map(|translation| (Some(&translation.language), &translation.content)))
     }
 
+    /// Where among the [`variants`](Self::variants) the one is that suits a recipient, whose language stands in
+    /// `attribute`.
+    pub fn variant_for(&self, recipient: &Recipient, attribute: &str) -> usize {
+        let languages = self.translations.iter().map(|translation| &translation.language);
+        chosen(recipient, attribute, languages).map_or(0, |(at, _)| at + 1)
+    }
+
     /// Compiles every language, or says what is wrong first.
     pub fn check(&self) -> Result<(), TemplateError> {
         self.variants().try_for_each(|(language, content)| {
@@ -51,6 +59,16 @@ impl Newsletter {
                 .map_err(|error| error.in_language(language))
         })
     }
+}
+
+/// Which of the languages suits a recipient, and what was written in the attribute; none if the fallback does.
+pub(crate) fn chosen<'a, 'r>(
+    recipient: &'r Recipient,
+    attribute: &str,
+    languages: impl Iterator<Item = &'a Language> + Clone,
+) -> Option<(usize, &'r str)> {
+    let wanted = recipient.attributes.get(attribute)?.as_str()?;
+    lookup(wanted, languages).map(|at| (at, wanted))
 }
 
 impl TemplateError {
@@ -68,10 +86,11 @@ impl TemplateError {
 
 impl RenderError {
     /// Names the language besides the template.
-    pub(crate) fn in_language(self, language: Option<&Language>) -> RenderError {
+    pub fn in_language(self, language: Option<&Language>) -> RenderError {
         match self {
             RenderError::Template(error) => RenderError::Template(error.in_language(language)),
-            other => other,
+            RenderError::Missing(error) => RenderError::Missing(error.in_language(language)),
+            RenderError::TooLarge => RenderError::TooLarge,
         }
     }
 }

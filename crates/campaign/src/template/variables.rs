@@ -294,6 +294,7 @@ impl MergeData<'_> {
             campaign_name,
             campaign_subject: None,
             list_name: Some(list_name),
+            language: None,
         }
     }
 }

@@ -6,11 +6,13 @@ use anyhow::bail;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use tidings_campaign::ids::{ListId, RecipientId};
+use tidings_campaign::language::Language;
 use tidings_campaign::merge::MergeData;
 use tidings_campaign::recipient::Recipient;
 use tidings_campaign::template::variables::{Presence, Variable};
-use tidings_campaign::template::{RenderError, Templates, check_subject};
+use tidings_campaign::template::{Content, Newsletter, RenderError, TemplateError, Templates, check_subject};
 use tidings_store::Store;
+use tidings_store::campaigns::LANGUAGE_ATTRIBUTE;
 
 /// Recipients that are read at once.
 const PAGE: i64 = 1000;
@@ -45,6 +47,8 @@ struct Report {
 /// A variable that somebody lacks.
 #[derive(Serialize)]
 struct Lacked {
+    /// Of which translation; none for the fallback.
+    language: Option<Language>,
     variable: String,
     places: Vec<String>,
     optional: bool,
@@ -62,9 +66,16 @@ struct Failure {
     examples: Vec<String>,
 }
 
+/// The template in one language.
+struct Tried {
+    language: Option<Language>,
+    templates: Templates,
+    variables: Vec<(Variable, Lacked)>,
+}
+
 /// What is counted while the list is read.
 struct Check {
-    variables: Vec<(Variable, Lacked)>,
+    variants: Vec<Tried>,
     failures: BTreeMap<String, Failure>,
     failing: u64,
     recipients: u64,
@@ -75,16 +86,15 @@ pub(super) async fn run(args: CheckArgs, store: &Store, json: bool) -> anyhow::R
     if let Some(subject) = &args.subject {
         check_subject(subject)?;
     }
-    let content = super::load(&args.name, args.subject.as_deref(), store).await?;
+    let newsletter = super::load(&args.name, args.subject.as_deref(), store).await?;
     let Some(list) = store.find_list(&args.list).await? else {
         bail!(
             "there is no list `{}`: `tidings import FILE --list {0}` makes it",
             args.list
         );
     };
-    let templates = Templates::compile(&content)?;
-    let mut check = Check::of(templates.variables(&content));
-    check.everybody(list, &args, &templates, store).await?;
+    let mut check = Check::of(&newsletter)?;
+    check.everybody(list, &args, &newsletter, store).await?;
     let report = check.into_report(args);
     if json {
         output::json(&report)?;
@@ -101,10 +111,12 @@ pub(super) async fn run(args: CheckArgs, store: &Store, json: bool) -> anyhow::R
     Ok(())
 }
 
-impl Check {
-    fn of(variables: Vec<Variable>) -> Check {
+impl Tried {
+    fn new(language: Option<&Language>, content: &Content) -> Result<Tried, TemplateError> {
+        let templates = Templates::compile(content).map_err(|error| error.in_language(language))?;
         let lacked = |variable: Variable| {
             let lacked = Lacked {
+                language: language.cloned(),
                 variable: variable.name(),
                 places: variable.places.clone(),
                 optional: variable.optional,
@@ -114,19 +126,32 @@ impl Check {
             };
             (variable, lacked)
         };
-        Check {
-            variables: variables.into_iter().map(lacked).collect(),
+        Ok(Tried {
+            language: language.cloned(),
+            variables: templates.variables(content).into_iter().map(lacked).collect(),
+            templates,
+        })
+    }
+}
+
+impl Check {
+    fn of(newsletter: &Newsletter) -> Result<Check, TemplateError> {
+        let variants = newsletter.variants();
+        Ok(Check {
+            variants: variants
+                .map(|(language, content)| Tried::new(language, content))
+                .collect::<Result<_, _>>()?,
             failures: BTreeMap::new(),
             failing: 0,
             recipients: 0,
-        }
+        })
     }
 
     async fn everybody(
         &mut self,
         list: ListId,
         args: &CheckArgs,
-        templates: &Templates,
+        newsletter: &Newsletter,
         store: &Store,
     ) -> anyhow::Result<()> {
         let mut after = RecipientId(0);
@@ -137,14 +162,17 @@ impl Check {
             };
             after = last.id;
             for recipient in &page {
-                self.one(recipient, args, templates);
+                let at = newsletter.variant_for(recipient, LANGUAGE_ATTRIBUTE);
+                self.one(recipient, args, at);
             }
         }
     }
 
-    fn one(&mut self, recipient: &Recipient, args: &CheckArgs, templates: &Templates) {
+    /// `at`: in which variant.
+    fn one(&mut self, recipient: &Recipient, args: &CheckArgs, at: usize) {
         self.recipients += 1;
-        for (variable, lacked) in &mut self.variables {
+        let tried = &mut self.variants[at];
+        for (variable, lacked) in &mut tried.variables {
             match variable.of(recipient) {
                 Presence::There => continue,
                 Presence::Empty => lacked.empty += 1,
@@ -156,14 +184,14 @@ impl Check {
             list_name: Some(&args.list),
             ..MergeData::sample(recipient, &args.name, LIST)
         };
-        if let Err(error) = templates.render(&data) {
+        if let Err(error) = tried.templates.render(&data) {
             self.failing += 1;
-            self.failed(recipient, error);
+            self.failed(recipient, error, at);
         }
     }
 
-    fn failed(&mut self, recipient: &Recipient, error: RenderError) {
-        let reason = error.to_string();
+    fn failed(&mut self, recipient: &Recipient, error: RenderError, at: usize) {
+        let tried = &self.variants[at];
         let place = match &error {
             RenderError::Missing(at) | RenderError::Template(at) => {
                 format!("{}:{}:{}", at.template, at.line, at.column)
@@ -172,9 +200,12 @@ impl Check {
         };
         let is_reported =
             |(_, lacked): &(Variable, Lacked)| !lacked.optional && lacked.places.contains(&place);
-        if matches!(error, RenderError::Missing(_)) && self.variables.iter().any(is_reported) {
+        if matches!(error, RenderError::Missing(_)) && tried.variables.iter().any(is_reported) {
             return;
         }
+        let reason = error.in_language(tried.language.as_ref()).to_string();
+        // The same place in another language is another one.
+        let place = format!("{at} {place}");
         if self.failures.len() >= REASONS && !self.failures.contains_key(&place) {
             return;
         }
@@ -188,7 +219,8 @@ impl Check {
     }
 
     fn into_report(self, args: CheckArgs) -> Report {
-        let lacked = self.variables.into_iter().map(|(_, lacked)| lacked);
+        let variables = self.variants.into_iter().flat_map(|tried| tried.variables);
+        let lacked = variables.map(|(_, lacked)| lacked);
         let mut failures: Vec<Failure> = self.failures.into_values().collect();
         failures.sort_by_key(|failure| std::cmp::Reverse(failure.recipients));
         Report {
@@ -225,7 +257,7 @@ impl Report {
             };
             output::line(format!(
                 "variable {} ({without}): {} lack it, {} have it empty, such as {}",
-                lacked.variable,
+                super::translations::named(&lacked.variable, lacked.language.as_ref()),
                 lacked.absent,
                 lacked.empty,
                 lacked.examples.join(", ")

@@ -2,16 +2,18 @@
 
 use crate::context::Context;
 use crate::output;
-use anyhow::{anyhow, bail};
+use anyhow::{Context as _, anyhow, bail};
 use serde_json::json;
 use tidings_campaign::address::EmailAddress;
 use tidings_campaign::ids::{CampaignId, ListId};
+use tidings_campaign::language::Language;
 use tidings_campaign::merge::MergeData;
 use tidings_campaign::message::{ListIdentity, Mailbox, MessageFactory, MessageSettings};
 use tidings_campaign::recipient::Recipient;
-use tidings_campaign::template::{Content, Templates};
+use tidings_campaign::template::{Newsletter, Templates};
 use tidings_campaign::token::{KeyRing, SigningKey};
 use tidings_store::Store;
+use tidings_store::campaigns::LANGUAGE_ATTRIBUTE;
 use url::{Host, Url};
 
 /// What is to be shown to whom.
@@ -22,6 +24,9 @@ pub struct RenderArgs {
     /// The recipient whose data is merged.
     #[arg(long, value_name = "ADDRESS")]
     recipient: String,
+    /// As if this were the recipient's language.
+    #[arg(long, value_name = "TAG")]
+    language: Option<Language>,
     /// Which part; with --json there are always subject, HTML and text.
     #[arg(long, value_enum, default_value = "html")]
     part: ShownPart,
@@ -46,16 +51,26 @@ const PUBLIC_URL: &str = "https://news.example.com";
 
 /// Shows the part.
 pub(super) async fn run(args: RenderArgs, store: &Store, context: &Context) -> anyhow::Result<()> {
-    let content = super::load(&args.name, None, store).await?;
+    let newsletter = super::load(&args.name, None, store).await?;
     let address = EmailAddress::parse(&args.recipient)
         .map_err(|error| anyhow!("--recipient: the address {} {error}", args.recipient))?;
-    let Some(recipient) = store.find_recipient(&address).await? else {
+    let Some(mut recipient) = store.find_recipient(&address).await? else {
         bail!("there is no recipient {address}: import one first");
     };
-    if args.part == ShownPart::Eml {
-        return message(&args.name, &content, &recipient, context);
+    if let Some(language) = args.language {
+        recipient
+            .attributes
+            .insert(LANGUAGE_ATTRIBUTE.to_owned(), language.as_str().into());
     }
-    let rendered = Templates::compile(&content)?.render(&MergeData::sample(&recipient, &args.name, LIST))?;
+    if args.part == ShownPart::Eml {
+        return message(&args.name, &newsletter, &recipient, context);
+    }
+    let at = newsletter.variant_for(&recipient, LANGUAGE_ATTRIBUTE);
+    let (language, content) = newsletter.variants().nth(at).context("a variant was chosen")?;
+    let rendered = Templates::compile(content)
+        .map_err(|error| error.in_language(language))?
+        .render(&MergeData::sample(&recipient, &args.name, LIST))
+        .map_err(|error| error.in_language(language))?;
     if context.json {
         let (subject, html, text) = (rendered.subject, rendered.html, rendered.text);
         return output::json(&json!({ "subject": subject, "html": html, "text": text }));
@@ -69,7 +84,12 @@ pub(super) async fn run(args: RenderArgs, store: &Store, context: &Context) -> a
 }
 
 /// The message of a campaign that does not exist: the sender is a stand-in, and no instance accepts its links.
-fn message(name: &str, content: &Content, recipient: &Recipient, context: &Context) -> anyhow::Result<()> {
+fn message(
+    name: &str,
+    newsletter: &Newsletter,
+    recipient: &Recipient,
+    context: &Context,
+) -> anyhow::Result<()> {
     let public_url = context.config.public_url.as_deref().unwrap_or(PUBLIC_URL);
     let domain = match Url::parse(public_url)?.host() {
         Some(Host::Domain(domain)) if domain.contains('.') => domain.to_owned(),
@@ -94,7 +114,9 @@ fn message(name: &str, content: &Content, recipient: &Recipient, context: &Conte
         secret: [0; 32],
     }])
     .ok_or_else(|| anyhow!("no key"))?;
-    let message = MessageFactory::new(content, settings, keys)?.preview(recipient, context.clock.now())?;
+    let message = MessageFactory::new(&newsletter.fallback, settings, keys)?
+        .translated(&newsletter.translations, LANGUAGE_ATTRIBUTE)?
+        .preview(recipient, context.clock.now())?;
     if context.json {
         return output::json(&json!({ "eml": String::from_utf8(message)? }));
     }

@@ -122,3 +122,30 @@ fn a_message_carries_only_the_images_of_its_language() {
         assert!(!message.contains(&format!("Content-ID: <{not}>")));
     }
 }
+
+#[test]
+fn helpers_speak_the_language_that_chose_the_translation() {
+    let factory = MessageFactory::new(
+        &content("Spring", "<p>{{number 1234.5}}</p>"),
+        settings(),
+        keys(&[1]),
+    )
+    .unwrap();
+    // Once in the short way, once by Handlebars.
+    let html = "<p>{{number 1234.5}} {{#each parts}}{{number 1234.5}}{{/each}}</p>";
+    let factory = factory
+        .translated(&[translation("de", "Frühling", html)], "sprache")
+        .unwrap();
+    for (sprache, written) in [("de", "1.234,5"), ("de_CH", "234.5"), ("fr", "1,234.5")] {
+        for parts in [json!([]), json!([1, 2])] {
+            let to = mailable("Ann", json!({"sprache": sprache, "parts": parts}));
+            let (message, _) = build(&factory, &to, BodyEncoding::EightBit);
+            let expected = if sprache == "fr" {
+                2
+            } else {
+                2 + 2 * parts.as_array().unwrap().len()
+            };
+            assert_eq!(message.matches(written).count(), expected, "{sprache}: {message}");
+        }
+    }
+}

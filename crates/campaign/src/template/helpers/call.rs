@@ -103,8 +103,8 @@ impl From<String> for Fault {
 pub(in crate::template) struct Call<'a> {
     pub(in crate::template) params: Vec<Term<'a>>,
     pub(in crate::template) options: Vec<(&'a str, Term<'a>)>,
-    /// The recipient's attributes `language` and `locale`.
-    pub(in crate::template) languages: [Option<&'a str>; 2],
+    /// The language of the translation, as far as it is one, and the recipient's attributes `language` and `locale`.
+    pub(in crate::template) languages: [Option<&'a str>; 3],
 }
 
 impl<'a> Call<'a> {
@@ -207,7 +207,11 @@ impl Pure {
                 .iter()
                 .map(|(name, value)| (*name, term(value)))
                 .collect(),
-            languages: [attribute("language"), attribute("locale")],
+            languages: [
+                context.data()["campaign"]["language"].as_str(),
+                attribute("language"),
+                attribute("locale"),
+            ],
         };
         self.call(&call)
             .map(Term::into_value)

@@ -25,7 +25,7 @@ thread_local! {
     static KNOWN: RefCell<Known> = RefCell::default();
 }
 
-/// The language of a call: its argument `locale`, else the recipient's attribute `language` or `locale` if that is a
+/// The language of a call: its argument `locale`, else that of the translation, else the recipient's attribute `language` or `locale` if that is a
 /// language, else English.
 pub(super) fn of(call: &Call<'_>) -> Result<LanguageIdentifier, Fault> {
     if let Some(asked) = call.text_option("locale")? {
