@@ -257,6 +257,7 @@ on_both_engines!(a_translation_that_cannot_be_sent_is_refused, |app| {
     assert_eq!(app.database.number("SELECT count(*) FROM templates"), 0);
 
     add_all(app);
+    app.write("template.html", "<p>Hallo</p>");
     // Without an unsubscribe link: it can be stored, as a layout could, and not be sent.
     app.run(add_german).succeeded();
     let campaign = create(app, &[]).to_string();

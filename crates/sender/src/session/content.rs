@@ -5,14 +5,19 @@ pub(super) fn finish_content(content: &mut Vec<u8>) {
     if !content.ends_with(b"\r\n") {
         content.extend_from_slice(b"\r\n");
     }
-    let mut at = usize::from(content.first() == Some(&b'.'));
-    if at == 1 {
-        content.insert(0, b'.');
-    }
-    while let Some(found) = memchr::memmem::find(&content[at..], b"\r\n.") {
-        let dot = at + found + 2;
-        content.insert(dot, b'.');
-        at = dot + 2;
+    let first = content.starts_with(b".").then_some(0);
+    let others = memchr::memmem::find_iter(content, b"\r\n.").map(|at| at + 2);
+    let dots: Vec<usize> = first.into_iter().chain(others).collect();
+    // From the end, so that everything is moved once: behind a text with many dots there may be megabytes of files.
+    let mut end = content.len();
+    content.resize(end + dots.len(), b'.');
+    let mut to = content.len();
+    for dot in dots.into_iter().rev() {
+        to -= end - dot;
+        content.copy_within(dot..end, to);
+        to -= 1;
+        content[to] = b'.';
+        end = dot;
     }
     content.extend_from_slice(b".\r\n");
 }
@@ -29,6 +34,10 @@ mod tests {
             (".\r\n", "..\r\n.\r\n"),
             ("a\r\n.\r\n.b\r\nc.\r\n", "a\r\n..\r\n..b\r\nc.\r\n.\r\n"),
             ("\r\n.\r\n", "\r\n..\r\n.\r\n"),
+            (
+                ".\r\n.\r\n..a\r\nb.\r\n.",
+                "..\r\n..\r\n...a\r\nb.\r\n..\r\n.\r\n",
+            ),
         ] {
             let mut octets = content.as_bytes().to_vec();
             finish_content(&mut octets);
