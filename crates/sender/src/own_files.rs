@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tidings_campaign::message::attachment::{Attachment, AttachmentError, EncodedFile, MAX_ATTACHMENT};
 use tidings_campaign::recipient::Recipient;
@@ -25,7 +25,7 @@ const MAX_NAME: usize = 1000;
 #[derive(Debug)]
 pub struct OwnFiles {
     attribute: String,
-    folder: Arc<Folder>,
+    folder: PathBuf,
     kept: Mutex<Kept>,
 }
 
@@ -38,13 +38,6 @@ pub enum NoFile {
     Folder(String),
 }
 
-/// Everything that is opened through it stays inside.
-#[derive(Debug)]
-struct Folder {
-    path: PathBuf,
-    dir: Dir,
-}
-
 impl OwnFiles {
     /// Opens the folder.
     pub async fn open(attribute: &str, folder: Option<&Path>) -> Result<OwnFiles, CannotRun> {
@@ -55,21 +48,16 @@ impl OwnFiles {
             )));
         };
         let opening = path.clone();
-        let opened = spawn_blocking(move || Dir::open_ambient_dir(opening, ambient_authority())).await;
-        let dir = opened
-            .map_err(io::Error::other)
-            .and_then(|opened| opened)
-            .map_err(|error| {
-                CannotRun::Content(format!(
-                    "the attachments folder {} cannot be opened: {error}",
-                    path.display()
-                ))
-            })?;
-        Ok(OwnFiles {
-            attribute: attribute.to_owned(),
-            folder: Arc::new(Folder { path, dir }),
-            kept: Mutex::default(),
-        })
+        let opened = spawn_blocking(move || open_folder(&opening).map(drop)).await;
+        match opened {
+            Ok(Ok(())) => Ok(OwnFiles {
+                attribute: attribute.to_owned(),
+                folder: path,
+                kept: Mutex::default(),
+            }),
+            Ok(Err(NoFile::Recipient(why) | NoFile::Folder(why))) => Err(CannotRun::Content(why)),
+            Err(panic) => Err(CannotRun::Content(panic.to_string())),
+        }
     }
 
     /// The recipient's file; none if the attribute is empty. Disks may be slow, hence it is read on a thread of its own.
@@ -95,8 +83,8 @@ impl OwnFiles {
         if let Some(file) = self.kept().find(name) {
             return Ok(Some(file));
         }
-        let (folder, wanted) = (Arc::clone(&self.folder), name.to_owned());
-        let read = spawn_blocking(move || folder.read(&wanted)).await;
+        let (folder, wanted) = (self.folder.clone(), name.to_owned());
+        let read = spawn_blocking(move || read(&folder, &wanted)).await;
         let read = read.map_err(|error| NoFile::Folder(error.to_string()))?;
         let file = read.map_err(|fault| fault.named(name, attribute))?;
         self.kept().keep(name, &file);
@@ -123,51 +111,55 @@ impl NoFile {
     }
 }
 
-impl Folder {
-    /// Reads a file, slowly perhaps.
-    fn read(&self, name: &str) -> Result<EncodedFile, NoFile> {
-        let of_recipient = |what: &str| NoFile::Recipient(what.to_owned());
-        check_name(name).map_err(of_recipient)?;
-        // Before it is opened: opening a pipe could wait for ever.
-        let size = match self.dir.metadata(name) {
-            Ok(found) if found.is_file() => found.len(),
-            Ok(_) => return Err(of_recipient("it is not a file")),
-            Err(error) => return Err(self.fault(&error)),
-        };
-        if size > MAX_ATTACHMENT as u64 {
-            let error = AttachmentError::TooLarge(usize::try_from(size).unwrap_or(usize::MAX));
-            return Err(NoFile::Recipient(error.to_string()));
-        }
-        let mut octets = Vec::new();
-        // A file that grows meanwhile is not read without end.
-        let read = |file: cap_std::fs::File| file.take(MAX_ATTACHMENT as u64 + 1).read_to_end(&mut octets);
-        self.dir
-            .open(name)
-            .and_then(read)
-            .map_err(|error| self.fault(&error))?;
-        let file_name = name.rsplit('/').next().unwrap_or(name);
-        match Attachment::new(file_name, octets) {
-            Ok(file) => Ok(file.encode()),
-            Err(error) => Err(NoFile::Recipient(error.to_string())),
-        }
-    }
+/// Whatever is opened through this handle stays inside. It is opened for every file, so that a folder may be mounted again
+/// or exchanged for another while a campaign is sent.
+fn open_folder(path: &Path) -> Result<Dir, NoFile> {
+    Dir::open_ambient_dir(path, ambient_authority()).map_err(|error| {
+        NoFile::Folder(format!(
+            "the attachments folder {} cannot be opened: {error}",
+            path.display()
+        ))
+    })
+}
 
-    fn fault(&self, error: &io::Error) -> NoFile {
-        match error.kind() {
-            // Without the folder every file would seem to be missing.
-            ErrorKind::NotFound if !self.path.is_dir() => {
-                NoFile::Folder(format!("the attachments folder {} is gone", self.path.display()))
-            }
-            ErrorKind::NotFound | ErrorKind::NotADirectory => {
-                NoFile::Recipient("there is no such file in the attachments folder".to_owned())
-            }
-            // The sandbox's own error, not the system's.
-            ErrorKind::PermissionDenied if error.raw_os_error().is_none() => {
-                NoFile::Recipient("it leads outside the attachments folder".to_owned())
-            }
-            ErrorKind::InvalidFilename => NoFile::Recipient("its name is too long".to_owned()),
-            _ => NoFile::Folder(format!("it cannot be read: {error}")),
+/// Reads a file, slowly perhaps.
+fn read(folder: &Path, name: &str) -> Result<EncodedFile, NoFile> {
+    let of_recipient = |what: &str| NoFile::Recipient(what.to_owned());
+    check_name(name).map_err(of_recipient)?;
+    let folder = open_folder(folder)?;
+    // Before it is opened: opening a pipe could wait for ever.
+    let size = match folder.metadata(name) {
+        Ok(found) if found.is_file() => found.len(),
+        Ok(_) => return Err(of_recipient("it is not a file")),
+        Err(error) => return Err(fault(&error)),
+    };
+    if size > MAX_ATTACHMENT as u64 {
+        let error = AttachmentError::TooLarge(usize::try_from(size).unwrap_or(usize::MAX));
+        return Err(NoFile::Recipient(error.to_string()));
+    }
+    let mut octets = Vec::new();
+    // A file that grows meanwhile is not read without end.
+    let read = |file: cap_std::fs::File| file.take(MAX_ATTACHMENT as u64 + 1).read_to_end(&mut octets);
+    folder.open(name).and_then(read).map_err(|error| fault(&error))?;
+    let file_name = name.rsplit('/').next().unwrap_or(name);
+    match Attachment::new(file_name, octets) {
+        Ok(file) => Ok(file.encode()),
+        Err(error) => Err(NoFile::Recipient(error.to_string())),
+    }
+}
+
+/// Whether it is about one file or about the disk.
+fn fault(error: &io::Error) -> NoFile {
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => {
+            NoFile::Recipient("there is no such file in the attachments folder".to_owned())
         }
+        // The sandbox's own error, not the system's.
+        ErrorKind::PermissionDenied if error.raw_os_error().is_none() => {
+            NoFile::Recipient("it leads outside the attachments folder".to_owned())
+        }
+        ErrorKind::InvalidFilename => NoFile::Recipient("its name is too long".to_owned()),
+        _ => NoFile::Folder(format!("it cannot be read: {error}")),
     }
 }
 
@@ -339,10 +331,16 @@ mod tests {
     async fn a_folder_that_is_gone_is_not_charged_to_recipients() {
         let (outside, folder) = folder();
         let files = OwnFiles::open("invoice", Some(&folder)).await.unwrap();
-        std::fs::rename(&folder, outside.path().join("elsewhere")).unwrap();
-        std::fs::remove_dir_all(outside.path().join("elsewhere")).unwrap();
+        let elsewhere = outside.path().join("elsewhere");
+        std::fs::rename(&folder, &elsewhere).unwrap();
         let gone = read(&files, "invoices/42.pdf").await;
         assert!(matches!(gone, Err(NoFile::Folder(_))), "{gone:?}");
+        symlink(&elsewhere, &folder).unwrap();
+        assert!(
+            read(&files, "invoices/42.pdf").await.is_ok(),
+            "another folder in its place"
+        );
+        std::fs::remove_file(&folder).unwrap();
         for unusable in [None, Some(folder.as_path())] {
             assert!(matches!(
                 OwnFiles::open("invoice", unusable).await,
