@@ -46,6 +46,23 @@ on_both_engines!(a_database_of_the_first_version_is_brought_up_to_date, |app| {
     let campaign = app.campaign("readers");
     let before = app.send(campaign);
     for statement in [
+        "DROP TABLE suppression_hashes",
+        "DROP INDEX imports_by_fingerprint",
+        "DROP INDEX suppressions_by_import",
+        "ALTER TABLE imports DROP COLUMN state",
+        "ALTER TABLE imports DROP COLUMN reason",
+        "ALTER TABLE imports DROP COLUMN started_by",
+        "ALTER TABLE imports DROP COLUMN consent",
+        "ALTER TABLE imports DROP COLUMN fingerprint",
+        "ALTER TABLE imports DROP COLUMN details",
+        "ALTER TABLE imports DROP COLUMN rejects_octets",
+        "ALTER TABLE imports DROP COLUMN remarks_octets",
+        "ALTER TABLE imports DROP COLUMN updated_at",
+        "DROP TABLE import_created",
+        "DROP TABLE import_changes",
+        "DROP TABLE import_seen",
+        "ALTER TABLE subscriptions DROP COLUMN import_id",
+        "ALTER TABLE suppressions DROP COLUMN import_id",
         "DROP TABLE template_translations",
         "DROP TABLE campaign_files",
         "ALTER TABLE campaigns DROP COLUMN attach_from",
