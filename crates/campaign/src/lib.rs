@@ -3,6 +3,7 @@
 pub mod address;
 pub mod csv_import;
 pub mod eligibility;
+mod html;
 pub mod ids;
 pub mod language;
 pub mod lifecycle;

@@ -2,10 +2,15 @@
 
 mod budget;
 mod fast;
+mod flat;
 mod helpers;
+mod inline_css;
+mod mjml;
 pub(crate) mod mustache;
 mod nesting;
+mod ready;
 mod references;
+mod stylesheet;
 pub(crate) mod translations;
 pub mod variables;
 
@@ -13,7 +18,9 @@ use crate::merge::MergeData;
 use crate::message::canonical::Canonical;
 use crate::text_part::text_from_html;
 use fast::{Outcome, SegmentList};
+use flat::Named;
 use handlebars::{Handlebars, RenderErrorReason, TemplateErrorReason};
+use ready::Ready;
 use references::Missing;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -51,17 +58,11 @@ impl Content {
     fn by_part(&self) -> [(Part, Sources<'_>); 2] {
         let html = self
             .sources()
-            .map(|s| (s.name.as_str(), Cow::Borrowed(s.html.as_str())))
-            .collect();
-        let own_or_made = |s: &'_ Source| match &s.text {
-            Some(text) => Cow::Owned(text.clone()),
-            None => Cow::Owned(text_from_html(&s.html)),
-        };
+            .map(|s| (s.name.as_str(), Cow::Borrowed(s.html.as_str())));
         let text = self
             .sources()
-            .map(|s| (s.name.as_str(), own_or_made(s)))
-            .collect();
-        [(Part::Html, html), (Part::Text, text)]
+            .map(|s| (s.name.as_str(), s.own_or_made_text(&s.html)));
+        [(Part::Html, html.collect()), (Part::Text, text.collect())]
     }
 }
 
@@ -74,6 +75,16 @@ pub struct Source {
     pub html: String,
     /// The text; made from the HTML where it is missing.
     pub text: Option<String>,
+}
+
+impl Source {
+    /// `html`: this template's HTML, as it is or made ready.
+    fn own_or_made_text(&self, html: &str) -> Cow<'_, str> {
+        match &self.text {
+            Some(text) => Cow::Borrowed(text),
+            None => Cow::Owned(text_from_html(html)),
+        }
+    }
 }
 
 /// What is wrong with a template, and where.
@@ -143,6 +154,8 @@ pub struct Templates {
     subject: Compiled,
     html: Compiled,
     text: Compiled,
+    /// Where the HTML comes from.
+    ready: Ready,
 }
 
 impl Templates {
@@ -153,15 +166,24 @@ impl Templates {
         }
         check_subject(&content.subject)?;
         let name = &content.template.name;
-        let [(_, html), (_, text)] = content.by_part();
+        // First as they were written, so that faults are found where their authors see them.
+        let [(_, written), _] = content.by_part();
+        Compiled::new(Part::Html, name, written)?;
+        let ready = Ready::of(content)?;
+        let html = ready.templates().map(|(name, html)| (name, Cow::Borrowed(html)));
+        let text = content
+            .sources()
+            .zip(ready.templates())
+            .map(|(source, (name, html))| (name, source.own_or_made_text(html)));
         Ok(Templates {
             subject: Compiled::new(
                 Part::Subject,
                 SUBJECT,
                 vec![(SUBJECT, Cow::Borrowed(&*content.subject))],
             )?,
-            html: Compiled::new(Part::Html, name, html)?,
-            text: Compiled::new(Part::Text, name, text)?,
+            html: Compiled::new(Part::Html, name, html.collect()).map_err(|error| ready.correct(error))?,
+            text: Compiled::new(Part::Text, name, text.collect())?,
+            ready,
         })
     }
 
@@ -173,12 +195,10 @@ impl Templates {
             campaign_subject: Some(&subject),
             ..*data
         };
-        let mut part = |compiled: &Compiled| {
-            compiled.render(&data, &mut out)?;
-            Ok::<_, RenderError>(String::from_utf8_lossy(out.bytes()).into_owned())
-        };
-        let html = part(&self.html)?;
-        let text = part(&self.text)?;
+        self.render_html(&data, &mut out)?;
+        let html = String::from_utf8_lossy(out.bytes()).into_owned();
+        self.render_text(&data, &mut out)?;
+        let text = String::from_utf8_lossy(out.bytes()).into_owned();
         Ok(Rendered { html, text, subject })
     }
 
@@ -201,7 +221,11 @@ impl Templates {
 
     /// Overwrites `out` with the HTML.
     pub(crate) fn render_html(&self, data: &MergeData<'_>, out: &mut Canonical) -> Result<(), RenderError> {
-        self.html.render(data, out)
+        self.html.render(data, out).map_err(|error| match error {
+            RenderError::Missing(error) => RenderError::Missing(self.ready.correct(error)),
+            RenderError::Template(error) => RenderError::Template(self.ready.correct(error)),
+            RenderError::TooLarge => error,
+        })
     }
 
     /// Overwrites `out` with the text.
@@ -262,10 +286,15 @@ pub fn check_name(name: &str) -> Result<(), &'static str> {
 /// Checks size and syntax of a template's HTML; `makes_text`: and whether a text part can be made from it.
 pub fn check_html(name: &str, html: &str, makes_text: bool) -> Result<(), TemplateError> {
     check(Part::Html, name, html, MAX_TEMPLATE)?;
+    let from_mjml = mjml::to_html(&[Named {
+        name: name.to_owned(),
+        html: normalised(html),
+    }])?;
     if !makes_text {
         return Ok(());
     }
-    check(Part::Text, name, &text_from_html(html), 2 * MAX_TEMPLATE).map_err(|error| {
+    let text = text_from_html(from_mjml.as_ref().map_or(html, |from_mjml| &from_mjml.made.html));
+    check(Part::Text, name, &text, 2 * MAX_TEMPLATE).map_err(|error| {
         let message = format!(
             "no text part can be made from this HTML, give one (--text): {}",
             error.message
@@ -370,11 +399,7 @@ fn register(
         column,
         message,
     };
-    let source = source
-        .strip_prefix('\u{feff}')
-        .unwrap_or(source)
-        .replace("\r\n", "\n");
-    let source = source.replace('\r', "\n").replace('\0', "");
+    let source = normalised(source);
     mustache::check(&source).map_err(|fault| {
         let (line, column) = line_and_column(&source, fault.at);
         place(line, column, fault.message)
@@ -403,6 +428,12 @@ fn register(
 /// How errors name the HTML of a template.
 pub(crate) fn html_place(name: &str) -> String {
     Part::Html.of(name)
+}
+
+/// Lines that end with LF, and nothing that HTML and text cannot hold.
+fn normalised(source: &str) -> String {
+    let source = source.strip_prefix('\u{feff}').unwrap_or(source);
+    source.replace("\r\n", "\n").replace('\r', "\n").replace('\0', "")
 }
 
 /// Line and column of an offset, both from 1, the column in characters.

@@ -2,6 +2,7 @@
 //! `text: url`, and everything between `{{` and `}}` stays, so that blocks, partials and variables work as they do in
 //! the HTML.
 
+use crate::html::{Tag, attribute, is_void, read_tag};
 use crate::template::mustache::{self, Kind};
 use std::borrow::Cow;
 
@@ -132,15 +133,6 @@ struct Walk<'a> {
     anchors: Vec<(String, usize)>,
     /// Open lists: the next number of a numbered one.
     lists: Vec<Option<u32>>,
-}
-
-/// A tag as it stands in the source.
-struct Tag<'a> {
-    name: String,
-    closing: bool,
-    /// Between the name and the `>`.
-    attributes: &'a str,
-    end: usize,
 }
 
 impl<'a> Walk<'a> {
@@ -376,99 +368,6 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The tag that starts at `at`; `None` where a `<` is just a character.
-fn read_tag(html: &str, at: usize) -> Option<Tag<'_>> {
-    let rest = html[at..].strip_prefix('<')?;
-    let (closing, rest) = rest.strip_prefix('/').map_or((false, rest), |rest| (true, rest));
-    if !rest.starts_with(|c: char| c.is_ascii_alphabetic()) {
-        return None;
-    }
-    let name_end = rest
-        .find(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != ':')
-        .unwrap_or(rest.len());
-    let start = html.len() - rest.len() + name_end;
-    let end = tag_end(html, start);
-    let attributes = html[start..end].trim_end_matches('>');
-    Some(Tag {
-        name: rest[..name_end].to_ascii_lowercase(),
-        closing,
-        attributes,
-        end,
-    })
-}
-
-/// After the tag's `>`: one inside quotes or braces does not end it.
-fn tag_end(html: &str, start: usize) -> usize {
-    let bytes = html.as_bytes();
-    let mut quote = None;
-    let mut at = start;
-    while at < bytes.len() {
-        match (quote, bytes[at]) {
-            (_, b'{') if bytes[at..].starts_with(b"{{") => {
-                at = mustache::read(html, at).map_or(html.len(), |found| found.end);
-                continue;
-            }
-            (Some(open), c) if c == open => quote = None,
-            (None, c @ (b'"' | b'\'')) => quote = Some(c),
-            (None, b'>') => return at + 1,
-            _ => {}
-        }
-        at += 1;
-    }
-    html.len()
-}
-
-/// The value of an attribute, entities and braces as they are.
-fn attribute<'a>(attributes: &'a str, name: &str) -> Option<&'a str> {
-    let bytes = attributes.as_bytes();
-    let mut at = 0;
-    while at < bytes.len() {
-        let start = at + attributes[at..].find(|c: char| c.is_ascii_alphabetic())?;
-        let len = attributes[start..]
-            .find(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != ':')
-            .unwrap_or(attributes.len() - start);
-        let key = &attributes[start..start + len];
-        let after = attributes[start + len..].trim_start();
-        let Some(value) = after.strip_prefix('=') else {
-            if key.eq_ignore_ascii_case(name) {
-                return Some("");
-            }
-            at = start + len;
-            continue;
-        };
-        let value = value.trim_start();
-        let from = attributes.len() - value.len();
-        let (value, end) = match value.as_bytes().first() {
-            Some(&quote @ (b'"' | b'\'')) => {
-                let close = value_end(attributes, from + 1, |c| c == quote);
-                (&attributes[from + 1..close], close + 1)
-            }
-            _ => {
-                let close = value_end(attributes, from, |c| c.is_ascii_whitespace());
-                (&attributes[from..close], close)
-            }
-        };
-        if key.eq_ignore_ascii_case(name) {
-            return Some(value);
-        }
-        at = end;
-    }
-    None
-}
-
-fn value_end(attributes: &str, from: usize, ends: impl Fn(u8) -> bool) -> usize {
-    let bytes = attributes.as_bytes();
-    let mut at = from;
-    while at < bytes.len() && !ends(bytes[at]) {
-        let braces = bytes[at..]
-            .starts_with(b"{{")
-            .then(|| mustache::read(attributes, at))
-            .flatten();
-        at = braces.map_or(at + 1, |found| found.end);
-    }
-    at.min(bytes.len())
-}
-
 /// Preheaders and their like: in the HTML for the inbox's preview line only.
 fn is_hidden(attributes: &str) -> bool {
     if attributes.is_empty() {
@@ -483,13 +382,6 @@ fn is_hidden(attributes: &str) -> bool {
     style.contains("display:none")
         || style.contains("mso-hide:all")
         || attribute(attributes, "hidden").is_some()
-}
-
-fn is_void(name: &str) -> bool {
-    matches!(
-        name,
-        "br" | "hr" | "img" | "input" | "meta" | "link" | "wbr" | "area" | "base" | "col" | "source"
-    )
 }
 
 #[cfg(test)]

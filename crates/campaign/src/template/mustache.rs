@@ -81,7 +81,7 @@ pub(crate) fn read(source: &str, at: usize) -> Option<Mustache<'_>> {
             end,
         });
     }
-    let end = at + open + closing(&rest[open..])?;
+    let end = at + open + closing(&rest[open..], open)?;
     let inner = inner.trim_start();
     let (kind, after) = if let Some(after) = inner.strip_prefix('#') {
         let after = after.trim_start();
@@ -132,8 +132,8 @@ pub(crate) fn end_of_block(source: &str, from: usize, name: &str) -> usize {
     source.len()
 }
 
-/// The octet after the closing braces. Braces inside quotes do not count.
-fn closing(inner: &str) -> Option<usize> {
+/// The octet after the closing braces, of which there are as many as opening ones. Braces inside quotes do not count.
+fn closing(inner: &str, open: usize) -> Option<usize> {
     let bytes = inner.as_bytes();
     let mut quote = None;
     let mut at = 0;
@@ -143,7 +143,7 @@ fn closing(inner: &str) -> Option<usize> {
             (Some(open), c) if c == open => quote = None,
             (None, c @ (b'"' | b'\'')) => quote = Some(c),
             (None, b'}') if bytes[at..].starts_with(b"}}") => {
-                return Some(at + bytes[at..].iter().take(3).take_while(|&&c| c == b'}').count());
+                return Some(at + bytes[at..].iter().take(open).take_while(|&&c| c == b'}').count());
             }
             _ => {}
         }
@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn every_kind_is_told_apart() {
-        let source = r#"{{a}}{{{b}}}{{~#if c~}}{{else}}{{/if}}{{> d}}{{#> e}}{{/e}}{{!-- }} --}}{{default f "}}"}}\{{g}}"#;
+        let source = r#"{{a}}{{{b}}}{{~#if c~}}{{else}}{{/if}}{{> d}}{{#> e}}{{/e}}{{f}}}{{!-- }} --}}{{default f "}}"}}\{{g}}"#;
         use Kind::*;
         assert_eq!(
             kinds(source),
@@ -252,6 +252,7 @@ mod tests {
                 (Partial, "d"),
                 (OpenPartial, "e"),
                 (Close, "e"),
+                (Expression, "f"),
                 (Comment, ""),
                 (Expression, "default"),
             ]

@@ -8,7 +8,7 @@ use crate::ids::RecipientId;
 use crate::recipient::Recipient;
 use serde_json::{Value, json};
 
-fn source(name: &str, html: &str) -> Source {
+pub(super) fn source(name: &str, html: &str) -> Source {
     Source {
         name: name.to_owned(),
         html: html.to_owned(),
@@ -16,7 +16,7 @@ fn source(name: &str, html: &str) -> Source {
     }
 }
 
-fn content(html: &str, partials: &[(&str, &str)]) -> Content {
+pub(super) fn content(html: &str, partials: &[(&str, &str)]) -> Content {
     Content {
         subject: "Hello {{default name \"friend\"}}".to_owned(),
         template: source("main", html),
@@ -24,7 +24,7 @@ fn content(html: &str, partials: &[(&str, &str)]) -> Content {
     }
 }
 
-fn recipient(name: &str, attributes: Value) -> Recipient {
+pub(super) fn recipient(name: &str, attributes: Value) -> Recipient {
     let Value::Object(attributes) = attributes else {
         unreachable!()
     };
@@ -36,7 +36,7 @@ fn recipient(name: &str, attributes: Value) -> Recipient {
     }
 }
 
-fn data(recipient: &Recipient) -> MergeData<'_> {
+pub(super) fn data(recipient: &Recipient) -> MergeData<'_> {
     MergeData {
         recipient,
         unsubscribe_url: "https://news.example.com/u/abc",

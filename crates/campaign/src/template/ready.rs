@@ -1,0 +1,82 @@
+//! Makes the HTML of a newsletter ready for mail, once per campaign: MJML becomes HTML, styles become attributes.
+
+use super::flat::{At, Named};
+use super::{Content, Part, TemplateError, inline_css, mjml, mustache, normalised};
+
+/// The templates of a newsletter as they are compiled, the newsletter first.
+#[derive(Debug)]
+pub(super) struct Ready {
+    written: Vec<Named>,
+    made: Vec<Made>,
+}
+
+/// HTML that was written or made, and where its template braces come from.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub(super) html: String,
+    /// Where a `{{` stands and where it stood, ascending.
+    pub(super) braces: Vec<(usize, At)>,
+}
+
+impl Ready {
+    /// Makes a newsletter ready whose templates are checked: no template contains itself.
+    pub(super) fn of(content: &Content) -> Result<Ready, TemplateError> {
+        let named = |source: &super::Source| Named {
+            name: source.name.clone(),
+            html: normalised(&source.html),
+        };
+        let written: Vec<Named> = content.sources().map(named).collect();
+        let mut made: Vec<Made> = (0..)
+            .zip(&written)
+            .map(|(at, named)| Made::unchanged(&named.html, at))
+            .collect();
+        let from_mjml = mjml::to_html(&written)?;
+        let inline_css = from_mjml.map(|from_mjml| {
+            made[0] = from_mjml.made;
+            from_mjml.inline_css
+        });
+        inline_css::inline(&written, &mut made, inline_css.as_deref())?;
+        Ok(Ready { written, made })
+    }
+
+    /// Names and HTML.
+    pub(super) fn templates(&self) -> impl Iterator<Item = (&str, &str)> {
+        let names = self.written.iter().map(|named| named.name.as_str());
+        names.zip(self.made.iter().map(|made| made.html.as_str()))
+    }
+
+    /// The same error where its author can find it.
+    pub(super) fn correct(&self, error: TemplateError) -> TemplateError {
+        let named = |named: &Named| Part::Html.of(&named.name) == error.template;
+        let Some(made) = self.written.iter().position(named).map(|at| &self.made[at]) else {
+            return error;
+        };
+        let offset = offset_of(&made.html, error.line, error.column);
+        match made.braces.binary_search_by_key(&offset, |(at, _)| *at) {
+            Ok(found) => made.braces[found].1.error(&self.written, error.message),
+            Err(_) => error,
+        }
+    }
+}
+
+impl Made {
+    fn unchanged(html: &str, source: usize) -> Made {
+        let mut braces = Vec::new();
+        let mut from = 0;
+        while let Some(at) = mustache::next(html, from) {
+            braces.push((at, At { source, offset: at }));
+            from = mustache::read(html, at).map_or(html.len(), |found| found.end);
+        }
+        Made {
+            html: html.to_owned(),
+            braces,
+        }
+    }
+}
+
+/// The octet at a line and column, both from 1.
+pub(super) fn offset_of(text: &str, line: usize, column: usize) -> usize {
+    let start: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
+    let within = text[start..].char_indices().nth(column - 1);
+    start + within.map_or(0, |(at, _)| at)
+}
