@@ -52,14 +52,73 @@ on_both_engines!(a_template_is_shown_as_one_recipient_would_get_it, |app| {
 });
 
 on_both_engines!(
-    the_starter_can_be_sent_to_a_recipient_of_whom_only_the_address_is_known,
+    every_starter_can_be_sent_to_a_recipient_of_whom_only_the_address_is_known,
     |app| {
         app.import_csv("readers", "email\nann@example.org\n");
-        app.run(["template", "add", "starter", "--starter"]).succeeded();
-        app.run(["template", "render", "starter", "--recipient", "ann@example.org"])
-            .succeeded();
+        let starters = app.run(["--json", "template", "starters"]).succeeded().json();
+        let names: Vec<&str> = starters
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|starter| starter["name"].as_str().unwrap())
+            .collect();
+        assert_eq!(names.len(), 5, "{starters}");
+        for name in &names {
+            app.run(["template", "add", name, "--starter", name]).succeeded();
+            app.run(["template", "render", name, "--recipient", "ann@example.org"])
+                .succeeded();
+        }
+        app.run(["template", "add", "first", "--starter"]).succeeded();
+        app.run(["template", "add", "none", "--starter", "none"])
+            .failed_with(2);
     }
 );
+
+on_both_engines!(mjml_and_styles_are_made_ready_for_mail, |app| {
+    app.import_csv("readers", "email,name\nann@example.org,Ann\n");
+    let mjml = app.write(
+        "spring.mjml",
+        "<mjml><mj-body><mj-section><mj-column>{{#if name}}<mj-text>Hi {{name}}</mj-text>{{/if}}\
+         <mj-button href=\"{{unsubscribe_url}}\">Leave</mj-button></mj-column></mj-section></mj-body></mjml>",
+    );
+    let html = app.write(
+        "summer.html",
+        "<style>p{color:red}@media (max-width:9px){p{color:blue}}</style><p>Hi {{name}}</p>",
+    );
+    let broken = app.write("broken.mjml", "<mjml>\n  <mj-body></mj-section>");
+    app.run(["template", "add", "spring", "--html", &mjml.to_string_lossy()])
+        .succeeded();
+    app.run(["template", "add", "summer", "--html", &html.to_string_lossy()])
+        .succeeded();
+    let render = |name: &str| {
+        let rendered = app.run([
+            "--json",
+            "template",
+            "render",
+            name,
+            "--recipient",
+            "ann@example.org",
+        ]);
+        rendered.succeeded().json()
+    };
+
+    let spring = render("spring");
+    assert!(
+        spring["html"].as_str().unwrap().starts_with("<!doctype html>"),
+        "{spring}"
+    );
+    assert!(
+        spring["text"].as_str().unwrap().starts_with("Hi Ann\r\n"),
+        "{spring}"
+    );
+    assert_eq!(
+        render("summer")["html"],
+        "<style>p{color:red}@media (max-width:9px){p{color:blue !important}}</style><p style=\"color:red\">Hi Ann</p>"
+    );
+    app.run(["template", "add", "broken", "--html", &broken.to_string_lossy()])
+        .failed_with(1)
+        .says(&["broken.mjml:2:12: </mj-section> stands where </mj-body> is expected"]);
+});
 
 on_both_engines!(
     a_rehearsal_names_who_cannot_be_rendered_and_sends_nothing,

@@ -1,4 +1,4 @@
-//! Chores of the project: `cargo xtask test` and `cargo xtask bench`.
+//! Chores of the project: `cargo xtask test`, `cargo xtask bench` and `cargo xtask thumbnails`.
 
 use anyhow::bail;
 use std::process::ExitCode;
@@ -7,13 +7,15 @@ mod bench;
 mod components;
 mod postgres;
 mod test;
+mod thumbnails;
 mod unpacked;
 mod workspace;
 
 const USAGE: &str = "\
 usage: cargo xtask test [-p PACKAGE]... [FILTER]...   build, start a PostgreSQL of its own, run every test, clean up
        cargo xtask bench WHAT                         measure, and print the lines for docs/benchmarks.md:
-                                                      send, import, plan, memory, relays, latency, tls or throttle";
+                                                      send, import, plan, memory, relays, latency, tls or throttle
+       cargo xtask thumbnails                         take pictures of the starter newsletters, with Chromium";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -31,6 +33,7 @@ fn run(words: &[&str]) -> anyhow::Result<()> {
     match words {
         ["test", rest @ ..] => test::run(&test::Selection::parse(rest)?),
         ["bench", which] => bench::run(which),
+        ["thumbnails"] => thumbnails::run(),
         _ => bail!("{USAGE}"),
     }
 }

@@ -8,6 +8,7 @@ mod demo;
 mod lifecycle;
 mod output;
 mod rows;
+mod starters;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -6,6 +6,7 @@ mod translations;
 
 use crate::context::Context;
 use crate::output;
+use crate::starters::Starter;
 use anyhow::{Context as _, anyhow, bail, ensure};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -17,11 +18,6 @@ use tidings_campaign::time::Clock;
 use tidings_store::Store;
 use tidings_store::templates::TemplateSummary;
 
-/// The starter newsletter: what `template add NAME --starter` adds.
-pub(crate) const STARTER_HTML: &str = include_str!("../../../../templates/starter.html");
-/// The starter newsletter's subject.
-pub(crate) const STARTER_SUBJECT: &str = "{{default name \"Hello\"}}, the spring blends are here";
-
 /// Templates: Handlebars subjects, HTML and texts.
 #[derive(clap::Subcommand, Clone, Debug)]
 pub enum TemplateCommand {
@@ -29,6 +25,8 @@ pub enum TemplateCommand {
     Add(AddArgs),
     /// List the templates.
     List,
+    /// List the newsletters that come with Tidings, for `add --starter`.
+    Starters,
     /// Show what one recipient would get.
     Render(render::RenderArgs),
     /// Find out for whom of a list a template would fail, and which of its variables who lacks.
@@ -42,7 +40,7 @@ pub enum TemplateCommand {
 pub struct AddArgs {
     /// Its name, by which campaigns and other templates refer to it: letters, digits, dots, hyphens, underscores.
     name: String,
-    /// The file with the HTML.
+    /// The file with the HTML, or MJML.
     #[arg(long, value_name = "FILE", required_unless_present = "starter")]
     html: Option<PathBuf>,
     /// The file with the text. Without it the text is made from the HTML.
@@ -54,9 +52,16 @@ pub struct AddArgs {
     /// Its language, as a BCP 47 tag (de, pt-BR): it is kept beside the template of this name, which is for all others.
     #[arg(long, value_name = "TAG", conflicts_with = "starter")]
     language: Option<Language>,
-    /// Begin with the newsletter that comes with Tidings.
-    #[arg(long, conflicts_with_all = ["html", "text"])]
-    starter: bool,
+    /// Begin with one of the newsletters that come with Tidings.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHICH",
+        num_args = 0..=1,
+        default_missing_value = "announcement",
+        conflicts_with_all = ["html", "text"]
+    )]
+    starter: Option<Starter>,
 }
 
 /// Runs one of the commands.
@@ -64,6 +69,7 @@ pub async fn run(command: TemplateCommand, context: &Context) -> anyhow::Result<
     match command {
         TemplateCommand::Add(args) => add(args, &context.store().await?, &context.clock, context.json).await,
         TemplateCommand::List => list(&context.existing_store().await?, context.json).await,
+        TemplateCommand::Starters => list_starters(context.json),
         TemplateCommand::Render(args) => render::run(args, &context.existing_store().await?, context).await,
         TemplateCommand::Check(args) => {
             check::run(args, &context.existing_store().await?, context.json).await
@@ -76,7 +82,7 @@ async fn add(args: AddArgs, store: &Store, clock: &Clock, json: bool) -> anyhow:
     check_name(&args.name).map_err(|problem| anyhow!("template {}: {problem}", args.name))?;
     let subject = args
         .subject
-        .or_else(|| args.starter.then(|| STARTER_SUBJECT.to_owned()));
+        .or_else(|| args.starter.map(|starter| starter.subject().to_owned()));
     if let Some(subject) = &subject {
         ensure!(
             !subject.trim().is_empty(),
@@ -87,10 +93,13 @@ async fn add(args: AddArgs, store: &Store, clock: &Clock, json: bool) -> anyhow:
             ..error
         })?;
     }
-    let mut source = Source {
-        name: args.name,
-        html: STARTER_HTML.to_owned(),
-        text: None,
+    let mut source = match args.starter {
+        Some(starter) => starter.source(args.name),
+        None => Source {
+            name: args.name,
+            html: String::new(),
+            text: None,
+        },
     };
     if let Some(file) = &args.html {
         source.html = read(file)?;
@@ -160,6 +169,22 @@ async fn list(store: &Store, json: bool) -> anyhow::Result<()> {
             "{:30}  {}  {subject}{languages}",
             template.name, template.updated_at
         ))?;
+    }
+    Ok(())
+}
+
+fn list_starters(json: bool) -> anyhow::Result<()> {
+    let all = Starter::all()
+        .iter()
+        .map(|starter| (starter, starter.name_and_purpose()));
+    if json {
+        let shown = all.map(|(starter, (name, purpose))| {
+            json!({ "name": name, "purpose": purpose, "subject": starter.subject() })
+        });
+        return output::json(&shown.collect::<Vec<_>>());
+    }
+    for (_, (name, purpose)) in all {
+        output::line(format_args!("{name:16}  {purpose}"))?;
     }
     Ok(())
 }

@@ -4,9 +4,10 @@ mod sample;
 mod script;
 
 use crate::commands::shown::Shown;
-use crate::commands::{import, serve, template};
+use crate::commands::{import, serve};
 use crate::config::{Config, MailSection, Sending, Web};
 use crate::context::Context;
+use crate::starters::Starter;
 use crate::{lifecycle, output};
 use anyhow::Context as _;
 use clap::Args;
@@ -16,7 +17,6 @@ use std::time::Duration;
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::lifecycle::{CampaignState, UnknownPolicy};
 use tidings_campaign::schedule::Schedule;
-use tidings_campaign::template::Source;
 use tidings_campaign::time::Clock;
 use tidings_scripted_relay::ScriptedRelay;
 use tidings_sender::dispatch::Routing;
@@ -136,11 +136,7 @@ async fn set_up(
     let import = import::ImportArgs::of_file(file, LIST, rejects);
     import::import(import, store, context, &CancellationToken::new(), !context.json).await?;
     let now = context.clock.now();
-    let starter = Source {
-        name: "starter".to_owned(),
-        html: template::STARTER_HTML.to_owned(),
-        text: None,
-    };
+    let starter = Starter::Digest.source("starter".to_owned());
     store.put_template(&starter, None, now).await?;
     let list = store
         .find_list(LIST)
@@ -150,8 +146,8 @@ async fn set_up(
         name: NAME.to_owned(),
         lists: vec![list],
         template: starter.name,
-        subject: "{{default name \"Friend\"}}, what autumn brings".to_owned(),
-        sender: "Lindenhof Press <letters@lindenhof.example.org>".to_owned(),
+        subject: "{{default name \"Friend\"}}, four things worth your Sunday".to_owned(),
+        sender: "The Harbour Review <letters@harbour.example.org>".to_owned(),
         reply_to: None,
         rate: None,
         unknown_policy: UnknownPolicy::Hold,

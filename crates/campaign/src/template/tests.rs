@@ -352,25 +352,17 @@ fn content_survives_its_json() {
 }
 
 #[test]
-fn the_starter_newsletter_needs_nothing_but_an_address() {
-    let starter = content(include_str!("../../../../templates/starter.html"), &[]);
-    let templates = Templates::compile(&starter).unwrap();
-    assert_eq!(templates.check_unsubscribe_link(), Ok(()));
-    assert!(templates.html.segments.is_some() && templates.text.segments.is_some());
-    let rendered = templates.render(&data(&recipient("", json!({})))).unwrap();
-    assert!(rendered.html.starts_with("<!DOCTYPE html>") && rendered.html.contains("Dear friend,"));
-    assert!(rendered.html.is_ascii() && rendered.text.is_ascii());
-    assert!(
-        rendered
-            .text
-            .contains("See the spring blends: https://www.example.org/spring\r\n"),
-        "{}",
-        rendered.text
-    );
-    assert!(
-        !rendered.text.contains("Three new blends, one long evening"),
-        "the preheader is for the inbox alone"
-    );
+fn newsletters_like_the_starters_are_rendered_by_segments() {
+    for html in [
+        include_str!("../../../../templates/announcement.html"),
+        include_str!("../../../../templates/digest.html"),
+        include_str!("../../../../templates/product-update.html"),
+        include_str!("../../../../templates/event-invitation.mjml"),
+        include_str!("../../../../templates/letter.html"),
+    ] {
+        let templates = Templates::compile(&content(html, &[])).unwrap();
+        assert!(templates.html.segments.is_some() && templates.text.segments.is_some());
+    }
 }
 
 #[test]
