@@ -34,7 +34,7 @@ pub fn run() -> anyhow::Result<()> {
         std::fs::write(&page, html)?;
         let picture = pictures.join(format!("{name}.png"));
         take(&page, &picture, &folder.path().join(format!("profile-{name}")))?;
-        println!("{}", picture.display());
+        eprintln!("{}", picture.display());
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use tidings_campaign::template::{Content, Rendered, Templates};
 const LINK: &str = "https://news.example.com/u/abc";
 
 /// CSS that mail programs know outside of `@media`, besides each property's sides (`padding-left`).
-const PROPERTIES: [&str; 33] = [
+const PROPERTIES: &[&str] = &[
     "background",
     "background-color",
     "border",

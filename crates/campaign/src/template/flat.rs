@@ -146,25 +146,13 @@ impl Flattening<'_> {
                         &Scope { block },
                     )?;
                 }
-                Target::Block => match (&scope.block, block) {
-                    (Some((source, range, outer)), _) => self.call(
-                        At {
-                            source: *source,
-                            offset: range.start,
-                        },
-                        range.end,
-                        outer,
-                    )?,
-                    (None, Some((source, range, _))) => self.call(
-                        At {
-                            source,
-                            offset: range.start,
-                        },
-                        range.end,
-                        scope,
-                    )?,
-                    (None, None) => {}
-                },
+                Target::Block(block, range, outer) => {
+                    let from = At {
+                        source: block,
+                        offset: range.start,
+                    };
+                    self.call(from, range.end, outer)?;
+                }
             }
         }
         self.copy(
@@ -186,18 +174,21 @@ impl Flattening<'_> {
     }
 
     /// `None` where the call is to stay as it is.
-    fn target(&self, name: &str, scope: &Scope<'_>) -> Option<Target> {
+    fn target<'s>(&self, name: &str, scope: &'s Scope<'_>) -> Option<Target<'s>> {
         if name == "@partial-block" {
-            return scope.block.is_some().then_some(Target::Block);
+            let (source, range, outer) = scope.block.as_ref()?;
+            return Some(Target::Block(*source, range.clone(), outer));
         }
         let index = self.sources.iter().position(|source| source.name == name)?;
         (self.chosen)(&self.sources[index]).then_some(Target::Template(index))
     }
 }
 
-enum Target {
+/// What stands in the place of a call.
+enum Target<'a> {
     Template(usize),
-    Block,
+    /// A piece of a source, and what `{{> @partial-block}}` stands for in it.
+    Block(usize, Range<usize>, &'a Scope<'a>),
 }
 
 /// The content of the block that was opened before `from`, and where its closing braces end.

@@ -293,21 +293,38 @@ impl<'a> Conversion<'a> {
         Ok(closing.end)
     }
 
-    /// Braces may stand in values only: MJML makes several elements of one, and takes attributes apart.
+    /// Braces may stand in values only, for MJML makes several elements of one; and not where it calculates.
     fn check_attributes(&self, tag: &Tag<'_>) -> Result<(), TemplateError> {
-        let values: Vec<_> = Attributes::of(tag.attributes)
-            .filter_map(|attribute| attribute.value_at)
-            .collect();
+        let attributes: Vec<_> = Attributes::of(tag.attributes).collect();
         let mut from = 0;
         while let Some(start) = mustache::next(tag.attributes, from) {
-            if !values.iter().any(|value| value.contains(&start)) {
-                let message = format!(
+            let around = attributes.iter().find(|attribute| {
+                attribute
+                    .value_at
+                    .as_ref()
+                    .is_some_and(|value| value.contains(&start))
+            });
+            let message = match around {
+                None => format!(
                     "in the tag <{}> braces can stand only inside the values of attributes",
                     tag.name
-                );
-                return Err(self.error(tag.attributes_at + start, message));
-            }
-            from = mustache::read(tag.attributes, start).map_or(tag.attributes.len(), |found| found.end);
+                ),
+                Some(attribute)
+                    if tag.name.starts_with("mj")
+                        && (attribute.name == "width" || attribute.name.contains("padding")) =>
+                {
+                    format!(
+                        "MJML calculates with {}: it needs a number here, not braces",
+                        attribute.name
+                    )
+                }
+                Some(_) => {
+                    from =
+                        mustache::read(tag.attributes, start).map_or(tag.attributes.len(), |found| found.end);
+                    continue;
+                }
+            };
+            return Err(self.error(tag.attributes_at + start, message));
         }
         Ok(())
     }

@@ -158,6 +158,12 @@ fn faults_name_template_line_and_column() {
             31,
             "<mj-attributes>",
         ),
+        (
+            "<mjml><mj-body><mj-section>\n<mj-column width=\"{{w}}\"></mj-column></mj-section></mj-body></mjml>",
+            2,
+            19,
+            "MJML calculates with width",
+        ),
         ("<mjml></mjml>\n{{x}}", 2, 1, "outside <mjml>"),
         ("<mjml><mj-body></mj-body></mjml></p>", 1, 33, "closes nothing"),
     ] {
