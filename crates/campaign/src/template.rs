@@ -1,5 +1,6 @@
 //! Handlebars templates: compiled once per campaign, merged with the data of every recipient.
 
+mod braces;
 mod budget;
 mod fast;
 mod flat;

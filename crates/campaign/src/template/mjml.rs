@@ -5,8 +5,8 @@
 //! Braces between elements, such as an `{{#if}}` around a section, are put into `mj-raw` for their author.
 
 use super::TemplateError;
+use super::braces::Braces;
 use super::flat::{Flat, Named};
-use super::inline_css::Braces;
 use super::mustache::{self, Kind};
 use super::ready::Made;
 use crate::html::{Attributes, Tag, attribute, content_end, is_void, read_tag};
