@@ -34,13 +34,17 @@ const PROPERTIES: &[&str] = &[
     "margin",
     "max-height",
     "max-width",
+    "opacity",
     "overflow",
     "padding",
+    "table-layout",
     "text-align",
     "text-decoration",
     "text-transform",
     "vertical-align",
     "width",
+    "word-break",
+    "word-spacing",
 ];
 
 /// The starter, sent to somebody of whom only the address is known.
