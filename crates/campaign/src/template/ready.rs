@@ -47,15 +47,29 @@ impl Ready {
 
     /// The same error where its author can find it.
     pub(super) fn correct(&self, error: TemplateError) -> TemplateError {
-        let named = |named: &Named| Part::Html.of(&named.name) == error.template;
-        let Some(made) = self.written.iter().position(named).map(|at| &self.made[at]) else {
-            return error;
-        };
-        let offset = offset_of(&made.html, error.line, error.column);
-        match made.braces.binary_search_by_key(&offset, |(at, _)| *at) {
-            Ok(found) => made.braces[found].1.error(&self.written, error.message),
-            Err(_) => error,
+        match self.written_at(&error.template, error.line, error.column) {
+            Some(at) => at.error(&self.written, error.message),
+            None => error,
         }
+    }
+
+    /// A place of a compiled template, as its author finds it: `template spring (html):2:6`.
+    pub(super) fn place(&self, template: String, line: usize, column: usize) -> String {
+        let place = self.correct(TemplateError {
+            template,
+            line,
+            column,
+            message: String::new(),
+        });
+        format!("{}:{}:{}", place.template, place.line, place.column)
+    }
+
+    fn written_at(&self, template: &str, line: usize, column: usize) -> Option<At> {
+        let named = |named: &Named| Part::Html.of(&named.name) == template;
+        let made = &self.made[self.written.iter().position(named)?];
+        let offset = offset_of(&made.html, line, column);
+        let found = made.braces.binary_search_by_key(&offset, |(at, _)| *at).ok()?;
+        Some(made.braces[found].1)
     }
 }
 

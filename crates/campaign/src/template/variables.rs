@@ -1,5 +1,6 @@
 //! Which variables a newsletter uses and where, and which of them a recipient lacks: what `tidings template check` counts.
 
+use super::ready::Ready;
 use super::{Compiled, Content, Part, Templates, helpers};
 use crate::merge::MergeData;
 use crate::recipient::Recipient;
@@ -74,6 +75,7 @@ impl Templates {
         for part in [&self.subject, &self.html, &self.text] {
             let mut walk = Walk {
                 part,
+                ready: &self.ready,
                 content,
                 template: &part.name,
                 seen: HashSet::new(),
@@ -120,6 +122,7 @@ impl Scope {
 
 struct Walk<'a, 'f> {
     part: &'a Compiled,
+    ready: &'a Ready,
     content: &'a Content,
     /// The template that is being looked at.
     template: &'a str,
@@ -242,7 +245,9 @@ impl<'a> Walk<'a, '_> {
         if is_made_text {
             return;
         }
-        let place = format!("{}:{}:{}", self.part.part.of(self.template), place.0, place.1);
+        let place = self
+            .ready
+            .place(self.part.part.of(self.template), place.0, place.1);
         if variable.places.len() < PLACES && !variable.places.contains(&place) {
             variable.places.push(place);
         }

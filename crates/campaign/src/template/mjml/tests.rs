@@ -210,3 +210,14 @@ fn odd_mjml_ends() {
         let _ = Templates::compile(&content(mjml, &[]));
     }
 }
+
+#[test]
+fn a_preheader_may_stand_in_the_body() {
+    let mjml = body(&format!(
+        "{{{{#preheader}}}}Soon, {{{{name}}}}{{{{/preheader}}}}{}",
+        section("<mj-text>Hello</mj-text>")
+    ));
+    let rendered = render(&content(&mjml, &[]), json!({}));
+    assert!(rendered.html.contains("Soon, Ann"), "{}", rendered.html);
+    assert_eq!(rendered.text, "Hello\r\n");
+}

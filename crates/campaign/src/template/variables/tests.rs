@@ -159,3 +159,19 @@ fn a_text_of_its_own_has_places_too() {
         ["template main (html):1:1", "template main (text):2:1"]
     );
 }
+
+#[test]
+fn places_are_those_of_the_source_also_where_it_was_made_ready() {
+    for html in [
+        "<style>p{color:red}</style>\n<p>a</p><p>{{city}}</p>",
+        "<mjml><mj-body><mj-section><mj-column>\n<mj-text>  {{city}}</mj-text></mj-column></mj-section></mj-body></mjml>",
+    ] {
+        let content = Content {
+            subject: "x".to_owned(),
+            template: source("main", html, None),
+            partials: Vec::new(),
+        };
+        let variables = Templates::compile(&content).unwrap().variables(&content);
+        assert_eq!(variables[0].places, ["template main (html):2:12"], "{html}");
+    }
+}
