@@ -106,7 +106,7 @@ store_on_both_engines!(who_is_known_by_hash_only_is_never_mailed, |store| {
     let dry = tidings_store::imports::DryRun::new(store, "readers")
         .await
         .unwrap()
-        .count(&later)
+        .count(&later, &[])
         .await;
     assert_eq!(dry.unwrap().suppressed, 1);
     assert_eq!(import(store, "readers", &later).await.suppressed, 1);

@@ -68,6 +68,7 @@ fn rendered(starter: Starter) -> Rendered {
         campaign_name: "Spring",
         campaign_subject: None,
         list_name: None,
+        language: None,
     };
     templates
         .render(&data)

@@ -8,6 +8,7 @@ use serde_json::json;
 use std::fs::File;
 use std::path::PathBuf;
 use tidings_campaign::ids::ImportId;
+use tidings_campaign::spreadsheet_safe::spreadsheet_safe;
 use tidings_store::imports::{Kept, Undo, UndoCounts};
 
 /// The file that names what stays: address and why. Made when there is something to be named.
@@ -78,7 +79,10 @@ impl Report {
         if let Some(writer) = &mut self.open {
             for kept in kept {
                 writer
-                    .write_record([&kept.address, &kept.why.to_string()])
+                    .write_record([
+                        &*spreadsheet_safe(&kept.address),
+                        &*spreadsheet_safe(&kept.why.to_string()),
+                    ])
                     .with_context(problem)?;
             }
             writer.flush().with_context(problem)?;
