@@ -409,7 +409,7 @@ store_on_both_engines!(an_import_goes_on_where_its_last_commit_was, |store| {
 /// PostgreSQL notices a moment later that a connection is gone, and its lock with it.
 async fn released(store: &Store, id: ImportId) -> ImportRecord {
     for _ in 0..500 {
-        if ImportLock::take(store, id).await.unwrap().is_some() {
+        if !ImportLock::is_held(store, id).await.unwrap() {
             break;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;

@@ -237,7 +237,9 @@ pub async fn import(
     let clock = &context.clock;
     if let Some(record) = store.find_unfinished_import(&fingerprint).await? {
         let id = record.id;
-        let Some((import, record)) = Import::resume(store, &record, clock.now()).await? else {
+        let resumed =
+            resuming::when_released(async || Import::resume(store, &record, clock.now()).await).await?;
+        let Some((import, record)) = resumed else {
             bail!(
                 "import {id} of the same files is running already: `tidings import show {id}` says how far it is"
             );

@@ -2,11 +2,12 @@
 
 use crate::context::Context;
 use crate::output;
+use crate::rows::{self, Rows};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
+use serde_json::json;
 use std::collections::BTreeMap;
 use tidings_campaign::ids::CampaignId;
-use tidings_campaign::spreadsheet_safe::spreadsheet_safe;
 use tidings_campaign::time::Timestamp;
 
 /// `tidings stats …`
@@ -91,16 +92,20 @@ pub async fn run(command: StatsCommand, context: &Context) -> anyhow::Result<()>
         return output::json(&rows);
     }
     if args.format == Some(Format::Csv) {
-        let mut csv = csv::WriterBuilder::new()
-            .has_headers(false)
-            .from_writer(std::io::stdout().lock());
-        // Also when there are no rows.
-        csv.write_record(["key", "accepted", "bounced", "deferred"])?;
-        for row in rows {
-            let key = spreadsheet_safe(&row.key).into_owned();
-            csv.serialize(Row { key, ..row })?;
+        let mut csv = Rows::to_stdout(
+            rows::Format::Csv,
+            false,
+            &["key", "accepted", "bounced", "deferred"],
+        )?;
+        for row in &rows {
+            csv.add(&[
+                json!(row.key),
+                json!(row.accepted),
+                json!(row.bounced),
+                json!(row.deferred),
+            ])?;
         }
-        return Ok(csv.flush()?);
+        return csv.end();
     }
     output::line(format!(
         "{:<24} {:>10} {:>10} {:>10}",

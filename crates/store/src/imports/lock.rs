@@ -2,7 +2,7 @@
 
 use crate::engine::{Engine, Store};
 use crate::error::StoreError;
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -14,14 +14,14 @@ const LOCK_SPACE: i64 = 0x7469_6469 << 32;
 /// Held while a process works on an import or takes it back.
 #[derive(Debug)]
 pub struct ImportLock {
-    // Held for its lock, which ends with it: a locked file beside the database, or a connection of its own.
-    _held: Held,
+    /// What the lock ends with: a locked file beside the database, or a connection of its own.
+    held: Option<Held>,
 }
 
 #[derive(Debug)]
 enum Held {
     File { _file: File, path: PathBuf },
-    Connection(#[expect(dead_code, reason = "held for its advisory lock")] Box<PgConnection>),
+    Connection(Box<PgConnection>),
 }
 
 impl ImportLock {
@@ -39,11 +39,33 @@ impl ImportLock {
                     .bind(LOCK_SPACE | import.0)
                     .fetch_one(&mut connection)
                     .await?;
-                let lock = ImportLock {
-                    _held: Held::Connection(Box::new(connection)),
-                };
-                Ok(taken.then_some(lock))
+                let held = Some(Held::Connection(Box::new(connection)));
+                Ok(taken.then_some(ImportLock { held }))
             }
+        }
+    }
+
+    /// Whether a process works on an import. One that ended without giving its lock back may seem to do so for a moment.
+    pub async fn is_held(store: &Store, import: ImportId) -> Result<bool, StoreError> {
+        // A key of 64 bits stands in two halves there.
+        const HELD: &str = "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted \
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+            AND classid::bigint = $1 AND objid::bigint = $2 AND objsubid = 1)";
+        match &store.engine {
+            Engine::Sqlite { .. } => Ok(ImportLock::take(store, import).await?.is_none()),
+            Engine::Postgres(pool) => Ok(sqlx::query_scalar(HELD)
+                .bind(LOCK_SPACE >> 32)
+                .bind(import.0)
+                .fetch_one(pool)
+                .await?),
+        }
+    }
+
+    /// Gives the lock back, so that the next one can have it at once. A dropped one is noticed by PostgreSQL a moment later.
+    pub(super) async fn release(mut self) {
+        if let Some(Held::Connection(connection)) = self.held.take() {
+            // A connection that does not close well is gone all the same.
+            let _ = connection.close().await;
         }
     }
 }
@@ -60,9 +82,8 @@ fn take_file(path: PathBuf) -> Result<Option<ImportLock>, StoreError> {
             Err(TryLockError::Error(source)) => return Err(failed(source)),
             // Whoever held it may have removed the file between the two steps: then it is not the one others see.
             Ok(()) if is_at(&file, &path).map_err(failed)? => {
-                return Ok(Some(ImportLock {
-                    _held: Held::File { _file: file, path },
-                }));
+                let held = Some(Held::File { _file: file, path });
+                return Ok(Some(ImportLock { held }));
             }
             Ok(()) => {}
         }
@@ -79,7 +100,7 @@ fn is_at(file: &File, path: &Path) -> std::io::Result<bool> {
 
 impl Drop for ImportLock {
     fn drop(&mut self) {
-        if let Held::File { path, .. } = &self._held {
+        if let Some(Held::File { path, .. }) = &self.held {
             // Gone while still locked, so that nobody's newer lock is taken away. If it cannot be, an empty file stays.
             let _ = std::fs::remove_file(path);
         }

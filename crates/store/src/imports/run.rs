@@ -76,8 +76,7 @@ pub struct Import {
     list: ListId,
     id: ImportId,
     counts: Counts,
-    // Ends with the import.
-    _lock: ImportLock,
+    lock: ImportLock,
 }
 
 impl Import {
@@ -102,7 +101,7 @@ impl Import {
             list,
             id,
             counts: Counts::default(),
-            _lock: lock,
+            lock,
         })
     }
 
@@ -134,7 +133,7 @@ impl Import {
             list: ListId(list),
             id: record.id,
             counts: record.counts,
-            _lock: lock,
+            lock,
         };
         Ok(Some((import, record)))
     }
@@ -207,7 +206,9 @@ impl Import {
         on_tx!(&mut tx, conn => sqlx::query(FORGET_SEEN).bind(self.id.0).execute(conn).await.map(drop))?;
         on_tx!(&mut tx, conn => sqlx::query(FINISH).bind(now.0).bind(as_json(&self.counts)).bind(self.id.0)
             .execute(conn).await.map(drop))?;
-        tx.commit().await
+        tx.commit().await?;
+        self.lock.release().await;
+        Ok(())
     }
 
     /// Records that the import does not go on by itself, and why.
@@ -217,7 +218,9 @@ impl Import {
         tx.checkpoint_every(CHECKPOINT_PAGES).await?;
         on_tx!(&mut tx, conn => sqlx::query(STOP).bind(ImportState::Stopped.as_str()).bind(reason)
             .bind(now.0).bind(self.id.0).execute(conn).await.map(drop))?;
-        tx.commit().await
+        tx.commit().await?;
+        self.lock.release().await;
+        Ok(())
     }
 }
 

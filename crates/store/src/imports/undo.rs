@@ -23,8 +23,7 @@ pub struct Undo {
     /// Imports that may have seen the same recipients since and are not taken back, with their lists.
     others: BTreeMap<i64, ListId>,
     counts: UndoCounts,
-    // Ends with the undo.
-    _lock: ImportLock,
+    lock: ImportLock,
 }
 
 /// The import that is taken back, for the statements.
@@ -119,7 +118,7 @@ impl Undo {
                 list: ListId(list),
             },
             counts: UndoCounts::default(),
-            _lock: lock,
+            lock,
         }))
     }
 
@@ -157,7 +156,9 @@ impl Undo {
         on_tx!(&mut tx, conn => sqlx::query(FORGET_SEEN).bind(self.import.id.0).execute(conn).await.map(drop))?;
         on_tx!(&mut tx, conn => sqlx::query(UNDONE).bind(now.0).bind(self.import.id.0)
             .execute(conn).await.map(drop))?;
-        tx.commit().await
+        tx.commit().await?;
+        self.lock.release().await;
+        Ok(())
     }
 }
 

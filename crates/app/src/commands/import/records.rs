@@ -48,8 +48,7 @@ pub(super) async fn show(store: &Store, id: ImportId, json: bool) -> anyhow::Res
 /// The state in a word; "interrupted" if it should be running and no process works on it.
 async fn state(store: &Store, record: &ImportRecord) -> anyhow::Result<String> {
     let working = matches!(record.state, ImportState::Running | ImportState::Undoing);
-    // Taken only to see whether it can be, and given back at once.
-    if working && ImportLock::take(store, record.id).await?.is_some() {
+    if working && !ImportLock::is_held(store, record.id).await? {
         return Ok("interrupted".to_owned());
     }
     Ok(record.state.to_string())

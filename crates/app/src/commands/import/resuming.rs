@@ -22,6 +22,23 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// An import that has committed nothing for so long may be one of them; its lock says whether it is.
 const QUIET: Duration = Duration::from_secs(5);
 
+/// For so long a process that was killed may seem to hold its import.
+const RELEASED_AFTER: Duration = Duration::from_secs(2);
+
+/// Tries until nobody holds the import any more, or it has been held for too long to be a process that was killed.
+pub(super) async fn when_released<T>(
+    mut attempt: impl AsyncFnMut() -> Result<Option<T>, StoreError>,
+) -> Result<Option<T>, StoreError> {
+    let begun = tokio::time::Instant::now();
+    loop {
+        let taken = attempt().await?;
+        if taken.is_some() || begun.elapsed() > RELEASED_AFTER {
+            return Ok(taken);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// What an import was begun as.
 pub(super) fn job_of(record: &ImportRecord) -> anyhow::Result<Job> {
     let details = record.details.as_deref().with_context(|| {

@@ -21,7 +21,8 @@ struct Report {
 pub(super) async fn run(id: ImportId, context: &Context) -> anyhow::Result<()> {
     let store = context.existing_store().await?;
     let record = store.find_import(id).await?;
-    let Some(mut undo) = Undo::begin(&store, id, context.clock.now()).await? else {
+    let begun = resuming::when_released(async || Undo::begin(&store, id, context.clock.now()).await).await?;
+    let Some(mut undo) = begun else {
         bail!("import {id} is running: stop it first");
     };
     let mut report = Report {
