@@ -22,7 +22,7 @@ on_both_engines!(relays_of_a_pool_share_the_mail_by_weight, |app| {
     let (first, second) = (app.relay.reached_once().len(), second.reached_once().len());
     assert_eq!(first + second, 2000);
     // A relay that is kept from its processor for a moment loses some of its share; the schedule's own tests are exact.
-    assert!((1200..=1700).contains(&second), "{first} and {second}");
+    assert!((1050..=1750).contains(&second), "{first} and {second}");
 });
 
 on_both_engines!(

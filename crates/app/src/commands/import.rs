@@ -43,7 +43,8 @@ pub struct ImportArgs {
     #[arg(long, value_name = "NAME", required_unless_present = "undo")]
     list: Option<String>,
     /// What a column means: "Column=email", "Column=name", "Column=ignore", "Column=attribute", or an attribute with a
-    /// type: "Age=age:number", "VIP=vip:boolean", "Since=since:date". The column is its header, or #3 for the third.
+    /// type: "Age=age:number", "VIP=vip:boolean", "Since=since:date", "Tags=tags:list", "Items=items:json". The column is
+    /// its header, or #3 for the third.
     #[arg(long = "map", value_name = "COLUMN=FIELD")]
     rules: Vec<Rule>,
     /// Where rows that cannot be taken are written: line, reason, original text.

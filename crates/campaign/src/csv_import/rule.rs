@@ -14,6 +14,10 @@ pub enum Kind {
     Boolean,
     /// A day: `2026-01-31`.
     Date,
+    /// Several texts with commas or semicolons between them.
+    List,
+    /// Whatever JSON says: lists, objects, values.
+    Json,
 }
 
 /// What one column means.
@@ -41,7 +45,7 @@ pub enum MapError {
     )]
     NotARule(String),
     /// An unknown type.
-    #[error("`{kind}` in `{rule}` is not a type: use text, number, boolean or date")]
+    #[error("`{kind}` in `{rule}` is not a type: use text, number, boolean, date, list or json")]
     NotAType {
         /// As written.
         rule: String,
@@ -145,6 +149,8 @@ impl fmt::Display for Kind {
             Kind::Number => "number",
             Kind::Boolean => "boolean",
             Kind::Date => "date",
+            Kind::List => "list",
+            Kind::Json => "json",
         })
     }
 }
@@ -162,6 +168,8 @@ impl Field {
             Some((name, "number")) => (name, Kind::Number),
             Some((name, "boolean")) => (name, Kind::Boolean),
             Some((name, "date")) => (name, Kind::Date),
+            Some((name, "list")) => (name, Kind::List),
+            Some((name, "json")) => (name, Kind::Json),
             Some((_, kind)) => {
                 return Err(MapError::NotAType {
                     rule: rule.to_owned(),

@@ -5,11 +5,12 @@ use serde_json::{Number, Value};
 use std::fmt::Write as _;
 
 /// Appends a field as a JSON value. An empty text stays an empty text, so that templates find the variable; an empty
-/// number, boolean or date is `null`.
+/// number, boolean, date or JSON is `null`, and an empty list has nothing in it.
 pub(super) fn push_value(json: &mut String, kind: Kind, field: &str) -> Result<(), String> {
     let value = field.trim();
     match kind {
         Kind::Text => push_text(json, field),
+        Kind::List => push_list(json, value),
         _ if value.is_empty() => json.push_str("null"),
         Kind::Number => {
             let number = number(value).ok_or_else(|| {
@@ -31,8 +32,28 @@ pub(super) fn push_value(json: &mut String, kind: Kind, field: &str) -> Result<(
             })?;
             write!(json, "\"{day}\"").expect("writing to a String cannot fail");
         }
+        Kind::Json => {
+            let parsed: Value =
+                serde_json::from_str(value).map_err(|error| format!("this is not JSON: {error}"))?;
+            write!(json, "{parsed}").expect("writing to a String cannot fail");
+        }
     }
     Ok(())
+}
+
+/// Quotes around a text, as Mailchimp writes tags, do not belong to it.
+fn push_list(json: &mut String, field: &str) {
+    json.push('[');
+    let texts = field
+        .split([',', ';'])
+        .map(|text| text.trim().trim_matches('"').trim());
+    for (at, text) in texts.filter(|text| !text.is_empty()).enumerate() {
+        if at > 0 {
+            json.push(',');
+        }
+        push_text(json, text);
+    }
+    json.push(']');
 }
 
 fn push_text(json: &mut String, text: &str) {
@@ -63,5 +84,35 @@ fn boolean(text: &str) -> Option<bool> {
         "yes" | "y" | "true" | "t" | "1" | "on" | "ja" | "oui" | "si" | "sí" => Some(true),
         "no" | "n" | "false" | "f" | "0" | "off" | "nein" | "non" => Some(false),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pushed(kind: Kind, field: &str) -> Result<String, String> {
+        let mut json = String::new();
+        push_value(&mut json, kind, field).map(|()| json)
+    }
+
+    #[test]
+    fn lists_and_json_are_what_each_goes_through() {
+        for (field, list) in [
+            ("wine, cheese;bread", r#"["wine","cheese","bread"]"#),
+            ("\"a b\",\"c\"", r#"["a b","c"]"#),
+            (" , ;", "[]"),
+            ("", "[]"),
+        ] {
+            assert_eq!(pushed(Kind::List, field).as_deref(), Ok(list), "{field}");
+        }
+        let json = r#" [{"name": "Tea", "price": 3.5}] "#;
+        assert_eq!(
+            pushed(Kind::Json, json).as_deref(),
+            Ok(r#"[{"name":"Tea","price":3.5}]"#)
+        );
+        assert_eq!(pushed(Kind::Json, "").as_deref(), Ok("null"));
+        let reason = pushed(Kind::Json, "[1,").unwrap_err();
+        assert!(reason.contains("not JSON"), "{reason}");
     }
 }

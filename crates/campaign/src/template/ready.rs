@@ -1,7 +1,8 @@
 //! Makes the HTML of a newsletter ready for mail, once per campaign: MJML becomes HTML, styles become attributes.
 
 use super::flat::{At, Named};
-use super::{Content, Part, TemplateError, inline_css, mjml, mustache, normalised};
+use super::registry::normalised;
+use super::{Content, Part, TemplateError, inline_css, mjml, mustache};
 
 /// The templates of a newsletter as they are compiled, the newsletter first.
 #[derive(Debug)]

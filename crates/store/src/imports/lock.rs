@@ -2,7 +2,7 @@
 
 use crate::engine::{Engine, Store};
 use crate::error::StoreError;
-use sqlx::{Connection, PgConnection};
+use sqlx::PgConnection;
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -62,11 +62,14 @@ impl ImportLock {
     }
 
     /// Gives the lock back, so that the next one can have it at once. A dropped one is noticed by PostgreSQL a moment later.
-    pub(super) async fn release(mut self) {
-        if let Some(Held::Connection(connection)) = self.held.take() {
-            // A connection that does not close well is gone all the same.
-            let _ = connection.close().await;
+    pub(super) async fn release(mut self) -> Result<(), StoreError> {
+        // A file's lock ends with the file, when this is dropped.
+        if let Some(Held::Connection(connection)) = &mut self.held {
+            sqlx::query("SELECT pg_advisory_unlock_all()")
+                .execute(&mut **connection)
+                .await?;
         }
+        Ok(())
     }
 }
 

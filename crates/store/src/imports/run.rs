@@ -207,8 +207,7 @@ impl Import {
         on_tx!(&mut tx, conn => sqlx::query(FINISH).bind(now.0).bind(as_json(&self.counts)).bind(self.id.0)
             .execute(conn).await.map(drop))?;
         tx.commit().await?;
-        self.lock.release().await;
-        Ok(())
+        self.lock.release().await
     }
 
     /// Records that the import does not go on by itself, and why.
@@ -219,8 +218,7 @@ impl Import {
         on_tx!(&mut tx, conn => sqlx::query(STOP).bind(ImportState::Stopped.as_str()).bind(reason)
             .bind(now.0).bind(self.id.0).execute(conn).await.map(drop))?;
         tx.commit().await?;
-        self.lock.release().await;
-        Ok(())
+        self.lock.release().await
     }
 }
 

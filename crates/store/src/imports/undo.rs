@@ -157,8 +157,7 @@ impl Undo {
         on_tx!(&mut tx, conn => sqlx::query(UNDONE).bind(now.0).bind(self.import.id.0)
             .execute(conn).await.map(drop))?;
         tx.commit().await?;
-        self.lock.release().await;
-        Ok(())
+        self.lock.release().await
     }
 }
 
