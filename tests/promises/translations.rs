@@ -290,3 +290,39 @@ on_both_engines!(a_translation_that_cannot_be_sent_is_refused, |app| {
         .says(&["template spring (html) in de:1:4", "no template named nothing"]);
     assert_eq!(app.database.number("SELECT count(*) FROM campaigns"), 1);
 });
+
+on_both_engines!(a_check_tries_everybody_in_their_language, |app| {
+    app.import_csv(
+        "readers",
+        "email,name,language,stadt\nann@example.org,Ann,de,\nbob@example.org,Bob,en,Ulm\n",
+    );
+    app.import_csv(
+        "readers",
+        "email,name,language\ncleo@example.org,Cleo,de\ndora@example.org,Dora,fr\n",
+    );
+    add_all(app);
+    add(
+        app,
+        "spring",
+        "<p>Hallo aus {{stadt}} {{unsubscribe_url}}</p>",
+        &["--language", "de"],
+    );
+    let check = ["--json", "template", "check", "spring", "--list", "readers"];
+    let checked = app.run(check).failed_with(1).json();
+    assert_eq!(
+        (&checked["recipients"], &checked["failing"]),
+        (&4.into(), &1.into()),
+        "{checked}"
+    );
+    let lacked = checked["variables"].as_array().unwrap();
+    let lacked = lacked
+        .iter()
+        .find(|lacked| lacked["variable"] == "stadt")
+        .unwrap();
+    assert_eq!(lacked["language"], "de");
+    assert_eq!(
+        (&lacked["absent"], &lacked["empty"]),
+        (&1.into(), &1.into()),
+        "{checked}"
+    );
+});
