@@ -12,6 +12,10 @@ pub enum Class {
     Soft,
     /// We, our network or the content were refused; it says nothing about the address.
     Block,
+    /// A person, or the receiver for him, called it spam.
+    Complaint,
+    /// A machine answered in a person's name.
+    Autoreply,
     /// None of these.
     Other,
 }
@@ -23,6 +27,8 @@ impl Class {
             Class::Hard => "hard",
             Class::Soft => "soft",
             Class::Block => "block",
+            Class::Complaint => "complaint",
+            Class::Autoreply => "autoreply",
             Class::Other => "other",
         }
     }
@@ -46,6 +52,10 @@ pub enum Cause {
     Rate,
     /// The relay, or its leave to relay.
     Relay,
+    /// The receiver does not want this sender.
+    Policy,
+    /// A person, not a machine.
+    Person,
     /// A connection or a name server.
     Network,
     /// Not told.
@@ -63,6 +73,8 @@ impl Cause {
             Cause::Authentication => "authentication",
             Cause::Rate => "rate",
             Cause::Relay => "relay",
+            Cause::Policy => "policy",
+            Cause::Person => "person",
             Cause::Network => "network",
             Cause::Undefined => "undefined",
         }

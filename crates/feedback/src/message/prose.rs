@@ -1,0 +1,232 @@
+//! Recipients and reasons in reports that are written for people.
+//!
+//! Nothing is known of the program that wrote one. Addresses are taken by what stands around them: a label before
+//! them, a line of their own, words of failure on their line; what names the sender or a postmaster is not taken.
+
+use super::fields::{self, Block};
+use super::signs::{SIGNS, Sign};
+use crate::address::{self, Span};
+use std::collections::HashSet;
+
+/// How many recipients one report may have.
+pub const MOST_RECIPIENTS: usize = 20_000;
+/// How many lines may belong to one recipient, and how many octets.
+const MOST_LINES: usize = 40;
+const LONGEST_CHUNK: usize = 4 * 1024;
+
+/// A text for people, up to the message that it returns.
+#[derive(Debug)]
+pub struct Prose<'t> {
+    lines: Vec<&'t str>,
+    /// The header of the message that it returns, if it stands in the text.
+    pub original: Option<Block>,
+}
+
+/// How sure it is that an address is a recipient that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Sureness {
+    /// It stands somewhere.
+    Named,
+    /// It begins a line that goes on.
+    Begins,
+    /// It is on a line with words of failure, or right below such a line.
+    NearFailure,
+    /// It is a line of its own, or what stands around says that it is one.
+    Marked,
+}
+
+struct Candidate<'t> {
+    address: &'t str,
+    line: usize,
+    sureness: Sureness,
+}
+
+/// A recipient, and what was said of it.
+#[derive(Debug)]
+pub struct Failed {
+    /// As it is written.
+    pub address: String,
+    /// The lines that belong to it, as one text.
+    pub text: String,
+}
+
+impl<'t> Prose<'t> {
+    /// Takes the report's own words of a text.
+    pub fn new(text: &'t str) -> Prose<'t> {
+        let lines: Vec<&str> = text.lines().collect();
+        let end = returned_from(&lines);
+        let original = end.map(|end| {
+            let rest = lines[end..].iter().position(|line| begins_header(line)).map_or(lines.len(), |at| end + at);
+            fields::header(&lines[rest..].join("\n"))
+        });
+        Prose {
+            lines: lines[..end.unwrap_or(lines.len())].to_vec(),
+            original: original.filter(|header| header.len() > 0),
+        }
+    }
+
+    /// All its words.
+    pub fn text(&self) -> String {
+        self.lines.join("\n")
+    }
+
+    /// The recipients that it names. `strangers` are addresses of others, in lower case; `mailed` those the original
+    /// message went to.
+    pub fn failed(&self, strangers: &HashSet<String>, mailed: &[String]) -> Vec<Failed> {
+        let mut candidates = self.candidates(strangers, mailed);
+        let best = candidates.iter().map(|candidate| candidate.sureness).max();
+        let Some(best) = best else {
+            return Vec::new();
+        };
+        candidates.retain(|candidate| candidate.sureness >= best.min(Sureness::Marked));
+        if best == Sureness::Named && candidates.iter().any(|one| is_one_of(one.address, mailed)) {
+            candidates.retain(|one| is_one_of(one.address, mailed));
+        }
+        let mut seen = HashSet::new();
+        let firsts: Vec<&Candidate<'_>> =
+            candidates.iter().filter(|one| seen.insert(one.address.to_lowercase())).take(MOST_RECIPIENTS).collect();
+        let starts: Vec<usize> = firsts.iter().map(|one| one.line).collect();
+        firsts
+            .iter()
+            .enumerate()
+            .map(|(at, one)| Failed {
+                address: one.address.to_owned(),
+                text: self.chunk(one.line, starts[at + 1..].iter().copied().find(|next| *next > one.line)),
+            })
+            .collect()
+    }
+
+    /// What is said near the first place of an address.
+    pub fn near(&self, address: &str) -> Option<String> {
+        let at = self.lines.iter().position(|line| contains(line, address))?;
+        let next = self.lines[at + 1..].iter().position(|line| {
+            let stranger = line.trim_start().starts_with('<') && address::first(line).is_some_and(|other| !other.eq_ignore_ascii_case(address));
+            stranger
+        });
+        Some(self.chunk(at, next.map(|next| at + 1 + next)))
+    }
+
+    fn chunk(&self, start: usize, end: Option<usize>) -> String {
+        let end = end.unwrap_or(self.lines.len()).min(start + MOST_LINES);
+        let mut text = String::new();
+        for line in &self.lines[start..end] {
+            if text.len() + line.len() > LONGEST_CHUNK {
+                break;
+            }
+            text.push_str(line.trim());
+            text.push(' ');
+        }
+        text.truncate(text.trim_end().len());
+        text
+    }
+
+    fn candidates(&self, strangers: &HashSet<String>, mailed: &[String]) -> Vec<Candidate<'t>> {
+        let mut candidates = Vec::new();
+        let mut after_failure = 0_usize;
+        for (at, line) in self.lines.iter().enumerate() {
+            let spans: Vec<Span> = address::spans(line).take(64).collect();
+            let speaks = !line.trim().is_empty() && SIGNS.of(crate::rules::cut(line, 2048)).has(Sign::Failure);
+            for span in &spans {
+                let found = &line[span.start..span.end];
+                if !may_be_recipient(line, *span, found, strangers, mailed) {
+                    continue;
+                }
+                let sureness = sureness(line, *span, speaks, after_failure > 0);
+                candidates.push(Candidate { address: found, line: at, sureness });
+            }
+            after_failure = if speaks { 6 } else { after_failure.saturating_sub(1) };
+            if candidates.len() > 2 * MOST_RECIPIENTS {
+                break;
+            }
+        }
+        candidates
+    }
+}
+
+fn sureness(line: &str, span: Span, speaks: bool, after_failure: bool) -> Sureness {
+    let (before, after) = (&line[..span.start], &line[span.end..]);
+    let alone = |text: &str| text.chars().all(|c| !c.is_alphanumeric());
+    if SIGNS.labels(before) && (speaks || alone(after) || before.trim_end().ends_with([':', '<', '=', ';', '\'', '"'])) {
+        return Sureness::Marked;
+    }
+    if alone(before) {
+        let goes_on = after.trim_start_matches(['>', '"', '\'', ')', ']']);
+        if alone(after) || goes_on.starts_with([':', ';']) || goes_on.starts_with("...") || goes_on.trim_start().starts_with('(') {
+            return Sureness::Marked;
+        }
+        return if speaks || after_failure { Sureness::NearFailure } else { Sureness::Begins };
+    }
+    if speaks || after_failure && alone(after) {
+        Sureness::NearFailure
+    } else {
+        Sureness::Named
+    }
+}
+
+fn may_be_recipient(line: &str, span: Span, found: &str, strangers: &HashSet<String>, mailed: &[String]) -> bool {
+    if is_one_of(found, mailed) {
+        return true;
+    }
+    let lower = found.to_lowercase();
+    if strangers.contains(&lower) || !address::domain(found).contains('.') {
+        return false;
+    }
+    let before = line[..span.start].to_ascii_lowercase();
+    let names_other = ["message-id", "message id", "mailto:", "from:", "from <", "from: <", "sender", "reply-to", "mail from", "contact", "questions", "resent-", "return-path", "href", "in-reply-to", "references", "ticket", " id ", "id:", "id="]
+        .iter()
+        .any(|word| before.contains(word));
+    let local = address::local(found);
+    let is_office = ["postmaster", "mailer-daemon", "mailerdaemon", "abuse", "hostmaster", "mailmaster", "root", "majordomo", "helpdesk", "support", "noreply", "no-reply", "listserv"].contains(&local.as_str());
+    !names_other && !is_office
+}
+
+fn is_one_of(address: &str, list: &[String]) -> bool {
+    list.iter().any(|one| one.eq_ignore_ascii_case(address))
+}
+
+fn contains(line: &str, address: &str) -> bool {
+    line.len() >= address.len()
+        && line.as_bytes().windows(address.len()).any(|part| part.eq_ignore_ascii_case(address.as_bytes()))
+}
+
+/// The line with which the returned message, or its header, begins.
+fn returned_from(lines: &[&str]) -> Option<usize> {
+    for (at, line) in lines.iter().enumerate() {
+        if announces(line) && lines[at + 1..].iter().take(12).any(|line| begins_header(line)) {
+            return Some(at);
+        }
+        if is_header(&lines[at..]) {
+            return Some(at);
+        }
+    }
+    None
+}
+
+fn announces(line: &str) -> bool {
+    line.len() < 200 && !line.trim().is_empty() && SIGNS.of(line).has(Sign::Original)
+}
+
+const OF_MESSAGES: [&str; 14] = [
+    "received", "return-path", "message-id", "from", "to", "subject", "date", "mime-version", "content-type", "delivered-to", "x-mailer", "dkim-signature", "reply-to", "sender",
+];
+
+fn begins_header(line: &str) -> bool {
+    let line = line.trim_start_matches(['>', ' ', '|', '\t']);
+    fields::field(line).is_some_and(|(name, _)| OF_MESSAGES.contains(&name.to_ascii_lowercase().as_str()))
+}
+
+/// Whether the header of a message begins here: at least four of its fields, one of which only machines write.
+fn is_header(lines: &[&str]) -> bool {
+    if !lines.first().is_some_and(|line| begins_header(line) && !line.starts_with(' ')) {
+        return false;
+    }
+    let (mut known, mut by_machine) = (0, false);
+    for line in lines.iter().take(40).take_while(|line| !line.trim().is_empty()) {
+        if let Some((name, _)) = fields::field(line) {
+            let name = name.to_ascii_lowercase();
+            known += usize::from(OF_MESSAGES.contains(&name.as_str()));
+            by_machine |= matches!(name.as_str(), "received" | "return-path" | "message-id" | "mime-version" | "content-type");
+        }
+    }
+    known >= 4 && by_machine || known >= 3 && lines.first().is_some_and(|line| line.starts_with("Received:") || line.starts_with("Return-Path:"))
+}
