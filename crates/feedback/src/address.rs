@@ -80,6 +80,10 @@ fn local_start(octets: &[u8], from: usize, at: usize) -> Option<usize> {
     while start < at && matches!(octets[start], b'\'' | b'.' | b'*' | b'=' | b'|' | b'`' | b'/' | b'-' | b'!' | b'?' | b'#') {
         start += 1;
     }
+    // The form of an X.400 gateway: `dda:SMTP=ann@example.com`.
+    if octets[start..at].get(..5).is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"smtp=")) {
+        start += 5;
+    }
     (start < at).then_some(start)
 }
 

@@ -73,16 +73,19 @@ pub fn failures(text: &str) -> impl Iterator<Item = Enhanced> + '_ {
     })
 }
 
-/// The first code of a failure that says something, else the first at all.
+/// The first code of a failure that is specific, else the first that says something, else the first at all.
 pub fn failure(text: &str) -> Option<Enhanced> {
-    let mut first = None;
+    let mut best: Option<Enhanced> = None;
     for code in failures(text) {
-        if code.says_something() {
+        if code.is_specific() {
             return Some(code);
         }
-        first.get_or_insert(code);
+        match best {
+            Some(known) if known.says_something() || !code.says_something() => {}
+            _ => best = Some(code),
+        }
     }
-    first
+    best
 }
 
 /// Reply codes that are in use (RFC 5321 section 4.2.3, RFC 4954, RFC 7504, and what servers invented).

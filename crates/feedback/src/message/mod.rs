@@ -103,18 +103,16 @@ pub fn classify(rules: &Rules, octets: &[u8]) -> Report {
 
 fn classify_parsed(rules: &Rules, message: &Message<'_>, deeper: usize) -> Report {
     let mail = Mail::new(message);
-    let report = Reading::new(rules, &mail).report();
-    if report.kind == Kind::Bounce && !report.recipients.is_empty() || deeper == 0 || report.kind == Kind::Complaint {
-        return report;
+    let is_told = mail.feedback.is_some() || !mail.statuses.is_empty();
+    if deeper > 0 && !is_told {
+        // A gateway may have put the whole report into a message of its own.
+        let inner = mail.nested.iter().take(3).find(|nested| parts::is_report(nested));
+        let inner = inner.map(|inner| classify_parsed(rules, inner, deeper - 1));
+        if let Some(inner) = inner.filter(|inner| !inner.recipients.is_empty()) {
+            return inner;
+        }
     }
-    // A gateway may have put the whole report into a message of its own.
-    let inner = mail
-        .nested
-        .iter()
-        .take(3)
-        .map(|nested| classify_parsed(rules, nested, deeper - 1))
-        .find(|inner| matches!(inner.kind, Kind::Bounce | Kind::Complaint) && !inner.recipients.is_empty());
-    inner.unwrap_or(report)
+    Reading::new(rules, &mail).report()
 }
 
 /// A message, being read.
@@ -143,7 +141,12 @@ impl<'a> Reading<'a> {
         if let Some(feedback) = &self.mail.feedback {
             return self.feedback(feedback);
         }
-        let statuses: Vec<_> = self.mail.statuses.iter().map(|text| status_report::read(text)).collect();
+        let mut statuses: Vec<_> = self.mail.statuses.iter().map(|text| status_report::read(text)).collect();
+        if statuses.is_empty() {
+            // Some write the status into the text, or lose the header that says what is a part.
+            let texts = self.mail.texts.iter().filter(|text| status_report::is_within(text));
+            statuses = texts.map(|text| status_report::read(text)).collect();
+        }
         let groups = || statuses.iter().flat_map(|report| &report.groups);
         let mut report = Report {
             original: self.original(),
@@ -190,8 +193,11 @@ impl<'a> Reading<'a> {
         if tokens.autoreply_subject && !tokens.subject || tokens.autoreply_field && weight < 5 {
             return Kind::Autoreply;
         }
+        if mail_is_request(&self.mail.subject) {
+            return Kind::Other;
+        }
         let speaks = body.has(Sign::Failure) || is_late || tokens.subject;
-        if weight >= 4 && speaks && !(subject.has(Sign::Question) || body.has(Sign::Question) && weight < 6) {
+        if weight >= 4 && speaks && !(subject.has(Sign::Question) && !tokens.subject || body.has(Sign::Question) && weight < 6) {
             return Kind::Bounce;
         }
         if tokens.auto_submitted || tokens.autoreply_field || body.has(Sign::AutoreplyText) && tokens.no_return {
@@ -247,6 +253,11 @@ impl<'a> Reading<'a> {
         };
         addresses.into_iter().take(prose::MOST_RECIPIENTS).map(recipient).collect()
     }
+}
+
+/// A person's program asks to be unsubscribed.
+fn mail_is_request(subject: &str) -> bool {
+    subject.trim().eq_ignore_ascii_case("unsubscribe")
 }
 
 #[cfg(test)]

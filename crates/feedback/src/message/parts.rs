@@ -118,3 +118,11 @@ pub fn decoded(value: &str) -> String {
     let parsed = PARSER.parse(header.as_bytes());
     parsed.and_then(|message| message.subject().map(str::to_owned)).unwrap_or_else(|| value.to_owned())
 }
+
+/// Whether a message holds a report that a program wrote for programs.
+pub fn is_report(message: &Message<'_>) -> bool {
+    message.parts.iter().any(|part| {
+        let subtype = part.content_type().and_then(|kind| kind.subtype()).unwrap_or_default();
+        ["delivery-status", "global-delivery-status", "feedback-report"].iter().any(|kind| subtype.eq_ignore_ascii_case(kind))
+    })
+}

@@ -6,6 +6,7 @@
 use super::fields::{self, Block};
 use super::signs::{SIGNS, Sign};
 use crate::address::{self, Span};
+use crate::rules::words::words;
 use std::collections::HashSet;
 
 /// How many recipients one report may have.
@@ -39,6 +40,7 @@ struct Candidate<'t> {
     address: &'t str,
     line: usize,
     sureness: Sureness,
+    heads: bool,
 }
 
 /// A recipient, and what was said of it.
@@ -74,6 +76,9 @@ impl<'t> Prose<'t> {
     /// message went to.
     pub fn failed(&self, strangers: &HashSet<String>, mailed: &[String]) -> Vec<Failed> {
         let mut candidates = self.candidates(strangers, mailed);
+        if candidates.iter().any(|one| one.heads) {
+            candidates.retain(|one| one.heads || !self.lines[one.line].starts_with([' ', '\t']));
+        }
         let best = candidates.iter().map(|candidate| candidate.sureness).max();
         let Some(best) = best else {
             return Vec::new();
@@ -100,8 +105,8 @@ impl<'t> Prose<'t> {
     pub fn near(&self, address: &str) -> Option<String> {
         let at = self.lines.iter().position(|line| contains(line, address))?;
         let next = self.lines[at + 1..].iter().position(|line| {
-            let stranger = line.trim_start().starts_with('<') && address::first(line).is_some_and(|other| !other.eq_ignore_ascii_case(address));
-            stranger
+            let line = line.trim_start_matches([' ', '\t', '<']);
+            address::first(line).is_some_and(|other| line.starts_with(other) && !other.eq_ignore_ascii_case(address))
         });
         Some(self.chunk(at, next.map(|next| at + 1 + next)))
     }
@@ -123,16 +128,23 @@ impl<'t> Prose<'t> {
     fn candidates(&self, strangers: &HashSet<String>, mailed: &[String]) -> Vec<Candidate<'t>> {
         let mut candidates = Vec::new();
         let mut after_failure = 0_usize;
+        let mut listing = false;
         for (at, line) in self.lines.iter().enumerate() {
             let spans: Vec<Span> = address::spans(line).take(64).collect();
             let speaks = !line.trim().is_empty() && SIGNS.of(crate::rules::cut(line, 2048)).has(Sign::Failure);
             for span in &spans {
                 let found = &line[span.start..span.end];
-                if !may_be_recipient(line, *span, found, strangers, mailed) {
+                if !heads(line, *span) && !may_be_recipient(line, *span, found, strangers, mailed) {
                     continue;
                 }
-                let sureness = sureness(line, *span, speaks, after_failure > 0);
-                candidates.push(Candidate { address: found, line: at, sureness });
+                let mut sureness = sureness(line, *span, speaks, after_failure > 0);
+                if listing && sureness >= Sureness::Begins && line.trim_start_matches([' ', '\t', '<', '-']).starts_with(found) {
+                    sureness = Sureness::Marked;
+                }
+                candidates.push(Candidate { address: found, line: at, sureness, heads: heads(line, *span) });
+            }
+            if !line.trim().is_empty() {
+                listing = speaks && line.trim_end().ends_with(':') || listing && !spans.is_empty();
             }
             after_failure = if speaks { 6 } else { after_failure.saturating_sub(1) };
             if candidates.len() > 2 * MOST_RECIPIENTS {
@@ -143,9 +155,25 @@ impl<'t> Prose<'t> {
     }
 }
 
+/// Whether a line begins with an address in the manner of many mail systems: `<ann@example.com>: …`.
+fn heads(line: &str, span: Span) -> bool {
+    span.start == 1 && line.starts_with('<') && line[span.end..].starts_with(">:")
+}
+
+/// Whether a reply of a transcript begins with the address: `550 5.1.1 <ann@example.com>... User unknown`.
+fn is_in_transcript(before: &str, after: &str) -> bool {
+    before.ends_with('<')
+        && before.len() > 3
+        && before[..before.len() - 1].bytes().all(|b| b.is_ascii_digit() || matches!(b, b' ' | b'.' | b'-'))
+        && after.starts_with(">...")
+}
+
 fn sureness(line: &str, span: Span, speaks: bool, after_failure: bool) -> Sureness {
     let (before, after) = (&line[..span.start], &line[span.end..]);
     let alone = |text: &str| text.chars().all(|c| !c.is_alphanumeric());
+    if is_in_transcript(before, after) {
+        return Sureness::Marked;
+    }
     if SIGNS.labels(before) && (speaks || alone(after) || before.trim_end().ends_with([':', '<', '=', ';', '\'', '"'])) {
         return Sureness::Marked;
     }
@@ -171,10 +199,10 @@ fn may_be_recipient(line: &str, span: Span, found: &str, strangers: &HashSet<Str
     if strangers.contains(&lower) || !address::domain(found).contains('.') {
         return false;
     }
-    let before = line[..span.start].to_ascii_lowercase();
-    let names_other = ["message-id", "message id", "mailto:", "from:", "from <", "from: <", "sender", "reply-to", "mail from", "contact", "questions", "resent-", "return-path", "href", "in-reply-to", "references", "ticket", " id ", "id:", "id="]
+    let before = words(&line[..span.start]);
+    let names_other = ["message id", "id", "mailto", "from", "sender", "reply to", "contact", "questions to", "return path", "href", "in reply to", "references", "sent by", "ticket", "auf", "writes to", "subject"]
         .iter()
-        .any(|word| before.contains(word));
+        .any(|word| before.strip_suffix(' ').is_some_and(|before| before.ends_with(&format!(" {word}"))));
     let local = address::local(found);
     let is_office = ["postmaster", "mailer-daemon", "mailerdaemon", "abuse", "hostmaster", "mailmaster", "root", "majordomo", "helpdesk", "support", "noreply", "no-reply", "listserv"].contains(&local.as_str());
     !names_other && !is_office
@@ -192,7 +220,7 @@ fn contains(line: &str, address: &str) -> bool {
 /// The line with which the returned message, or its header, begins.
 fn returned_from(lines: &[&str]) -> Option<usize> {
     for (at, line) in lines.iter().enumerate() {
-        if announces(line) && lines[at + 1..].iter().take(12).any(|line| begins_header(line)) {
+        if announces(line) && (is_divider(line) || lines[at + 1..].iter().filter(|line| !line.trim().is_empty()).take(6).any(|line| is_any_field(line))) {
             return Some(at);
         }
         if is_header(&lines[at..]) {
@@ -204,6 +232,16 @@ fn returned_from(lines: &[&str]) -> Option<usize> {
 
 fn announces(line: &str) -> bool {
     line.len() < 200 && !line.trim().is_empty() && SIGNS.of(line).has(Sign::Original)
+}
+
+/// Whether an announcement needs no header after it: between dashes, or "… follows".
+fn is_divider(line: &str) -> bool {
+    let line = line.trim();
+    line.starts_with("---") || line.trim_end_matches(['.', ':', '-', '*', ' ']).to_ascii_lowercase().ends_with("follows")
+}
+
+fn is_any_field(line: &str) -> bool {
+    begins_header(line) || fields::field(line).is_some_and(|(name, _)| name.contains('-') && name.len() > 3)
 }
 
 const OF_MESSAGES: [&str; 14] = [
@@ -220,13 +258,14 @@ fn is_header(lines: &[&str]) -> bool {
     if !lines.first().is_some_and(|line| begins_header(line) && !line.starts_with(' ')) {
         return false;
     }
-    let (mut known, mut by_machine) = (0, false);
+    let (mut known, mut by_machine, mut by_person) = (0, false, 0);
     for line in lines.iter().take(40).take_while(|line| !line.trim().is_empty()) {
         if let Some((name, _)) = fields::field(line) {
             let name = name.to_ascii_lowercase();
             known += usize::from(OF_MESSAGES.contains(&name.as_str()));
+            by_person += usize::from(matches!(name.as_str(), "from" | "to" | "subject"));
             by_machine |= matches!(name.as_str(), "received" | "return-path" | "message-id" | "mime-version" | "content-type");
         }
     }
-    known >= 4 && by_machine || known >= 3 && lines.first().is_some_and(|line| line.starts_with("Received:") || line.starts_with("Return-Path:"))
+    by_person >= 3 || known >= 4 && by_machine || known >= 3 && lines.first().is_some_and(|line| line.starts_with("Received:") || line.starts_with("Return-Path:"))
 }

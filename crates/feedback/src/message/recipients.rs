@@ -111,9 +111,11 @@ impl Reading<'_> {
         let texts = [known.diagnostic, known.near, known.all];
         let mut texts = texts.iter().copied().filter(|text| !text.trim().is_empty());
         let nearest = texts.next().unwrap_or_default();
+        // A status of its own says more than words that may belong to another.
+        let silent = known.status.is_some() && known.diagnostic.trim().is_empty();
         let status = best_status(known.status, nearest, known.near);
         let code = status::reply_code(nearest).or_else(|| status::reply_code(known.near));
-        let list: Vec<&str> = std::iter::once(nearest).chain(texts).collect();
+        let list: Vec<&str> = silent.then_some("").into_iter().chain(std::iter::once(nearest)).chain(texts).collect();
         let evidence = Evidence {
             code,
             status,
@@ -141,7 +143,7 @@ impl Reading<'_> {
     /// Addresses that are not of recipients that failed: who reports, who gets the report, who sent the original.
     fn strangers(&self) -> HashSet<String> {
         let header = &self.mail.header;
-        let own = ["from", "to", "cc", "reply-to", "sender", "return-path", "delivered-to", "envelope-to", "x-original-to", "message-id", "errors-to", "resent-from", "resent-to"];
+        let own = ["from", "to", "cc", "reply-to", "sender", "return-path", "delivered-to", "envelope-to", "message-id", "errors-to", "resent-from", "resent-to"];
         let others = ["from", "sender", "return-path", "reply-to", "message-id", "errors-to"];
         let own = own.into_iter().flat_map(|name| header.all(name));
         let others = others.into_iter().flat_map(|name| self.original_header().into_iter().flat_map(move |header| header.all(name)));

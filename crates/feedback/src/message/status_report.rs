@@ -108,3 +108,9 @@ fn group(fields: Vec<(String, String)>) -> Option<Group> {
         remote_host: block.get("remote-mta").map(|value| untyped(value).to_owned()),
     })
 }
+
+/// Whether a text holds fields of a status.
+pub fn is_within(text: &str) -> bool {
+    let has = |name: &str| text.lines().any(|line| line.get(..name.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(name)));
+    has("final-recipient:") && (has("action:") || has("status:"))
+}
