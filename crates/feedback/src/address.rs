@@ -49,7 +49,8 @@ fn domain_end(octets: &[u8], start: usize, bracketed: bool) -> Option<usize> {
         let fits = literal.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b':'));
         return (fits && close > 1).then_some(start + close + 1);
     }
-    let mut end = start;
+    // Not allowed, and yet seen in reports on such addresses.
+    let mut end = start + usize::from(octets.get(start) == Some(&b'#'));
     while end < octets.len() && end - start < LONGEST_DOMAIN && (is_domain_octet(octets[end]) || bracketed && !octets[end].is_ascii()) {
         end += 1;
     }
@@ -57,7 +58,7 @@ fn domain_end(octets: &[u8], start: usize, bracketed: bool) -> Option<usize> {
         end -= 1;
     }
     let domain = &octets[start..end];
-    let starts_well = domain.first().is_some_and(|b| b.is_ascii_alphanumeric() || !b.is_ascii());
+    let starts_well = domain.iter().find(|b| **b != b'#').is_some_and(|b| b.is_ascii_alphanumeric() || !b.is_ascii());
     (starts_well && !domain.windows(2).any(|two| two == b"..")).then_some(end)
 }
 

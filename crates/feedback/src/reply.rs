@@ -29,6 +29,7 @@ pub fn verdict_by(rules: &Rules, code: u16, text: &str) -> Verdict {
         status: enhanced(code, text),
         texts: &[text],
         is_temporary: code < 500,
+        is_after_message: false,
     };
     rules.decide(&evidence).verdict
 }
@@ -53,6 +54,7 @@ pub fn read<'r>(rules: &'r Rules, text: &str) -> ReadReply<'r> {
         status,
         texts: &[said(text)],
         is_temporary: false,
+        is_after_message: is_after_message(text),
     };
     ReadReply {
         decision: rules.decide(&evidence),
@@ -63,8 +65,15 @@ pub fn read<'r>(rules: &'r Rules, text: &str) -> ReadReply<'r> {
 
 /// Without the "host … said:" that a mail server writes before the reply.
 pub(crate) fn said(text: &str) -> &str {
-    match text.find(" said: ") {
-        Some(at) if text[..at].trim_start().starts_with("host ") || text[..at].contains(": host ") => &text[at + 7..],
+    let begins = [" said: ", " refused to talk to me: "].into_iter().find_map(|words| Some(text.find(words)? + words.len()));
+    match begins {
+        Some(at) if text.trim_start().starts_with("host ") || text[..at].contains(": host ") => &text[at..],
         _ => text,
     }
+}
+
+/// Whether a mail server says that the reply came after the message itself.
+pub(crate) fn is_after_message(text: &str) -> bool {
+    let marks = ["end of DATA", "end of data", ">>> DATA\n<<< 5", "SMTP command DATA", "DATA command)", ">>> .\n<<< 5"];
+    marks.iter().any(|mark| text.contains(mark))
 }

@@ -111,6 +111,14 @@ impl<'t> Prose<'t> {
         Some(self.chunk(at, next.map(|next| at + 1 + next)))
     }
 
+    /// Single words below a line that says who follows.
+    pub fn bare_names(&self) -> Vec<&'t str> {
+        let is_name = |line: &str| line.len() < 65 && line.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
+        let full = || self.lines.iter().map(|line| line.trim()).filter(|line| !line.is_empty());
+        let listed = full().skip_while(|line| !(line.ends_with(':') && SIGNS.of(crate::rules::cut(line, 2048)).has(Sign::Failure)));
+        listed.skip(1).take_while(|line| is_name(line)).take(100).collect()
+    }
+
     fn chunk(&self, start: usize, end: Option<usize>) -> String {
         let end = end.unwrap_or(self.lines.len()).min(start + MOST_LINES);
         let mut text = String::new();

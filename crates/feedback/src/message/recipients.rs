@@ -1,11 +1,12 @@
 //! The recipients of a bounce, by status or by prose, each with its verdict.
 
 use super::fields::Block;
-use super::prose::MOST_RECIPIENTS;
+use super::prose::{MOST_RECIPIENTS, Prose};
 use super::signs::{SIGNS, Sign};
 use super::status_report::{Action, Group};
 use super::{LONGEST_SAID, Reading, Recipient};
 use crate::address;
+use crate::reply;
 use crate::rules::{Evidence, cut};
 use crate::status::{self, Enhanced};
 use std::collections::{HashMap, HashSet};
@@ -85,6 +86,9 @@ impl Reading<'_> {
                 .collect();
         }
         if failed.is_empty() {
+            failed = self.bare_names();
+        }
+        if failed.is_empty() {
             failed = mailed.into_iter().map(|address| (address, String::new())).collect();
         }
         let is_late = SIGNS.of(cut(&text, 16 * 1024)).has(Sign::Delay) && !SIGNS.of(cut(&self.mail.subject, 1024)).has(Sign::Failure);
@@ -115,12 +119,14 @@ impl Reading<'_> {
         let silent = known.status.is_some() && known.diagnostic.trim().is_empty();
         let status = best_status(known.status, nearest, known.near);
         let code = status::reply_code(nearest).or_else(|| status::reply_code(known.near));
-        let list: Vec<&str> = silent.then_some("").into_iter().chain(std::iter::once(nearest)).chain(texts).collect();
+        let is_after_message = reply::is_after_message(nearest) || nearest == known.diagnostic && reply::is_after_message(known.all);
+        let list: Vec<&str> = silent.then_some("").into_iter().chain(std::iter::once(reply::said(nearest))).chain(texts).collect();
         let evidence = Evidence {
             code,
             status,
             texts: &list,
             is_temporary: known.is_temporary,
+            is_after_message,
         };
         let decision = self.rules.decide(&evidence);
         Recipient {
@@ -138,6 +144,15 @@ impl Reading<'_> {
     fn named_in_header(&self) -> Vec<String> {
         let values = ["x-failed-recipients", "x-failed-recipient"].into_iter().flat_map(|name| self.mail.header.all(name));
         values.flat_map(address::all).map(str::to_owned).take(MOST_RECIPIENTS).collect()
+    }
+
+    /// Names without a domain, which a server lists that reports on its own users.
+    fn bare_names(&self) -> Vec<(String, String)> {
+        let Some(domain) = self.mail.header.get("from").and_then(address::first).map(address::domain) else {
+            return Vec::new();
+        };
+        let names = self.prose.iter().flat_map(Prose::bare_names);
+        names.map(|name| (format!("{name}@{domain}"), String::new())).collect()
     }
 
     /// Addresses that are not of recipients that failed: who reports, who gets the report, who sent the original.

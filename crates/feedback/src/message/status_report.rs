@@ -97,7 +97,7 @@ fn group(fields: Vec<(String, String)>) -> Option<Group> {
         None if status.is_some_and(|status| status.class == 2) => Action::Done,
         _ => Action::Failed,
     };
-    let diagnostic = block.all("diagnostic-code").map(untyped).max_by_key(|text| text.len());
+    let diagnostic = block.all("diagnostic-code").map(diagnosed).max_by_key(|text| text.len());
     let has_any = address.is_some() || block.get("action").is_some() || status.is_some();
     has_any.then(|| Group {
         address,
@@ -107,6 +107,12 @@ fn group(fields: Vec<(String, String)>) -> Option<Group> {
         diagnostic: diagnostic.unwrap_or_default().to_owned(),
         remote_host: block.get("remote-mta").map(|value| untyped(value).to_owned()),
     })
+}
+
+/// What was said. That a program's exit code is one, only its type tells.
+fn diagnosed(value: &str) -> &str {
+    let is_exit = value.get(..6).is_some_and(|kind| kind.eq_ignore_ascii_case("x-unix"));
+    if is_exit { value } else { untyped(value) }
 }
 
 /// Whether a text holds fields of a status.

@@ -51,6 +51,8 @@ struct RawRule {
     codes: Vec<String>,
     #[serde(default)]
     precise: bool,
+    #[serde(default)]
+    after_message: bool,
 }
 
 impl Rules {
@@ -106,6 +108,7 @@ impl RawRule {
             status: status.collect::<Result<_, _>>()?,
             codes: codes.collect::<Result<_, _>>()?,
             precise: self.precise,
+            after_message: self.after_message,
             name: self.name,
         })
     }

@@ -40,6 +40,8 @@ struct Rule {
     codes: Vec<CodePattern>,
     /// Of a rule without words: whether its status says more than any text further away.
     precise: bool,
+    /// Whether it is only for refusals after the message itself.
+    after_message: bool,
 }
 
 /// `*` stands for any number.
@@ -61,6 +63,8 @@ pub struct Evidence<'a> {
     pub texts: &'a [&'a str],
     /// It will be tried again, or the receiver said "later".
     pub is_temporary: bool,
+    /// The recipient had been taken; the refusal came after the message itself.
+    pub is_after_message: bool,
 }
 
 /// What a rule decided.
@@ -149,7 +153,7 @@ impl Rule {
             || evidence
                 .code
                 .is_some_and(|code| self.codes.iter().any(|CodePattern(from, to)| (*from..=*to).contains(&code)));
-        status_fits && code_fits
+        status_fits && code_fits && (evidence.is_after_message || !self.after_message)
     }
 }
 
