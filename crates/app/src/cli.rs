@@ -1,7 +1,7 @@
 //! The command line: a contract that scripts rely on.
 
 use crate::commands::{
-    campaign, check, export, import, rehearse, relay, serve, stats, suppression, template,
+    bounce, campaign, check, export, import, rehearse, relay, serve, stats, suppression, template,
 };
 use crate::config::ConfigSource;
 use crate::context::Context;
@@ -64,6 +64,9 @@ enum Command {
     #[command(subcommand)]
     Campaign(campaign::CampaignCommand),
     Rehearse(rehearse::RehearseArgs),
+    /// What came back: bounces, complaints, answers by machines.
+    #[command(subcommand)]
+    Bounce(bounce::BounceCommand),
     /// Figures over campaigns.
     #[command(subcommand)]
     Stats(stats::StatsCommand),
@@ -110,6 +113,7 @@ impl Command {
             Command::Template(command) => template::run(command, context).await,
             Command::Campaign(command) => campaign::run(command, context).await,
             Command::Rehearse(args) => rehearse::run(args, context).await,
+            Command::Bounce(command) => bounce::run(command, context),
             Command::Stats(command) => stats::run(command, context).await,
             Command::Relay(command) => relay::run(command, context).await,
             Command::Check => check::run(context).await,

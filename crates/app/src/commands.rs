@@ -2,6 +2,7 @@
 
 pub mod again;
 pub mod attempts;
+pub mod bounce;
 pub mod campaign;
 pub mod check;
 pub mod export;

@@ -46,19 +46,27 @@ fn domain_end(octets: &[u8], start: usize, bracketed: bool) -> Option<usize> {
         let limit = octets.len().min(start + LONGEST_DOMAIN);
         let close = octets[start..limit].iter().position(|b| *b == b']')?;
         let literal = &octets[start + 1..start + close];
-        let fits = literal.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b':'));
+        let fits = literal
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b':'));
         return (fits && close > 1).then_some(start + close + 1);
     }
     // Not allowed, and yet seen in reports on such addresses.
     let mut end = start + usize::from(octets.get(start) == Some(&b'#'));
-    while end < octets.len() && end - start < LONGEST_DOMAIN && (is_domain_octet(octets[end]) || bracketed && !octets[end].is_ascii()) {
+    while end < octets.len()
+        && end - start < LONGEST_DOMAIN
+        && (is_domain_octet(octets[end]) || bracketed && !octets[end].is_ascii())
+    {
         end += 1;
     }
     while end > start && matches!(octets[end - 1], b'.' | b'-' | b'_') {
         end -= 1;
     }
     let domain = &octets[start..end];
-    let starts_well = domain.iter().find(|b| **b != b'#').is_some_and(|b| b.is_ascii_alphanumeric() || !b.is_ascii());
+    let starts_well = domain
+        .iter()
+        .find(|b| **b != b'#')
+        .is_some_and(|b| b.is_ascii_alphanumeric() || !b.is_ascii());
     (starts_well && !domain.windows(2).any(|two| two == b"..")).then_some(end)
 }
 
@@ -78,11 +86,19 @@ fn local_start(octets: &[u8], from: usize, at: usize) -> Option<usize> {
             start += other + 1;
         }
     }
-    while start < at && matches!(octets[start], b'\'' | b'.' | b'*' | b'=' | b'|' | b'`' | b'/' | b'-' | b'!' | b'?' | b'#') {
+    while start < at
+        && matches!(
+            octets[start],
+            b'\'' | b'.' | b'*' | b'=' | b'|' | b'`' | b'/' | b'-' | b'!' | b'?' | b'#'
+        )
+    {
         start += 1;
     }
     // The form of an X.400 gateway: `dda:SMTP=ann@example.com`.
-    if octets[start..at].get(..5).is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"smtp=")) {
+    if octets[start..at]
+        .get(..5)
+        .is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"smtp="))
+    {
         start += 5;
     }
     (start < at).then_some(start)
@@ -98,12 +114,20 @@ fn is_domain_octet(octet: u8) -> bool {
 
 /// The part after the last `@`, in lower case.
 pub fn domain(address: &str) -> String {
-    address.rsplit('@').next().unwrap_or_default().to_ascii_lowercase()
+    address
+        .rsplit('@')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_lowercase()
 }
 
 /// The part before the last `@`, in lower case.
 pub fn local(address: &str) -> String {
-    address.rsplit_once('@').map(|(local, _)| local).unwrap_or_default().to_ascii_lowercase()
+    address
+        .rsplit_once('@')
+        .map(|(local, _)| local)
+        .unwrap_or_default()
+        .to_ascii_lowercase()
 }
 
 #[cfg(test)]
@@ -114,10 +138,16 @@ mod tests {
     fn addresses_are_found_in_the_midst_of_a_text() {
         for (text, addresses) in [
             ("to <ann@example.com>: no", &["ann@example.com"][..]),
-            ("'ann@example.com' and ben@example.org.", &["ann@example.com", "ben@example.org"]),
+            (
+                "'ann@example.com' and ben@example.org.",
+                &["ann@example.com", "ben@example.org"],
+            ),
             ("\"ann b\"@example.com", &["\"ann b\"@example.com"]),
             ("ann@[192.0.2.1] said", &["ann@[192.0.2.1]"]),
-            ("SRS0=a=b=example.org=ann@example.com", &["SRS0=a=b=example.org=ann@example.com"]),
+            (
+                "SRS0=a=b=example.org=ann@example.com",
+                &["SRS0=a=b=example.org=ann@example.com"],
+            ),
             ("宛先ann@example.com", &["ann@example.com"]),
             ("<jürgen@example.com>", &["jürgen@example.com"]),
             ("@ @@ a@ @b", &[]),

@@ -65,7 +65,9 @@ pub fn read<'r>(rules: &'r Rules, text: &str) -> ReadReply<'r> {
 
 /// Without the "host … said:" that a mail server writes before the reply.
 pub(crate) fn said(text: &str) -> &str {
-    let begins = [" said: ", " refused to talk to me: "].into_iter().find_map(|words| Some(text.find(words)? + words.len()));
+    let begins = [" said: ", " refused to talk to me: "]
+        .into_iter()
+        .find_map(|words| Some(text.find(words)? + words.len()));
     match begins {
         Some(at) if text.trim_start().starts_with("host ") || text[..at].contains(": host ") => &text[at..],
         _ => text,
@@ -74,6 +76,69 @@ pub(crate) fn said(text: &str) -> &str {
 
 /// Whether a mail server says that the reply came after the message itself.
 pub(crate) fn is_after_message(text: &str) -> bool {
-    let marks = ["end of DATA", "end of data", ">>> DATA\n<<< 5", "SMTP command DATA", "DATA command)", ">>> .\n<<< 5"];
+    let marks = [
+        "end of DATA",
+        "end of data",
+        ">>> DATA\n<<< 5",
+        "SMTP command DATA",
+        "DATA command)",
+        ">>> .\n<<< 5",
+    ];
     marks.iter().any(|mark| text.contains(mark))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::Cause::{
+        self, Address, Authentication, Content, MailboxFull, Relay, Reputation, Undefined,
+    };
+    use crate::verdict::Class::{self, Block, Hard, Soft};
+
+    #[test]
+    fn replies_mean_what_receivers_mean_by_them() {
+        let cases: &[(u16, &str, Class, Cause)] = &[
+            (550, "5.1.1 no such user here", Hard, Address),
+            (550, "5.7.1 blocked by our policy", Block, Reputation),
+            (
+                550,
+                "5.7.26 unauthenticated mail is not taken",
+                Block,
+                Authentication,
+            ),
+            (550, "no such user", Hard, Address),
+            (552, "5.2.2 mailbox full", Soft, MailboxFull),
+            (452, "4.2.2 over quota", Soft, MailboxFull),
+            (451, "4.7.1 greylisted, come back later", Soft, Reputation),
+            (554, "5.7.1 message content rejected", Block, Content),
+            (554, "5.7.1 spam", Block, Content),
+            (554, "5.7.1 relay access denied", Block, Relay),
+            (451, "4.3.0 something", Soft, Undefined),
+            (550, "nothing told", Hard, Address),
+            (571, "nothing told", Soft, Undefined),
+        ];
+        for (code, text, class, cause) in cases {
+            let verdict = verdict(*code, text);
+            assert_eq!((verdict.class, verdict.cause), (*class, *cause), "{code} {text}");
+        }
+    }
+
+    #[test]
+    fn a_temporary_reply_never_says_that_the_address_is_bad() {
+        assert_eq!(verdict(450, "4.1.1 unknown user").class, Soft);
+        assert_eq!(verdict(451, "no such user here just now").class, Soft);
+    }
+
+    #[test]
+    fn an_enhanced_code_that_disagrees_with_the_reply_code_is_none() {
+        assert_eq!(enhanced(550, "4.1.1 odd"), None);
+        assert_eq!(
+            enhanced(550, "5.1.1 fine")
+                .map(|status| status.to_string())
+                .as_deref(),
+            Some("5.1.1")
+        );
+        assert_eq!(enhanced(550, "10.0.0.1 said no"), None);
+        assert_eq!(enhanced(550, "5.1 said no"), None);
+    }
 }

@@ -100,16 +100,34 @@ pub fn reply_code(text: &str) -> Option<u16> {
     let octets = text.as_bytes();
     memchr::memchr2_iter(b'4', b'5', octets).find_map(|at| {
         let before = at.checked_sub(1).map(|before| octets[before]);
-        if before.is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'@' | b'/' | b'+' | b'=')) {
+        if before.is_some_and(|b| {
+            b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'@' | b'/' | b'+' | b'=')
+        }) {
             return None;
         }
         let rest = &octets[at..octets.len().min(at + 4)];
         if rest.len() < 3 || !rest[..3].iter().all(u8::is_ascii_digit) {
             return None;
         }
-        let ends = rest
-            .get(3)
-            .is_none_or(|b| b.is_ascii_whitespace() || matches!(b, b'-' | b':' | b'_' | b')' | b']' | b',' | b';' | b'\'' | b'"' | b'<' | b'#' | b'.' | b'/' | b'|'));
+        let ends = rest.get(3).is_none_or(|b| {
+            b.is_ascii_whitespace()
+                || matches!(
+                    b,
+                    b'-' | b':'
+                        | b'_'
+                        | b')'
+                        | b']'
+                        | b','
+                        | b';'
+                        | b'\''
+                        | b'"'
+                        | b'<'
+                        | b'#'
+                        | b'.'
+                        | b'/'
+                        | b'|'
+                )
+        });
         let code = text[at..at + 3].parse().ok()?;
         (ends && is_reply_code(code)).then_some(code)
     })
@@ -125,13 +143,20 @@ mod tests {
             ("550 5.1.1 no such user", Some("5.1.1")),
             ("550-5.7.26 This mail is unauthenticated", Some("5.7.26")),
             ("Sorry, no mailbox here by that name. (#5.1.1)", Some("5.1.1")),
-            ("host mx.example.com[192.0.2.5] said: 450 4.2.0 busy", Some("4.2.0")),
+            (
+                "host mx.example.com[192.0.2.5] said: 450 4.2.0 busy",
+                Some("4.2.0"),
+            ),
             ("5.0.0 (permanent failure), 5.4.4", Some("5.4.4")),
             ("connect to 5.4.4.1", None),
             ("version x5.1.1", None),
             ("Exim 4.60", None),
         ] {
-            assert_eq!(failure(text).map(|status| status.to_string()).as_deref(), status, "{text}");
+            assert_eq!(
+                failure(text).map(|status| status.to_string()).as_deref(),
+                status,
+                "{text}"
+            );
         }
     }
 

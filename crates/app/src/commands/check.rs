@@ -38,6 +38,13 @@ pub async fn run(context: &Context) -> anyhow::Result<()> {
         let looked = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()));
         add("attachments_folder".to_owned(), looked.map(drop), Vec::new());
     }
+    if context.config.feedback.rules_file().is_some() {
+        add(
+            "feedback".to_owned(),
+            context.config.feedback.rules().map(drop),
+            Vec::new(),
+        );
+    }
     if context.config.routing.relays.is_empty() {
         add(
             "relay".to_owned(),

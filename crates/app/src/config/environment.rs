@@ -40,6 +40,7 @@ const SETTINGS: &[Setting] = &[
     ("mail", "return_path_domain"),
     ("mail", "sender_id"),
     ("mail", "attachments_folder"),
+    ("feedback", "rules"),
     ("dns", "enabled"),
     ("dns", "servers"),
     ("dns", "timeout"),

@@ -2,6 +2,7 @@
 
 mod dns;
 mod environment;
+mod feedback;
 mod limits;
 mod mail;
 mod place;
@@ -22,6 +23,7 @@ use tidings_sender::dispatch::Routing;
 use tidings_sender::relay::RelaySettings;
 use tidings_sender::retry::Retry;
 
+pub use feedback::FeedbackSection;
 pub use mail::MailSection;
 pub use sender::Sending;
 pub use web::Web;
@@ -35,6 +37,8 @@ pub struct Config {
     pub routing: Routing,
     /// What messages say about this instance.
     pub mail: MailSection,
+    /// How bounces are understood.
+    pub feedback: FeedbackSection,
     /// Who is asked about domains, if anybody.
     pub dns: Option<DnsSettings>,
     /// The addresses of the pages.
@@ -57,6 +61,8 @@ struct RawConfig {
     limits: limits::LimitsSection,
     #[serde(default)]
     mail: MailSection,
+    #[serde(default)]
+    feedback: FeedbackSection,
     #[serde(default)]
     dns: dns::DnsSection,
     #[serde(default)]
@@ -136,6 +142,7 @@ impl RawConfig {
         let pools = keep(pool::check(self.pool, &relays), &mut faults);
         let limits = keep(self.limits.check(), &mut faults);
         let mail = keep(self.mail.check(), &mut faults);
+        let feedback = self.feedback;
         let dns = keep(self.dns.check(), &mut faults);
         let web = keep(self.web.check(), &mut faults);
         let retry = keep(self.retry.check(), &mut faults);
@@ -158,6 +165,7 @@ impl RawConfig {
                 public_url,
                 routing,
                 mail,
+                feedback,
                 dns,
                 web,
                 retry,

@@ -5,7 +5,7 @@ mod script;
 
 use crate::commands::shown::Shown;
 use crate::commands::{import, serve};
-use crate::config::{Config, MailSection, Sending, Web};
+use crate::config::{Config, FeedbackSection, MailSection, Sending, Web};
 use crate::context::Context;
 use crate::starters::Starter;
 use crate::{lifecycle, output};
@@ -97,6 +97,7 @@ fn context(folder: &Path, relay: &ScriptedRelay, port: u16, json: bool) -> Conte
             ..Routing::default()
         },
         mail: MailSection::default(),
+        feedback: FeedbackSection::default(),
         // Its recipients do not exist.
         dns: None,
         web: Web {

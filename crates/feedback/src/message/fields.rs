@@ -12,14 +12,19 @@ pub struct Block(Vec<(String, String)>);
 impl Block {
     /// The first value of a field with something in it. `name` in lower case.
     pub fn get(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.0.iter().find(|(known, value)| known == name && !value.is_empty())?;
+        let (_, value) = self
+            .0
+            .iter()
+            .find(|(known, value)| known == name && !value.is_empty())?;
         Some(value)
     }
 
     /// All values of a field with something in them.
     pub fn all<'b>(&'b self, name: &'b str) -> impl Iterator<Item = &'b str> {
         let of_that_name = self.0.iter().filter(move |(known, _)| known == name);
-        of_that_name.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+        of_that_name
+            .map(|(_, value)| value.as_str())
+            .filter(|value| !value.is_empty())
     }
 
     /// Names in lower case, with their values.
@@ -89,7 +94,9 @@ pub fn field(line: &str) -> Option<(&str, &str)> {
     let name = name.trim_end();
     let is_name = !name.is_empty()
         && name.len() < 77
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
     is_name.then_some((name, value))
 }
 

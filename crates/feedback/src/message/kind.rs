@@ -47,18 +47,31 @@ impl Tokens {
         let subject = SIGNS.of(crate::rules::cut(&mail.subject, 1024));
         let field = |name: &str| header.get(name).map(str::to_ascii_lowercase);
         let automatic = field("auto-submitted").filter(|value| !value.starts_with("no"));
-        let is_null = |value: &str| matches!(value.trim(), "<>" | "< >" | "MAILER-DAEMON" | "<MAILER-DAEMON>");
+        let is_null =
+            |value: &str| matches!(value.trim(), "<>" | "< >" | "MAILER-DAEMON" | "<MAILER-DAEMON>");
         Tokens {
-            by_machine: ["from", "return-path", "sender", "reply-to"].into_iter().any(|name| header.get(name).is_some_and(is_mail_system)),
+            by_machine: ["from", "return-path", "sender", "reply-to"]
+                .into_iter()
+                .any(|name| header.get(name).is_some_and(is_mail_system)),
             no_return: header.get("return-path").is_some_and(is_null),
             subject: subject.has(Sign::BounceSubject),
             names_failed: header.get("x-failed-recipients").is_some(),
             autoreply_subject: subject.has(Sign::AutoreplySubject),
-            autoreply_field: AUTOREPLY_FIELDS.iter().any(|name| header.get(name).is_some_and(|value| !value.eq_ignore_ascii_case("no")))
-                || field("precedence").is_some_and(|value| matches!(value.as_str(), "auto_reply" | "auto-reply" | "autoreply"))
-                || automatic.as_deref().is_some_and(|value| value.contains("vacation"))
-                || field("x-auto-response-suppress").is_some() && automatic.is_some() && subject.has(Sign::AutoreplySubject),
-            auto_submitted: automatic.as_deref().is_some_and(|value| value.starts_with("auto-replied")),
+            autoreply_field: AUTOREPLY_FIELDS.iter().any(|name| {
+                header
+                    .get(name)
+                    .is_some_and(|value| !value.eq_ignore_ascii_case("no"))
+            }) || field("precedence")
+                .is_some_and(|value| matches!(value.as_str(), "auto_reply" | "auto-reply" | "autoreply"))
+                || automatic
+                    .as_deref()
+                    .is_some_and(|value| value.contains("vacation"))
+                || field("x-auto-response-suppress").is_some()
+                    && automatic.is_some()
+                    && subject.has(Sign::AutoreplySubject),
+            auto_submitted: automatic
+                .as_deref()
+                .is_some_and(|value| value.starts_with("auto-replied")),
             returns: mail.original.is_some(),
         }
     }
@@ -90,8 +103,56 @@ const AUTOREPLY_FIELDS: [&str; 9] = [
 /// Whether a field's value names a mail system rather than a person.
 fn is_mail_system(value: &str) -> bool {
     let lower = value.to_lowercase();
-    let local = address::first(&lower).map(address::local).unwrap_or_else(|| lower.trim_matches(['<', '>', ' ']).to_owned());
-    let locals = ["mailer-daemon", "postmaster", "mailerdaemon", "mailer_daemon", "mail-daemon", "mailadmin", "mail-admin", "maildaemon", "bounce", "bounces", "mdaemon", "majordomo", "microsoftexchange", "exchange", "notifier", "nobody", "daemon", "root", "mail", "system", "delivery", "smtp", "mmdf", "uucp"];
-    locals.iter().any(|one| local == *one || one.len() > 7 && local.starts_with(one))
-        || ["mailer-daemon", "mail delivery", "mail system", "delivery subsystem", "mail administrator", "system administrator", "systemadministrator", "internet mail", "mail deliver", "postmaster", "delivery system", "mailer daemon", "message delivery", "mail server", "delivery status", "mail router"].iter().any(|words| lower.contains(words))
+    let local = address::first(&lower)
+        .map(address::local)
+        .unwrap_or_else(|| lower.trim_matches(['<', '>', ' ']).to_owned());
+    let locals = [
+        "mailer-daemon",
+        "postmaster",
+        "mailerdaemon",
+        "mailer_daemon",
+        "mail-daemon",
+        "mailadmin",
+        "mail-admin",
+        "maildaemon",
+        "bounce",
+        "bounces",
+        "mdaemon",
+        "majordomo",
+        "microsoftexchange",
+        "exchange",
+        "notifier",
+        "nobody",
+        "daemon",
+        "root",
+        "mail",
+        "system",
+        "delivery",
+        "smtp",
+        "mmdf",
+        "uucp",
+    ];
+    locals
+        .iter()
+        .any(|one| local == *one || one.len() > 7 && local.starts_with(one))
+        || [
+            "mailer-daemon",
+            "mail delivery",
+            "mail system",
+            "delivery subsystem",
+            "mail administrator",
+            "system administrator",
+            "systemadministrator",
+            "internet mail",
+            "mail deliver",
+            "postmaster",
+            "delivery system",
+            "mailer daemon",
+            "message delivery",
+            "mail server",
+            "delivery status",
+            "mail router",
+        ]
+        .iter()
+        .any(|words| lower.contains(words))
 }

@@ -80,12 +80,19 @@ fn bounded(octets: &[u8]) -> usize {
 }
 
 fn is_field(line: &[u8]) -> bool {
-    let name = line.iter().take(77).take_while(|b| b.is_ascii_graphic() && **b != b':').count();
+    let name = line
+        .iter()
+        .take(77)
+        .take_while(|b| b.is_ascii_graphic() && **b != b':')
+        .count();
     name > 0 && line.get(name) == Some(&b':')
 }
 
 fn begins_message(line: &[u8]) -> bool {
-    let contains = |what: &[u8]| line.windows(what.len()).any(|part| part.eq_ignore_ascii_case(what));
+    let contains = |what: &[u8]| {
+        line.windows(what.len())
+            .any(|part| part.eq_ignore_ascii_case(what))
+    };
     contains(b"message/") || contains(b"multipart/")
 }
 
@@ -95,7 +102,12 @@ mod tests {
 
     #[test]
     fn line_ends_are_alike() {
-        for text in ["A: b\r\nC: d\r\n\r\ne", "A: b\rC: d\r\re", "A: b\nC: d\n\ne", "From x Mon\nA: b\nC: d\n\ne"] {
+        for text in [
+            "A: b\r\nC: d\r\n\r\ne",
+            "A: b\rC: d\r\re",
+            "A: b\nC: d\n\ne",
+            "From x Mon\nA: b\nC: d\n\ne",
+        ] {
             assert_eq!(plain(text.as_bytes()).as_ref(), b"A: b\nC: d\n\ne", "{text:?}");
         }
     }

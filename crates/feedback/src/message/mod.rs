@@ -134,17 +134,29 @@ impl<'a> Reading<'a> {
     }
 
     fn original_header(&self) -> Option<&Block> {
-        self.mail.original.as_ref().or_else(|| self.prose.iter().find_map(|prose| prose.original.as_ref()))
+        self.mail
+            .original
+            .as_ref()
+            .or_else(|| self.prose.iter().find_map(|prose| prose.original.as_ref()))
     }
 
     fn report(&self) -> Report {
         if let Some(feedback) = &self.mail.feedback {
             return self.feedback(feedback);
         }
-        let mut statuses: Vec<_> = self.mail.statuses.iter().map(|text| status_report::read(text)).collect();
+        let mut statuses: Vec<_> = self
+            .mail
+            .statuses
+            .iter()
+            .map(|text| status_report::read(text))
+            .collect();
         if statuses.is_empty() {
             // Some write the status into the text, or lose the header that says what is a part.
-            let texts = self.mail.texts.iter().filter(|text| status_report::is_within(text));
+            let texts = self
+                .mail
+                .texts
+                .iter()
+                .filter(|text| status_report::is_within(text));
             statuses = texts.map(|text| status_report::read(text)).collect();
         }
         let groups = || statuses.iter().flat_map(|report| &report.groups);
@@ -182,11 +194,17 @@ impl<'a> Reading<'a> {
         let text = self.text();
         let text = cut(&text, 16 * 1024);
         let (subject, body) = (SIGNS.of(cut(&self.mail.subject, 1024)), SIGNS.of(text));
-        if (subject.has(Sign::Complaint) || body.has(Sign::Complaint)) && !tokens.subject && self.original_header().is_some() {
+        if (subject.has(Sign::Complaint) || body.has(Sign::Complaint))
+            && !tokens.subject
+            && self.original_header().is_some()
+        {
             return Kind::Complaint;
         }
         let is_late = body.has(Sign::Delay) && (tokens.subject || tokens.by_machine);
-        let weight = tokens.weight() + 2 * u32::from(body.has(Sign::Failure)) + u32::from(is_late) + u32::from(self.prose.iter().any(|prose| prose.original.is_some()));
+        let weight = tokens.weight()
+            + 2 * u32::from(body.has(Sign::Failure))
+            + u32::from(is_late)
+            + u32::from(self.prose.iter().any(|prose| prose.original.is_some()));
         if tokens.names_failed {
             return Kind::Bounce;
         }
@@ -197,10 +215,16 @@ impl<'a> Reading<'a> {
             return Kind::Other;
         }
         let speaks = body.has(Sign::Failure) || is_late || tokens.subject;
-        if weight >= 4 && speaks && !(subject.has(Sign::Question) && !tokens.subject || body.has(Sign::Question) && weight < 6) {
+        if weight >= 4
+            && speaks
+            && !(subject.has(Sign::Question) && !tokens.subject || body.has(Sign::Question) && weight < 6)
+        {
             return Kind::Bounce;
         }
-        if tokens.auto_submitted || tokens.autoreply_field || body.has(Sign::AutoreplyText) && tokens.no_return {
+        if tokens.auto_submitted
+            || tokens.autoreply_field
+            || body.has(Sign::AutoreplyText) && tokens.no_return
+        {
             return Kind::Autoreply;
         }
         Kind::Other
@@ -211,27 +235,47 @@ impl<'a> Reading<'a> {
             return Original::default();
         };
         Original {
-            message_id: header.get("message-id").map(|id| id.trim().trim_matches(['<', '>']).to_owned()),
+            message_id: header
+                .get("message-id")
+                .map(|id| id.trim().trim_matches(['<', '>']).to_owned()),
             subject: header.get("subject").map(parts::decoded),
         }
     }
 
     fn feedback(&self, fields: &Block) -> Report {
-        let kind = fields.get("feedback-type").map(|kind| kind.trim().to_ascii_lowercase());
+        let kind = fields
+            .get("feedback-type")
+            .map(|kind| kind.trim().to_ascii_lowercase());
         let is_complaint = !matches!(kind.as_deref(), Some("not-spam"));
         Report {
-            kind: if is_complaint { Kind::Complaint } else { Kind::Other },
+            kind: if is_complaint {
+                Kind::Complaint
+            } else {
+                Kind::Other
+            },
             recipients: self.complained(fields),
             feedback_type: kind,
             original: self.original(),
-            reporting_host: fields.get("reporting-mta").map(|value| status_report::untyped(value).to_owned()),
+            reporting_host: fields
+                .get("reporting-mta")
+                .map(|value| status_report::untyped(value).to_owned()),
         }
     }
 
     /// For whom somebody complained.
     fn complained(&self, fields: &Block) -> Vec<Recipient> {
-        let told = ["original-rcpt-to", "x-original-rcpt-to", "removal-recipient", "original-recipient"].into_iter().flat_map(|name| fields.all(name));
-        let mut addresses: Vec<String> = told.filter_map(|value| address::first(value)).map(str::to_owned).collect();
+        let told = [
+            "original-rcpt-to",
+            "x-original-rcpt-to",
+            "removal-recipient",
+            "original-recipient",
+        ]
+        .into_iter()
+        .flat_map(|name| fields.all(name));
+        let mut addresses: Vec<String> = told
+            .filter_map(|value| address::first(value))
+            .map(str::to_owned)
+            .collect();
         if addresses.is_empty() {
             addresses = self.original_header().map(recipients::mailed).unwrap_or_default();
         }
@@ -251,7 +295,11 @@ impl<'a> Reading<'a> {
             host: None,
             rule: "complaint".to_owned(),
         };
-        addresses.into_iter().take(prose::MOST_RECIPIENTS).map(recipient).collect()
+        addresses
+            .into_iter()
+            .take(prose::MOST_RECIPIENTS)
+            .map(recipient)
+            .collect()
     }
 }
 

@@ -56,14 +56,20 @@ impl<'m> Mail<'m> {
             mail.add(part, &mut pages);
         }
         if mail.texts.iter().all(|text| text.trim().is_empty()) {
-            mail.texts = pages.into_iter().map(|page| Cow::Owned(html_to_text(page))).collect();
+            mail.texts = pages
+                .into_iter()
+                .map(|page| Cow::Owned(html_to_text(page)))
+                .collect();
         }
         mail
     }
 
     fn add(&mut self, part: &'m MessagePart<'m>, pages: &mut Vec<&'m str>) {
         let kind = part.content_type();
-        let subtype = kind.and_then(|kind| kind.subtype()).unwrap_or_default().to_ascii_lowercase();
+        let subtype = kind
+            .and_then(|kind| kind.subtype())
+            .unwrap_or_default()
+            .to_ascii_lowercase();
         match (&part.body, subtype.as_str()) {
             (PartType::Multipart(_), _) => {}
             (PartType::Message(message), _) => {
@@ -74,7 +80,9 @@ impl<'m> Mail<'m> {
             }
             (_, "delivery-status" | "global-delivery-status") => self.statuses.push(text_of(part)),
             (_, "feedback-report") => {
-                let fields = fields::blocks(&text_of(part)).into_iter().flat_map(Block::into_fields);
+                let fields = fields::blocks(&text_of(part))
+                    .into_iter()
+                    .flat_map(Block::into_fields);
                 self.feedback = Some(Block::from_fields(fields.collect()));
             }
             (_, "disposition-notification" | "global-disposition-notification") => self.is_receipt = true,
@@ -85,7 +93,8 @@ impl<'m> Mail<'m> {
                 }
             }
             (PartType::Text(text), _) if self.original.is_none() => {
-                self.texts.push(Cow::Borrowed(crate::rules::cut(text, LONGEST_TEXT)));
+                self.texts
+                    .push(Cow::Borrowed(crate::rules::cut(text, LONGEST_TEXT)));
             }
             (PartType::Html(text), _) if self.original.is_none() => {
                 pages.push(crate::rules::cut(text, LONGEST_TEXT));
@@ -116,13 +125,20 @@ fn text_of<'m>(part: &'m MessagePart<'m>) -> Cow<'m, str> {
 pub fn decoded(value: &str) -> String {
     let header = format!("Subject: {value}\n\n");
     let parsed = PARSER.parse(header.as_bytes());
-    parsed.and_then(|message| message.subject().map(str::to_owned)).unwrap_or_else(|| value.to_owned())
+    parsed
+        .and_then(|message| message.subject().map(str::to_owned))
+        .unwrap_or_else(|| value.to_owned())
 }
 
 /// Whether a message holds a report that a program wrote for programs.
 pub fn is_report(message: &Message<'_>) -> bool {
     message.parts.iter().any(|part| {
-        let subtype = part.content_type().and_then(|kind| kind.subtype()).unwrap_or_default();
-        ["delivery-status", "global-delivery-status", "feedback-report"].iter().any(|kind| subtype.eq_ignore_ascii_case(kind))
+        let subtype = part
+            .content_type()
+            .and_then(|kind| kind.subtype())
+            .unwrap_or_default();
+        ["delivery-status", "global-delivery-status", "feedback-report"]
+            .iter()
+            .any(|kind| subtype.eq_ignore_ascii_case(kind))
     })
 }

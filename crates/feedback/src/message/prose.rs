@@ -58,7 +58,10 @@ impl<'t> Prose<'t> {
         let lines: Vec<&str> = text.lines().collect();
         let end = returned_from(&lines);
         let original = end.map(|end| {
-            let rest = lines[end..].iter().position(|line| begins_header(line)).map_or(lines.len(), |at| end + at);
+            let rest = lines[end..]
+                .iter()
+                .position(|line| begins_header(line))
+                .map_or(lines.len(), |at| end + at);
             fields::header(&lines[rest..].join("\n"))
         });
         Prose {
@@ -88,15 +91,21 @@ impl<'t> Prose<'t> {
             candidates.retain(|one| is_one_of(one.address, mailed));
         }
         let mut seen = HashSet::new();
-        let firsts: Vec<&Candidate<'_>> =
-            candidates.iter().filter(|one| seen.insert(one.address.to_lowercase())).take(MOST_RECIPIENTS).collect();
+        let firsts: Vec<&Candidate<'_>> = candidates
+            .iter()
+            .filter(|one| seen.insert(one.address.to_lowercase()))
+            .take(MOST_RECIPIENTS)
+            .collect();
         let starts: Vec<usize> = firsts.iter().map(|one| one.line).collect();
         firsts
             .iter()
             .enumerate()
             .map(|(at, one)| Failed {
                 address: one.address.to_owned(),
-                text: self.chunk(one.line, starts[at + 1..].iter().copied().find(|next| *next > one.line)),
+                text: self.chunk(
+                    one.line,
+                    starts[at + 1..].iter().copied().find(|next| *next > one.line),
+                ),
             })
             .collect()
     }
@@ -106,17 +115,34 @@ impl<'t> Prose<'t> {
         let at = self.lines.iter().position(|line| contains(line, address))?;
         let next = self.lines[at + 1..].iter().position(|line| {
             let line = line.trim_start_matches([' ', '\t', '<']);
-            address::first(line).is_some_and(|other| line.starts_with(other) && !other.eq_ignore_ascii_case(address))
+            address::first(line)
+                .is_some_and(|other| line.starts_with(other) && !other.eq_ignore_ascii_case(address))
         });
         Some(self.chunk(at, next.map(|next| at + 1 + next)))
     }
 
     /// Single words below a line that says who follows.
     pub fn bare_names(&self) -> Vec<&'t str> {
-        let is_name = |line: &str| line.len() < 65 && line.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
-        let full = || self.lines.iter().map(|line| line.trim()).filter(|line| !line.is_empty());
-        let listed = full().skip_while(|line| !(line.ends_with(':') && SIGNS.of(crate::rules::cut(line, 2048)).has(Sign::Failure)));
-        listed.skip(1).take_while(|line| is_name(line)).take(100).collect()
+        let is_name = |line: &str| {
+            line.len() < 65
+                && line
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+        };
+        let full = || {
+            self.lines
+                .iter()
+                .map(|line| line.trim())
+                .filter(|line| !line.is_empty())
+        };
+        let listed = full().skip_while(|line| {
+            !(line.ends_with(':') && SIGNS.of(crate::rules::cut(line, 2048)).has(Sign::Failure))
+        });
+        listed
+            .skip(1)
+            .take_while(|line| is_name(line))
+            .take(100)
+            .collect()
     }
 
     fn chunk(&self, start: usize, end: Option<usize>) -> String {
@@ -139,22 +165,35 @@ impl<'t> Prose<'t> {
         let mut listing = false;
         for (at, line) in self.lines.iter().enumerate() {
             let spans: Vec<Span> = address::spans(line).take(64).collect();
-            let speaks = !line.trim().is_empty() && SIGNS.of(crate::rules::cut(line, 2048)).has(Sign::Failure);
+            let speaks =
+                !line.trim().is_empty() && SIGNS.of(crate::rules::cut(line, 2048)).has(Sign::Failure);
             for span in &spans {
                 let found = &line[span.start..span.end];
                 if !heads(line, *span) && !may_be_recipient(line, *span, found, strangers, mailed) {
                     continue;
                 }
                 let mut sureness = sureness(line, *span, speaks, after_failure > 0);
-                if listing && sureness >= Sureness::Begins && line.trim_start_matches([' ', '\t', '<', '-']).starts_with(found) {
+                if listing
+                    && sureness >= Sureness::Begins
+                    && line.trim_start_matches([' ', '\t', '<', '-']).starts_with(found)
+                {
                     sureness = Sureness::Marked;
                 }
-                candidates.push(Candidate { address: found, line: at, sureness, heads: heads(line, *span) });
+                candidates.push(Candidate {
+                    address: found,
+                    line: at,
+                    sureness,
+                    heads: heads(line, *span),
+                });
             }
             if !line.trim().is_empty() {
                 listing = speaks && line.trim_end().ends_with(':') || listing && !spans.is_empty();
             }
-            after_failure = if speaks { 6 } else { after_failure.saturating_sub(1) };
+            after_failure = if speaks {
+                6
+            } else {
+                after_failure.saturating_sub(1)
+            };
             if candidates.len() > 2 * MOST_RECIPIENTS {
                 break;
             }
@@ -172,7 +211,9 @@ fn heads(line: &str, span: Span) -> bool {
 fn is_in_transcript(before: &str, after: &str) -> bool {
     before.ends_with('<')
         && before.len() > 3
-        && before[..before.len() - 1].bytes().all(|b| b.is_ascii_digit() || matches!(b, b' ' | b'.' | b'-'))
+        && before[..before.len() - 1]
+            .bytes()
+            .all(|b| b.is_ascii_digit() || matches!(b, b' ' | b'.' | b'-'))
         && after.starts_with(">...")
 }
 
@@ -182,15 +223,25 @@ fn sureness(line: &str, span: Span, speaks: bool, after_failure: bool) -> Surene
     if is_in_transcript(before, after) {
         return Sureness::Marked;
     }
-    if SIGNS.labels(before) && (speaks || alone(after) || before.trim_end().ends_with([':', '<', '=', ';', '\'', '"'])) {
+    if SIGNS.labels(before)
+        && (speaks || alone(after) || before.trim_end().ends_with([':', '<', '=', ';', '\'', '"']))
+    {
         return Sureness::Marked;
     }
     if alone(before) {
         let goes_on = after.trim_start_matches(['>', '"', '\'', ')', ']']);
-        if alone(after) || goes_on.starts_with([':', ';']) || goes_on.starts_with("...") || goes_on.trim_start().starts_with('(') {
+        if alone(after)
+            || goes_on.starts_with([':', ';'])
+            || goes_on.starts_with("...")
+            || goes_on.trim_start().starts_with('(')
+        {
             return Sureness::Marked;
         }
-        return if speaks || after_failure { Sureness::NearFailure } else { Sureness::Begins };
+        return if speaks || after_failure {
+            Sureness::NearFailure
+        } else {
+            Sureness::Begins
+        };
     }
     if speaks || after_failure && alone(after) {
         Sureness::NearFailure
@@ -199,7 +250,13 @@ fn sureness(line: &str, span: Span, speaks: bool, after_failure: bool) -> Surene
     }
 }
 
-fn may_be_recipient(line: &str, span: Span, found: &str, strangers: &HashSet<String>, mailed: &[String]) -> bool {
+fn may_be_recipient(
+    line: &str,
+    span: Span,
+    found: &str,
+    strangers: &HashSet<String>,
+    mailed: &[String],
+) -> bool {
     if is_one_of(found, mailed) {
         return true;
     }
@@ -208,11 +265,48 @@ fn may_be_recipient(line: &str, span: Span, found: &str, strangers: &HashSet<Str
         return false;
     }
     let before = words(&line[..span.start]);
-    let names_other = ["message id", "id", "mailto", "from", "sender", "reply to", "contact", "questions to", "return path", "href", "in reply to", "references", "sent by", "ticket", "auf", "writes to", "subject"]
-        .iter()
-        .any(|word| before.strip_suffix(' ').is_some_and(|before| before.ends_with(&format!(" {word}"))));
+    let names_other = [
+        "message id",
+        "id",
+        "mailto",
+        "from",
+        "sender",
+        "reply to",
+        "contact",
+        "questions to",
+        "return path",
+        "href",
+        "in reply to",
+        "references",
+        "sent by",
+        "ticket",
+        "auf",
+        "writes to",
+        "subject",
+    ]
+    .iter()
+    .any(|word| {
+        before
+            .strip_suffix(' ')
+            .is_some_and(|before| before.ends_with(&format!(" {word}")))
+    });
     let local = address::local(found);
-    let is_office = ["postmaster", "mailer-daemon", "mailerdaemon", "abuse", "hostmaster", "mailmaster", "root", "majordomo", "helpdesk", "support", "noreply", "no-reply", "listserv"].contains(&local.as_str());
+    let is_office = [
+        "postmaster",
+        "mailer-daemon",
+        "mailerdaemon",
+        "abuse",
+        "hostmaster",
+        "mailmaster",
+        "root",
+        "majordomo",
+        "helpdesk",
+        "support",
+        "noreply",
+        "no-reply",
+        "listserv",
+    ]
+    .contains(&local.as_str());
     !names_other && !is_office
 }
 
@@ -222,13 +316,23 @@ fn is_one_of(address: &str, list: &[String]) -> bool {
 
 fn contains(line: &str, address: &str) -> bool {
     line.len() >= address.len()
-        && line.as_bytes().windows(address.len()).any(|part| part.eq_ignore_ascii_case(address.as_bytes()))
+        && line
+            .as_bytes()
+            .windows(address.len())
+            .any(|part| part.eq_ignore_ascii_case(address.as_bytes()))
 }
 
 /// The line with which the returned message, or its header, begins.
 fn returned_from(lines: &[&str]) -> Option<usize> {
     for (at, line) in lines.iter().enumerate() {
-        if announces(line) && (is_divider(line) || lines[at + 1..].iter().filter(|line| !line.trim().is_empty()).take(6).any(|line| is_any_field(line))) {
+        if announces(line)
+            && (is_divider(line)
+                || lines[at + 1..]
+                    .iter()
+                    .filter(|line| !line.trim().is_empty())
+                    .take(6)
+                    .any(|line| is_any_field(line)))
+        {
             return Some(at);
         }
         if is_header(&lines[at..]) {
@@ -245,7 +349,11 @@ fn announces(line: &str) -> bool {
 /// Whether an announcement needs no header after it: between dashes, or "… follows".
 fn is_divider(line: &str) -> bool {
     let line = line.trim();
-    line.starts_with("---") || line.trim_end_matches(['.', ':', '-', '*', ' ']).to_ascii_lowercase().ends_with("follows")
+    line.starts_with("---")
+        || line
+            .trim_end_matches(['.', ':', '-', '*', ' '])
+            .to_ascii_lowercase()
+            .ends_with("follows")
 }
 
 fn is_any_field(line: &str) -> bool {
@@ -253,7 +361,20 @@ fn is_any_field(line: &str) -> bool {
 }
 
 const OF_MESSAGES: [&str; 14] = [
-    "received", "return-path", "message-id", "from", "to", "subject", "date", "mime-version", "content-type", "delivered-to", "x-mailer", "dkim-signature", "reply-to", "sender",
+    "received",
+    "return-path",
+    "message-id",
+    "from",
+    "to",
+    "subject",
+    "date",
+    "mime-version",
+    "content-type",
+    "delivered-to",
+    "x-mailer",
+    "dkim-signature",
+    "reply-to",
+    "sender",
 ];
 
 fn begins_header(line: &str) -> bool {
@@ -263,7 +384,10 @@ fn begins_header(line: &str) -> bool {
 
 /// Whether the header of a message begins here: at least four of its fields, one of which only machines write.
 fn is_header(lines: &[&str]) -> bool {
-    if !lines.first().is_some_and(|line| begins_header(line) && !line.starts_with(' ')) {
+    if !lines
+        .first()
+        .is_some_and(|line| begins_header(line) && !line.starts_with(' '))
+    {
         return false;
     }
     let (mut known, mut by_machine, mut by_person) = (0, false, 0);
@@ -272,8 +396,16 @@ fn is_header(lines: &[&str]) -> bool {
             let name = name.to_ascii_lowercase();
             known += usize::from(OF_MESSAGES.contains(&name.as_str()));
             by_person += usize::from(matches!(name.as_str(), "from" | "to" | "subject"));
-            by_machine |= matches!(name.as_str(), "received" | "return-path" | "message-id" | "mime-version" | "content-type");
+            by_machine |= matches!(
+                name.as_str(),
+                "received" | "return-path" | "message-id" | "mime-version" | "content-type"
+            );
         }
     }
-    by_person >= 3 || known >= 4 && by_machine || known >= 3 && lines.first().is_some_and(|line| line.starts_with("Received:") || line.starts_with("Return-Path:"))
+    by_person >= 3
+        || known >= 4 && by_machine
+        || known >= 3
+            && lines
+                .first()
+                .is_some_and(|line| line.starts_with("Received:") || line.starts_with("Return-Path:"))
 }

@@ -37,7 +37,9 @@ impl Reading<'_> {
             let recipient = self.of_group(address.clone(), group, &text);
             match at.get(&address.to_lowercase()) {
                 // Told twice: the one that says more stays.
-                Some(&known) if recipients[known].text.len() < recipient.text.len() => recipients[known] = recipient,
+                Some(&known) if recipients[known].text.len() < recipient.text.len() => {
+                    recipients[known] = recipient
+                }
                 Some(_) => {}
                 None if recipients.len() < MOST_RECIPIENTS => {
                     at.insert(address.to_lowercase(), recipients.len());
@@ -56,7 +58,9 @@ impl Reading<'_> {
         let wants_more = group.diagnostic.is_empty() || is_bare(&group.diagnostic);
         let near = if wants_more {
             let names = std::iter::once(&address).chain(&group.others);
-            names.flat_map(|name| self.prose.iter().filter_map(|prose| prose.near(name))).next()
+            names
+                .flat_map(|name| self.prose.iter().filter_map(|prose| prose.near(name)))
+                .next()
         } else {
             None
         };
@@ -75,7 +79,11 @@ impl Reading<'_> {
     pub(super) fn of_prose(&self, group: Option<&Group>) -> Vec<Recipient> {
         let text = self.text();
         let mailed = self.original_header().map(mailed).unwrap_or_default();
-        let mut failed: Vec<(String, String)> = self.named_in_header().into_iter().map(|address| (address, String::new())).collect();
+        let mut failed: Vec<(String, String)> = self
+            .named_in_header()
+            .into_iter()
+            .map(|address| (address, String::new()))
+            .collect();
         if failed.is_empty() {
             let strangers = self.strangers();
             failed = self
@@ -89,14 +97,22 @@ impl Reading<'_> {
             failed = self.bare_names();
         }
         if failed.is_empty() {
-            failed = mailed.into_iter().map(|address| (address, String::new())).collect();
+            failed = mailed
+                .into_iter()
+                .map(|address| (address, String::new()))
+                .collect();
         }
-        let is_late = SIGNS.of(cut(&text, 16 * 1024)).has(Sign::Delay) && !SIGNS.of(cut(&self.mail.subject, 1024)).has(Sign::Failure);
+        let is_late = SIGNS.of(cut(&text, 16 * 1024)).has(Sign::Delay)
+            && !SIGNS.of(cut(&self.mail.subject, 1024)).has(Sign::Failure);
         let mut seen = HashSet::new();
         failed.retain(|(address, _)| seen.insert(address.to_lowercase()));
         let decide = |(address, mut near): (String, String)| {
             if near.is_empty() {
-                near = self.prose.iter().find_map(|prose| prose.near(&address)).unwrap_or_default();
+                near = self
+                    .prose
+                    .iter()
+                    .find_map(|prose| prose.near(&address))
+                    .unwrap_or_default();
             }
             let known = Known {
                 status: group.and_then(|group| group.status),
@@ -119,8 +135,14 @@ impl Reading<'_> {
         let silent = known.status.is_some() && known.diagnostic.trim().is_empty();
         let status = best_status(known.status, nearest, known.near);
         let code = status::reply_code(nearest).or_else(|| status::reply_code(known.near));
-        let is_after_message = reply::is_after_message(nearest) || nearest == known.diagnostic && reply::is_after_message(known.all);
-        let list: Vec<&str> = silent.then_some("").into_iter().chain(std::iter::once(reply::said(nearest))).chain(texts).collect();
+        let is_after_message = reply::is_after_message(nearest)
+            || nearest == known.diagnostic && reply::is_after_message(known.all);
+        let list: Vec<&str> = silent
+            .then_some("")
+            .into_iter()
+            .chain(std::iter::once(reply::said(nearest)))
+            .chain(texts)
+            .collect();
         let evidence = Evidence {
             code,
             status,
@@ -142,41 +164,93 @@ impl Reading<'_> {
 
     /// Those that a field of the header names.
     fn named_in_header(&self) -> Vec<String> {
-        let values = ["x-failed-recipients", "x-failed-recipient"].into_iter().flat_map(|name| self.mail.header.all(name));
-        values.flat_map(address::all).map(str::to_owned).take(MOST_RECIPIENTS).collect()
+        let values = ["x-failed-recipients", "x-failed-recipient"]
+            .into_iter()
+            .flat_map(|name| self.mail.header.all(name));
+        values
+            .flat_map(address::all)
+            .map(str::to_owned)
+            .take(MOST_RECIPIENTS)
+            .collect()
     }
 
     /// Names without a domain, which a server lists that reports on its own users.
     fn bare_names(&self) -> Vec<(String, String)> {
-        let Some(domain) = self.mail.header.get("from").and_then(address::first).map(address::domain) else {
+        let Some(domain) = self
+            .mail
+            .header
+            .get("from")
+            .and_then(address::first)
+            .map(address::domain)
+        else {
             return Vec::new();
         };
         let names = self.prose.iter().flat_map(Prose::bare_names);
-        names.map(|name| (format!("{name}@{domain}"), String::new())).collect()
+        names
+            .map(|name| (format!("{name}@{domain}"), String::new()))
+            .collect()
     }
 
     /// Addresses that are not of recipients that failed: who reports, who gets the report, who sent the original.
     fn strangers(&self) -> HashSet<String> {
         let header = &self.mail.header;
-        let own = ["from", "to", "cc", "reply-to", "sender", "return-path", "delivered-to", "envelope-to", "message-id", "errors-to", "resent-from", "resent-to"];
-        let others = ["from", "sender", "return-path", "reply-to", "message-id", "errors-to"];
+        let own = [
+            "from",
+            "to",
+            "cc",
+            "reply-to",
+            "sender",
+            "return-path",
+            "delivered-to",
+            "envelope-to",
+            "message-id",
+            "errors-to",
+            "resent-from",
+            "resent-to",
+        ];
+        let others = [
+            "from",
+            "sender",
+            "return-path",
+            "reply-to",
+            "message-id",
+            "errors-to",
+        ];
         let own = own.into_iter().flat_map(|name| header.all(name));
-        let others = others.into_iter().flat_map(|name| self.original_header().into_iter().flat_map(move |header| header.all(name)));
-        own.chain(others).flat_map(|value| address::all(value).take(100)).map(str::to_lowercase).collect()
+        let others = others.into_iter().flat_map(|name| {
+            self.original_header()
+                .into_iter()
+                .flat_map(move |header| header.all(name))
+        });
+        own.chain(others)
+            .flat_map(|value| address::all(value).take(100))
+            .map(str::to_lowercase)
+            .collect()
     }
 }
 
 /// To whom a message went, by its header.
 pub(super) fn mailed(header: &Block) -> Vec<String> {
-    let to = ["to", "x-original-to", "envelope-to", "cc"].into_iter().map(|name| {
-        header.all(name).flat_map(address::all).map(str::to_owned).take(MOST_RECIPIENTS).collect::<Vec<_>>()
-    });
+    let to = ["to", "x-original-to", "envelope-to", "cc"]
+        .into_iter()
+        .map(|name| {
+            header
+                .all(name)
+                .flat_map(address::all)
+                .map(str::to_owned)
+                .take(MOST_RECIPIENTS)
+                .collect::<Vec<_>>()
+        });
     to.into_iter().find(|list| !list.is_empty()).unwrap_or_default()
 }
 
 /// Whether a diagnostic has no words of its own.
 fn is_bare(diagnostic: &str) -> bool {
-    diagnostic.split(|c: char| !c.is_alphabetic()).filter(|word| word.len() > 2).count() < 2
+    diagnostic
+        .split(|c: char| !c.is_alphabetic())
+        .filter(|word| word.len() > 2)
+        .count()
+        < 2
 }
 
 /// The status that says most: the field's, unless it is vague and what was said is not.

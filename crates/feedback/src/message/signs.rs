@@ -6,7 +6,8 @@ use serde::Deserialize;
 use std::sync::LazyLock;
 
 /// The table, ready for use.
-pub static SIGNS: LazyLock<Signs> = LazyLock::new(|| Signs::new().expect("the table in this crate is tested"));
+pub static SIGNS: LazyLock<Signs> =
+    LazyLock::new(|| Signs::new().expect("the table in this crate is tested"));
 
 /// The lists of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +58,11 @@ impl Signs {
     fn new() -> Option<Signs> {
         let table: Table = toml::from_str(include_str!("signs.toml")).ok()?;
         let mut gathering = Gathering::default();
-        let mut add = |list: Vec<String>| list.iter().map(|phrase| gathering.add(phrase)).collect::<Option<Vec<_>>>();
+        let mut add = |list: Vec<String>| {
+            list.iter()
+                .map(|phrase| gathering.add(phrase))
+                .collect::<Option<Vec<_>>>()
+        };
         let lists = [
             add(table.bounce_subject)?,
             add(table.failure)?,
@@ -112,6 +117,10 @@ mod tests {
     #[test]
     fn the_table_is_well_formed() {
         assert!(Signs::new().is_some());
-        assert!(SIGNS.of("Undelivered Mail Returned to Sender").has(Sign::BounceSubject));
+        assert!(
+            SIGNS
+                .of("Undelivered Mail Returned to Sender")
+                .has(Sign::BounceSubject)
+        );
     }
 }

@@ -88,16 +88,27 @@ fn group(fields: Vec<(String, String)>) -> Option<Group> {
     let address = names.next();
     let others = names.collect();
     let status = block.get("status").and_then(|value| {
-        let word = value.split(|c: char| !c.is_ascii_digit() && c != '.').find(|word| !word.is_empty())?;
+        let word = value
+            .split(|c: char| !c.is_ascii_digit() && c != '.')
+            .find(|word| !word.is_empty())?;
         Enhanced::parse(word)
     });
     let action = match action.as_deref() {
         Some(action) if action.starts_with("delayed") || action.starts_with("deferred") => Action::Delayed,
-        Some(action) if ["delivered", "relayed", "expanded", "deliverable"].iter().any(|done| action.starts_with(done)) => Action::Done,
+        Some(action)
+            if ["delivered", "relayed", "expanded", "deliverable"]
+                .iter()
+                .any(|done| action.starts_with(done)) =>
+        {
+            Action::Done
+        }
         None if status.is_some_and(|status| status.class == 2) => Action::Done,
         _ => Action::Failed,
     };
-    let diagnostic = block.all("diagnostic-code").map(diagnosed).max_by_key(|text| text.len());
+    let diagnostic = block
+        .all("diagnostic-code")
+        .map(diagnosed)
+        .max_by_key(|text| text.len());
     let has_any = address.is_some() || block.get("action").is_some() || status.is_some();
     has_any.then(|| Group {
         address,
@@ -111,12 +122,19 @@ fn group(fields: Vec<(String, String)>) -> Option<Group> {
 
 /// What was said. That a program's exit code is one, only its type tells.
 fn diagnosed(value: &str) -> &str {
-    let is_exit = value.get(..6).is_some_and(|kind| kind.eq_ignore_ascii_case("x-unix"));
+    let is_exit = value
+        .get(..6)
+        .is_some_and(|kind| kind.eq_ignore_ascii_case("x-unix"));
     if is_exit { value } else { untyped(value) }
 }
 
 /// Whether a text holds fields of a status.
 pub fn is_within(text: &str) -> bool {
-    let has = |name: &str| text.lines().any(|line| line.get(..name.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(name)));
+    let has = |name: &str| {
+        text.lines().any(|line| {
+            line.get(..name.len())
+                .is_some_and(|begin| begin.eq_ignore_ascii_case(name))
+        })
+    };
     has("final-recipient:") && (has("action:") || has("status:"))
 }

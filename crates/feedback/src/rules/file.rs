@@ -79,26 +79,36 @@ impl RawRule {
         let wrong = |text: String| fault(&self.name, text);
         let reason = Reason::named(&self.reason).ok_or_else(|| {
             let names: Vec<_> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
-            wrong(format!("the reason \"{}\" is not known: write one of {}", self.reason, names.join(", ")))
+            wrong(format!(
+                "the reason \"{}\" is not known: write one of {}",
+                self.reason,
+                names.join(", ")
+            ))
         })?;
         if self.words.is_empty() && self.status.is_empty() && self.codes.is_empty() {
-            return Err(wrong("it says nothing: give it words, status or codes".to_owned()));
+            return Err(wrong(
+                "it says nothing: give it words, status or codes".to_owned(),
+            ));
         }
         if self.words.is_empty() && !self.unless.is_empty() {
             return Err(wrong("unless needs words beside it".to_owned()));
         }
         let mut add = |list: &[String]| -> Result<Vec<PhraseId>, RulesFault> {
             let ids = list.iter().map(|text| {
-                phrases.add(text).ok_or_else(|| wrong(format!("\"{text}\" has no words, or nothing beside a *")))
+                phrases
+                    .add(text)
+                    .ok_or_else(|| wrong(format!("\"{text}\" has no words, or nothing beside a *")))
             });
             ids.collect()
         };
         let (words, unless) = (add(&self.words)?, add(&self.unless)?);
         let status = self.status.iter().map(|text| {
-            status_pattern(text).ok_or_else(|| wrong(format!("\"{text}\" is no status: write \"5.1.1\" or \"*.7.*\"")))
+            status_pattern(text)
+                .ok_or_else(|| wrong(format!("\"{text}\" is no status: write \"5.1.1\" or \"*.7.*\"")))
         });
         let codes = self.codes.iter().map(|text| {
-            code_pattern(text).ok_or_else(|| wrong(format!("\"{text}\" is no code: write \"550\" or \"400-499\"")))
+            code_pattern(text)
+                .ok_or_else(|| wrong(format!("\"{text}\" is no code: write \"550\" or \"400-499\"")))
         });
         Ok(Rule {
             reason,

@@ -9,7 +9,7 @@ pub mod words;
 use crate::reason::Reason;
 use crate::status::Enhanced;
 use crate::verdict::{Class, Verdict};
-use phrases::{Phrases, PhraseId};
+use phrases::{PhraseId, Phrases};
 use std::sync::LazyLock;
 use words::words;
 
@@ -18,9 +18,8 @@ pub use file::RulesFault;
 /// The longest text that a rule looks at, in octets. Replies are shorter; a text that is longer is cut.
 pub const LONGEST_TEXT: usize = 8 * 1024;
 
-static STANDARD: LazyLock<Rules> = LazyLock::new(|| {
-    Rules::read(None).expect("the table in this crate is tested")
-});
+static STANDARD: LazyLock<Rules> =
+    LazyLock::new(|| Rules::read(None).expect("the table in this crate is tested"));
 
 /// A table of rules, ready for use.
 #[derive(Debug)]
@@ -150,9 +149,11 @@ impl Rule {
                 .status
                 .is_some_and(|status| self.status.iter().any(|pattern| pattern.fits(status)));
         let code_fits = self.codes.is_empty()
-            || evidence
-                .code
-                .is_some_and(|code| self.codes.iter().any(|CodePattern(from, to)| (*from..=*to).contains(&code)));
+            || evidence.code.is_some_and(|code| {
+                self.codes
+                    .iter()
+                    .any(|CodePattern(from, to)| (*from..=*to).contains(&code))
+            });
         status_fits && code_fits && (evidence.is_after_message || !self.after_message)
     }
 }
@@ -160,7 +161,10 @@ impl Rule {
 impl StatusPattern {
     fn fits(self, status: Enhanced) -> bool {
         let numbers = [status.class, status.subject, status.detail];
-        self.0.iter().zip(numbers).all(|(wanted, number)| wanted.is_none_or(|wanted| wanted == number))
+        self.0
+            .iter()
+            .zip(numbers)
+            .all(|(wanted, number)| wanted.is_none_or(|wanted| wanted == number))
     }
 }
 

@@ -162,7 +162,10 @@ mod tests {
         assert!(is_in("user * unknown", "user <ann@example.com> is unknown"));
         assert!(is_in("user * unknown", "user unknown"));
         assert!(!is_in("user * unknown", "unknown user"));
-        assert!(!is_in("user * unknown", &format!("user {} unknown", "and so on ".repeat(20))));
+        assert!(!is_in(
+            "user * unknown",
+            &format!("user {} unknown", "and so on ".repeat(20))
+        ));
     }
 
     #[test]
@@ -173,6 +176,9 @@ mod tests {
             .map(|phrase| gathering.add(phrase).unwrap())
             .collect();
         let found = gathering.compile().unwrap().found(&words("The mailbox is full"));
-        assert_eq!(ids.iter().map(|id| found.has(*id)).collect::<Vec<_>>(), [true, true, true, false]);
+        assert_eq!(
+            ids.iter().map(|id| found.has(*id)).collect::<Vec<_>>(),
+            [true, true, true, false]
+        );
     }
 }

@@ -30,7 +30,9 @@ impl<'a> Seen<'a> {
     /// Whether this word is a code that was seen before.
     fn repeats(&mut self, word: &'a str) -> bool {
         let (code, rest) = match word.split_at_checked(3) {
-            Some((code, rest)) if code.bytes().all(|b| b.is_ascii_digit()) && (rest.is_empty() || rest.starts_with('-')) => {
+            Some((code, rest))
+                if code.bytes().all(|b| b.is_ascii_digit()) && (rest.is_empty() || rest.starts_with('-')) =>
+            {
                 (Some(code), rest.strip_prefix('-').unwrap_or(rest))
             }
             _ => (None, word),
@@ -76,8 +78,14 @@ mod tests {
     #[test]
     fn a_text_becomes_plain_words() {
         for (text, expected) in [
-            ("550 5.1.1 <ann@example.com>... User Unknown", " 550 5 1 1 addr user unknown "),
-            ("550-5.7.26 This mail\r\n550-5.7.26 is not\n550 5.7.26 wanted", " 550 5 7 26 this mail is not wanted "),
+            (
+                "550 5.1.1 <ann@example.com>... User Unknown",
+                " 550 5 1 1 addr user unknown ",
+            ),
+            (
+                "550-5.7.26 This mail\r\n550-5.7.26 is not\n550 5.7.26 wanted",
+                " 550 5 7 26 this mail is not wanted ",
+            ),
             ("doesn't", " doesnt "),
             ("Boîte pleine", " boîte pleine "),
             ("", " "),
