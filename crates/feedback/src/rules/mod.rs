@@ -154,7 +154,9 @@ impl Rule {
                     .iter()
                     .any(|CodePattern(from, to)| (*from..=*to).contains(&code))
             });
-        status_fits && code_fits && (evidence.is_after_message || !self.after_message)
+        // 5.1.x says that it is the address, whenever it is said.
+        let names_address = evidence.status.is_some_and(|status| status.subject == 1);
+        status_fits && code_fits && (!self.after_message || evidence.is_after_message && !names_address)
     }
 }
 
