@@ -41,6 +41,7 @@ struct Candidate<'t> {
     line: usize,
     sureness: Sureness,
     heads: bool,
+    in_transcript: bool,
 }
 
 /// A recipient, and what was said of it.
@@ -102,10 +103,14 @@ impl<'t> Prose<'t> {
             .enumerate()
             .map(|(at, one)| Failed {
                 address: one.address.to_owned(),
-                text: self.chunk(
-                    one.line,
-                    starts[at + 1..].iter().copied().find(|next| *next > one.line),
-                ),
+                text: if one.in_transcript {
+                    self.exchange(one.line)
+                } else {
+                    self.chunk(
+                        one.line,
+                        starts[at + 1..].iter().copied().find(|next| *next > one.line),
+                    )
+                },
             })
             .collect()
     }
@@ -143,6 +148,16 @@ impl<'t> Prose<'t> {
             .take_while(|line| is_name(line))
             .take(100)
             .collect()
+    }
+
+    /// A line of a transcript, with what the other server had said before it.
+    fn exchange(&self, line: usize) -> String {
+        let said = self.lines[..line]
+            .iter()
+            .rev()
+            .take(MOST_LINES)
+            .take_while(|line| line.starts_with("<<<"));
+        self.chunk(line - said.count(), Some(line + 1))
     }
 
     fn chunk(&self, start: usize, end: Option<usize>) -> String {
@@ -184,6 +199,7 @@ impl<'t> Prose<'t> {
                     line: at,
                     sureness,
                     heads: heads(line, *span),
+                    in_transcript: is_in_transcript(&line[..span.start], &line[span.end..]),
                 });
             }
             if !line.trim().is_empty() {
