@@ -5,6 +5,7 @@
 mod again;
 mod attachments;
 mod bad_input;
+mod bounces;
 mod campaigns;
 mod commands;
 mod configuration;

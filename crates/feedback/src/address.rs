@@ -81,10 +81,10 @@ fn local_start(octets: &[u8], from: usize, at: usize) -> Option<usize> {
         start -= 1;
     }
     // Outside of angle brackets, letters of other scripts are the sentence, not the address.
-    if start == limit || octets[start - 1] != b'<' {
-        if let Some(other) = octets[start..at].iter().rposition(|b| !b.is_ascii()) {
-            start += other + 1;
-        }
+    let bracketed = start > limit && octets[start - 1] == b'<';
+    let other = octets[start..at].iter().rposition(|b| !b.is_ascii());
+    if let Some(other) = other.filter(|_| !bracketed) {
+        start += other + 1;
     }
     while start < at
         && matches!(
