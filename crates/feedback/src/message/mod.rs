@@ -6,6 +6,7 @@ mod lines;
 mod parts;
 mod prose;
 mod recipients;
+mod returned;
 mod signs;
 mod status_report;
 
