@@ -3,7 +3,10 @@
 use crate::engine::{Store, Tx};
 use crate::error::StoreError;
 use futures_util::TryStreamExt;
-use sqlx::AssertSqlSafe;
+use sqlx::postgres::PgArguments;
+use sqlx::query::Query;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{AssertSqlSafe, Postgres, Sqlite};
 
 /// A value of a bulk statement.
 #[derive(Clone, Debug)]
@@ -112,26 +115,41 @@ impl Store {
     }
 }
 
+/// A statement with its values bound, which is most of the work on this side.
+pub(crate) enum Ready {
+    Sqlite(Query<'static, Sqlite, SqliteArguments>),
+    Postgres(Query<'static, Postgres, PgArguments>),
+}
+
 impl Tx {
+    /// Makes a statement ready to be run in this transaction.
+    pub(crate) fn readying(&self) -> impl Fn(Bulk) -> Ready + use<> {
+        let is_sqlite = matches!(self, Tx::Sqlite(_));
+        move |statement| match is_sqlite {
+            true => {
+                let query = sqlx::query(AssertSqlSafe(statement.text));
+                Ready::Sqlite(bind!(query, statement.values.into_iter()))
+            }
+            false => {
+                let query = sqlx::query(AssertSqlSafe(numbered(&statement.text)));
+                Ready::Postgres(bind!(query, statement.values.into_iter()))
+            }
+        }
+    }
+
     /// Runs one statement and returns how many rows it changed.
     pub(crate) async fn run(&mut self, statement: Bulk) -> Result<u64, StoreError> {
-        let changed = match self {
-            Tx::Sqlite(tx) => {
-                let query = bind!(
-                    sqlx::query(AssertSqlSafe(statement.text)),
-                    statement.values.into_iter()
-                );
-                query.execute(tx.connection()).await?.rows_affected()
-            }
-            Tx::Postgres(tx) => {
-                let query = sqlx::query(AssertSqlSafe(numbered(&statement.text)));
-                bind!(query, statement.values.into_iter())
-                    .execute(&mut **tx)
-                    .await?
-                    .rows_affected()
-            }
-        };
-        Ok(changed)
+        let ready = self.readying()(statement);
+        self.run_ready(ready).await
+    }
+
+    /// Runs a statement that was made ready for this transaction.
+    pub(crate) async fn run_ready(&mut self, ready: Ready) -> Result<u64, StoreError> {
+        Ok(match (self, ready) {
+            (Tx::Sqlite(tx), Ready::Sqlite(query)) => query.execute(tx.connection()).await?.rows_affected(),
+            (Tx::Postgres(tx), Ready::Postgres(query)) => query.execute(&mut **tx).await?.rows_affected(),
+            _ => unreachable!("a statement is run on the engine that it was made ready for"),
+        })
     }
 }
 

@@ -93,8 +93,30 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long PostgreSQL may take to answer when a connection is opened.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How large SQLite's write-ahead log grows before it is moved into the database, in pages of 4 KiB.
-pub(crate) const CHECKPOINT_PAGES: u32 = 4_000;
+/// How SQLite's writer uses memory and disk.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tuning {
+    /// How large the write-ahead log grows before it is moved into the database, in pages of 4 KiB.
+    checkpoint_pages: u32,
+    /// Memory for pages, in KiB.
+    cache_kib: u32,
+}
+
+impl Tuning {
+    /// For the ledger, which writes the same pages often: the log is moved every 16 MiB rather than every 4. Memory stays
+    /// the same for any number of recipients: 8 MiB of pages are as fast as 64.
+    pub(crate) const LEDGER: Tuning = Tuning {
+        checkpoint_pages: 4_000,
+        cache_kib: 8 << 10,
+    };
+
+    /// For imports. Each batch touches pages all over the unique index: moved rarely, a page moves once for many batches,
+    /// and kept in memory, it need not be read for each.
+    pub(crate) const IMPORT: Tuning = Tuning {
+        checkpoint_pages: 32_000,
+        cache_kib: 64 << 10,
+    };
+}
 
 impl Store {
     /// Opens the database at `url` (`sqlite://FILE` or `postgres://…`), creates or migrates it, and refuses
@@ -191,12 +213,18 @@ impl Tx {
         bulk_text(matches!(self, Tx::Sqlite(_)), text)
     }
 
-    /// How large SQLite's write-ahead log grows before it is moved into the database, in pages, from now on. On
-    /// PostgreSQL that is the server's business.
-    pub(crate) async fn checkpoint_every(&mut self, pages: u32) -> Result<(), StoreError> {
+    /// How SQLite's writer uses memory and disk from now on. On PostgreSQL that is the server's business.
+    pub(crate) async fn tune(&mut self, tuning: Tuning) -> Result<(), StoreError> {
         if let Tx::Sqlite(tx) = self {
-            let text = AssertSqlSafe(format!("PRAGMA wal_autocheckpoint = {pages}"));
-            sqlx::query(text).execute(tx.connection()).await?;
+            let Tuning {
+                checkpoint_pages,
+                cache_kib,
+            } = tuning;
+            let text =
+                format!("PRAGMA wal_autocheckpoint = {checkpoint_pages}; PRAGMA cache_size = -{cache_kib}");
+            sqlx::raw_sql(AssertSqlSafe(text))
+                .execute(tx.connection())
+                .await?;
         }
         Ok(())
     }
@@ -284,8 +312,7 @@ async fn lock_folder(file: &Path) -> Result<File, StoreError> {
 }
 
 async fn open_sqlite(file: &Path) -> Result<Engine, StoreError> {
-    // FULL: a committed `on_wire` survives a power cut. Memory stays the same for any number of recipients: 8 MiB of
-    // pages are as fast as 64, and what planning sorts goes to a temporary file when it is large.
+    // FULL: a committed `on_wire` survives a power cut. What planning sorts goes to a temporary file when it is large.
     let base = SqliteConnectOptions::new()
         .filename(file)
         .create_if_missing(true)
@@ -294,11 +321,10 @@ async fn open_sqlite(file: &Path) -> Result<Engine, StoreError> {
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .statement_cache_capacity(256);
-    // The log is moved into the database every 16 MiB rather than every 4: the ledger writes the same pages often.
     let write = base
         .clone()
-        .pragma("cache_size", "-8192")
-        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string())
+        .pragma("cache_size", format!("-{}", Tuning::LEDGER.cache_kib))
+        .pragma("wal_autocheckpoint", Tuning::LEDGER.checkpoint_pages.to_string())
         .connect()
         .await
         .map_err(|source| StoreError::Open {

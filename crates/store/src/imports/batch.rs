@@ -267,12 +267,7 @@ pub(super) async fn write_changes(
 ) -> Result<(), StoreError> {
     remember_seen(tx, import, &changes.overwritten).await?;
     if !changes.created.is_empty() {
-        let mut first = allocate(tx, changes.created.len()).await?;
-        remember_created(tx, import, first, changes.created.len()).await?;
-        for rows in changes.created.chunks(ROWS) {
-            create(tx, list, import, first, rows, now).await?;
-            first += rows.len() as i64;
-        }
+        create(tx, (list, import), &changes.created, now).await?;
     }
     for rows in changes.updated.chunks(ROWS) {
         update(tx, import, rows, now).await?;
@@ -295,16 +290,41 @@ pub(super) async fn write_changes(
     Ok(())
 }
 
-/// Makes recipients with the ids from `first` on, and their subscriptions.
+/// Makes recipients, and their subscriptions. While the database works on one statement the next is made ready.
 async fn create(
     tx: &mut Tx,
-    list: ListId,
-    import: ImportId,
-    first: i64,
+    (list, import): (ListId, ImportId),
     rows: &[(&Row, &str)],
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let mut values = vec![import.0.into(), now.0.into()];
+    let first = allocate(tx, rows.len()).await?;
+    remember_created(tx, import, first, rows.len()).await?;
+    let ready = tx.readying();
+    let mut chunks = (first..).step_by(ROWS).zip(rows.chunks(ROWS));
+    let mut make_next = || {
+        chunks
+            .next()
+            .map(|(first, rows)| ready(insert_recipients(import, first, rows, now)))
+    };
+    let mut next = make_next();
+    while let Some(insert) = next {
+        let (inserted, following) = tokio::join!(biased; tx.run_ready(insert), async { make_next() });
+        inserted?;
+        next = following;
+    }
+    const SUBSCRIBE: &str = "INSERT INTO subscriptions (list_id, recipient_id, state, updated_at, import_id) \
+        SELECT CAST($1 AS BIGINT), id, 'confirmed', CAST($2 AS BIGINT), CAST($3 AS BIGINT) FROM recipients \
+        WHERE id BETWEEN $4 AND $5";
+    let last = first + rows.len() as i64 - 1;
+    on_tx!(tx, conn => sqlx::query(SUBSCRIBE).bind(list.0).bind(now.0).bind(import.0).bind(first).bind(last)
+        .execute(conn).await.map(drop))?;
+    Ok(())
+}
+
+/// With the ids from `first` on.
+fn insert_recipients(import: ImportId, first: i64, rows: &[(&Row, &str)], now: Timestamp) -> Bulk {
+    let mut values = Vec::with_capacity(2 + 5 * rows.len());
+    values.extend([import.0.into(), now.0.into()]);
     for (id, (row, key)) in (first..).zip(rows) {
         values.extend([
             id.into(),
@@ -314,7 +334,7 @@ async fn create(
             row.attributes.as_str().into(),
         ]);
     }
-    let insert = Bulk::new(
+    Bulk::new(
         "INSERT INTO recipients (id, address, address_key, name, attributes, import_id, created_at, updated_at) \
          SELECT v.column1, v.column2, v.column3, v.column4, v.column5, c.column1, c.column2, c.column2 \
          FROM (VALUES (?,?)) AS c, (VALUES ",
@@ -323,15 +343,7 @@ async fn create(
         rows.len(),
         5,
         rows.len() as u64,
-    );
-    tx.run(insert).await?;
-    const SUBSCRIBE: &str = "INSERT INTO subscriptions (list_id, recipient_id, state, updated_at, import_id) \
-        SELECT CAST($1 AS BIGINT), id, 'confirmed', CAST($2 AS BIGINT), CAST($3 AS BIGINT) FROM recipients \
-        WHERE id BETWEEN $4 AND $5";
-    let last = first + rows.len() as i64 - 1;
-    on_tx!(tx, conn => sqlx::query(SUBSCRIBE).bind(list.0).bind(now.0).bind(import.0).bind(first).bind(last)
-        .execute(conn).await.map(drop))?;
-    Ok(())
+    )
 }
 
 async fn remember_created(tx: &mut Tx, import: ImportId, first: i64, n: usize) -> Result<(), StoreError> {

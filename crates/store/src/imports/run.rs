@@ -4,16 +4,12 @@ use super::batch::{ask_in_tx, judge, lock_recipients, recall_seen, write_changes
 use super::lock::ImportLock;
 use super::suppress::suppress;
 use super::{ImportRecord, ImportState};
-use crate::engine::{CHECKPOINT_PAGES, Store, Tx, on_tx};
+use crate::engine::{Store, Tuning, Tx, on_tx};
 use crate::error::StoreError;
 use crate::lists;
 use tidings_campaign::csv_import::{Counts, Outcome, Row, Suppression};
 use tidings_campaign::ids::{ImportId, ListId};
 use tidings_campaign::time::Timestamp;
-
-/// Pages of SQLite's write-ahead log before they are moved into the database. Each batch touches pages all over the
-/// unique index; moved rarely, a page moves once for many batches (1,000,000 rows: 15 s instead of 20 s).
-const IMPORT_CHECKPOINT: u32 = 16_000;
 
 /// What is recorded of an import when it begins.
 #[derive(Clone, Debug, Default)]
@@ -86,7 +82,7 @@ impl Import {
             (list_id, file_name, started_at, updated_at, started_by, consent, fingerprint, details) \
             VALUES ($1, $2, $3, $3, $4, $5, $6, $7) RETURNING id";
         let mut tx = store.begin_write().await?;
-        tx.checkpoint_every(IMPORT_CHECKPOINT).await?;
+        tx.tune(Tuning::IMPORT).await?;
         let list = lists::find_or_create_in(&mut tx, &new.list, now).await?;
         let id: i64 = on_tx!(&mut tx, conn => sqlx::query_scalar(BEGIN)
             .bind(list.0).bind(&new.files).bind(now.0).bind(&new.started_by).bind(&new.consent)
@@ -117,7 +113,7 @@ impl Import {
             return Ok(None);
         };
         let mut tx = store.begin_write().await?;
-        tx.checkpoint_every(IMPORT_CHECKPOINT).await?;
+        tx.tune(Tuning::IMPORT).await?;
         let list: Option<i64> = on_tx!(&mut tx, conn => sqlx::query_scalar(RESUME)
             .bind(now.0).bind(record.id.0).fetch_optional(conn).await)?;
         tx.commit().await?;
@@ -202,7 +198,7 @@ impl Import {
         const FINISH: &str = "UPDATE imports SET state = 'finished', finished_at = $1, updated_at = $1, counts = $2 \
             WHERE id = $3";
         let mut tx = self.store.begin_write().await?;
-        tx.checkpoint_every(CHECKPOINT_PAGES).await?;
+        tx.tune(Tuning::LEDGER).await?;
         on_tx!(&mut tx, conn => sqlx::query(FORGET_SEEN).bind(self.id.0).execute(conn).await.map(drop))?;
         on_tx!(&mut tx, conn => sqlx::query(FINISH).bind(now.0).bind(as_json(&self.counts)).bind(self.id.0)
             .execute(conn).await.map(drop))?;
@@ -214,7 +210,7 @@ impl Import {
     pub async fn stop(self, reason: &str, now: Timestamp) -> Result<(), StoreError> {
         const STOP: &str = "UPDATE imports SET state = $1, reason = $2, updated_at = $3 WHERE id = $4";
         let mut tx = self.store.begin_write().await?;
-        tx.checkpoint_every(CHECKPOINT_PAGES).await?;
+        tx.tune(Tuning::LEDGER).await?;
         on_tx!(&mut tx, conn => sqlx::query(STOP).bind(ImportState::Stopped.as_str()).bind(reason)
             .bind(now.0).bind(self.id.0).execute(conn).await.map(drop))?;
         tx.commit().await?;
