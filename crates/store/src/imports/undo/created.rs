@@ -74,13 +74,15 @@ fn reason_to_stay(row: &CreatedRow, claimed: Option<KeptWhy>) -> Option<KeptWhy>
     }
 }
 
+/// `CROSS JOIN`, because SQLite keeps its order: without figures about the tables it would begin with the
+/// subscriptions and read all of them for each recipient.
 async fn as_they_are(tx: &mut Tx, mine: Mine, first: i64, until: i64) -> Result<Vec<CreatedRow>, StoreError> {
     const CREATED: &str = "SELECT r.id, r.address, r.import_id, r.created_at, r.updated_at, \
         EXISTS (SELECT 1 FROM deliveries d WHERE d.recipient_id = r.id) AS mailed, \
-        EXISTS (SELECT 1 FROM lists l JOIN subscriptions s ON s.list_id = l.id \
-                WHERE s.recipient_id = r.id AND s.state = 'unsubscribed') AS unsubscribed, \
-        EXISTS (SELECT 1 FROM lists l JOIN subscriptions s ON s.list_id = l.id \
-                WHERE s.recipient_id = r.id AND l.id <> $1) AS on_other_list \
+        EXISTS (SELECT 1 FROM lists l CROSS JOIN subscriptions s \
+                WHERE s.list_id = l.id AND s.recipient_id = r.id AND s.state = 'unsubscribed') AS unsubscribed, \
+        EXISTS (SELECT 1 FROM lists l CROSS JOIN subscriptions s \
+                WHERE s.list_id = l.id AND s.recipient_id = r.id AND l.id <> $1) AS on_other_list \
         FROM recipients r WHERE r.id BETWEEN $2 AND $3 ORDER BY r.id";
     Ok(
         on_tx!(tx, conn => sqlx::query_as(CREATED).bind(mine.list.0).bind(first).bind(until)
