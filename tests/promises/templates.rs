@@ -164,6 +164,11 @@ on_both_engines!(a_check_ends_well_if_everybody_gets_a_message, |app| {
         ["template", "check", "hallo", "--list", "readers"],
         &["no template `hallo`"],
     );
+    add(app, "parting", "<p>{{#if city}}{{city}}{{/if}}</p>", "Bye");
+    refused(
+        ["template", "check", "parting", "--list", "readers"],
+        &["template parting (html):1:1", "no unsubscribe link"],
+    );
     // Who has left is not counted, for no campaign reaches them.
     app.database
         .execute("UPDATE subscriptions SET state = 'unsubscribed' WHERE recipient_id IN (SELECT id FROM recipients WHERE address = 'fay@example.org')");

@@ -135,13 +135,15 @@ impl CsvFile {
     }
 
     fn read(&mut self) -> std::io::Result<Option<Result<Item, Fault>>> {
-        let of_row = |reason: String| Fault { column: None, reason };
         Ok(Some(match &mut self.rows {
             Rows::Text(records, _) => match records.step()? {
                 Step::End => return Ok(None),
-                Step::Broken(reason) => Err(of_row(reason.to_string())),
+                Step::Broken(column, reason) => Err(Fault {
+                    column,
+                    reason: reason.to_string(),
+                }),
                 Step::Record => match records.fields() {
-                    Err(reason) => Err(of_row(reason.to_string())),
+                    Err(fault) => Err(fault),
                     Ok(fields) => self.mapping.row(records.line(), &fields),
                 },
             },
@@ -277,18 +279,22 @@ fn open_text(source: Box<dyn Read + Send>, options: &Options) -> Result<(Rows, M
 }
 
 fn read_header(records: &mut Records) -> Result<Vec<String>, Refusal> {
-    let refused = match records.step()? {
+    let Fault { column, reason } = match records.step()? {
         Step::Record => match records.fields() {
             Ok(fields) => return Ok(fields.iter().map(str::to_owned).collect()),
-            Err(reason) => reason.to_string(),
+            Err(fault) => fault,
         },
-        Step::Broken(reason) => reason.to_string(),
+        Step::Broken(column, reason) => Fault {
+            column,
+            reason: reason.to_string(),
+        },
         Step::End => return Err(Refusal::Empty),
     };
-    Err(Refusal::Header {
-        place: format!("line {}", records.line()),
-        reason: refused,
-    })
+    let place = match column {
+        Some(column) => format!("line {}, column #{}", records.line(), column + 1),
+        None => format!("line {}", records.line()),
+    };
+    Err(Refusal::Header { place, reason })
 }
 
 fn open_sheet(mut rows: SheetRows, options: &Options) -> Result<(Rows, Mapping), Refusal> {

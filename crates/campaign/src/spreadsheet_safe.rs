@@ -21,6 +21,15 @@ pub fn spreadsheet_safe_octets(cell: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
+/// The text that a cell had before [`spreadsheet_safe`] gave it an apostrophe, so that what was exported can be imported
+/// again: a suppressed address must not come back as another one.
+pub fn without_apostrophe(cell: &str) -> &str {
+    match cell.strip_prefix('\'') {
+        Some(rest) if is_formula(rest.as_bytes()) => rest,
+        _ => cell,
+    }
+}
+
 fn is_formula(cell: &[u8]) -> bool {
     matches!(cell.first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r'))
 }
@@ -41,6 +50,7 @@ mod tests {
             "+41 79 000 00 00",
         ] {
             assert_eq!(spreadsheet_safe(cell), format!("'{cell}"));
+            assert_eq!(without_apostrophe(&spreadsheet_safe(cell)), cell);
             assert_eq!(
                 *spreadsheet_safe_octets(cell.as_bytes()),
                 *format!("'{cell}").as_bytes()
@@ -48,6 +58,9 @@ mod tests {
         }
         for cell in ["", "Ann", "ann@example.org", "1=1", "-3", "+4.5", "'=1"] {
             assert_eq!(spreadsheet_safe(cell), cell);
+        }
+        for cell in ["", "'", "'s-Gravenhage", "=1", "''=1"] {
+            assert_eq!(without_apostrophe(cell), cell);
         }
         assert_eq!(*spreadsheet_safe_octets(b"\xff="), *b"\xff=");
     }

@@ -33,7 +33,7 @@ pub(super) fn sample_records(sample: &[u8], delimiter: Delimiter, state: &State)
     while rows.len() < SAMPLE_ROWS {
         match records.step().expect("reading from memory cannot fail") {
             Step::End => break,
-            Step::Broken(_) => {}
+            Step::Broken(..) => {}
             Step::Record => {
                 if let Ok(fields) = records.fields() {
                     rows.push(fields.iter().map(str::to_owned).collect());

@@ -7,6 +7,7 @@ use super::tools::{self, Says, Tool};
 use super::value::push_value;
 use super::{Item, Row, Suppression};
 use crate::address::{AddressError, EmailAddress};
+use crate::spreadsheet_safe::without_apostrophe;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -163,7 +164,7 @@ impl Mapping {
                 reason: format!("has {have} fields, expected {want}"),
             });
         }
-        let field = |column| fields.get(column).unwrap_or_default();
+        let field = |column| without_apostrophe(fields.get(column).unwrap_or_default());
         let in_column = |column: usize| {
             move |reason: String| Fault {
                 column: Some(column),
@@ -296,7 +297,7 @@ fn with_json(attributes: &str, field: &str) -> Result<String, String> {
 }
 
 fn named(at: usize, header: &str) -> String {
-    let header = clean(header);
+    let header = clean(without_apostrophe(header));
     if header.is_empty() {
         format!("column_{}", at + 1)
     } else {

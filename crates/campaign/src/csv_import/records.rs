@@ -3,6 +3,7 @@
 use super::delimiter::Delimiter;
 use super::encoding::State;
 use super::lines::{GREATEST_ROW, LineEnd, Lines};
+use super::mapping::Fault;
 use csv_core::ReadRecordResult;
 use encoding_rs::WINDOWS_1252;
 
@@ -11,7 +12,7 @@ const GREATEST_LINES: u64 = 200;
 /// Fields of one row at most.
 pub(super) const GREATEST_WIDTH: usize = 4096;
 
-/// Why a row has no fields. Reads on after "the row …".
+/// Why a row has no fields. Reads on after "the row …" or after the name of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum RowError {
     #[error("has a quote that is opened and never closed")]
@@ -32,7 +33,8 @@ pub(super) enum RowError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Record,
-    Broken(RowError),
+    /// In this column, from 0, if it is one.
+    Broken(Option<usize>, RowError),
     End,
 }
 
@@ -129,7 +131,7 @@ impl Records {
                 LineEnd::TooFar => {
                     self.skip_rest_of_line = true;
                     self.take(GREATEST_ROW, 1);
-                    Step::Broken(RowError::TooLong)
+                    Step::Broken(None, RowError::TooLong)
                 }
                 LineEnd::At(end) if is_blank(&self.lines.window()[..end], self.delimiter) => {
                     self.take(end, 1);
@@ -143,27 +145,37 @@ impl Records {
     }
 
     /// The fields of the row just read.
-    pub(super) fn fields(&self) -> Result<Fields<'_>, RowError> {
-        let bad = RowError::BadText(self.state.name());
+    pub(super) fn fields(&self) -> Result<Fields<'_>, Fault> {
         let ends = &self.ends[..self.width];
+        let at_column = |column: usize, error: RowError| Fault {
+            column: Some(column),
+            reason: error.to_string(),
+        };
+        // `octet`: where it is in the text of all fields.
+        let at_octet = |octet: usize, error| at_column(ends.partition_point(|&end| end <= octet), error);
+        let bad = RowError::BadText(self.state.name());
         let octets = &self.output[..ends.last().copied().unwrap_or(0)];
         let text = if self.is_decoded {
             self.decoded.as_str()
         } else {
-            std::str::from_utf8(octets).map_err(|_| bad)?
+            std::str::from_utf8(octets).map_err(|error| at_octet(error.valid_up_to(), bad))?
         };
-        if memchr::memchr(0, text.as_bytes()).is_some() {
-            return Err(RowError::Nul);
+        if let Some(nul) = memchr::memchr(0, text.as_bytes()) {
+            return Err(at_octet(nul, RowError::Nul));
         }
-        if matches!(self.state, State::Transcoded(_)) && text.contains('\u{FFFD}') {
-            return Err(RowError::Garbled(self.state.name()));
+        if matches!(self.state, State::Transcoded(_))
+            && let Some(replaced) = text.find('\u{FFFD}')
+        {
+            return Err(at_octet(replaced, RowError::Garbled(self.state.name())));
         }
         let fields = Fields::new(text, ends);
         // A character of several octets cannot be cut in two by a delimiter, except in text that is not valid.
-        if text.is_ascii() || (0..fields.len()).all(|column| fields.get(column).is_some()) {
-            Ok(fields)
-        } else {
-            Err(bad)
+        if text.is_ascii() {
+            return Ok(fields);
+        }
+        match (0..fields.len()).find(|&column| fields.get(column).is_none()) {
+            Some(column) => Err(at_column(column, bad)),
+            None => Ok(fields),
         }
     }
 
@@ -204,29 +216,31 @@ impl Records {
         self.core.reset();
         self.width = 0;
         let (mut from, mut end, mut lines, mut written) = (0, first, 1, 0);
+        let mut opened_in = None;
         loop {
             match self.feed(from, end, &mut written) {
                 ReadRecordResult::Record => break,
                 ReadRecordResult::InputEmpty => {}
                 _ => {
                     self.take(first, 1);
-                    return Ok(Step::Broken(RowError::TooWide));
+                    return Ok(Step::Broken(None, RowError::TooWide));
                 }
             }
             // The line ended inside quotes.
+            opened_in.get_or_insert(self.width);
             from = end;
             match self.lines.line_end(from)? {
                 LineEnd::At(next) if lines < GREATEST_LINES => (end, lines) = (next, lines + 1),
                 _ => {
                     self.take(first, 1);
-                    return Ok(Step::Broken(RowError::OpenQuote));
+                    return Ok(Step::Broken(opened_in, RowError::OpenQuote));
                 }
             }
         }
         if lines > 1 && has_text_after_quote(&self.lines.window()[..end], self.delimiter) {
             // The quote was closed by another row's opening quote.
             self.take(first, 1);
-            return Ok(Step::Broken(RowError::OpenQuote));
+            return Ok(Step::Broken(opened_in, RowError::OpenQuote));
         }
         self.take(end, lines);
         Ok(Step::Record)

@@ -128,13 +128,13 @@ fn a_bad_sequence_in_a_utf8_file_hurts_its_row_alone() {
         let rows = shown(octets, &[]);
         assert_eq!(rows.len(), 3);
         assert_eq!(rows.iter().filter(|row| row.contains("the row is not valid utf-8")).count(), 0);
-        assert_eq!(rows.iter().filter(|row| row.contains("is not valid utf-8 [bob@example.org,K\u{fffd}ln]")).count(), 1);
+        assert_eq!(rows.iter().filter(|row| row.contains("column `city`: is not valid utf-8 [bob@example.org,K\u{fffd}ln]")).count(), 1);
     }
     let split = shown(
         b"email,a,b\nz\xc3\xb6e@example.org,x,y\nann@example.org,\xc3,\xb6\n",
         &[],
     );
-    assert!(split[1].contains("is not valid utf-8"), "{split:?}");
+    assert!(split[1].contains("column `a`: is not valid utf-8"), "{split:?}");
 }
 
 #[test]
@@ -231,6 +231,21 @@ fn addresses_are_cleaned() {
 }
 
 #[test]
+fn what_an_export_made_safe_for_spreadsheets_is_read_as_it_was() {
+    let rows = shown(
+        b"email,name,'@phone\n'+ann@example.org,'=1+1,'+41 79 000 00 00\nbob@example.org,'s-Gravenhage,-3\n",
+        &[],
+    );
+    assert_eq!(
+        rows,
+        [
+            "+ann@example.org|=1+1|{\"@phone\":\"+41 79 000 00 00\"}",
+            "bob@example.org|'s-Gravenhage|{\"@phone\":\"-3\"}",
+        ]
+    );
+}
+
+#[test]
 fn a_bad_row_is_shown_exactly_and_hurts_no_other() {
     let text = "email,name,age\n\
                 ann,Ann,1\n\
@@ -245,13 +260,13 @@ fn a_bad_row_is_shown_exactly_and_hurts_no_other() {
         shown(text.as_bytes(), &["age=age:number"]),
         [
             "2: column `email`: the address has no @ sign [ann,Ann,1]",
-            "3: has a quote that is opened and never closed [bob@example.org,\"Bob]",
+            "3: column `name`: has a quote that is opened and never closed [bob@example.org,\"Bob]",
             "carl@example.org|Carl|{\"age\":3}",
             "5: has 2 fields, expected 3 [dora@example.org,Dora]",
             "6: has 4 fields, expected 3 [emil@example.org,Emil,5,6]",
             "fay@example.org|Fay|{\"age\":7}",
-            "8: has a NUL character in it [gus@example.org,G\0us,8]",
-            "9: has a quote that is opened and never closed [hal@example.org,\"Hal]",
+            "8: column `name`: has a NUL character in it [gus@example.org,G\0us,8]",
+            "9: column `name`: has a quote that is opened and never closed [hal@example.org,\"Hal]",
         ]
     );
 }
@@ -264,7 +279,7 @@ fn a_quote_that_is_never_closed_does_not_swallow_the_file() {
     }
     let rows = shown(text.as_bytes(), &[]);
     assert_eq!(rows.len(), 1001);
-    assert!(rows[0].starts_with("2: has a quote"), "{}", rows[0]);
+    assert!(rows[0].starts_with("2: column `name`: has a quote"), "{}", rows[0]);
     assert_eq!(rows[1], "reader0@example.org|Reader|{}");
 }
 

@@ -9,7 +9,7 @@ use handlebars::template::{
 };
 use handlebars::{Path, PathSeg};
 use serde_json::Value;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// Places that are kept of one variable. More help nobody.
 const PLACES: usize = 20;
@@ -21,7 +21,7 @@ pub struct Variable {
     path: Vec<String>,
     /// Where it stands, such as `template spring (html):2:6`; the first places of many.
     pub places: Vec<String>,
-    /// Whether a recipient who lacks it gets a message all the same, because each place is a condition or has a default.
+    /// Whether a recipient who lacks it gets a message all the same, because each place is a condition, stands in one or has a default.
     pub optional: bool,
 }
 
@@ -94,6 +94,8 @@ struct Scope {
     depth: usize,
     /// Names that a block or the caller of a partial has given.
     given: Vec<String>,
+    /// What the conditions around us have made sure of: paths from the recipient's data.
+    there: BTreeSet<Vec<String>>,
 }
 
 impl Scope {
@@ -101,6 +103,7 @@ impl Scope {
         Scope {
             depth: 0,
             given: Vec::new(),
+            there: BTreeSet::new(),
         }
     }
 
@@ -109,6 +112,27 @@ impl Scope {
         scope.given.extend(names.into_iter().map(str::to_owned));
         scope.given.sort();
         scope.given.dedup();
+        scope
+    }
+
+    /// Where this condition holds.
+    fn if_true(&self, condition: &Parameter) -> Scope {
+        let mut scope = self.clone();
+        match condition {
+            Parameter::Path(Path::Relative((segments, raw))) => {
+                scope.there.extend(from_recipient(segments, raw, self));
+            }
+            Parameter::Subexpression(Subexpression { element, .. }) => {
+                if let TemplateElement::Expression(call) = &**element
+                    && call.name.as_name() == Some("and")
+                {
+                    for condition in &call.params {
+                        scope.there.extend(self.if_true(condition).there);
+                    }
+                }
+            }
+            _ => {}
+        }
         scope
     }
 
@@ -179,6 +203,10 @@ impl<'a> Walk<'a, '_> {
         let covered = matches!(name, "if" | "unless") || (goes_in && call.inverse.is_some());
         self.expression(call, scope, place, covered);
         let inside = match &call.block_param {
+            _ if name == "if" => call
+                .params
+                .first()
+                .map_or_else(|| scope.clone(), |first| scope.if_true(first)),
             _ if !goes_in => scope.clone(),
             None => scope.deeper(),
             Some(given) => scope.deeper().with(given_names(given)),
@@ -221,6 +249,7 @@ impl<'a> Walk<'a, '_> {
         match parameter {
             Parameter::Path(Path::Relative((segments, raw))) => {
                 if let Some(path) = from_recipient(segments, raw, scope) {
+                    let covered = covered || scope.there.contains(&path);
                     self.put(path, place, covered);
                 }
             }

@@ -81,7 +81,7 @@ struct Check {
     recipients: u64,
 }
 
-/// Checks and reports; fails if there is a recipient for whom rendering fails.
+/// Checks and reports; fails if there is a recipient for whom rendering fails, or if no campaign could start with it.
 pub(super) async fn run(args: CheckArgs, store: &Store, json: bool) -> anyhow::Result<()> {
     if let Some(subject) = &args.subject {
         check_subject(subject)?;
@@ -113,7 +113,9 @@ pub(super) async fn run(args: CheckArgs, store: &Store, json: bool) -> anyhow::R
 
 impl Tried {
     fn new(language: Option<&Language>, content: &Content) -> Result<Tried, TemplateError> {
-        let templates = Templates::compile(content).map_err(|error| error.in_language(language))?;
+        let templates = Templates::compile(content)
+            .and_then(|templates| templates.check_unsubscribe_link().map(|()| templates))
+            .map_err(|error| error.in_language(language))?;
         let lacked = |variable: Variable| {
             let lacked = Lacked {
                 language: language.cloned(),

@@ -66,7 +66,11 @@ fn conditions_and_defaults_make_a_variable_optional_unless_it_is_needed_elsewher
             "{{#if city}}{{zip}}{{else if vip}}x{{/if}}{{#unless a}}{{/unless}}",
             "a? city? vip? zip",
         ),
-        ("{{#if city}}{{city}}{{/if}}", "city"),
+        ("{{#if city}}{{upper city}}{{/if}}", "city?"),
+        ("{{#if city}}{{zip}}{{else}}{{city}}{{/if}}", "city zip"),
+        ("{{#if (and city (gt zip 1))}}{{city}}{{zip}}{{/if}}", "city? zip"),
+        ("{{#if city}}x{{/if}}{{city}}", "city"),
+        ("{{#if address}}{{address.town}}{{/if}}", "address? address.town"),
         ("{{#if (or (not a) (eq b c))}}{{/if}}", "a? b c"),
         (
             "{{upper (default city \"x\")}}{{default (upper a) \"x\"}}",
