@@ -592,3 +592,25 @@ store_on_both_engines!(imports_are_taken_back_in_any_order, |store| {
     let without_times = |rows: Vec<String>| rows[0].replace(&at(4).0.to_string(), &START.0.to_string());
     assert_eq!(without_times(everybody(store).await), before[0]);
 });
+
+store_on_both_engines!(what_several_imports_have_goes_with_the_last_of_them, |store| {
+    let rows = readers(5);
+    let stranger = [row("stranger@example.org", None, "{}")];
+    for (round, order) in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]]
+        .into_iter()
+        .enumerate()
+    {
+        let time = |n: usize| at(10 * round as u64 + n as u64);
+        let first = import_at(store, "readers", &rows[..4], time(1)).await.0;
+        let second = import_at(store, "readers", &rows[1..], time(2)).await.0;
+        let third = import_at(store, "others", &rows[2..3], time(3)).await.0;
+        // It has none of them, and is no reason to keep anybody.
+        import_at(store, "readers", &stranger, time(4)).await;
+        let imports = [first, second, third];
+        for (n, import) in order.into_iter().enumerate() {
+            undo(store, imports[import], time(5 + n)).await;
+        }
+        let left = everybody(store).await;
+        assert_eq!(left.len(), 1, "taken back in the order {order:?}: {left:?}");
+    }
+});

@@ -279,7 +279,11 @@ fn a_quote_that_is_never_closed_does_not_swallow_the_file() {
     }
     let rows = shown(text.as_bytes(), &[]);
     assert_eq!(rows.len(), 1001);
-    assert!(rows[0].starts_with("2: column `name`: has a quote"), "{}", rows[0]);
+    assert!(
+        rows[0].starts_with("2: column `name`: has a quote"),
+        "{}",
+        rows[0]
+    );
     assert_eq!(rows[1], "reader0@example.org|Reader|{}");
 }
 

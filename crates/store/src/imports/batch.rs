@@ -224,24 +224,10 @@ pub(super) async fn recall_seen(
     Ok(())
 }
 
-/// Other imports that are not at their end: what they have seen must not be forgotten by them.
-async fn others_unfinished(tx: &mut Tx, import: ImportId) -> Result<HashSet<i64>, StoreError> {
-    const OTHERS: &str = "SELECT id FROM imports WHERE state IN ('running', 'stopped') AND id <> $1";
-    let ids: Vec<i64> = on_tx!(tx, conn => sqlx::query_scalar(OTHERS).bind(import.0).fetch_all(conn).await)?;
-    Ok(ids.into_iter().collect())
-}
-
-async fn remember_seen(tx: &mut Tx, import: ImportId, overwritten: &[(i64, i64)]) -> Result<(), StoreError> {
-    if overwritten.is_empty() {
-        return Ok(());
-    }
-    let others = others_unfinished(tx, import).await?;
-    let seen: Vec<(i64, i64)> = overwritten
-        .iter()
-        .copied()
-        .filter(|(mark, _)| others.contains(mark))
-        .collect();
-    for rows in seen.chunks(ROWS) {
+/// Keeps the marks that this import overwrites: imports that are not at their end must know their duplicates, and who takes
+/// an import back must know which others have its recipients too.
+async fn remember_seen(tx: &mut Tx, overwritten: &[(i64, i64)]) -> Result<(), StoreError> {
+    for rows in overwritten.chunks(ROWS) {
         let values = rows
             .iter()
             .flat_map(|&(mark, id)| [mark.into(), id.into()])
@@ -265,7 +251,7 @@ pub(super) async fn write_changes(
     changes: &Changes<'_>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    remember_seen(tx, import, &changes.overwritten).await?;
+    remember_seen(tx, &changes.overwritten).await?;
     if !changes.created.is_empty() {
         create(tx, (list, import), &changes.created, now).await?;
     }

@@ -194,12 +194,10 @@ impl Import {
 
     /// Records that the import has come to its end.
     pub async fn finish(self, now: Timestamp) -> Result<(), StoreError> {
-        const FORGET_SEEN: &str = "DELETE FROM import_seen WHERE import_id = $1";
         const FINISH: &str = "UPDATE imports SET state = 'finished', finished_at = $1, updated_at = $1, counts = $2 \
             WHERE id = $3";
         let mut tx = self.store.begin_write().await?;
         tx.tune(Tuning::LEDGER).await?;
-        on_tx!(&mut tx, conn => sqlx::query(FORGET_SEEN).bind(self.id.0).execute(conn).await.map(drop))?;
         on_tx!(&mut tx, conn => sqlx::query(FINISH).bind(now.0).bind(as_json(&self.counts)).bind(self.id.0)
             .execute(conn).await.map(drop))?;
         tx.commit().await?;

@@ -6,9 +6,9 @@ mod created;
 
 use super::ImportState;
 use super::lock::ImportLock;
-use crate::engine::{Store, Tx, on_pool, on_tx};
+use crate::engine::{Store, Tx, on_pool, on_tx, values_list};
 use crate::error::StoreError;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use tidings_campaign::ids::{ImportId, ListId};
 use tidings_campaign::time::Timestamp;
 
@@ -31,6 +31,8 @@ pub struct Undo {
 struct Mine {
     id: ImportId,
     list: ListId,
+    /// When it began.
+    since: Timestamp,
 }
 
 /// What has been taken back, in recipients.
@@ -116,6 +118,7 @@ impl Undo {
             import: Mine {
                 id,
                 list: ListId(list),
+                since: record.started_at,
             },
             counts: UndoCounts::default(),
             lock,
@@ -182,12 +185,39 @@ async fn lift_suppressions(tx: &mut Tx, import: ImportId) -> Result<u64, StoreEr
     Ok(lifted)
 }
 
-/// The import that has seen a recipient since, if one has that still counts. `mark`: the last that has. If that one is taken
-/// back itself, nobody knows who has seen the recipient between: then any other may have.
-fn claimed_by(mine: Mine, mark: Option<i64>, others: &BTreeMap<i64, ListId>) -> Option<(ImportId, ListId)> {
-    let mark = mark.filter(|&mark| mark != mine.id.0)?;
-    others
-        .get_key_value(&mark)
-        .or_else(|| others.first_key_value())
-        .map(|(&id, &list)| (ImportId(id), list))
+/// Other imports that have seen these recipients since, with their lists, the earliest first. `marks`: each recipient with
+/// the import that has seen it last.
+async fn claims(
+    tx: &mut Tx,
+    mine: Mine,
+    marks: &[(i64, Option<i64>)],
+    others: &BTreeMap<i64, ListId>,
+) -> Result<HashMap<i64, BTreeMap<i64, ListId>>, StoreError> {
+    let mut claims: HashMap<i64, BTreeMap<i64, ListId>> = HashMap::new();
+    if others.is_empty() || marks.is_empty() {
+        return Ok(claims);
+    }
+    // `CROSS JOIN`: the key of import_seen begins with the import.
+    let text = tx.bulk_text(format!(
+        "SELECT s.recipient_id, s.import_id FROM imports i CROSS JOIN import_seen s \
+         WHERE i.id <> $1 AND i.state <> 'undone' AND (i.finished_at IS NULL OR i.finished_at > $2) \
+         AND s.import_id = i.id AND s.recipient_id IN {}",
+        values_list(1, marks.len(), 3)
+    ));
+    let overwritten: Vec<(i64, i64)> = on_tx!(tx, conn => {
+        let mut query = sqlx::query_as(text).bind(mine.id.0).bind(mine.since.0);
+        for (recipient, _) in marks {
+            query = query.bind(*recipient);
+        }
+        query.fetch_all(conn).await
+    })?;
+    let last = marks
+        .iter()
+        .filter_map(|&(recipient, mark)| Some((recipient, mark?)));
+    for (recipient, import) in overwritten.into_iter().chain(last) {
+        if let Some(list) = others.get(&import) {
+            claims.entry(recipient).or_default().insert(import, *list);
+        }
+    }
+    Ok(claims)
 }

@@ -1,6 +1,6 @@
 //! Recipients that were there already: the fields that nobody has touched since get their old values.
 
-use super::{Kept, KeptWhy, Mine, ROWS, UndoCounts, claimed_by};
+use super::{Kept, KeptWhy, Mine, ROWS, UndoCounts, claims};
 use crate::bulk::{Bulk, Value};
 use crate::engine::{Tx, on_tx, values_list};
 use crate::error::{StoreError, bad_row};
@@ -45,9 +45,14 @@ pub(super) async fn take_back(
     let mut kept = Vec::new();
     let mut values: Vec<Value> = Vec::new();
     let (mut leave, mut undecided) = (Vec::new(), Vec::new());
-    for row in as_they_are(tx, mine, &ids).await? {
+    let rows = as_they_are(tx, mine, &ids).await?;
+    let marks: Vec<_> = rows.iter().map(|row| (row.id, row.import_id)).collect();
+    let claims = claims(tx, mine, &marks, others).await?;
+    for row in rows {
         let step = &steps[&row.id];
-        let elsewhere = claimed_by(mine, row.import_id, others).is_some_and(|(_, list)| list == mine.list);
+        let elsewhere = claims
+            .get(&row.id)
+            .is_some_and(|by| by.values().any(|list| *list == mine.list));
         let ours =
             row.state.as_deref() == Some("confirmed") && row.joined_by == Some(mine.id.0) && !elsewhere;
         let known = Known {

@@ -1,10 +1,14 @@
 //! Recipients that the import created: they go, unless something has happened to them since.
 
-use super::{Kept, KeptWhy, Mine, ROWS, UndoCounts, claimed_by};
+use super::{Kept, KeptWhy, Mine, ROWS, UndoCounts, claims};
+use crate::bulk::{Bulk, Value};
 use crate::engine::{Tx, on_tx, values_list};
 use crate::error::StoreError;
 use std::collections::BTreeMap;
-use tidings_campaign::ids::ListId;
+use tidings_campaign::ids::{ImportId, ListId};
+
+/// Recipients, ascending, by the import that they are handed over to.
+type Heirs = BTreeMap<i64, Vec<i64>>;
 
 #[derive(sqlx::FromRow)]
 struct CreatedRow {
@@ -34,13 +38,23 @@ pub(super) async fn take_back(
     };
     let until = last.min(first + ROWS as i64 - 1);
     let (mut gone, mut off_list, mut kept) = (Vec::new(), Vec::new(), Vec::new());
-    for row in as_they_are(tx, mine, first, until).await? {
-        let claimed = claimed_by(mine, row.import_id, others);
-        match reason_to_stay(&row, claimed.map(|(import, _)| KeptWhy::InImport(import))) {
+    let (mut created, mut joined) = (Heirs::new(), Heirs::new());
+    let rows = as_they_are(tx, mine, first, until).await?;
+    let marks: Vec<_> = rows.iter().map(|row| (row.id, row.import_id)).collect();
+    let claims = claims(tx, mine, &marks, others).await?;
+    for row in rows {
+        let by = claims.get(&row.id);
+        let heir = by.and_then(|by| by.first_key_value()).map(|(import, _)| *import);
+        match reason_to_stay(&row, heir.map(|import| KeptWhy::InImport(ImportId(import)))) {
             None => gone.push(row.id),
             Some(why) => {
-                if claimed.is_none_or(|(_, list)| list != mine.list) {
-                    off_list.push(row.id);
+                let on_list = by.and_then(|by| by.iter().find(|(_, list)| **list == mine.list));
+                match on_list {
+                    None => off_list.push(row.id),
+                    Some((import, _)) => joined.entry(*import).or_default().push(row.id),
+                }
+                if let Some(import) = heir {
+                    created.entry(import).or_default().push(row.id);
                 }
                 kept.push(Kept {
                     address: row.address,
@@ -52,6 +66,8 @@ pub(super) async fn take_back(
     counts.removed += gone.len() as u64;
     counts.kept += kept.len() as u64;
     take_off_list(tx, mine, &off_list).await?;
+    hand_over_standing(tx, mine, &joined).await?;
+    hand_over_created(tx, &created).await?;
     remove(tx, &gone).await?;
     shorten(tx, mine, (first, until, last)).await?;
     Ok(Some(kept))
@@ -106,6 +122,46 @@ async fn take_off_list(tx: &mut Tx, mine: Mine, ids: &[i64]) -> Result<(), Store
         }
         query.execute(conn).await.map(drop)
     })?;
+    Ok(())
+}
+
+/// From now on they have come onto the list by the other import.
+async fn hand_over_standing(tx: &mut Tx, mine: Mine, heirs: &Heirs) -> Result<(), StoreError> {
+    for (heir, ids) in heirs {
+        let text = tx.bulk_text(format!(
+            "UPDATE subscriptions SET import_id = $1 WHERE list_id = $2 AND import_id = $3 AND recipient_id IN {}",
+            values_list(1, ids.len(), 4)
+        ));
+        on_tx!(&mut *tx, conn => {
+            let mut query = sqlx::query(text).bind(*heir).bind(mine.list.0).bind(mine.id.0);
+            for id in ids {
+                query = query.bind(*id);
+            }
+            query.execute(conn).await.map(drop)
+        })?;
+    }
+    Ok(())
+}
+
+/// The other import counts as the one that created them, so that they go when it is taken back too.
+async fn hand_over_created(tx: &mut Tx, heirs: &Heirs) -> Result<(), StoreError> {
+    for (heir, ids) in heirs {
+        let ranges: Vec<&[i64]> = ids.chunk_by(|one, next| one + 1 == *next).collect();
+        let values = ranges
+            .iter()
+            .flat_map(|range| [*heir, range[0], range[range.len() - 1]])
+            .map(Value::from)
+            .collect();
+        let insert = Bulk::new(
+            "INSERT INTO import_created (import_id, first_id, last_id) VALUES ",
+            "",
+            values,
+            ranges.len(),
+            3,
+            ranges.len() as u64,
+        );
+        tx.run(insert).await?;
+    }
     Ok(())
 }
 
