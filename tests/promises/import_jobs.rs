@@ -361,3 +361,21 @@ on_both_engines!(
         }
     }
 );
+
+on_both_engines!(an_undo_that_was_cut_off_goes_on_with_its_report, |app| {
+    let row = "email,name\nann@example.org,Ann\nno address,Nobody\n";
+    let id = app.import_csv("readers", row)["import_id"].to_string();
+    let shown = app.run(["import", "show", &id]).succeeded();
+    shown.prints(&[&format!("rejects-{id}.csv")]);
+    app.database
+        .execute("UPDATE imports SET state = 'undoing'; UPDATE recipients SET updated_at = 0");
+    app.write(&format!("kept-{id}.csv"), "address,why\nbob@example.org,before\n");
+    let listed = app.run(["import", "list"]).succeeded();
+    listed.prints(&["half undone"]);
+    app.run(["import", "--undo", &id]).succeeded();
+    let kept = std::fs::read_to_string(app.folder().join(format!("kept-{id}.csv"))).unwrap();
+    assert_eq!(
+        kept,
+        "address,why\nbob@example.org,before\nann@example.org,the recipient was changed since by others\n"
+    );
+});

@@ -110,6 +110,11 @@ pub(super) fn choose<'p>(
     }
 }
 
+/// A name as it may be shown and asked for: whoever packed the archive must not write on somebody's terminal.
+fn plain(name: &str) -> String {
+    name.replace(char::is_control, "\u{FFFD}")
+}
+
 /// All files but those that a Mac adds by itself, and hidden ones.
 fn candidates(zip: &ZipArchive<&File>) -> Result<Vec<(usize, String)>, Refusal> {
     let mut found = Vec::new();
@@ -117,7 +122,7 @@ fn candidates(zip: &ZipArchive<&File>) -> Result<Vec<(usize, String)>, Refusal> 
         let Some(name) = zip.name_for_index(index) else {
             continue;
         };
-        let name = name.map_err(refusal)?.into_owned();
+        let name = plain(&name.map_err(refusal)?);
         let is_hidden = name.starts_with("__MACOSX/") || name.split('/').any(|step| step.starts_with('.'));
         if !name.ends_with('/') && !is_hidden {
             found.push((index, name));
@@ -141,7 +146,7 @@ fn entry(zip: &mut ZipArchive<&File>, index: usize) -> Result<Entry, Refusal> {
         }
     };
     Ok(Entry {
-        name: file.name().map_err(refusal)?.into_owned(),
+        name: plain(&file.name().map_err(refusal)?),
         start: file
             .data_start()
             .ok_or_else(|| Refusal::Damaged("a file of the archive has no place in it".to_owned()))?,

@@ -2,9 +2,11 @@
 
 use super::job::Job;
 use super::resuming::job_of;
+use super::row_file::{REJECTS, REMARKS, RowFile};
 use crate::output;
 use anyhow::bail;
 use serde_json::{Value, json};
+use std::path::PathBuf;
 use tidings_campaign::ids::ImportId;
 use tidings_store::Store;
 use tidings_store::imports::{ImportLock, ImportRecord, ImportState};
@@ -38,20 +40,38 @@ pub(super) async fn show(store: &Store, id: ImportId, json: bool) -> anyhow::Res
     if json {
         let mut value = as_json(&record, &state);
         if let Some(job) = &job {
+            let [rejects, remarks] = row_files(&record, job);
             value["files"] = serde_json::to_value(&job.files)?;
+            value["rejects_file"] = json!(rejects);
+            value["remarks_file"] = json!(remarks);
         }
         return output::json(&value);
     }
     print(&record, &state, job.as_ref())
 }
 
-/// The state in a word; "interrupted" if it should be running and no process works on it.
+/// Where rejected rows and remarks are, if there are some.
+fn row_files(record: &ImportRecord, job: &Job) -> [Option<PathBuf>; 2] {
+    let rejects = RowFile::of_job(&REJECTS, job.rejects.as_deref(), &job.folder);
+    let remarks = RowFile::of_job(&REMARKS, job.remarks.as_deref(), &job.folder);
+    [
+        rejects.kept(record.id, record.rejects_octets),
+        remarks.kept(record.id, record.remarks_octets),
+    ]
+}
+
+/// The state in a word; "interrupted" if it should be running and no process works on it, "half undone" if it should be
+/// taken back.
 async fn state(store: &Store, record: &ImportRecord) -> anyhow::Result<String> {
-    let working = matches!(record.state, ImportState::Running | ImportState::Undoing);
-    if working && !ImportLock::is_held(store, record.id).await? {
-        return Ok("interrupted".to_owned());
+    let cut_off = match record.state {
+        ImportState::Running => "interrupted",
+        ImportState::Undoing => "half undone",
+        state => return Ok(state.to_string()),
+    };
+    if ImportLock::is_held(store, record.id).await? {
+        return Ok(record.state.to_string());
     }
-    Ok(record.state.to_string())
+    Ok(cut_off.to_owned())
 }
 
 fn as_json(record: &ImportRecord, state: &str) -> Value {
@@ -95,6 +115,12 @@ fn print(record: &ImportRecord, state: &str, job: Option<&Job>) -> anyhow::Resul
     let Some(job) = job else {
         return output::line(format_args!("  {}", record.files));
     };
+    let [rejects, remarks] = row_files(record, job);
+    for (what, path) in [("rejected rows", rejects), ("remarks", remarks)] {
+        if let Some(path) = path {
+            output::line(format_args!("  {what}: {}", path.display()))?;
+        }
+    }
     for file in &job.files {
         output::line(format_args!(
             "  {}: {} octets, SHA-256 {}",

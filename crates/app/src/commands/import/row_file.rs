@@ -151,6 +151,11 @@ impl RowFile {
         }
     }
 
+    /// Where the lines of an import are, if it had come to some.
+    pub(super) fn kept(&self, import: ImportId, octets: u64) -> Option<PathBuf> {
+        self.path(import).filter(|_| octets > 0)
+    }
+
     fn path(&self, import: ImportId) -> Option<PathBuf> {
         match &self.place {
             Place::Nowhere => None,

@@ -5,15 +5,17 @@ use crate::context::Context;
 use crate::output;
 use anyhow::{Context as _, bail};
 use serde_json::json;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::path::PathBuf;
 use tidings_campaign::ids::ImportId;
 use tidings_campaign::spreadsheet_safe::spreadsheet_safe;
-use tidings_store::imports::{Kept, Undo, UndoCounts};
+use tidings_store::imports::{ImportState, Kept, Undo, UndoCounts};
 
 /// The file that names what stays: address and why. Made when there is something to be named.
 struct Report {
     path: PathBuf,
+    /// Whether there may be a file of the same undo, which was cut off.
+    goes_on: bool,
     open: Option<csv::Writer<File>>,
 }
 
@@ -27,6 +29,9 @@ pub(super) async fn run(id: ImportId, context: &Context) -> anyhow::Result<()> {
     };
     let mut report = Report {
         path: context.data.join(format!("kept-{id}.csv")),
+        goes_on: record
+            .as_ref()
+            .is_some_and(|record| record.state == ImportState::Undoing),
         open: None,
     };
     while let Some(kept) = undo.step(context.clock.now()).await.context(HALF_WAY)? {
@@ -37,24 +42,29 @@ pub(super) async fn run(id: ImportId, context: &Context) -> anyhow::Result<()> {
     if let Some(record) = record.filter(|record| record.details.is_some()) {
         resuming::job_of(&record)?.remove_copies();
     }
-    tell(
-        id,
-        counts,
-        report.open.is_some().then_some(report.path),
-        context.json,
-    )
+    let goes_on = report.goes_on;
+    let named = report.open.is_some() || (goes_on && report.path.exists());
+    tell(id, counts, goes_on, named.then_some(report.path), context.json)
 }
 
 const HALF_WAY: &str = "the import is taken back in part; the same command goes on";
 
-fn tell(id: ImportId, counts: UndoCounts, kept_file: Option<PathBuf>, json: bool) -> anyhow::Result<()> {
+/// `goes_on`: what was taken back before it was cut off is not in the counts.
+fn tell(
+    id: ImportId,
+    counts: UndoCounts,
+    goes_on: bool,
+    kept_file: Option<PathBuf>,
+    json: bool,
+) -> anyhow::Result<()> {
     if json {
         return output::json(&json!({
             "import_id": id, "removed": counts.removed, "restored": counts.restored, "kept": counts.kept,
             "suppressions_lifted": counts.suppressions_lifted, "kept_file": kept_file,
         }));
     }
-    output::line(format_args!("import {id} is taken back"))?;
+    let since = if goes_on { "; since it was cut off:" } else { "" };
+    output::line(format_args!("import {id} is taken back{since}"))?;
     for (n, what) in [
         (counts.removed, "had been created and are gone"),
         (counts.restored, "had been changed and are as before"),
@@ -70,12 +80,20 @@ fn tell(id: ImportId, counts: UndoCounts, kept_file: Option<PathBuf>, json: bool
 }
 
 impl Report {
+    fn open_file(&self) -> anyhow::Result<csv::Writer<File>> {
+        if self.goes_on && self.path.exists() {
+            let file = OpenOptions::new().append(true).open(&self.path)?;
+            return Ok(csv::Writer::from_writer(file));
+        }
+        let mut writer = csv::Writer::from_path(&self.path)?;
+        writer.write_record(["address", "why"])?;
+        Ok(writer)
+    }
+
     fn add(&mut self, kept: &[Kept]) -> anyhow::Result<()> {
         let problem = || format!("cannot write what stays to {}", self.path.display());
         if self.open.is_none() && !kept.is_empty() {
-            let mut writer = csv::Writer::from_path(&self.path).with_context(problem)?;
-            writer.write_record(["address", "why"]).with_context(problem)?;
-            self.open = Some(writer);
+            self.open = Some(self.open_file().with_context(problem)?);
         }
         if let Some(writer) = &mut self.open {
             for kept in kept {

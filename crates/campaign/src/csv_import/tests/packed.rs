@@ -58,6 +58,16 @@ fn read(octets: &[u8], part: Option<&str>) -> (Option<String>, Vec<String>) {
 }
 
 #[test]
+fn a_name_in_an_archive_writes_nothing_on_a_terminal() {
+    let archive = zip_of(&[("red\u{1b}[31m\n.csv", PEOPLE)]);
+    let shown = "red\u{fffd}[31m\u{fffd}.csv";
+    assert_eq!(read(&archive, None).0.as_deref(), Some(shown));
+    assert_eq!(read(&archive, Some(shown)).0.as_deref(), Some(shown));
+    let several = zip_of(&[("\u{1b}a.csv", PEOPLE), ("b.csv", PEOPLE)]);
+    assert!(!refused(&several, None).contains('\u{1b}'));
+}
+
+#[test]
 fn a_packed_file_reads_as_what_is_in_it() {
     let rows = shown(PEOPLE, &[]);
     let (first, second) = PEOPLE.split_at(20);
