@@ -8,6 +8,7 @@ use super::registry::{register, registry};
 use super::{MAX_MESSAGE, budget, nesting};
 use crate::merge::MergeData;
 use crate::message::canonical::Canonical;
+use handlebars::template::{Template, TemplateElement};
 use handlebars::{Handlebars, RenderErrorReason};
 
 /// One part of a newsletter with the partials it uses.
@@ -69,6 +70,13 @@ impl Compiled {
         Ok(())
     }
 
+    /// The `{{#each}}` or `{{#with}}` that failed, if it was one.
+    fn entered_at(&self, error: &handlebars::RenderError) -> Option<&str> {
+        let name = error.template_name.as_deref().unwrap_or(&self.name);
+        let place = (error.line_no?, error.column_no?);
+        entered(self.registry.get_template(name)?, place)
+    }
+
     fn explain(&self, error: handlebars::RenderError) -> RenderError {
         let is_missing = matches!(error.reason(), RenderErrorReason::MissingVariable(_));
         let message = match error.reason() {
@@ -78,9 +86,12 @@ impl Compiled {
             }
             RenderErrorReason::MissingVariable(Some(name)) => {
                 let name = name.trim_start_matches("./");
-                format!(
-                    "the variable {name} is missing for this recipient; {{{{default {name} \"…\"}}}} would cover it"
-                )
+                // No text stands for a list or an object.
+                let cover = match self.entered_at(&error) {
+                    Some(block) => format!("{{{{else}}}} before {{{{/{block}}}}}"),
+                    None => format!("{{{{default {name} \"…\"}}}}"),
+                };
+                format!("the variable {name} is missing for this recipient; {cover} would cover it")
             }
             reason => reason.to_string(),
         };
@@ -96,6 +107,28 @@ impl Compiled {
             message,
         })
     }
+}
+
+/// The block that goes into a list or an object and begins at this line and column.
+fn entered(template: &Template, place: (usize, usize)) -> Option<&str> {
+    let calls = template.elements.iter().zip(&template.mapping);
+    calls.into_iter().find_map(|(element, at)| match element {
+        TemplateElement::HelperBlock(call) => {
+            let name = call
+                .name
+                .as_name()
+                .filter(|name| matches!(*name, "each" | "with"));
+            let inside = || {
+                [&call.template, &call.inverse]
+                    .into_iter()
+                    .flatten()
+                    .find_map(|inner| entered(inner, place))
+            };
+            name.filter(|_| (at.0, at.1) == place).or_else(inside)
+        }
+        TemplateElement::PartialBlock(call) => call.template.as_ref().and_then(|inner| entered(inner, place)),
+        _ => None,
+    })
 }
 
 /// Takes no more than a message may have.

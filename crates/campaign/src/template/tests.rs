@@ -87,6 +87,16 @@ fn a_missing_variable_names_template_line_column_and_variable() {
         message.starts_with("template footer (html):3:13: the variable attributes.street"),
         "{message}"
     );
+    for block in ["each", "with"] {
+        let html = format!("{{{{#if name}}}}{{{{#{block} offers}}}}x{{{{/{block}}}}}{{{{/if}}}}");
+        assert_eq!(
+            error(&content(&html, &[]), &ann),
+            format!(
+                "template main (html):1:13: the variable offers is missing for this recipient; \
+                 {{{{else}}}} before {{{{/{block}}}}} would cover it"
+            )
+        );
+    }
     let mut bad_subject = content("x", &[]);
     bad_subject.subject = "Hi {{city}}".to_owned();
     assert!(error(&bad_subject, &ann).starts_with("the subject:1:4: the variable city"));
