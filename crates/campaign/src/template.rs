@@ -36,6 +36,8 @@ use std::borrow::Cow;
 
 /// The greatest template, HTML or text, in octets.
 pub const MAX_TEMPLATE: usize = 1_000_000;
+/// The most variables, helpers and blocks of one template, by their opening braces.
+pub const MAX_EXPRESSIONS: usize = 10_000;
 /// The greatest subject template, in octets.
 pub const MAX_SUBJECT: usize = 10_000;
 /// The greatest message, in octets.

@@ -5,7 +5,7 @@ use super::error::{Part, TemplateError};
 use super::flat::Named;
 use super::references::{self, Missing};
 use super::registry::{normalised, register, registry};
-use super::{MAX_SUBJECT, MAX_TEMPLATE, SUBJECT, mjml};
+use super::{MAX_EXPRESSIONS, MAX_SUBJECT, MAX_TEMPLATE, SUBJECT, mjml};
 use crate::text_part::text_from_html;
 use std::collections::HashSet;
 
@@ -99,14 +99,26 @@ pub fn references(source: &Source) -> Result<Vec<String>, TemplateError> {
 }
 
 fn check(part: Part, name: &str, source: &str, max: usize) -> Result<(), TemplateError> {
-    if source.len() > max {
-        let message = format!("{} octets are too many, at most {max} are allowed", source.len());
-        return Err(TemplateError {
+    let refused = |message: String| {
+        Err(TemplateError {
             template: part.of(name),
             line: 1,
             column: 1,
             message,
-        });
+        })
+    };
+    if source.len() > max {
+        return refused(format!(
+            "{} octets are too many, at most {max} are allowed",
+            source.len()
+        ));
+    }
+    // Handlebars counts the lines before each expression anew: 20,000 of them would take it seconds.
+    let expressions = source.matches("{{").count();
+    if expressions > MAX_EXPRESSIONS {
+        return refused(format!(
+            "{expressions} expressions in braces are too many, at most {MAX_EXPRESSIONS} are allowed"
+        ));
     }
     let mut registry = registry(part);
     register(&mut registry, part, name, source)?;

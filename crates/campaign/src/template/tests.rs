@@ -202,6 +202,8 @@ fn a_tangle_of_partials_that_would_explode_is_refused() {
 
 #[test]
 fn sizes_have_an_end() {
+    let found = check_source(&source("a", &"{{x}}".repeat(MAX_EXPRESSIONS + 1))).unwrap_err();
+    assert!(found.message.contains("10001 expressions"), "{found}");
     let found = check_source(&source("a", &"x".repeat(MAX_TEMPLATE + 1))).unwrap_err();
     assert!(found.message.contains("too many"));
     let big = recipient("Ann", json!({"big": "x".repeat(1_000_000)}));
