@@ -1,8 +1,8 @@
 //! Imports, batch by batch.
 
 use super::*;
-use tidings_store::imports::{DryRun, ImportLock, ImportRecord, ImportState, KeptWhy, Undo, UndoCounts};
-use tidings_tests::{FreshStore, store_on_both_engines};
+use tidings_store::imports::{DryRun, ImportLock, ImportRecord, ImportState};
+use tidings_tests::store_on_both_engines;
 
 const NOTHING: Counts = Counts {
     rows: 0,
@@ -159,7 +159,7 @@ store_on_both_engines!(columns_of_the_file_overwrite_and_others_stay, |store| {
 });
 
 /// So many that none of the statements can take all of them at once.
-const MANY: usize = 4_500;
+pub(super) const MANY: usize = 4_500;
 
 store_on_both_engines!(a_batch_may_have_more_rows_than_one_statement_takes, |store| {
     suppress(store, "gone@example.org").await;
@@ -311,7 +311,7 @@ store_on_both_engines!(two_imports_at_once_make_each_recipient_once, |store| {
     other.close().await;
 });
 
-async fn record(store: &Store, id: ImportId) -> ImportRecord {
+pub(super) async fn record(store: &Store, id: ImportId) -> ImportRecord {
     store.find_import(id).await.unwrap().unwrap()
 }
 
@@ -407,7 +407,7 @@ store_on_both_engines!(an_import_goes_on_where_its_last_commit_was, |store| {
 });
 
 /// PostgreSQL notices a moment later that a connection is gone, and its lock with it.
-async fn released(store: &Store, id: ImportId) -> ImportRecord {
+pub(super) async fn released(store: &Store, id: ImportId) -> ImportRecord {
     for _ in 0..500 {
         if !ImportLock::is_held(store, id).await.unwrap() {
             break;
@@ -453,164 +453,4 @@ store_on_both_engines!(imports_at_once_each_know_their_own_duplicates, |store| {
             .duplicates,
         1
     );
-});
-
-/// Takes an import back to its end.
-async fn undo(store: &Store, id: ImportId, now: Timestamp) -> (UndoCounts, Vec<(String, KeptWhy)>) {
-    released(store, id).await;
-    let mut undo = Undo::begin(store, id, now).await.unwrap().unwrap();
-    let mut kept = Vec::new();
-    while let Some(more) = undo.step(now).await.unwrap() {
-        kept.extend(more.into_iter().map(|kept| (kept.address, kept.why)));
-    }
-    let counts = undo.counts();
-    undo.finish(now).await.unwrap();
-    assert_eq!(record(store, id).await.state, ImportState::Undone);
-    assert!(Undo::begin(store, id, now).await.is_err(), "once is enough");
-    (counts, kept)
-}
-
-/// Everything about recipients and their standing, to be compared.
-async fn everybody(store: &FreshStore) -> Vec<String> {
-    store
-        .texts(
-            "SELECT r.address || ' ' || r.name || ' ' || r.attributes || ' ' || r.updated_at || ' ' || \
-             COALESCE(s.state, '-') || ' ' || COALESCE(s.list_id, 0) \
-             FROM recipients r LEFT JOIN subscriptions s ON s.recipient_id = r.id ORDER BY 1",
-        )
-        .await
-}
-
-store_on_both_engines!(an_import_taken_back_leaves_what_was_before, |store| {
-    let known = [
-        row("ann@example.org", Some("Ann"), r#"{"age":null,"city":"Bern"}"#),
-        row("bob@example.org", Some("Bob"), "{}"),
-    ];
-    import(store, "others", &known[..1]).await;
-    import(store, "readers", &known[1..]).await;
-    store
-        .execute("UPDATE subscriptions SET state = 'pending' WHERE recipient_id = 2")
-        .await;
-    let before = everybody(store).await;
-    let rows = [
-        row(
-            "ann@example.org",
-            Some("Anna"),
-            r#"{"age":41,"city":"Rome","vip":true}"#,
-        ),
-        row("bob@example.org", Some("Bob"), "{}"),
-        row("carl@example.org", Some("Carl"), "{}"),
-    ];
-    let (id, counts) = import_at(store, "readers", &rows, at(1)).await;
-    assert_eq!((counts.created, counts.updated), (1, 2));
-    let (counts, kept) = undo(store, id, at(2)).await;
-    let expected = UndoCounts {
-        removed: 1,
-        restored: 2,
-        ..UndoCounts::default()
-    };
-    assert_eq!((counts, kept), (expected, vec![]));
-    assert_eq!(everybody(store).await, before);
-});
-
-store_on_both_engines!(an_undo_is_made_in_steps_that_can_be_gone_on_with, |store| {
-    let (id, _) = import_at(store, "readers", &readers(MANY), START).await;
-    let mut begun = Undo::begin(store, id, at(1)).await.unwrap().unwrap();
-    begun.step(at(1)).await.unwrap();
-    assert_eq!(begun.counts().removed, 2_000);
-    assert!(
-        Undo::begin(store, id, at(1)).await.unwrap().is_none(),
-        "one process at a time"
-    );
-    drop(begun);
-    let (counts, _) = undo(store, id, at(2)).await;
-    assert_eq!(counts.removed, MANY as u64 - 2_000);
-    assert_eq!(everybody(store).await, Vec::<String>::new());
-});
-
-store_on_both_engines!(
-    what_happened_after_an_import_stays_when_it_is_taken_back,
-    |store| {
-        let rows = readers(6);
-        let (id, _) = import_at(store, "readers", &rows, START).await;
-        for n in 2..=6 {
-            suppress(store, &reader(n)).await;
-        }
-        let campaign = draft(store, &["readers"]).await;
-        assert_eq!(store.start_campaign(campaign, "{}", START).await.unwrap(), 1);
-        store.execute("DELETE FROM suppressions").await;
-        let mut expected = vec![(reader(1), KeptWhy::Mailed)];
-        let left = recipient_id(store, &reader(2)).await;
-        store.unsubscribe(campaign, left, "link", at(1)).await.unwrap();
-        expected.push((reader(2), KeptWhy::Unsubscribed));
-        let (other, _) = import_at(store, "others", &rows[2..3], at(1)).await;
-        expected.push((reader(3), KeptWhy::InImport(other)));
-        store
-            .execute("UPDATE recipients SET name = 'Changed', updated_at = updated_at + 1 WHERE id = 4")
-            .await;
-        expected.push((reader(4), KeptWhy::ChangedSince));
-        let list = list(store, "by hand").await;
-        store
-        .execute(&format!(
-            "INSERT INTO subscriptions (list_id, recipient_id, state, updated_at) VALUES ({list}, 5, 'confirmed', 0)"
-        ))
-        .await;
-        expected.push((reader(5), KeptWhy::OnOtherList));
-        let (counts, kept) = undo(store, id, at(2)).await;
-        assert_eq!((counts.removed, counts.kept), (1, 5));
-        assert_eq!(kept, expected);
-        let confirmed = store.lists().await.unwrap();
-        let of = |name: &str| confirmed.iter().find(|list| list.name == name).unwrap().confirmed;
-        assert_eq!((of("readers"), of("others"), of("by hand")), (0, 1, 1));
-    }
-);
-
-store_on_both_engines!(imports_are_taken_back_in_any_order, |store| {
-    let ann = |name, attributes| [row("ann@example.org", Some(name), attributes)];
-    import(store, "readers", &ann("Ann", r#"{"city":"Bern"}"#)).await;
-    let before = everybody(store).await;
-    let first = import_at(store, "readers", &ann("Anna", r#"{"city":"Rome"}"#), at(1))
-        .await
-        .0;
-    let second = import_at(
-        store,
-        "readers",
-        &ann("Annie", r#"{"city":"Rome","vip":true}"#),
-        at(2),
-    )
-    .await
-    .0;
-    let (_, kept) = undo(store, first, at(3)).await;
-    assert_eq!(
-        kept,
-        [(
-            "ann@example.org".to_owned(),
-            KeptWhy::Changed(vec!["name".to_owned()])
-        )]
-    );
-    undo(store, second, at(4)).await;
-    let without_times = |rows: Vec<String>| rows[0].replace(&at(4).0.to_string(), &START.0.to_string());
-    assert_eq!(without_times(everybody(store).await), before[0]);
-});
-
-store_on_both_engines!(what_several_imports_have_goes_with_the_last_of_them, |store| {
-    let rows = readers(5);
-    let stranger = [row("stranger@example.org", None, "{}")];
-    for (round, order) in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]]
-        .into_iter()
-        .enumerate()
-    {
-        let time = |n: usize| at(10 * round as u64 + n as u64);
-        let first = import_at(store, "readers", &rows[..4], time(1)).await.0;
-        let second = import_at(store, "readers", &rows[1..], time(2)).await.0;
-        let third = import_at(store, "others", &rows[2..3], time(3)).await.0;
-        // It has none of them, and is no reason to keep anybody.
-        import_at(store, "readers", &stranger, time(4)).await;
-        let imports = [first, second, third];
-        for (n, import) in order.into_iter().enumerate() {
-            undo(store, imports[import], time(5 + n)).await;
-        }
-        let left = everybody(store).await;
-        assert_eq!(left.len(), 1, "taken back in the order {order:?}: {left:?}");
-    }
 });

@@ -18,6 +18,7 @@ mod stats;
 mod suppressions;
 mod templates;
 mod translations;
+mod undo;
 
 use std::cell::Cell;
 use std::collections::HashSet;
