@@ -31,6 +31,13 @@ async fn everybody(store: &FreshStore) -> Vec<String> {
         .await
 }
 
+/// A row of [`everybody`] without the time of its last change, which a standing that stays for a while sets anew.
+fn without_time(row: &str) -> String {
+    let mut fields: Vec<&str> = row.split(' ').collect();
+    fields.remove(fields.len() - 3);
+    fields.join(" ")
+}
+
 store_on_both_engines!(an_import_taken_back_leaves_what_was_before, |store| {
     let known = [
         row("ann@example.org", Some("Ann"), r#"{"age":null,"city":"Bern"}"#),
@@ -146,13 +153,17 @@ store_on_both_engines!(imports_are_taken_back_in_any_order, |store| {
 store_on_both_engines!(what_several_imports_have_goes_with_the_last_of_them, |store| {
     let rows = readers(5);
     let stranger = [row("stranger@example.org", None, "{}")];
+    // Somebody whom the imports only bring onto the list.
+    import(store, "base", &rows[..1]).await;
+    let before = everybody(store).await;
     for (round, order) in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]]
         .into_iter()
         .enumerate()
     {
         let time = |n: usize| at(10 * round as u64 + n as u64);
         let first = import_at(store, "readers", &rows[..4], time(1)).await.0;
-        let second = import_at(store, "readers", &rows[1..], time(2)).await.0;
+        let again = [&rows[1..], &rows[..1]].concat();
+        let second = import_at(store, "readers", &again, time(2)).await.0;
         let third = import_at(store, "others", &rows[2..3], time(3)).await.0;
         // It has none of them, and is no reason to keep anybody.
         import_at(store, "readers", &stranger, time(4)).await;
@@ -161,6 +172,12 @@ store_on_both_engines!(what_several_imports_have_goes_with_the_last_of_them, |st
             undo(store, imports[import], time(5 + n)).await;
         }
         let left = everybody(store).await;
-        assert_eq!(left.len(), 1, "taken back in the order {order:?}: {left:?}");
+        let known: Vec<_> = left.iter().filter(|row| !row.starts_with("stranger")).collect();
+        let known: Vec<_> = known.iter().map(|row| without_time(row)).collect();
+        assert_eq!(
+            known,
+            [without_time(&before[0])],
+            "taken back in the order {order:?}"
+        );
     }
 });

@@ -106,6 +106,20 @@ impl Change {
         }
     }
 
+    /// The standing on the list before, if the import changed it.
+    pub fn joined(&self) -> Option<Joined> {
+        self.joined
+    }
+
+    /// This change, as if the import had brought the recipient onto the list too, because the one that did is taken back.
+    #[must_use]
+    pub fn inheriting(self, joined: Joined) -> Change {
+        Change {
+            joined: Some(joined),
+            ..self
+        }
+    }
+
     /// This change, made by a later import, as if the `earlier` one, which is taken back, had never been: what it found then
     /// would have been what the earlier one found. `None` if that makes no difference.
     pub fn without(&self, earlier: &Change) -> Option<Change> {

@@ -35,6 +35,9 @@ struct Mine {
     since: Timestamp,
 }
 
+/// Recipients, ascending, by the import that they are handed over to.
+type Heirs = BTreeMap<i64, Vec<i64>>;
+
 /// What has been taken back, in recipients.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UndoCounts {
@@ -220,4 +223,22 @@ async fn claims(
         }
     }
     Ok(claims)
+}
+
+/// From now on they have come onto the list by the other import.
+async fn hand_over_standing(tx: &mut Tx, mine: Mine, heirs: &Heirs) -> Result<(), StoreError> {
+    for (heir, ids) in heirs {
+        let text = tx.bulk_text(format!(
+            "UPDATE subscriptions SET import_id = $1 WHERE list_id = $2 AND import_id = $3 AND recipient_id IN {}",
+            values_list(1, ids.len(), 4)
+        ));
+        on_tx!(&mut *tx, conn => {
+            let mut query = sqlx::query(text).bind(*heir).bind(mine.list.0).bind(mine.id.0);
+            for id in ids {
+                query = query.bind(*id);
+            }
+            query.execute(conn).await.map(drop)
+        })?;
+    }
+    Ok(())
 }

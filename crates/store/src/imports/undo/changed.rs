@@ -1,6 +1,6 @@
 //! Recipients that were there already: the fields that nobody has touched since get their old values.
 
-use super::{Kept, KeptWhy, Mine, ROWS, UndoCounts, claims};
+use super::{Heirs, Kept, KeptWhy, Mine, ROWS, UndoCounts, claims, hand_over_standing};
 use crate::bulk::{Bulk, Value};
 use crate::engine::{Tx, on_tx, values_list};
 use crate::error::{StoreError, bad_row};
@@ -45,16 +45,16 @@ pub(super) async fn take_back(
     let mut kept = Vec::new();
     let mut values: Vec<Value> = Vec::new();
     let (mut leave, mut undecided) = (Vec::new(), Vec::new());
+    let (mut heirs, mut inherited) = (Heirs::new(), Vec::new());
     let rows = as_they_are(tx, mine, &ids).await?;
     let marks: Vec<_> = rows.iter().map(|row| (row.id, row.import_id)).collect();
     let claims = claims(tx, mine, &marks, others).await?;
     for row in rows {
         let step = &steps[&row.id];
-        let elsewhere = claims
-            .get(&row.id)
-            .is_some_and(|by| by.values().any(|list| *list == mine.list));
-        let ours =
-            row.state.as_deref() == Some("confirmed") && row.joined_by == Some(mine.id.0) && !elsewhere;
+        let by = claims.get(&row.id);
+        let heir = by.and_then(|by| by.iter().find(|(_, list)| **list == mine.list));
+        let joined_by_us = row.state.as_deref() == Some("confirmed") && row.joined_by == Some(mine.id.0);
+        let ours = joined_by_us && heir.is_none();
         let known = Known {
             name: row.name,
             attributes: row.attributes,
@@ -68,6 +68,10 @@ pub(super) async fn take_back(
         }
         let untouched = row.updated_at == step.updated_after && back.kept.is_empty();
         let updated_at = if untouched { step.updated_before } else { now.0 };
+        if let (true, Some((heir, _)), Some(joined)) = (joined_by_us, heir, step.change.joined()) {
+            heirs.entry(*heir).or_default().push(row.id);
+            inherited.push((*heir, row.id, joined, updated_at));
+        }
         values.extend([
             row.id.into(),
             back.name.as_str().into(),
@@ -87,6 +91,8 @@ pub(super) async fn take_back(
     write(tx, values).await?;
     give_up_standing(tx, mine, &leave, &undecided).await?;
     rebase_later(tx, mine, &steps, &ids).await?;
+    hand_over_standing(tx, mine, &heirs).await?;
+    remember_inherited(tx, &inherited).await?;
     forget(tx, mine, &ids).await?;
     Ok(Some(kept))
 }
@@ -202,12 +208,34 @@ async fn rebase_later(
             continue;
         }
         if let Some(change) = read(recipient, &change)?.without(&step.change) {
-            let change = serde_json::to_string(&change).expect("a change can always be written as JSON");
+            let change = as_json(&change);
             on_tx!(tx, conn => sqlx::query(REWRITE).bind(&change).bind(import).bind(recipient)
                 .execute(conn).await.map(drop))?;
         }
     }
     Ok(())
+}
+
+/// The other imports count as those that brought the recipients onto the list, so that these leave it when they are taken
+/// back too. `inherited`: import, recipient, the standing before, when the recipient was changed last.
+async fn remember_inherited(tx: &mut Tx, inherited: &[(i64, i64, Joined, i64)]) -> Result<(), StoreError> {
+    const FIND: &str = "SELECT change FROM import_changes WHERE import_id = $1 AND recipient_id = $2";
+    const KEEP: &str = "INSERT INTO import_changes (import_id, recipient_id, change, updated_before, updated_after) \
+        VALUES ($1, $2, $3, $4, $4) \
+        ON CONFLICT (import_id, recipient_id) DO UPDATE SET change = excluded.change";
+    for &(import, recipient, joined, updated_at) in inherited {
+        let own: Option<String> = on_tx!(&mut *tx, conn => sqlx::query_scalar(FIND)
+            .bind(import).bind(recipient).fetch_optional(conn).await)?;
+        let own = own.map_or(Ok(Change::default()), |change| read(recipient, &change))?;
+        let change = as_json(&own.inheriting(joined));
+        on_tx!(&mut *tx, conn => sqlx::query(KEEP).bind(import).bind(recipient).bind(&change).bind(updated_at)
+            .execute(conn).await.map(drop))?;
+    }
+    Ok(())
+}
+
+fn as_json(change: &Change) -> String {
+    serde_json::to_string(change).expect("a change can always be written as JSON")
 }
 
 async fn forget(tx: &mut Tx, mine: Mine, ids: &[i64]) -> Result<(), StoreError> {

@@ -1,14 +1,11 @@
 //! Recipients that the import created: they go, unless something has happened to them since.
 
-use super::{Kept, KeptWhy, Mine, ROWS, UndoCounts, claims};
+use super::{Heirs, Kept, KeptWhy, Mine, ROWS, UndoCounts, claims, hand_over_standing};
 use crate::bulk::{Bulk, Value};
 use crate::engine::{Tx, on_tx, values_list};
 use crate::error::StoreError;
 use std::collections::BTreeMap;
 use tidings_campaign::ids::{ImportId, ListId};
-
-/// Recipients, ascending, by the import that they are handed over to.
-type Heirs = BTreeMap<i64, Vec<i64>>;
 
 #[derive(sqlx::FromRow)]
 struct CreatedRow {
@@ -122,24 +119,6 @@ async fn take_off_list(tx: &mut Tx, mine: Mine, ids: &[i64]) -> Result<(), Store
         }
         query.execute(conn).await.map(drop)
     })?;
-    Ok(())
-}
-
-/// From now on they have come onto the list by the other import.
-async fn hand_over_standing(tx: &mut Tx, mine: Mine, heirs: &Heirs) -> Result<(), StoreError> {
-    for (heir, ids) in heirs {
-        let text = tx.bulk_text(format!(
-            "UPDATE subscriptions SET import_id = $1 WHERE list_id = $2 AND import_id = $3 AND recipient_id IN {}",
-            values_list(1, ids.len(), 4)
-        ));
-        on_tx!(&mut *tx, conn => {
-            let mut query = sqlx::query(text).bind(*heir).bind(mine.list.0).bind(mine.id.0);
-            for id in ids {
-                query = query.bind(*id);
-            }
-            query.execute(conn).await.map(drop)
-        })?;
-    }
     Ok(())
 }
 
