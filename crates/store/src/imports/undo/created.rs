@@ -4,7 +4,7 @@ use super::{Heirs, Kept, KeptWhy, Mine, ROWS, UndoCounts, claims, hand_over_stan
 use crate::bulk::{Bulk, Value};
 use crate::engine::{Tx, on_tx, values_list};
 use crate::error::StoreError;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use tidings_campaign::ids::{ImportId, ListId};
 
 #[derive(sqlx::FromRow)]
@@ -15,8 +15,6 @@ struct CreatedRow {
     created_at: i64,
     updated_at: i64,
     mailed: bool,
-    unsubscribed: bool,
-    on_other_list: bool,
 }
 
 /// Takes the next created recipients back; none if there is none left.
@@ -36,13 +34,18 @@ pub(super) async fn take_back(
     let until = last.min(first + ROWS as i64 - 1);
     let (mut gone, mut off_list, mut kept) = (Vec::new(), Vec::new(), Vec::new());
     let (mut created, mut joined) = (Heirs::new(), Heirs::new());
-    let rows = as_they_are(tx, mine, first, until).await?;
+    let rows = as_they_are(tx, first, until).await?;
+    let standings = standings(tx, mine, first, until).await?;
     let marks: Vec<_> = rows.iter().map(|row| (row.id, row.import_id)).collect();
     let claims = claims(tx, mine, &marks, others).await?;
     for row in rows {
         let by = claims.get(&row.id);
         let heir = by.and_then(|by| by.first_key_value()).map(|(import, _)| *import);
-        match reason_to_stay(&row, heir.map(|import| KeptWhy::InImport(ImportId(import)))) {
+        match reason_to_stay(
+            &row,
+            &standings,
+            heir.map(|import| KeptWhy::InImport(ImportId(import))),
+        ) {
             None => gone.push(row.id),
             Some(why) => {
                 let on_list = by.and_then(|by| by.iter().find(|(_, list)| **list == mine.list));
@@ -71,14 +74,14 @@ pub(super) async fn take_back(
 }
 
 /// What has happened to a recipient since it was created, the weightiest first.
-fn reason_to_stay(row: &CreatedRow, claimed: Option<KeptWhy>) -> Option<KeptWhy> {
-    if row.unsubscribed {
+fn reason_to_stay(row: &CreatedRow, standings: &Standings, claimed: Option<KeptWhy>) -> Option<KeptWhy> {
+    if standings.unsubscribed.contains(&row.id) {
         Some(KeptWhy::Unsubscribed)
     } else if row.mailed {
         Some(KeptWhy::Mailed)
     } else if claimed.is_some() {
         claimed
-    } else if row.on_other_list {
+    } else if standings.on_other_list.contains(&row.id) {
         Some(KeptWhy::OnOtherList)
     } else if row.updated_at != row.created_at {
         Some(KeptWhy::ChangedSince)
@@ -87,20 +90,38 @@ fn reason_to_stay(row: &CreatedRow, claimed: Option<KeptWhy>) -> Option<KeptWhy>
     }
 }
 
-/// `CROSS JOIN`, because SQLite keeps its order: without figures about the tables it would begin with the
-/// subscriptions and read all of them for each recipient.
-async fn as_they_are(tx: &mut Tx, mine: Mine, first: i64, until: i64) -> Result<Vec<CreatedRow>, StoreError> {
+async fn as_they_are(tx: &mut Tx, first: i64, until: i64) -> Result<Vec<CreatedRow>, StoreError> {
     const CREATED: &str = "SELECT r.id, r.address, r.import_id, r.created_at, r.updated_at, \
-        EXISTS (SELECT 1 FROM deliveries d WHERE d.recipient_id = r.id) AS mailed, \
-        EXISTS (SELECT 1 FROM lists l CROSS JOIN subscriptions s \
-                WHERE s.list_id = l.id AND s.recipient_id = r.id AND s.state = 'unsubscribed') AS unsubscribed, \
-        EXISTS (SELECT 1 FROM lists l CROSS JOIN subscriptions s \
-                WHERE s.list_id = l.id AND s.recipient_id = r.id AND l.id <> $1) AS on_other_list \
-        FROM recipients r WHERE r.id BETWEEN $2 AND $3 ORDER BY r.id";
-    Ok(
-        on_tx!(tx, conn => sqlx::query_as(CREATED).bind(mine.list.0).bind(first).bind(until)
-        .fetch_all(conn).await)?,
-    )
+        EXISTS (SELECT 1 FROM deliveries d WHERE d.recipient_id = r.id) AS mailed \
+        FROM recipients r WHERE r.id BETWEEN $1 AND $2 ORDER BY r.id";
+    Ok(on_tx!(tx, conn => sqlx::query_as(CREATED).bind(first).bind(until).fetch_all(conn).await)?)
+}
+
+/// Recipients that have unsubscribed from some list, and those that are on another list.
+#[derive(Default)]
+struct Standings {
+    unsubscribed: HashSet<i64>,
+    on_other_list: HashSet<i64>,
+}
+
+/// One question for all, from list to list: both engines, where they have no figures about the tables, would look through all
+/// subscriptions for each recipient. `CROSS JOIN`, because SQLite keeps its order.
+async fn standings(tx: &mut Tx, mine: Mine, first: i64, until: i64) -> Result<Standings, StoreError> {
+    const OTHERS: &str = "SELECT s.recipient_id, s.list_id, s.state FROM lists l CROSS JOIN subscriptions s \
+        WHERE s.list_id = l.id AND s.recipient_id BETWEEN $1 AND $2 \
+        AND (s.list_id <> $3 OR s.state = 'unsubscribed')";
+    let rows: Vec<(i64, i64, String)> = on_tx!(tx, conn => sqlx::query_as(OTHERS)
+        .bind(first).bind(until).bind(mine.list.0).fetch_all(conn).await)?;
+    let mut standings = Standings::default();
+    for (recipient, list, state) in rows {
+        if state == "unsubscribed" {
+            standings.unsubscribed.insert(recipient);
+        }
+        if list != mine.list.0 {
+            standings.on_other_list.insert(recipient);
+        }
+    }
+    Ok(standings)
 }
 
 async fn take_off_list(tx: &mut Tx, mine: Mine, ids: &[i64]) -> Result<(), StoreError> {
