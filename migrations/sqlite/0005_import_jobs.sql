@@ -36,7 +36,8 @@ CREATE TABLE import_changes (
 ) WITHOUT ROWID;
 CREATE INDEX import_changes_by_recipient ON import_changes (recipient_id, import_id);
 
--- Rows that an import that is not finished has seen, where another import has overwritten recipients.import_id.
+-- Recipients that an import has seen, where another import has overwritten recipients.import_id since: for an import that
+-- is not finished, so that it knows its duplicates; for the newest others, so that an undo knows who has them too.
 CREATE TABLE import_seen (
     import_id BIGINT NOT NULL,
     recipient_id BIGINT NOT NULL,

@@ -181,3 +181,18 @@ store_on_both_engines!(what_several_imports_have_goes_with_the_last_of_them, |st
         );
     }
 });
+
+store_on_both_engines!(
+    whom_imports_have_seen_is_remembered_for_the_newest_only,
+    |store| {
+        for n in 1..=15 {
+            import_at(store, "readers", &readers(3), at(n)).await;
+        }
+        // The last one's marks stand with the recipients.
+        let remembered = store
+            .texts("SELECT CAST(import_id AS TEXT) FROM import_seen GROUP BY import_id ORDER BY import_id")
+            .await;
+        let newest: Vec<_> = (6..=14).map(|id| id.to_string()).collect();
+        assert_eq!(remembered, newest);
+    }
+);

@@ -4,7 +4,7 @@ use super::batch::{ask_in_tx, judge, lock_recipients, recall_seen, write_changes
 use super::lock::ImportLock;
 use super::suppress::suppress;
 use super::{ImportRecord, ImportState};
-use crate::engine::{Store, Tuning, Tx, on_tx};
+use crate::engine::{Store, Tuning, Tx, on_pool, on_tx, on_write_pool};
 use crate::error::StoreError;
 use crate::lists;
 use tidings_campaign::csv_import::{Counts, Outcome, Row, Suppression};
@@ -201,6 +201,7 @@ impl Import {
         on_tx!(&mut tx, conn => sqlx::query(FINISH).bind(now.0).bind(as_json(&self.counts)).bind(self.id.0)
             .execute(conn).await.map(drop))?;
         tx.commit().await?;
+        forget_old_marks(&self.store).await?;
         self.lock.release().await
     }
 
@@ -214,6 +215,28 @@ impl Import {
         tx.commit().await?;
         self.lock.release().await
     }
+}
+
+/// Of so many of the newest imports it is known whom they have seen, whatever other imports have seen since.
+const REMEMBERED: i64 = 10;
+/// Imports that are looked at for marks to be forgotten: those before have been looked at already.
+const LOOKED_AT: i64 = 20;
+
+/// In steps that commit by themselves, so that a sender does not wait for long.
+async fn forget_old_marks(store: &Store) -> Result<(), StoreError> {
+    const OLD: &str =
+        "SELECT id FROM imports WHERE state IN ('finished', 'undone') ORDER BY id DESC LIMIT $1 OFFSET $2";
+    const FORGET: &str = "DELETE FROM import_seen WHERE import_id = $1 AND recipient_id IN \
+        (SELECT recipient_id FROM import_seen WHERE import_id = $1 LIMIT 20000)";
+    let old: Vec<i64> = on_pool!(store, pool => sqlx::query_scalar(OLD)
+        .bind(LOOKED_AT).bind(REMEMBERED).fetch_all(pool).await)?;
+    for import in old {
+        while on_write_pool!(store, pool => sqlx::query(FORGET).bind(import)
+            .execute(pool).await.map(|done| done.rows_affected()))?
+            > 0
+        {}
+    }
+    Ok(())
 }
 
 fn as_json(counts: &Counts) -> String {
