@@ -190,7 +190,7 @@ store_on_both_engines!(
         }
         // The last one's marks stand with the recipients.
         let remembered = store
-            .texts("SELECT CAST(import_id AS TEXT) FROM import_seen GROUP BY import_id ORDER BY import_id")
+            .texts("SELECT CAST(import_id AS TEXT) AS import FROM import_seen GROUP BY import_id ORDER BY import_id")
             .await;
         let newest: Vec<_> = (6..=14).map(|id| id.to_string()).collect();
         assert_eq!(remembered, newest);
