@@ -3,6 +3,7 @@
 mod batch;
 mod dry_run;
 mod lock;
+mod made;
 mod run;
 mod suppress;
 mod undo;

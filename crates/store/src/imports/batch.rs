@@ -42,6 +42,13 @@ pub(super) struct Changes<'a> {
     overwritten: Vec<(i64, i64)>,
 }
 
+impl<'a> Changes<'a> {
+    /// The keys of those that are created.
+    pub(super) fn created_keys(&self) -> impl Iterator<Item = &'a str> {
+        self.created.iter().map(|(_, key)| *key)
+    }
+}
+
 struct Update<'a> {
     found: &'a Found,
     after: Known,
@@ -88,8 +95,9 @@ pub(super) fn judge<'a>(
 }
 
 /// Makes everybody else who makes recipients wait until this transaction ends: they take their ids by the same row.
-pub(crate) async fn lock_recipients(tx: &mut Tx) -> Result<(), StoreError> {
-    allocate(tx, 0).await.map(drop)
+/// Returns the id that the next recipient gets.
+pub(crate) async fn lock_recipients(tx: &mut Tx) -> Result<i64, StoreError> {
+    allocate(tx, 0).await
 }
 
 async fn allocate(tx: &mut Tx, n: usize) -> Result<i64, StoreError> {
@@ -122,10 +130,9 @@ const ANY_SUPPRESSED: &str = "SELECT EXISTS (SELECT 1 FROM suppressions)";
 
 /// The same questions in a transaction and outside one.
 macro_rules! ask_with {
-    ($on:ident, $where:expr, $list:expr, $keys:expr) => {{
+    ($on:ident, $where:expr, $list:expr, $perhaps_known:expr, $keys:expr) => {{
         let mut standing = Standing::default();
-        let any: bool = $on!($where, conn => sqlx::query_scalar(ANY_SUPPRESSED).fetch_one(conn).await)?;
-        for chunk in $keys.chunks(ROWS) {
+        for chunk in $perhaps_known.chunks(ROWS) {
             let text = $where.bulk_text(known_text(chunk.len()));
             let rows: Vec<KnownRow> = $on!($where, conn => {
                 let mut query = sqlx::query_as(text).bind($list.0);
@@ -135,24 +142,31 @@ macro_rules! ask_with {
                 query.fetch_all(conn).await
             })?;
             standing.learn(rows)?;
-            if any {
-                let text = $where.bulk_text(suppressed_text(chunk.len()));
-                let rows: Vec<String> = $on!($where, conn => {
-                    let mut query = sqlx::query_scalar(text);
-                    for key in chunk {
-                        query = query.bind(key.as_str());
-                    }
-                    query.fetch_all(conn).await
-                })?;
-                standing.suppressed.extend(rows);
-            }
+        }
+        let any: bool = $on!($where, conn => sqlx::query_scalar(ANY_SUPPRESSED).fetch_one(conn).await)?;
+        for chunk in if any { $keys } else { &[] }.chunks(ROWS) {
+            let text = $where.bulk_text(suppressed_text(chunk.len()));
+            let rows: Vec<String> = $on!($where, conn => {
+                let mut query = sqlx::query_scalar(text);
+                for key in chunk {
+                    query = query.bind(key.as_str());
+                }
+                query.fetch_all(conn).await
+            })?;
+            standing.suppressed.extend(rows);
         }
         Ok::<Standing, StoreError>(standing)
     }};
 }
 
-pub(super) async fn ask_in_tx(tx: &mut Tx, list: ListId, keys: &[String]) -> Result<Standing, StoreError> {
-    let mut standing: Standing = ask_with!(on_tx, tx, list, keys)?;
+/// `perhaps_known`: the keys without those of which it is certain that no recipient has them.
+pub(super) async fn ask_in_tx(
+    tx: &mut Tx,
+    list: ListId,
+    perhaps_known: &[&String],
+    keys: &[String],
+) -> Result<Standing, StoreError> {
+    let mut standing: Standing = ask_with!(on_tx, tx, list, perhaps_known, keys)?;
     standing
         .suppressed
         .extend(keys_with_known_hash_in(tx, keys).await?);
@@ -160,7 +174,7 @@ pub(super) async fn ask_in_tx(tx: &mut Tx, list: ListId, keys: &[String]) -> Res
 }
 
 pub(super) async fn ask(store: &Store, list: ListId, keys: &[String]) -> Result<Standing, StoreError> {
-    let mut standing: Standing = ask_with!(on_pool, store, list, keys)?;
+    let mut standing: Standing = ask_with!(on_pool, store, list, keys, keys)?;
     standing
         .suppressed
         .extend(keys_with_known_hash(store, keys).await?);

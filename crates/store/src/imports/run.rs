@@ -2,6 +2,7 @@
 
 use super::batch::{ask_in_tx, judge, lock_recipients, recall_seen, write_changes};
 use super::lock::ImportLock;
+use super::made::Made;
 use super::suppress::suppress;
 use super::{ImportRecord, ImportState};
 use crate::engine::{Store, Tuning, Tx, on_pool, on_tx, on_write_pool};
@@ -72,6 +73,8 @@ pub struct Import {
     list: ListId,
     id: ImportId,
     counts: Counts,
+    /// All recipients, while it is certain that there are no others.
+    made: Option<Made>,
     lock: ImportLock,
 }
 
@@ -88,6 +91,7 @@ impl Import {
             .bind(list.0).bind(&new.files).bind(now.0).bind(&new.started_by).bind(&new.consent)
             .bind(&new.fingerprint).bind(&new.details).fetch_one(conn).await)?;
         let id = ImportId(id);
+        let made = Made::from_the_beginning(lock_recipients(&mut tx).await?);
         // Before anybody can see it, so that nobody takes it for one whose process is gone.
         let lock = ImportLock::take(store, id).await?;
         let lock = lock.expect("nobody else knows an import that is not committed");
@@ -97,6 +101,7 @@ impl Import {
             list,
             id,
             counts: Counts::default(),
+            made,
             lock,
         })
     }
@@ -129,6 +134,7 @@ impl Import {
             list: ListId(list),
             id: record.id,
             counts: record.counts,
+            made: None,
             lock,
         };
         Ok(Some((import, record)))
@@ -149,9 +155,14 @@ impl Import {
         let keys: Vec<String> = batch.rows.iter().map(|row| row.address.key()).collect();
         let mut tx = self.store.begin_write().await?;
         // So that nobody else makes one of these between the question and the answer.
-        lock_recipients(&mut tx).await?;
+        let next_id = lock_recipients(&mut tx).await?;
         suppress(&mut tx, self.id, batch.suppressions, now).await?;
-        let mut standing = ask_in_tx(&mut tx, self.list, &keys).await?;
+        let made = self.made.take().and_then(|made| made.if_complete(next_id));
+        let perhaps_known = match &made {
+            Some(made) => made.perhaps_known(&keys),
+            None => keys.iter().collect(),
+        };
+        let mut standing = ask_in_tx(&mut tx, self.list, &perhaps_known, &keys).await?;
         recall_seen(&mut tx, self.id, &mut standing).await?;
         let (mut counts, changes) = judge(batch.rows, &keys, &standing, self.id);
         for _ in batch.suppressions {
@@ -166,6 +177,7 @@ impl Import {
         self.record_progress(&mut tx, &total, batch, now).await?;
         tx.commit().await?;
         self.counts = total;
+        self.made = made.and_then(|made| made.with(changes.created_keys()));
         Ok(counts)
     }
 
