@@ -10,9 +10,9 @@ use tidings_campaign::csv_import::{
 use tokio::sync::mpsc;
 
 /// Rows of one transaction: some 200 ms of work, so that a sender beside the import does not wait longer.
-const BATCH_ROWS: usize = 50_000;
+const BATCH_ROWS: usize = 30_000;
 /// Octets of one batch, about, so that long rows do not fill the memory.
-const BATCH_OCTETS: usize = 12 << 20;
+const BATCH_OCTETS: usize = 8 << 20;
 
 /// A file that is to be read.
 #[derive(Clone, Debug)]
