@@ -1,11 +1,10 @@
 //! Counting what an import would do.
 
 use super::batch::ask;
+use super::made::hash;
 use crate::engine::Store;
 use crate::error::StoreError;
 use std::collections::HashSet;
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
 use tidings_campaign::csv_import::{Counts, Outcome, Row, Suppression, decide};
 use tidings_campaign::ids::ListId;
 
@@ -49,10 +48,4 @@ impl DryRun {
         }
         Ok(counts)
     }
-}
-
-fn hash(key: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    key.hash(&mut hasher);
-    hasher.finish()
 }

@@ -9,7 +9,8 @@ use tidings_campaign::csv_import::{
 };
 use tokio::sync::mpsc;
 
-/// Rows of one transaction: some 200 ms of work, so that a sender beside the import does not wait longer.
+/// Rows of one transaction, which a sender beside the import waits for: 80 ms of work at the rate of docs/benchmarks.md on
+/// SQLite.
 const BATCH_ROWS: usize = 30_000;
 /// Octets of one batch, about, so that long rows do not fill the memory.
 const BATCH_OCTETS: usize = 8 << 20;
