@@ -225,6 +225,34 @@ async fn claims(
     Ok(claims)
 }
 
+/// Takes recipients off the list.
+const LEAVE: &str = "DELETE FROM subscriptions";
+
+/// Changes the standings on the list that the import gave and nobody has changed since. `what`: the statement before its
+/// WHERE.
+async fn change_given_standings(
+    tx: &mut Tx,
+    mine: Mine,
+    what: &'static str,
+    ids: &[i64],
+) -> Result<(), StoreError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let text = tx.bulk_text(format!(
+        "{what} WHERE list_id = $1 AND import_id = $2 AND state = 'confirmed' AND recipient_id IN {}",
+        values_list(1, ids.len(), 3)
+    ));
+    on_tx!(tx, conn => {
+        let mut query = sqlx::query(text).bind(mine.list.0).bind(mine.id.0);
+        for id in ids {
+            query = query.bind(*id);
+        }
+        query.execute(conn).await.map(drop)
+    })?;
+    Ok(())
+}
+
 /// From now on they have come onto the list by the other import.
 async fn hand_over_standing(tx: &mut Tx, mine: Mine, heirs: &Heirs) -> Result<(), StoreError> {
     for (heir, ids) in heirs {

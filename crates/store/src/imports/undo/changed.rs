@@ -1,6 +1,8 @@
 //! Recipients that were there already: the fields that nobody has touched since get their old values.
 
-use super::{Heirs, Kept, KeptWhy, Mine, ROWS, UndoCounts, claims, hand_over_standing};
+use super::{
+    Heirs, Kept, KeptWhy, LEAVE, Mine, ROWS, UndoCounts, change_given_standings, claims, hand_over_standing,
+};
 use crate::bulk::{Bulk, Value};
 use crate::engine::{Tx, on_tx, values_list};
 use crate::error::{StoreError, bad_row};
@@ -89,7 +91,14 @@ pub(super) async fn take_back(
         }
     }
     write(tx, values).await?;
-    give_up_standing(tx, mine, &leave, &undecided).await?;
+    change_given_standings(tx, mine, LEAVE, &leave).await?;
+    change_given_standings(
+        tx,
+        mine,
+        "UPDATE subscriptions SET state = 'pending', import_id = NULL",
+        &undecided,
+    )
+    .await?;
     rebase_later(tx, mine, &steps, &ids).await?;
     hand_over_standing(tx, mine, &heirs).await?;
     remember_inherited(tx, &inherited).await?;
@@ -149,37 +158,6 @@ async fn write(tx: &mut Tx, values: Vec<Value>) -> Result<(), StoreError> {
         rows as u64,
     );
     tx.run(update).await.map(drop)
-}
-
-async fn give_up_standing(
-    tx: &mut Tx,
-    mine: Mine,
-    leave: &[i64],
-    undecided: &[i64],
-) -> Result<(), StoreError> {
-    for (ids, what) in [
-        (leave, "DELETE FROM subscriptions"),
-        (
-            undecided,
-            "UPDATE subscriptions SET state = 'pending', import_id = NULL",
-        ),
-    ] {
-        if ids.is_empty() {
-            continue;
-        }
-        let text = tx.bulk_text(format!(
-            "{what} WHERE list_id = $1 AND import_id = $2 AND state = 'confirmed' AND recipient_id IN {}",
-            values_list(1, ids.len(), 3)
-        ));
-        on_tx!(tx, conn => {
-            let mut query = sqlx::query(text).bind(mine.list.0).bind(mine.id.0);
-            for id in ids {
-                query = query.bind(*id);
-            }
-            query.execute(conn).await.map(drop)
-        })?;
-    }
-    Ok(())
 }
 
 /// Later imports found values that have been taken back now; when they are taken back themselves, those must not return.

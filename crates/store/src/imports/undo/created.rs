@@ -1,6 +1,8 @@
 //! Recipients that the import created: they go, unless something has happened to them since.
 
-use super::{Heirs, Kept, KeptWhy, Mine, ROWS, UndoCounts, claims, hand_over_standing};
+use super::{
+    Heirs, Kept, KeptWhy, LEAVE, Mine, ROWS, UndoCounts, change_given_standings, claims, hand_over_standing,
+};
 use crate::bulk::{Bulk, Value};
 use crate::engine::{Tx, on_tx, values_list};
 use crate::error::StoreError;
@@ -65,7 +67,7 @@ pub(super) async fn take_back(
     }
     counts.removed += gone.len() as u64;
     counts.kept += kept.len() as u64;
-    take_off_list(tx, mine, &off_list).await?;
+    change_given_standings(tx, mine, LEAVE, &off_list).await?;
     hand_over_standing(tx, mine, &joined).await?;
     hand_over_created(tx, &created).await?;
     remove(tx, &gone).await?;
@@ -122,25 +124,6 @@ async fn standings(tx: &mut Tx, mine: Mine, first: i64, until: i64) -> Result<St
         }
     }
     Ok(standings)
-}
-
-async fn take_off_list(tx: &mut Tx, mine: Mine, ids: &[i64]) -> Result<(), StoreError> {
-    if ids.is_empty() {
-        return Ok(());
-    }
-    let text = tx.bulk_text(format!(
-        "DELETE FROM subscriptions WHERE list_id = $1 AND import_id = $2 AND state = 'confirmed' \
-         AND recipient_id IN {}",
-        values_list(1, ids.len(), 3)
-    ));
-    on_tx!(tx, conn => {
-        let mut query = sqlx::query(text).bind(mine.list.0).bind(mine.id.0);
-        for id in ids {
-            query = query.bind(*id);
-        }
-        query.execute(conn).await.map(drop)
-    })?;
-    Ok(())
 }
 
 /// The other import counts as the one that created them, so that they go when it is taken back too.
