@@ -16,11 +16,10 @@ use crate::recipient::Recipient;
 use crate::template::{Content, TemplateError, Translation, translations};
 pub use crate::template::{MAX_MESSAGE, RenderError};
 use crate::time::Timestamp;
-use crate::token::{DeliveryToken, KeyRing, UnsubscribeToken};
+use crate::token::{DeliveryToken, KeyRing, MessageToken, UnsubscribeToken};
 use attachment::{Attachment, EncodedFile};
 use body::Body;
 use canonical::Canonical;
-use data_encoding::BASE32_DNSSEC as BASE32;
 pub use inline::{FilesError, check_files};
 pub use mailbox::{Mailbox, MailboxError};
 use std::cell::RefCell;
@@ -298,7 +297,7 @@ impl MessageFactory {
         scratch.text.finish();
         scratch.html.finish();
 
-        let id = self.hash(recipient.id);
+        let id = self.message_token(recipient.id);
         put(
             out,
             &[
@@ -356,7 +355,7 @@ impl MessageFactory {
     pub fn message_id(&self, recipient: RecipientId) -> String {
         format!(
             "<{}@{}>",
-            self.hash(recipient),
+            self.message_token(recipient),
             self.settings.from.address.domain()
         )
     }
@@ -370,12 +369,12 @@ impl MessageFactory {
         format!("{}{}", self.unsubscribe_base, token.sign(&self.keys))
     }
 
-    fn hash(&self, recipient: RecipientId) -> String {
-        BASE32.encode(
-            &self
-                .keys
-                .stable_hash(b'm', [self.settings.campaign.0, recipient.0]),
-        )
+    fn message_token(&self, recipient: RecipientId) -> String {
+        MessageToken {
+            campaign: self.settings.campaign,
+            recipient,
+        }
+        .sign(&self.keys)
     }
 }
 

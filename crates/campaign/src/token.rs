@@ -1,4 +1,4 @@
-//! Signed tokens in return paths and unsubscribe links: they name a delivery or a recipient, cannot be guessed or
+//! Signed tokens in return paths, Message-IDs and unsubscribe links: they name a delivery or a recipient, cannot be guessed or
 //! changed, and need no look-up to be checked.
 //!
 //! Layout before base32: key id (1 octet), two numbers (1 to 9 octets each, LEB128), MAC (12 octets). The MAC is
@@ -62,18 +62,9 @@ impl KeyRing {
         self.keys.last().expect("a key ring is never empty")
     }
 
-    /// A pseudo-random function of `purpose` and `words` that stays the same while keys are added: it uses the
-    /// oldest key.
-    pub(crate) fn stable_hash(&self, purpose: u8, words: [i64; 2]) -> [u8; 16] {
-        let (_, oldest) = self.keys.first().expect("a key ring is never empty");
-        let mut mac = oldest.clone();
-        mac.update(&[purpose]);
-        mac.update(&words[0].to_be_bytes());
-        mac.update(&words[1].to_be_bytes());
-        let full = mac.finalize().into_bytes();
-        let mut cut = [0; 16];
-        cut.copy_from_slice(&full[..16]);
-        cut
+    /// Signs what must stay the same while keys are added.
+    fn oldest(&self) -> &(u8, Hmac<Sha256>) {
+        self.keys.first().expect("a key ring is never empty")
     }
 }
 
@@ -113,6 +104,16 @@ pub struct UnsubscribeToken {
     pub recipient: RecipientId,
 }
 
+/// Names the message of a campaign to a recipient; stands in its Message-ID, so that what comes back and tells it finds its
+/// delivery. It is the same for every attempt, whatever keys are added meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MessageToken {
+    /// The campaign.
+    pub campaign: CampaignId,
+    /// To whom it goes.
+    pub recipient: RecipientId,
+}
+
 impl DeliveryToken {
     const PURPOSE: u8 = b'b';
 
@@ -125,7 +126,7 @@ impl DeliveryToken {
 
     /// Appends what [`sign`](Self::sign) returns.
     pub fn sign_into(&self, keys: &KeyRing, out: &mut String) {
-        sign(Self::PURPOSE, self.campaign.0, self.seq.0, keys, out);
+        sign(Self::PURPOSE, self.campaign.0, self.seq.0, keys.newest(), out);
     }
 
     /// Reads a token, in upper or lower case.
@@ -150,7 +151,13 @@ impl UnsubscribeToken {
 
     /// Appends what [`sign`](Self::sign) returns.
     pub fn sign_into(&self, keys: &KeyRing, out: &mut String) {
-        sign(Self::PURPOSE, self.campaign.0, self.recipient.0, keys, out);
+        sign(
+            Self::PURPOSE,
+            self.campaign.0,
+            self.recipient.0,
+            keys.newest(),
+            out,
+        );
     }
 
     /// Reads a token, in upper or lower case.
@@ -163,8 +170,33 @@ impl UnsubscribeToken {
     }
 }
 
-fn sign(purpose: u8, first: i64, second: i64, keys: &KeyRing, out: &mut String) {
-    let (id, key) = keys.newest();
+impl MessageToken {
+    const PURPOSE: u8 = b'm';
+
+    /// The token as text: at most 56 lower-case letters and digits.
+    pub fn sign(&self, keys: &KeyRing) -> String {
+        let mut text = String::with_capacity(MAX_TEXT);
+        sign(
+            Self::PURPOSE,
+            self.campaign.0,
+            self.recipient.0,
+            keys.oldest(),
+            &mut text,
+        );
+        text
+    }
+
+    /// Reads a token, in upper or lower case.
+    pub fn verify(text: &str, keys: &KeyRing) -> Result<Self, TokenError> {
+        let (campaign, recipient) = verify(Self::PURPOSE, text, keys)?;
+        Ok(MessageToken {
+            campaign: CampaignId(campaign),
+            recipient: RecipientId(recipient),
+        })
+    }
+}
+
+fn sign(purpose: u8, first: i64, second: i64, (id, key): &(u8, Hmac<Sha256>), out: &mut String) {
     let mut token = [0; MAX_LEN];
     token[0] = *id;
     let mut len = 1;
@@ -313,6 +345,21 @@ mod tests {
         }
         .sign(&keys);
         assert_eq!(UnsubscribeToken::verify(&text, &keys), Err(TokenError::Forged));
+    }
+
+    #[test]
+    fn a_message_is_named_by_the_same_token_whatever_keys_are_added() {
+        let token = MessageToken {
+            campaign: CampaignId(3),
+            recipient: RecipientId(70_000),
+        };
+        let text = token.sign(&ring(&[1]));
+        assert_eq!(token.sign(&ring(&[2, 1])), text);
+        assert_eq!(MessageToken::verify(&text, &ring(&[2, 1])), Ok(token));
+        assert_eq!(
+            UnsubscribeToken::verify(&text, &ring(&[1])),
+            Err(TokenError::Forged)
+        );
     }
 
     #[test]
