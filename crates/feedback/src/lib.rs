@@ -1,7 +1,10 @@
 //! What came back, and what it means. Pure.
 
 pub mod address;
+pub mod event;
+pub mod matching;
 pub mod message;
+pub mod policy;
 pub mod reason;
 pub mod reply;
 pub mod rules;

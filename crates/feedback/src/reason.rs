@@ -99,6 +99,8 @@ reasons! {
     Feedback = "feedback", Complaint, Person;
     /// A person is away.
     Vacation = "vacation", Autoreply, Person;
+    /// A person wants no more of it.
+    Unsubscribe = "unsubscribe", Other, Person;
     /// It was delivered after all.
     Delivered = "delivered", Other, Undefined;
     /// Not told.

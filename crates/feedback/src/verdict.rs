@@ -1,5 +1,6 @@
 //! What a reply or a report means for a recipient.
 
+use crate::reason::Reason;
 use serde::{Deserialize, Serialize};
 
 /// The class of a bounce.
@@ -31,6 +32,20 @@ impl Class {
             Class::Autoreply => "autoreply",
             Class::Other => "other",
         }
+    }
+
+    /// From the database's word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [
+            Class::Hard,
+            Class::Soft,
+            Class::Block,
+            Class::Complaint,
+            Class::Autoreply,
+            Class::Other,
+        ]
+        .into_iter()
+        .find(|class| class.as_str() == word)
     }
 }
 
@@ -90,4 +105,15 @@ pub struct Verdict {
     pub cause: Cause,
     /// The finer reason, by the field's usual names (`userunknown`, `mailboxfull`, `blocked`, …).
     pub reason: &'static str,
+}
+
+impl Verdict {
+    /// What a permanent failure for this reason means.
+    pub const fn of(reason: Reason) -> Verdict {
+        Verdict {
+            class: reason.class(),
+            cause: reason.cause(),
+            reason: reason.as_str(),
+        }
+    }
 }

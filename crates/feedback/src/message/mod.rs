@@ -1,5 +1,6 @@
 //! From the octets of a message to a report: what kind it is, whom it is about, and what it means.
 
+mod events;
 mod fields;
 mod kind;
 mod lines;
@@ -11,6 +12,7 @@ mod signs;
 mod status_report;
 
 use crate::address;
+use crate::event::Clues;
 use crate::reason::Reason;
 use crate::rules::{Rules, cut};
 use crate::status::Enhanced;
@@ -23,6 +25,7 @@ use prose::Prose;
 use serde::Serialize;
 use signs::{SIGNS, Sign};
 
+pub use events::events;
 pub use kind::Kind;
 pub use lines::LOOKED_AT;
 pub use status_report::Action;
@@ -45,6 +48,9 @@ pub struct Report {
     /// The host that reports.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reporting_host: Option<String>,
+    /// By what its delivery may be found.
+    #[serde(skip)]
+    pub clues: Clues,
 }
 
 /// What is told of the message that a report is about.
@@ -76,10 +82,16 @@ pub struct Recipient {
     pub host: Option<String>,
     /// The rule that decided.
     pub rule: String,
+    /// Whether the message is still being tried.
+    #[serde(skip)]
+    pub is_late: bool,
 }
 
 /// How much of what was said is kept, in octets.
 pub const LONGEST_SAID: usize = 1000;
+
+/// How much of a field is looked through for what it tells of the delivery, in octets.
+const LONGEST_CLUE: usize = 2000;
 
 impl Report {
     fn other() -> Report {
@@ -89,6 +101,7 @@ impl Report {
             feedback_type: None,
             original: Original::default(),
             reporting_host: None,
+            clues: Clues::default(),
         }
     }
 }
@@ -164,6 +177,10 @@ impl<'a> Reading<'a> {
         let mut report = Report {
             original: self.original(),
             reporting_host: statuses.iter().find_map(|report| report.reporting_host.clone()),
+            clues: Clues {
+                envelope_id: statuses.iter().find_map(|report| report.envelope_id.clone()),
+                ..self.clues()
+            },
             ..Report::other()
         };
         if groups().next().is_some() {
@@ -231,6 +248,21 @@ impl<'a> Reading<'a> {
         Kind::Other
     }
 
+    /// What the returned header tells.
+    fn clues(&self) -> Clues {
+        let field = |name: &str| {
+            let value = self.original_header()?.get(name)?;
+            Some(cut(value, LONGEST_CLUE).to_owned())
+        };
+        Clues {
+            return_path: field("return-path"),
+            message_id: field("message-id"),
+            feedback_id: field("feedback-id"),
+            list_unsubscribe: field("list-unsubscribe"),
+            ..Clues::default()
+        }
+    }
+
     fn original(&self) -> Original {
         let Some(header) = self.original_header() else {
             return Original::default();
@@ -260,7 +292,17 @@ impl<'a> Reading<'a> {
             reporting_host: fields
                 .get("reporting-mta")
                 .map(|value| status_report::untyped(value).to_owned()),
+            clues: self.complaint_clues(fields),
         }
+    }
+
+    /// Some tell of the message only what they were sent with (RFC 5965 section 3.2).
+    fn complaint_clues(&self, fields: &Block) -> Clues {
+        let mut clues = self.clues();
+        let field = |name: &str| fields.get(name).map(|value| cut(value, LONGEST_CLUE).to_owned());
+        clues.return_path = clues.return_path.or_else(|| field("original-mail-from"));
+        clues.envelope_id = field("original-envelope-id");
+        clues
     }
 
     /// For whom somebody complained.
@@ -282,11 +324,7 @@ impl<'a> Reading<'a> {
         }
         let mut seen = std::collections::HashSet::new();
         addresses.retain(|address| seen.insert(address.to_lowercase()));
-        let verdict = Verdict {
-            class: Reason::Feedback.class(),
-            cause: Reason::Feedback.cause(),
-            reason: Reason::Feedback.as_str(),
-        };
+        let verdict = Verdict::of(Reason::Feedback);
         let recipient = |address| Recipient {
             address,
             verdict: verdict.clone(),
@@ -295,6 +333,7 @@ impl<'a> Reading<'a> {
             text: String::new(),
             host: None,
             rule: "complaint".to_owned(),
+            is_late: false,
         };
         addresses
             .into_iter()

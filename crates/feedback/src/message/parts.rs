@@ -104,7 +104,8 @@ impl<'m> Mail<'m> {
     }
 }
 
-fn header_of(message: &Message<'_>) -> Block {
+/// The header of a message.
+pub fn header_of(message: &Message<'_>) -> Block {
     let Some(root) = message.parts.first() else {
         return Block::default();
     };

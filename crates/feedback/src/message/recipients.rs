@@ -159,6 +159,7 @@ impl Reading<'_> {
             text: cut(nearest, LONGEST_SAID).to_owned(),
             host: known.host,
             rule: decision.rule.to_owned(),
+            is_late: known.is_temporary,
         }
     }
 

@@ -42,6 +42,8 @@ pub struct StatusReport {
     pub groups: Vec<Group>,
     /// `Reporting-MTA`, without its type.
     pub reporting_host: Option<String>,
+    /// `Original-Envelope-Id`.
+    pub envelope_id: Option<String>,
 }
 
 /// Fields that speak of one recipient.
@@ -62,6 +64,9 @@ pub fn read(text: &str) -> StatusReport {
     for block in blocks(text) {
         if report.reporting_host.is_none() {
             report.reporting_host = block.get("reporting-mta").map(|value| untyped(value).to_owned());
+        }
+        if report.envelope_id.is_none() {
+            report.envelope_id = block.get("original-envelope-id").map(str::to_owned);
         }
         let mut fields: Vec<(String, String)> = Vec::new();
         for (name, value) in block.iter().filter(|(name, _)| OF_A_RECIPIENT.contains(name)) {
