@@ -24,6 +24,7 @@ mod process;
 mod random;
 mod relay;
 mod rendering;
+pub mod reports;
 mod server;
 mod settings;
 mod show;

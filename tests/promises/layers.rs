@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 /// Which of our crates each crate may use directly or through others, besides what its own dependencies may.
-const LAYERS: [(&str, &[&str]); 8] = [
+const LAYERS: [(&str, &[&str]); 9] = [
     ("tidings-campaign", &[]),
     ("tidings-feedback", &["tidings-campaign"]),
     ("tidings-store", &["tidings-campaign", "tidings-feedback"]),
@@ -17,6 +17,10 @@ const LAYERS: [(&str, &[&str]); 8] = [
             "tidings-feedback",
             "tidings-store",
         ],
+    ),
+    (
+        "tidings-intake",
+        &["tidings-campaign", "tidings-feedback", "tidings-store"],
     ),
     (
         "tidings-web",
@@ -32,6 +36,7 @@ const LAYERS: [(&str, &[&str]); 8] = [
             "tidings-feedback",
             "tidings-store",
             "tidings-sender",
+            "tidings-intake",
             "tidings-web",
             "tidings-scripted-relay",
         ],

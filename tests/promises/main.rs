@@ -14,6 +14,7 @@ mod dashboard;
 mod disk_full;
 mod dns;
 mod exports;
+mod feedback;
 mod import;
 mod import_formats;
 mod import_jobs;

@@ -113,7 +113,7 @@ impl Command {
             Command::Template(command) => template::run(command, context).await,
             Command::Campaign(command) => campaign::run(command, context).await,
             Command::Rehearse(args) => rehearse::run(args, context).await,
-            Command::Bounce(command) => bounce::run(command, context),
+            Command::Bounce(command) => bounce::run(command, context).await,
             Command::Stats(command) => stats::run(command, context).await,
             Command::Relay(command) => relay::run(command, context).await,
             Command::Check => check::run(context).await,

@@ -107,6 +107,9 @@ pub enum StoreError {
         /// What can be done.
         advice: &'static str,
     },
+    /// Others wrote the same rows again and again.
+    #[error("the database is contended: the same rows are written by others; try again")]
+    Contended,
     /// The operating system has no randomness to give.
     #[error("no random numbers from the operating system: {0}")]
     Random(getrandom::Error),
@@ -146,6 +149,7 @@ impl StoreError {
                 }),
                 _ => false,
             },
+            StoreError::Contended => true,
             _ => false,
         }
     }

@@ -13,6 +13,7 @@ pub mod domain_providers;
 pub mod engine;
 pub mod error;
 pub mod exports;
+pub mod feedback;
 pub mod imports;
 pub mod instance;
 pub mod leases;

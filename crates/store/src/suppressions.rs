@@ -105,13 +105,23 @@ impl Store {
         Ok(added)
     }
 
-    /// Lets an address be mailed again, by itself and by its hash. Returns what it was suppressed for; nothing if it was
-    /// not.
-    pub async fn lift_suppression(&self, address: &EmailAddress) -> Result<Option<Suppression>, StoreError> {
+    /// Lets an address be mailed again, by itself and by its hash. What it was suppressed for is remembered, and what
+    /// bounced before counts no more. Returns what it was suppressed for; nothing if it was not.
+    pub async fn lift_suppression(
+        &self,
+        address: &EmailAddress,
+        now: Timestamp,
+    ) -> Result<Option<Suppression>, StoreError> {
+        const REMEMBER: &str = "INSERT INTO lifted_suppressions (address_key, lifted_at, reason, evidence, suppressed_at) \
+            VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
         const LIFT: &str = "DELETE FROM suppressions WHERE address_key = $1";
         const LIFT_HASH: &str = "DELETE FROM suppression_hashes WHERE hash = $1";
         let found = self.find_suppression(address).await?;
         let mut tx = self.begin_write().await?;
+        if let Some(found) = &found {
+            on_tx!(&mut tx, conn => sqlx::query(REMEMBER).bind(address.key()).bind(now.0).bind(&found.reason)
+                .bind(&found.evidence).bind(found.created_at.0).execute(conn).await.map(drop))?;
+        }
         on_tx!(&mut tx, conn => sqlx::query(LIFT).bind(address.key()).execute(conn).await.map(drop))?;
         on_tx!(&mut tx, conn => sqlx::query(LIFT_HASH).bind(AddressHash::of(address).as_str())
             .execute(conn).await.map(drop))?;
@@ -133,6 +143,20 @@ impl Store {
         let row: Option<Row> = on_pool!(self, pool => sqlx::query_as(FIND_HASH)
             .bind(AddressHash::of(address).as_str()).fetch_optional(pool).await)?;
         Ok(row.map(suppression))
+    }
+
+    /// The suppressions of an address that were lifted, each with when, the last first.
+    pub async fn lifted_suppressions(
+        &self,
+        address: &EmailAddress,
+    ) -> Result<Vec<(Suppression, Timestamp)>, StoreError> {
+        const LIFTED: &str = "SELECT address_key, reason, evidence, suppressed_at, lifted_at FROM lifted_suppressions \
+            WHERE address_key = $1 ORDER BY lifted_at DESC";
+        let rows: Vec<(String, String, String, i64, i64)> =
+            on_pool!(self, pool => sqlx::query_as(LIFTED).bind(address.key()).fetch_all(pool).await)?;
+        let lifted =
+            |(who, reason, evidence, since, at)| (suppression((who, reason, evidence, since)), Timestamp(at));
+        Ok(rows.into_iter().map(lifted).collect())
     }
 
     /// A page of the suppressed addresses, by ascending key: up to `limit` after `after`.

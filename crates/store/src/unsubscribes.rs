@@ -1,7 +1,7 @@
 //! Unsubscribes: the standing on the lists, the row that remembers it, the counter; in one transaction.
 
 use crate::counters::Deltas;
-use crate::engine::{Store, on_tx};
+use crate::engine::{Store, Tx, on_tx};
 use crate::error::StoreError;
 use tidings_campaign::ids::{CampaignId, RecipientId};
 use tidings_campaign::time::Timestamp;
@@ -37,24 +37,36 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin_write().await?;
-        let lists: i64 = on_tx!(&mut tx, conn => sqlx::query_scalar(CAMPAIGN_LISTS)
-            .bind(campaign.0).fetch_one(conn).await)?;
-        if lists > 0 {
-            on_tx!(&mut tx, conn => sqlx::query(LEAVE_LISTS)
-                .bind(recipient.0).bind(now.0).bind(campaign.0).execute(conn).await.map(drop))?;
-        } else {
-            on_tx!(&mut tx, conn => sqlx::query(LEAVE_ALL)
-                .bind(recipient.0).bind(now.0).execute(conn).await.map(drop))?;
-        }
-        let added = on_tx!(&mut tx, conn => sqlx::query(REMEMBER)
-            .bind(campaign.0).bind(recipient.0).bind(now.0).bind(how)
-            .execute(conn).await.map(|done| done.rows_affected()))?;
         let mut deltas = Deltas::default();
-        if added == 1 {
-            deltas.happened(campaign, "", "", "unsubscribed", "", 1);
-        }
+        let is_first = unsubscribe_in(&mut tx, &mut deltas, (campaign, recipient), how, now).await?;
         deltas.write(&mut tx, self.node(), now).await?;
         tx.commit().await?;
-        Ok(added == 1)
+        Ok(is_first)
     }
+}
+
+/// The same inside a transaction.
+pub(crate) async fn unsubscribe_in(
+    tx: &mut Tx,
+    deltas: &mut Deltas,
+    (campaign, recipient): (CampaignId, RecipientId),
+    how: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let lists: i64 = on_tx!(tx, conn => sqlx::query_scalar(CAMPAIGN_LISTS)
+        .bind(campaign.0).fetch_one(conn).await)?;
+    if lists > 0 {
+        on_tx!(tx, conn => sqlx::query(LEAVE_LISTS)
+            .bind(recipient.0).bind(now.0).bind(campaign.0).execute(conn).await.map(drop))?;
+    } else {
+        on_tx!(tx, conn => sqlx::query(LEAVE_ALL)
+            .bind(recipient.0).bind(now.0).execute(conn).await.map(drop))?;
+    }
+    let added = on_tx!(tx, conn => sqlx::query(REMEMBER)
+        .bind(campaign.0).bind(recipient.0).bind(now.0).bind(how)
+        .execute(conn).await.map(|done| done.rows_affected()))?;
+    if added == 1 {
+        deltas.happened(campaign, "", "", "unsubscribed", "", 1);
+    }
+    Ok(added == 1)
 }

@@ -50,7 +50,10 @@ store_on_both_engines!(a_list_of_addresses_is_suppressed_once_each, |store| {
     );
     assert_eq!(store.list_suppressions("", 1).await.unwrap().len(), 1);
     assert_eq!(
-        store.lift_suppression(&address("bob@example.org")).await.unwrap(),
+        store
+            .lift_suppression(&address("bob@example.org"), at(1))
+            .await
+            .unwrap(),
         Some(bob)
     );
     assert_eq!(
@@ -58,7 +61,10 @@ store_on_both_engines!(a_list_of_addresses_is_suppressed_once_each, |store| {
         None
     );
     assert_eq!(
-        store.lift_suppression(&address("bob@example.org")).await.unwrap(),
+        store
+            .lift_suppression(&address("bob@example.org"), at(1))
+            .await
+            .unwrap(),
         None
     );
 });
@@ -127,7 +133,7 @@ store_on_both_engines!(who_is_known_by_hash_only_is_never_mailed, |store| {
     for mailbox in [reader(2), "later@example.org".to_owned()] {
         assert!(
             store
-                .lift_suppression(&address(&mailbox))
+                .lift_suppression(&address(&mailbox), at(1))
                 .await
                 .unwrap()
                 .is_some()

@@ -94,7 +94,8 @@ pub async fn run(command: SuppressionCommand, context: &Context) -> anyhow::Resu
         }
         SuppressionCommand::Lift { address } => {
             let address = parse(&address)?;
-            let lifted = context.existing_store().await?.lift_suppression(&address).await?;
+            let store = context.existing_store().await?;
+            let lifted = store.lift_suppression(&address, context.clock.now()).await?;
             ensure!(lifted.is_some(), "{address} is not suppressed");
             match context.json {
                 true => output::json(

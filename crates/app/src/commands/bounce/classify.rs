@@ -1,9 +1,9 @@
-//! `tidings bounce`: what came back, and what it means.
+//! `tidings bounce classify`: what messages and replies mean.
 
 use crate::context::Context;
 use crate::output;
 use anyhow::Context as _;
-use clap::{Args, Subcommand};
+use clap::Args;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, stdin};
@@ -15,12 +15,6 @@ use tidings_feedback::verdict::Verdict;
 
 /// The longest line of replies, in octets.
 const LONGEST_LINE: usize = 1024 * 1024;
-
-/// `bounce`
-#[derive(Debug, Subcommand)]
-pub enum BounceCommand {
-    Classify(ClassifyArgs),
-}
 
 /// Say what messages or replies of servers mean, one JSON object each. Nothing is changed.
 #[derive(Args, Debug)]
@@ -35,10 +29,10 @@ pub struct ClassifyArgs {
 
 /// A report, with the file that it was read from.
 #[derive(Serialize)]
-struct NamedReport<'a> {
-    file: &'a str,
+pub(super) struct NamedReport<'a> {
+    pub file: &'a str,
     #[serde(flatten)]
-    report: Report,
+    pub report: Report,
 }
 
 /// A line of replies.
@@ -59,15 +53,11 @@ struct NamedReply<'a> {
     rule: &'a str,
 }
 
-/// Runs a command about bounces.
-pub fn run(command: BounceCommand, context: &Context) -> anyhow::Result<()> {
-    match command {
-        BounceCommand::Classify(args) => {
-            let rules = context.config.feedback.rules()?;
-            let read = if args.replies { read_replies } else { read_message };
-            args.files.iter().try_for_each(|file| read(file, &rules))
-        }
-    }
+/// Prints what the files say.
+pub fn run(args: &ClassifyArgs, context: &Context) -> anyhow::Result<()> {
+    let rules = context.config.feedback.rules()?;
+    let read = if args.replies { read_replies } else { read_message };
+    args.files.iter().try_for_each(|file| read(file, &rules))
 }
 
 fn open(file: &str) -> anyhow::Result<Box<dyn Read>> {
@@ -78,13 +68,18 @@ fn open(file: &str) -> anyhow::Result<Box<dyn Read>> {
     Ok(Box::new(opened))
 }
 
-/// Of a message only the beginning that is looked at is read.
-fn read_message(file: &str, rules: &Rules) -> anyhow::Result<()> {
+/// A message's octets: of a long one only the beginning that is looked at.
+pub(super) fn octets_of(file: &str) -> anyhow::Result<Vec<u8>> {
     let mut octets = Vec::new();
     let mut message = open(file)?.take(LOOKED_AT as u64);
     message
         .read_to_end(&mut octets)
         .with_context(|| format!("cannot read {file}"))?;
+    Ok(octets)
+}
+
+fn read_message(file: &str, rules: &Rules) -> anyhow::Result<()> {
+    let octets = octets_of(file)?;
     output::json(&NamedReport {
         file,
         report: classify(rules, &octets),

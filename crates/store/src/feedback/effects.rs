@@ -1,0 +1,64 @@
+//! What follows from the events of a batch: suppressions, unsubscribes, counters.
+
+use super::Done;
+use super::judging::Judged;
+use crate::counters::Deltas;
+use crate::engine::{Tx, on_tx};
+use crate::error::StoreError;
+use crate::unsubscribes::unsubscribe_in;
+use tidings_campaign::time::Timestamp;
+use tidings_feedback::policy::Why;
+use tidings_feedback::rules::cut;
+
+/// So much of what was said stands in the evidence, in octets.
+const SAID: usize = 200;
+
+pub(super) async fn bring_about(
+    tx: &mut Tx,
+    deltas: &mut Deltas,
+    judged: &[Judged<'_, '_>],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for one in judged {
+        if let Some(why) = one.why {
+            suppress(tx, one, why, now).await?;
+        }
+        if let (Done::Unsubscribed, Some(whom)) = (one.done, one.recipient()) {
+            unsubscribe_in(tx, deltas, whom, "mail", now).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn suppress(tx: &mut Tx, one: &Judged<'_, '_>, why: Why, now: Timestamp) -> Result<(), StoreError> {
+    const ADD: &str = "INSERT INTO suppressions (address_key, reason, evidence, created_at) \
+        VALUES ($1, $2, $3, $4) ON CONFLICT (address_key) DO NOTHING";
+    on_tx!(tx, conn => sqlx::query(ADD).bind(&one.address_key).bind(why.as_str()).bind(evidence(one))
+        .bind(now.0).execute(conn).await.map(drop))?;
+    Ok(())
+}
+
+/// By what a person can judge whether it is right.
+fn evidence(one: &Judged<'_, '_>) -> String {
+    let event = one.told.event;
+    let mut said = cut(event.text.trim(), SAID)
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    if said.is_empty() {
+        said = match event.status {
+            Some(status) => format!("status {status}"),
+            None => event.kind.as_str().to_owned(),
+        };
+    }
+    let campaign = one
+        .recipient()
+        .map(|(campaign, _)| format!(", campaign {campaign}"))
+        .unwrap_or_default();
+    format!(
+        "{} (rule {}{campaign}, report {})",
+        said.replace('\0', " "),
+        event.rule,
+        one.told.arrival
+    )
+}
