@@ -1,5 +1,6 @@
 //! What comes back finds its delivery, counts once, and suppresses only whom it must.
 
+use crate::dashboard::{get, serve};
 use serde_json::Value;
 use tidings_tests::reports::{Report, complaint, out_of_office, unsubscribe_mail};
 use tidings_tests::script::{Acceptance, Script};
@@ -294,5 +295,71 @@ on_both_engines!(
         let events = events.as_array().unwrap();
         assert_eq!(events.len(), 400);
         assert!(events.iter().all(|event| event["done"] == "suppressed"));
+    }
+);
+
+on_both_engines!(
+    a_recipients_page_shows_what_was_sent_what_came_back_and_why_it_is_not_mailed,
+    |app| {
+        let (campaign, accepted) = after_a_campaign(app);
+        let arrival = ingest(app, &Report::no_such_mailbox(&accepted[0]).text())["arrival"].clone();
+        let shown = app
+            .run(["--json", "recipient", "show", "Reader1@Example.org"])
+            .succeeded()
+            .json();
+        assert_eq!(shown["suppression"]["reason"], "hard_bounce", "{shown}");
+        assert_eq!(shown["lists"][0]["state"], "confirmed", "{shown}");
+        assert_eq!(shown["deliveries"][0]["state"], "accepted", "{shown}");
+        let event = &shown["events"][0];
+        for (field, value) in [
+            ("kind", Value::from("bounce")),
+            ("way", "ingest".into()),
+            ("campaign", campaign.into()),
+            ("class", "hard".into()),
+            ("reason", "userunknown".into()),
+            ("status", "5.1.1".into()),
+            ("code", 550.into()),
+            ("rule", "no-such-mailbox".into()),
+            ("matched_by", "return_path".into()),
+            ("done", "suppressed".into()),
+            ("arrival", arrival),
+        ] {
+            assert_eq!(event[field], value, "{field} of {event}");
+        }
+        let served = serve(app);
+        let (status, page) = get(&format!(
+            "{}/recipients?address=reader1%40example.org",
+            served.url
+        ));
+        assert_eq!(status, 200);
+        for part in [
+            "Not mailed: hard bounce",
+            "550 5.1.1 no such user here",
+            "tidings suppression lift reader1@example.org",
+            "Spring news",
+            "return path",
+        ] {
+            assert!(page.contains(part), "{part} is missing in {page}");
+        }
+        let (status, page) = get(&format!("{}/recipients?address=%3Cscript%3E", served.url));
+        assert_eq!(status, 400);
+        assert!(
+            !page.contains("<script>alert") && !page.contains("value=\"<script>"),
+            "{page}"
+        );
+        let (status, page) = get(&format!("{}/recipients?address=nobody%40example.org", served.url));
+        assert!(
+            status == 200 && page.contains("Nobody with this address"),
+            "{page}"
+        );
+
+        app.run(["suppression", "lift", "reader1@example.org"])
+            .succeeded();
+        let shown = app
+            .run(["--json", "recipient", "show", "reader1@example.org"])
+            .succeeded()
+            .json();
+        assert_eq!(shown["suppression"], Value::Null, "{shown}");
+        assert_eq!(shown["lifted"][0]["reason"], "hard_bounce", "{shown}");
     }
 );

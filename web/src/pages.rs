@@ -7,12 +7,13 @@ pub(crate) const STYLE: &str = include_str!("../assets/style.css");
 pub(crate) const SCRIPT: &str = include_str!("../assets/live.js");
 pub(crate) const ICON: &str = include_str!("../assets/icon.svg");
 
-const TEMPLATES: [(&str, &str); 7] = [
+const TEMPLATES: [(&str, &str); 8] = [
     ("page", include_str!("../assets/page.hbs")),
     ("rate", include_str!("../assets/rate.hbs")),
     ("card", include_str!("../assets/card.hbs")),
     ("dashboard", include_str!("../assets/dashboard.hbs")),
     ("campaign", include_str!("../assets/campaign.hbs")),
+    ("recipient", include_str!("../assets/recipient.hbs")),
     ("problem", include_str!("../assets/problem.hbs")),
     ("public", include_str!("../assets/public.hbs")),
 ];

@@ -2,6 +2,7 @@
 
 mod dashboard;
 mod health;
+mod recipient;
 mod unsubscribe;
 
 use crate::access::{dashboard_headers, known_host_only, public_headers};
@@ -18,6 +19,7 @@ pub(crate) fn everything(config: &mut web::ServiceConfig) {
             .route("/", page().to(dashboard::first_page))
             .route("/events", web::get().to(dashboard::events))
             .route("/campaigns/{id}", page().to(dashboard::campaign))
+            .route("/recipients", page().to(recipient::recipient))
             .route("/assets/style.css", page().to(dashboard::style))
             .route("/assets/live.js", page().to(dashboard::script))
             .route("/assets/icon.svg", page().to(dashboard::icon))

@@ -1,7 +1,7 @@
 //! The command line: a contract that scripts rely on.
 
 use crate::commands::{
-    bounce, campaign, check, export, import, rehearse, relay, serve, stats, suppression, template,
+    bounce, campaign, check, export, import, recipient, rehearse, relay, serve, stats, suppression, template,
 };
 use crate::config::ConfigSource;
 use crate::context::Context;
@@ -54,6 +54,9 @@ enum Command {
     Serve,
     Import(import::ImportArgs),
     Export(export::ExportArgs),
+    /// Look at one address.
+    #[command(subcommand)]
+    Recipient(recipient::RecipientCommand),
     /// Addresses that must not be mailed: add, lift, show, import, export.
     #[command(subcommand)]
     Suppression(suppression::SuppressionCommand),
@@ -109,6 +112,7 @@ impl Command {
             Command::Serve => serve::run(context).await,
             Command::Import(args) => import::run(args, context).await,
             Command::Export(args) => export::run(args, context).await,
+            Command::Recipient(command) => recipient::run(command, context).await,
             Command::Suppression(command) => suppression::run(command, context).await,
             Command::Template(command) => template::run(command, context).await,
             Command::Campaign(command) => campaign::run(command, context).await,

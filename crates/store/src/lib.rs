@@ -21,6 +21,7 @@ pub mod ledger;
 pub mod limit_usage;
 pub mod lists;
 mod outcome;
+pub mod recipient_record;
 pub mod recipients;
 mod schema;
 pub mod send_status;

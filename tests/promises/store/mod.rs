@@ -8,6 +8,7 @@ mod children;
 mod deliveries;
 mod domain_providers;
 mod exports;
+mod feedback;
 mod imports;
 mod leases;
 mod ledger;

@@ -87,7 +87,7 @@ pub(crate) async fn campaign(site: web::Data<Site>, id: web::Path<String>) -> Ht
     }
 }
 
-fn failed(site: &Site, trouble: &Trouble) -> HttpResponse {
+pub(super) fn failed(site: &Site, trouble: &Trouble) -> HttpResponse {
     tracing::error!("a page of the dashboard failed: {trouble}");
     let text = "The database does not answer. The program's log says why.";
     site.page(

@@ -1,0 +1,111 @@
+//! Everything that is known of one address: what a person needs to see why it is mailed or not.
+
+use crate::engine::{Store, on_pool};
+use crate::error::StoreError;
+use crate::feedback::ListedEvent;
+use crate::suppressions::Suppression;
+use tidings_campaign::address::EmailAddress;
+use tidings_campaign::ids::RecipientId;
+use tidings_campaign::recipient::Recipient;
+use tidings_campaign::time::Timestamp;
+
+/// A recipient's standing on a list.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct ListStanding {
+    /// The list's name.
+    pub list: String,
+    /// `pending`, `confirmed` or `unsubscribed`.
+    pub state: String,
+    /// Since when, UTC microseconds.
+    pub since: i64,
+}
+
+/// What became of one campaign to a recipient.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct RecipientDelivery {
+    /// The campaign.
+    pub campaign_id: i64,
+    /// The campaign's name.
+    pub campaign: String,
+    /// The delivery's place in it.
+    pub seq: i64,
+    /// The delivery's state.
+    pub state: String,
+    /// How often it was tried.
+    pub attempts: i64,
+    /// The verdict's class.
+    pub class: Option<String>,
+    /// The finer reason.
+    pub reason: Option<String>,
+    /// The relay's reply code.
+    pub code: Option<i64>,
+    /// The relay's words.
+    pub reply: Option<String>,
+    /// When it was last settled, UTC microseconds.
+    pub settled_at: Option<i64>,
+}
+
+/// Everything that is known of one address.
+#[derive(Clone, Debug)]
+pub struct RecipientRecord {
+    /// The recipient; none if the address is not known, or was deleted.
+    pub recipient: Option<Recipient>,
+    /// On which lists, by name.
+    pub lists: Vec<ListStanding>,
+    /// Why the address must not be mailed, if it must not.
+    pub suppression: Option<Suppression>,
+    /// Earlier suppressions, each with when it was lifted, the last first.
+    pub lifted: Vec<(Suppression, Timestamp)>,
+    /// What was sent, the newest first.
+    pub deliveries: Vec<RecipientDelivery>,
+    /// What came back, the newest first.
+    pub events: Vec<ListedEvent>,
+}
+
+impl Store {
+    /// Everything that is known of an address; of deliveries and events the newest `limit`.
+    pub async fn recipient_record(
+        &self,
+        address: &EmailAddress,
+        limit: i64,
+    ) -> Result<RecipientRecord, StoreError> {
+        let recipient = self.find_recipient(address).await?;
+        let (lists, deliveries) = match &recipient {
+            Some(recipient) => (
+                self.list_standings(recipient.id).await?,
+                self.deliveries_to(recipient.id, limit).await?,
+            ),
+            None => (Vec::new(), Vec::new()),
+        };
+        Ok(RecipientRecord {
+            recipient,
+            lists,
+            suppression: self.find_suppression(address).await?,
+            lifted: self.lifted_suppressions(address).await?,
+            deliveries,
+            events: self.events_of_address(&address.key(), limit).await?,
+        })
+    }
+
+    async fn list_standings(&self, recipient: RecipientId) -> Result<Vec<ListStanding>, StoreError> {
+        // By list, because the primary key begins with it.
+        const STANDINGS: &str = "SELECT l.name AS list, s.state, s.updated_at AS since FROM lists l \
+            JOIN subscriptions s ON s.list_id = l.id AND s.recipient_id = $1 ORDER BY l.name";
+        Ok(on_pool!(self, pool => sqlx::query_as(STANDINGS).bind(recipient.0).fetch_all(pool).await)?)
+    }
+
+    async fn deliveries_to(
+        &self,
+        recipient: RecipientId,
+        limit: i64,
+    ) -> Result<Vec<RecipientDelivery>, StoreError> {
+        const DELIVERIES: &str = "SELECT d.campaign_id, COALESCE(c.name, '') AS campaign, d.seq, d.state, d.attempts, \
+            d.class, d.reason, d.code, d.reply, d.settled_at FROM deliveries d \
+            LEFT JOIN campaigns c ON c.id = d.campaign_id \
+            WHERE d.recipient_id = $1 ORDER BY d.campaign_id DESC LIMIT $2";
+        Ok(
+            on_pool!(self, pool => sqlx::query_as(DELIVERIES).bind(recipient.0).bind(limit)
+            .fetch_all(pool).await)?,
+        )
+    }
+}

@@ -1,0 +1,166 @@
+//! The page of one address: what was sent, what came back, and why it is or is not mailed.
+
+use super::dashboard::failed;
+use crate::site::Site;
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use serde::{Deserialize, Serialize};
+use tidings_campaign::address::EmailAddress;
+use tidings_campaign::time::Timestamp;
+use tidings_store::feedback::ListedEvent;
+use tidings_store::recipient_record::{RecipientDelivery, RecipientRecord};
+use tidings_store::suppressions::Suppression;
+
+/// Deliveries and events that are shown.
+const SHOWN: i64 = 100;
+
+/// `?address=…`
+#[derive(Deserialize)]
+pub(crate) struct Asked {
+    #[serde(default)]
+    address: String,
+}
+
+#[derive(Default, Serialize)]
+struct Page {
+    title: String,
+    address: String,
+    problem: Option<String>,
+    found: bool,
+    name: String,
+    suppression: Option<SuppressionView>,
+    lifted: Vec<SuppressionView>,
+    lists: Vec<[String; 3]>,
+    attributes: Vec<[String; 2]>,
+    deliveries: Vec<DeliveryView>,
+    events: Vec<EventView>,
+}
+
+#[derive(Serialize)]
+struct SuppressionView {
+    reason: String,
+    evidence: String,
+    since: String,
+    lifted: String,
+}
+
+#[derive(Serialize)]
+struct DeliveryView {
+    campaign_id: i64,
+    campaign: String,
+    state: String,
+    at: String,
+    said: String,
+}
+
+#[derive(Serialize)]
+struct EventView {
+    at: String,
+    kind: String,
+    way: String,
+    meaning: String,
+    said: String,
+    matched_by: String,
+    done: String,
+    arrival: i64,
+}
+
+/// `GET /recipients?address=…`
+pub(crate) async fn recipient(site: web::Data<Site>, asked: web::Query<Asked>) -> HttpResponse {
+    let mut page = Page {
+        title: "Recipient".to_owned(),
+        address: asked.address.trim().to_owned(),
+        ..Page::default()
+    };
+    if page.address.is_empty() {
+        return site.page(StatusCode::OK, "recipient", &page);
+    }
+    let address = match EmailAddress::parse(&page.address) {
+        Ok(address) => address,
+        Err(error) => {
+            page.problem = Some(format!("The address {error}."));
+            return site.page(StatusCode::BAD_REQUEST, "recipient", &page);
+        }
+    };
+    let store = site.store.clone();
+    let wanted = address.clone();
+    match site
+        .ask(async move { store.recipient_record(&wanted, SHOWN).await })
+        .await
+    {
+        Ok(record) => {
+            page.fill(record);
+            if !page.found {
+                page.problem = Some("Nobody with this address was imported.".to_owned());
+            }
+            site.page(StatusCode::OK, "recipient", &page)
+        }
+        Err(trouble) => failed(&site, &trouble),
+    }
+}
+
+impl Page {
+    fn fill(&mut self, record: RecipientRecord) {
+        if let Some(recipient) = record.recipient {
+            self.found = true;
+            self.name = recipient.name;
+            self.attributes = recipient
+                .attributes
+                .into_iter()
+                .map(|(name, value)| {
+                    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                    [name, text]
+                })
+                .collect();
+        }
+        self.suppression = record.suppression.map(|found| suppression(found, String::new()));
+        self.lifted = record
+            .lifted
+            .into_iter()
+            .map(|(found, at)| suppression(found, at.to_string()))
+            .collect();
+        self.lists = record
+            .lists
+            .into_iter()
+            .map(|list| [list.list, list.state, time(list.since)])
+            .collect();
+        self.deliveries = record.deliveries.into_iter().map(delivery).collect();
+        self.events = record.events.into_iter().map(event).collect();
+    }
+}
+
+fn time(micros: i64) -> String {
+    Timestamp(micros).to_string()
+}
+
+fn suppression(found: Suppression, lifted: String) -> SuppressionView {
+    SuppressionView {
+        reason: found.reason.replace('_', " "),
+        evidence: found.evidence,
+        since: found.created_at.to_string(),
+        lifted,
+    }
+}
+
+fn delivery(row: RecipientDelivery) -> DeliveryView {
+    DeliveryView {
+        campaign_id: row.campaign_id,
+        campaign: row.campaign,
+        state: row.state,
+        at: row.settled_at.map(time).unwrap_or_default(),
+        said: row.reply.or(row.reason).unwrap_or_default(),
+    }
+}
+
+fn event(row: ListedEvent) -> EventView {
+    EventView {
+        at: time(row.happened_at),
+        kind: row.kind,
+        way: row.way,
+        meaning: format!("{}, {} (rule {})", row.class, row.reason, row.rule),
+        said: row.text,
+        matched_by: row.matched_by.replace('_', " "),
+        done: row.done,
+        arrival: row.arrival_id,
+    }
+}
