@@ -4,6 +4,7 @@
 
 mod arrival;
 mod intake;
+pub mod listener;
 
 pub use arrival::{Arrival, Mail, Post};
 pub use intake::{Intake, IntakeError};
