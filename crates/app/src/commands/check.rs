@@ -45,6 +45,13 @@ pub async fn run(context: &Context) -> anyhow::Result<()> {
             Vec::new(),
         );
     }
+    for listener in &context.config.intake.smtp {
+        add(
+            format!("intake {}", listener.place()),
+            listener.settings().map(drop),
+            Vec::new(),
+        );
+    }
     if context.config.routing.relays.is_empty() {
         add(
             "relay".to_owned(),

@@ -1,4 +1,6 @@
-//! `tidings serve`: pages, scheduler, sender and interrupted imports in one process.
+//! `tidings serve`: pages, scheduler, sender, what comes back, and interrupted imports in one process.
+
+mod intake;
 
 use crate::commands::import::resuming;
 use crate::commands::send::sender_settings;
@@ -6,6 +8,7 @@ use crate::context::Context;
 use crate::lifecycle;
 use crate::output;
 use anyhow::Context as _;
+use intake::Incoming;
 use tidings_sender::lock::SenderLock;
 use tidings_sender::sender::{self, Scope};
 use tidings_sender::{guard, planner};
@@ -44,6 +47,7 @@ pub async fn serve(
         public_url: identity.public_url.clone(),
     };
     let server = bind(store.clone(), identity.keys.clone(), context.clock.clone(), &web).await?;
+    let incoming = Incoming::open(context, &store, identity.keys.clone()).await?;
     announce(server.listen)?;
     let clock = context.clock.clone();
     // Whatever ends first ends the others.
@@ -85,7 +89,9 @@ pub async fn serve(
             .context("imports"),
         )
     };
-    let (pages, planning, sending, importing) = tokio::join!(pages, planning, sending, importing);
+    let taking = async { ends(incoming.run(stop.clone()).await.context("intake")) };
+    let (pages, planning, sending, importing, taken) =
+        tokio::join!(pages, planning, sending, importing, taking);
     store.close().await;
-    sending.and(planning).and(importing).and(pages)
+    sending.and(planning).and(importing).and(taken).and(pages)
 }

@@ -41,6 +41,21 @@ const SETTINGS: &[Setting] = &[
     ("mail", "sender_id"),
     ("mail", "attachments_folder"),
     ("feedback", "rules"),
+    ("intake.smtp", "listen"),
+    ("intake.smtp", "protocol"),
+    ("intake.smtp", "hello"),
+    ("intake.smtp", "domains"),
+    ("intake.smtp", "complaints"),
+    ("intake.smtp", "certificate_file"),
+    ("intake.smtp", "key_file"),
+    ("intake.smtp", "tls"),
+    ("intake.smtp", "max_message_size"),
+    ("intake.smtp", "max_sessions"),
+    ("intake.smtp", "max_sessions_per_client"),
+    ("intake.smtp", "max_messages_per_minute"),
+    ("intake.smtp", "max_commands"),
+    ("intake.smtp", "max_errors"),
+    ("intake.smtp", "idle_timeout"),
     ("dns", "enabled"),
     ("dns", "servers"),
     ("dns", "timeout"),
@@ -107,12 +122,11 @@ pub(super) fn guilty(overrides: &[Override], well_with: impl Fn(Vec<Override>) -
 pub(super) fn merge(mut table: Table, settings: Vec<Override>) -> Table {
     for ((section, key), text) in settings {
         let value = match key {
-            "max_sessions" | "messages_per_session" | "weight" | "priority" => {
-                text.parse().map_or(Value::String(text), Value::Integer)
-            }
+            "messages_per_session" | "weight" | "priority" => number(text),
+            key if key.starts_with("max_") => number(text),
             "factor" => text.parse().map_or(Value::String(text), Value::Float),
             "auth_over_clear_text" | "enabled" => text.parse().map_or(Value::String(text), Value::Boolean),
-            "servers" => list(&text),
+            "servers" | "domains" | "complaints" => list(&text),
             "rate" if text.contains(',') => list(&text),
             _ => Value::String(text),
         };
@@ -121,6 +135,11 @@ pub(super) fn merge(mut table: Table, settings: Vec<Override>) -> Table {
         }
     }
     table
+}
+
+/// What is no number stays as it is, so that the section's check names it.
+fn number(text: String) -> Value {
+    text.parse().map_or(Value::String(text), Value::Integer)
 }
 
 fn list(text: &str) -> Value {
@@ -143,6 +162,16 @@ fn section_of<'t>(table: &'t mut Table, section: &str) -> Option<&'t mut Table> 
                 )])));
             }
             relays.first_mut()?.as_table_mut()
+        }
+        "intake.smtp" => {
+            let listeners = section_of(table, "intake")?
+                .entry("smtp")
+                .or_insert_with(|| Value::Array(Vec::new()))
+                .as_array_mut()?;
+            if listeners.is_empty() {
+                listeners.push(Value::Table(Table::new()));
+            }
+            listeners.first_mut()?.as_table_mut()
         }
         "relay.timeouts" => section_of(table, "relay")?
             .entry("timeouts")
@@ -178,12 +207,22 @@ mod tests {
             ("TIDINGS_RELAY_AUTH_OVER_CLEAR_TEXT", "true"),
             ("TIDINGS_RELAY_TIMEOUTS_FINAL_DOT", "15m"),
             ("TIDINGS_RELAY_RATE", "5/s, 10/h"),
+            ("TIDINGS_INTAKE_SMTP_LISTEN", "0.0.0.0:25"),
+            (
+                "TIDINGS_INTAKE_SMTP_DOMAINS",
+                "bounce.example.com, bounce.example.org",
+            ),
+            ("TIDINGS_INTAKE_SMTP_MAX_ERRORS", "5"),
             ("TIDINGS_DNS_ENABLED", "false"),
             ("TIDINGS_DNS_SERVERS", "192.0.2.53"),
             ("HOME", "/root"),
         ])
         .unwrap();
         assert_eq!(table["relay"][0]["rate"][1].as_str(), Some("10/h"));
+        let listener = &table["intake"]["smtp"][0];
+        assert_eq!(listener["listen"].as_str(), Some("0.0.0.0:25"));
+        assert_eq!(listener["domains"][1].as_str(), Some("bounce.example.org"));
+        assert_eq!(listener["max_errors"].as_integer(), Some(5));
         assert_eq!(table["dns"]["enabled"].as_bool(), Some(false));
         assert_eq!(table["dns"]["servers"][0].as_str(), Some("192.0.2.53"));
         assert_eq!(table["retry"]["first"].as_str(), Some("2s"));

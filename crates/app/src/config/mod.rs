@@ -3,6 +3,7 @@
 mod dns;
 mod environment;
 mod feedback;
+mod intake;
 mod limits;
 mod mail;
 mod place;
@@ -24,6 +25,7 @@ use tidings_sender::relay::RelaySettings;
 use tidings_sender::retry::Retry;
 
 pub use feedback::FeedbackSection;
+pub use intake::Ways;
 pub use mail::MailSection;
 pub use sender::Sending;
 pub use web::Web;
@@ -39,6 +41,8 @@ pub struct Config {
     pub mail: MailSection,
     /// How bounces are understood.
     pub feedback: FeedbackSection,
+    /// By which ways it comes in.
+    pub intake: Ways,
     /// Who is asked about domains, if anybody.
     pub dns: Option<DnsSettings>,
     /// The addresses of the pages.
@@ -63,6 +67,8 @@ struct RawConfig {
     mail: MailSection,
     #[serde(default)]
     feedback: FeedbackSection,
+    #[serde(default)]
+    intake: intake::IntakeSection,
     #[serde(default)]
     dns: dns::DnsSection,
     #[serde(default)]
@@ -143,6 +149,8 @@ impl RawConfig {
         let limits = keep(self.limits.check(), &mut faults);
         let mail = keep(self.mail.check(), &mut faults);
         let feedback = self.feedback;
+        let domain = mail.as_ref().and_then(|mail| mail.return_path_domain.as_deref());
+        let intake = keep(self.intake.check(domain), &mut faults);
         let dns = keep(self.dns.check(), &mut faults);
         let web = keep(self.web.check(), &mut faults);
         let retry = keep(self.retry.check(), &mut faults);
@@ -152,11 +160,12 @@ impl RawConfig {
             pools,
             limits,
         });
-        match (public_url, routing, mail, dns, web, retry, sending) {
+        match (public_url, routing, mail, intake, dns, web, retry, sending) {
             (
                 Some(public_url),
                 Some(routing),
                 Some(mail),
+                Some(intake),
                 Some(dns),
                 Some(web),
                 Some(retry),
@@ -166,6 +175,7 @@ impl RawConfig {
                 routing,
                 mail,
                 feedback,
+                intake,
                 dns,
                 web,
                 retry,
@@ -237,6 +247,10 @@ mod tests {
             (
                 "\n[[relay]]\nname = \"a\"".to_owned(),
                 &["[[relay]]", "`url`"][..],
+            ),
+            (
+                "[intake.smtp]\nlisten = \"127.0.0.1:2525\"".to_owned(),
+                &["line 1", "[intake.smtp]", "double brackets"][..],
             ),
             (
                 "[retry]\nfirst = \"5m".to_owned(),

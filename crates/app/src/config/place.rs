@@ -30,6 +30,10 @@ pub(super) fn place(text: &str, error: &toml::de::Error) -> String {
 pub(super) fn plain(message: &str) -> String {
     let mut words = message.lines().next().unwrap_or_default().to_owned();
     for (theirs, ours) in [
+        (
+            "invalid type: map, expected a sequence",
+            "there may be several of this section: write it in double brackets",
+        ),
         ("expected usize", "expected a whole number"),
         ("expected u64", "expected a whole number"),
         ("expected u32", "expected a whole number"),

@@ -1,6 +1,6 @@
 //! Sections `[[relay]]`.
 
-mod hello;
+pub(super) mod hello;
 mod login;
 mod timeouts;
 mod trust;
@@ -154,7 +154,7 @@ fn address(text: &str) -> anyhow::Result<IpAddr> {
 }
 
 /// A duration above zero.
-fn span(key: &str, text: &str) -> anyhow::Result<std::time::Duration> {
+pub(super) fn span(key: &str, text: &str) -> anyhow::Result<std::time::Duration> {
     match humantime::parse_duration(text) {
         Ok(span) if !span.is_zero() => Ok(span),
         _ => bail!("{key} = \"{text}\" is not a duration: write 30s, 5m or 1h"),

@@ -5,7 +5,7 @@ mod script;
 
 use crate::commands::shown::Shown;
 use crate::commands::{import, serve};
-use crate::config::{Config, FeedbackSection, MailSection, Sending, Web};
+use crate::config::{Config, FeedbackSection, MailSection, Sending, Ways, Web};
 use crate::context::Context;
 use crate::starters::Starter;
 use crate::{lifecycle, output};
@@ -98,6 +98,7 @@ fn context(folder: &Path, relay: &ScriptedRelay, port: u16, json: bool) -> Conte
         },
         mail: MailSection::default(),
         feedback: FeedbackSection::default(),
+        intake: Ways::default(),
         // Its recipients do not exist.
         dns: None,
         web: Web {

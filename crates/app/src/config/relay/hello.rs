@@ -4,7 +4,7 @@ use anyhow::ensure;
 use std::net::IpAddr;
 
 /// A host name or an address literal; this machine's if none is given.
-pub(super) fn check(name: Option<String>) -> anyhow::Result<String> {
+pub(in crate::config) fn check(name: Option<String>) -> anyhow::Result<String> {
     let Some(name) = name else {
         return Ok(own_name());
     };

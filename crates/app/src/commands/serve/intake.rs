@@ -1,0 +1,60 @@
+//! What comes back while the server runs, by all ways that are configured.
+
+use crate::context::Context;
+use anyhow::Context as _;
+use std::sync::Arc;
+use tidings_campaign::token::KeyRing;
+use tidings_feedback::policy::Policy;
+use tidings_intake::Intake;
+use tidings_intake::listener::Listener;
+use tidings_store::Store;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Every way that is configured, ready to take.
+pub struct Incoming {
+    listeners: Vec<Listener>,
+}
+
+impl Incoming {
+    /// Takes all places where something is to come in.
+    ///
+    /// # Errors
+    /// If a table of rules or a certificate cannot be used, or a place is taken.
+    pub async fn open(context: &Context, store: &Store, keys: KeyRing) -> anyhow::Result<Incoming> {
+        let ways = &context.config.intake;
+        let intake = Intake::start(
+            store.clone(),
+            keys,
+            Arc::new(context.config.feedback.rules()?),
+            Policy::default(),
+            context.clock.clone(),
+        );
+        let mut listeners = Vec::new();
+        for configured in &ways.smtp {
+            let listener = Listener::bind(configured.settings()?, intake.clone())
+                .await
+                .context("section [[intake.smtp]]")?;
+            tracing::info!("reports are taken on {}", listener.place());
+            listeners.push(listener);
+        }
+        Ok(Incoming { listeners })
+    }
+
+    /// Takes what comes until `stop`, or until one of the ways ends, which ends the others.
+    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let mut ways = JoinSet::new();
+        for listener in self.listeners {
+            ways.spawn(listener.run(stop.clone()));
+        }
+        if ways.is_empty() {
+            stop.cancelled().await;
+        }
+        let mut outcome = Ok(());
+        while let Some(ended) = ways.join_next().await {
+            stop.cancel();
+            outcome = outcome.and(ended.context("a listener"));
+        }
+        outcome
+    }
+}
