@@ -54,6 +54,8 @@ struct Site<'a> {
     /// Only its owner may read it: servers insist on that.
     key: &'a Path,
     mailboxes: &'a [&'a str],
+    /// Domains whose mail goes another way: the domain, and Postfix's word for the way.
+    transports: &'a [(&'a str, &'a str)],
 }
 
 /// A server that can be started.
@@ -73,6 +75,18 @@ impl MailServer {
     /// Starts a server with these mailboxes; returns when it takes connections on both ports.
     #[track_caller]
     pub fn start(kind: Kind, mailboxes: &[&str]) -> Self {
+        Self::start_with(kind, mailboxes, &[])
+    }
+
+    /// Starts Postfix, which has no mailboxes and hands over the mail of these domains by these transports, for example
+    /// `("bounce.example.com", "smtp:[127.0.0.1]:2525")`.
+    #[track_caller]
+    pub fn handing_over(transports: &[(&str, &str)]) -> Self {
+        Self::start_with(Kind::Postfix, &[], transports)
+    }
+
+    #[track_caller]
+    fn start_with(kind: Kind, mailboxes: &[&str], transports: &[(&str, &str)]) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("tidings-mail-")
             .tempdir()
@@ -97,6 +111,7 @@ impl MailServer {
             certificate: &certificate,
             key: &key,
             mailboxes,
+            transports,
         };
         let Plan { script, queue } = match kind {
             Kind::Postfix => postfix::plan(&site),

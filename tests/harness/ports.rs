@@ -8,7 +8,7 @@ static NEXT: AtomicU16 = AtomicU16::new(32_000);
 const LAST: u16 = 32_767;
 
 /// A port that nobody listens on, given out once.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     std::iter::repeat_with(|| NEXT.fetch_add(1, Ordering::Relaxed))
         .take_while(|port| *port < LAST)
         .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())

@@ -7,7 +7,7 @@ use tidings_tests::script::{Acceptance, Script};
 use tidings_tests::{App, on_both_engines};
 
 /// A campaign to three readers that the relay accepted; what it accepted, by reader.
-fn after_a_campaign(app: &App) -> (i64, Vec<Acceptance>) {
+pub fn after_a_campaign(app: &App) -> (i64, Vec<Acceptance>) {
     app.relay.follow(Script::accepting().keep_content(1024 * 1024));
     app.import("readers", 3);
     let campaign = app.campaign("readers");
@@ -28,7 +28,7 @@ fn ingest(app: &App, text: &str) -> Value {
 }
 
 #[track_caller]
-fn suppression(app: &App, address: &str) -> Value {
+pub fn suppression(app: &App, address: &str) -> Value {
     app.run(["--json", "suppression", "show", address])
         .succeeded()
         .json()["suppression"]

@@ -20,6 +20,7 @@ mod import_formats;
 mod import_jobs;
 mod interop;
 mod layers;
+mod listener;
 mod machine_output;
 mod messages;
 mod migrations;

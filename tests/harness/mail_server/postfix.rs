@@ -1,4 +1,4 @@
-//! Postfix: a configuration and a queue of its own, logins from a sasldb, delivery by `virtual`.
+//! Postfix: a configuration and a queue of its own, logins from a sasldb, delivery by `virtual` or to another server.
 
 use super::{PASSWORD, Plan, Site, USER};
 use std::io::Write;
@@ -15,6 +15,9 @@ pub(super) fn plan(site: &Site<'_>) -> Plan {
     let mailbox = |address: &&str| format!("{address} {address}/\n");
     let mailboxes: String = site.mailboxes.iter().map(mailbox).collect();
     site.write("postfix/mailboxes", &mailboxes);
+    let transport = |(domain, way): &(&str, &str)| format!("{domain} {way}\n");
+    let transports: String = site.transports.iter().map(transport).collect();
+    site.write("postfix/transports", &transports);
     site.write("postfix/main.cf", &main_cf(site));
     site.write("postfix/master.cf", &master_cf(site));
     // Debian's Postfix looks for its SASL configuration here.
@@ -69,6 +72,7 @@ alias_database =
 virtual_mailbox_domains = example.org, example.net
 virtual_mailbox_base = {folder}/mail
 virtual_mailbox_maps = texthash:{folder}/postfix/mailboxes
+transport_maps = texthash:{folder}/postfix/transports
 virtual_uid_maps = static:{OWNER}
 virtual_gid_maps = static:{OWNER}
 smtpd_tls_cert_file = {certificate}
@@ -96,6 +100,8 @@ rewrite unix - - n - - trivial-rewrite
 bounce unix - - n - 0 bounce
 defer unix - - n - 0 bounce
 error unix - - n - - error
+smtp unix - - n - - smtp
+lmtp unix - - n - - lmtp
 virtual unix - n n - - virtual
 proxymap unix - - n - - proxymap
 anvil unix - - n - 1 anvil
