@@ -2,6 +2,7 @@
 
 mod campaign;
 mod import;
+mod ingest;
 mod installation;
 mod machine;
 mod meter;
@@ -25,12 +26,13 @@ pub fn run(which: &str) -> anyhow::Result<()> {
         "import" => import::run(&binary)?,
         "import-faults" => import::with_faults(&binary)?,
         "import-postgres" => import::postgres::run(&binary)?,
+        "ingest" => ingest::run(&binary)?,
         "relays" => relays::several(&binary)?,
         "latency" => relays::latency(&binary)?,
         "tls" => relays::tls(&binary)?,
         "throttle" => throttle::run(&binary)?,
         other => bail!(
-            "no benchmark `{other}`: there are send, import, import-faults, import-postgres, plan, memory, relays, latency, tls and throttle"
+            "no benchmark `{other}`: there are send, import, import-faults, import-postgres, ingest, plan, memory, relays, latency, tls and throttle"
         ),
     };
     report(&format!("Machine: {}", machine::describe()));
