@@ -10,3 +10,4 @@ pub mod reply;
 pub mod rules;
 pub mod status;
 pub mod verdict;
+pub mod webhook;

@@ -73,6 +73,8 @@ pub struct Decision<'r> {
     pub verdict: Verdict,
     /// The name of the rule.
     pub rule: &'r str,
+    /// Whether words or a precise status decided, and not only a code or status that many faults share.
+    pub is_told: bool,
 }
 
 impl Rules {
@@ -92,6 +94,7 @@ impl Rules {
     /// What a failure means. There is always a rule: the last is for what nobody told.
     pub fn decide(&self, evidence: &Evidence<'_>) -> Decision<'_> {
         let rule = self.find(evidence);
+        let is_told = rule.is_some_and(|rule| rule.precise || !rule.words.is_empty());
         let reason = rule.map_or(Reason::Undefined, |rule| rule.reason);
         let mut class = rule.and_then(|rule| rule.class).unwrap_or(reason.class());
         let says_later = match (evidence.status, evidence.code) {
@@ -110,6 +113,7 @@ impl Rules {
                 reason: reason.as_str(),
             },
             rule: rule.map_or("none", |rule| &rule.name),
+            is_told,
         }
     }
 
