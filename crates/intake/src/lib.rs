@@ -5,6 +5,7 @@
 mod arrival;
 mod intake;
 pub mod listener;
+pub mod webhook;
 
 pub use arrival::{Arrival, Mail, Post};
 pub use intake::{Intake, IntakeError};
