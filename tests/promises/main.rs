@@ -35,3 +35,4 @@ mod store;
 mod templates;
 mod translations;
 mod unsubscribe;
+mod webhooks;

@@ -26,7 +26,7 @@ pub struct WebSettings {
     /// The dashboard and the public pages. Must be a loopback address, because the dashboard has no sign-in;
     /// port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Only the pages that recipients reach (`/u/…`) and `/health`; any address.
+    /// Only the pages that recipients reach (`/u/…`), `/health` and what is bound besides; any address.
     pub public_listen: Option<SocketAddr>,
     /// Under which recipients reach the public pages: `https://news.example.com`.
     pub public_url: String,
@@ -67,22 +67,24 @@ pub struct BoundServer {
     poller: JoinHandle<()>,
 }
 
-/// Binds the addresses and reads the counters once. Must be called in the runtime that outlives the server.
+/// Binds the addresses and reads the counters once. Must be called in the runtime that outlives the server. `more`: further
+/// routes, which are public on all addresses.
 pub async fn bind(
     store: Store,
     keys: KeyRing,
     clock: Clock,
     settings: &WebSettings,
+    more: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
 ) -> Result<BoundServer, WebError> {
     check_listen(settings.listen)?;
     let (poller, live) = Poller::start(store.clone(), clock.clone()).await?;
     let host = host_of_url(&settings.public_url).to_owned();
     let site = web::Data::new(Site::new(store, keys, clock, live, host));
-    let (listen, server) = listen(settings.listen, site.clone(), routes::everything)?;
+    let (listen, server) = listen(settings.listen, site.clone(), more.clone(), routes::everything)?;
     let mut servers = vec![server];
     let mut public_listen = None;
     if let Some(addr) = settings.public_listen {
-        let (addr, server) = self::listen(addr, site, routes::public_only)?;
+        let (addr, server) = self::listen(addr, site, more, routes::public_only)?;
         public_listen = Some(addr);
         servers.push(server);
     }
@@ -106,10 +108,18 @@ pub fn check_listen(listen: SocketAddr) -> Result<(), WebError> {
 fn listen(
     addr: SocketAddr,
     site: web::Data<Site>,
+    more: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
     routes: fn(&mut web::ServiceConfig),
 ) -> Result<(SocketAddr, Server), WebError> {
     let failed = |source| WebError::Listen { addr, source };
-    let server = HttpServer::new(move || App::new().app_data(site.clone()).configure(routes))
+    // The dashboard answers for every path that is left.
+    let app = move || {
+        App::new()
+            .app_data(site.clone())
+            .configure(more.clone())
+            .configure(routes)
+    };
+    let server = HttpServer::new(app)
         .workers(WORKERS)
         .disable_signals()
         .shutdown_timeout(STOP_SECONDS)

@@ -52,6 +52,14 @@ pub async fn run(context: &Context) -> anyhow::Result<()> {
             Vec::new(),
         );
     }
+    for hook in &context.config.intake.webhooks {
+        let (part, url) = (format!("webhook {}", hook.name), context.public_url());
+        let address = url.as_ref().map(|url| {
+            let (provider, path) = (hook.provider.as_str(), hook.shown_path());
+            format!("{provider} posts to {url}{path}")
+        });
+        add(part, Ok(()), address.into_iter().collect());
+    }
     if context.config.routing.relays.is_empty() {
         add(
             "relay".to_owned(),

@@ -46,8 +46,15 @@ pub async fn serve(
         public_listen: context.config.web.public_listen,
         public_url: identity.public_url.clone(),
     };
-    let server = bind(store.clone(), identity.keys.clone(), context.clock.clone(), &web).await?;
     let incoming = Incoming::open(context, &store, identity.keys.clone()).await?;
+    let server = bind(
+        store.clone(),
+        identity.keys.clone(),
+        context.clock.clone(),
+        &web,
+        incoming.routes(),
+    )
+    .await?;
     announce(server.listen)?;
     let clock = context.clock.clone();
     // Whatever ends first ends the others.

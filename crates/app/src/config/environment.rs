@@ -1,5 +1,5 @@
 //! Every setting as a variable: `TIDINGS_PUBLIC_URL`, `TIDINGS_RETRY_FIRST`, `TIDINGS_RELAY_URL` (of the first
-//! relay) and so on.
+//! relay), `TIDINGS_INTAKE_WEBHOOK_PROVIDER` (of the first webhook) and so on.
 
 use toml::{Table, Value};
 
@@ -56,6 +56,26 @@ const SETTINGS: &[Setting] = &[
     ("intake.smtp", "max_commands"),
     ("intake.smtp", "max_errors"),
     ("intake.smtp", "idle_timeout"),
+    ("intake.webhook", "name"),
+    ("intake.webhook", "provider"),
+    ("intake.webhook", "token"),
+    ("intake.webhook", "token_file"),
+    ("intake.webhook", "token_env"),
+    ("intake.webhook", "user"),
+    ("intake.webhook", "password_file"),
+    ("intake.webhook", "password_env"),
+    ("intake.webhook", "header"),
+    ("intake.webhook", "header_value_file"),
+    ("intake.webhook", "header_value_env"),
+    ("intake.webhook", "networks"),
+    ("intake.webhook", "behind_proxy"),
+    ("intake.webhook", "topic_arn"),
+    ("intake.webhook", "allow_signature_version_1"),
+    ("intake.webhook", "public_key"),
+    ("intake.webhook", "signing_key_file"),
+    ("intake.webhook", "signing_key_env"),
+    ("intake.webhook", "window"),
+    ("intake.webhook", "longest_mib"),
     ("dns", "enabled"),
     ("dns", "servers"),
     ("dns", "timeout"),
@@ -122,11 +142,13 @@ pub(super) fn guilty(overrides: &[Override], well_with: impl Fn(Vec<Override>) -
 pub(super) fn merge(mut table: Table, settings: Vec<Override>) -> Table {
     for ((section, key), text) in settings {
         let value = match key {
-            "messages_per_session" | "weight" | "priority" => number(text),
+            "messages_per_session" | "weight" | "priority" | "longest_mib" => number(text),
             key if key.starts_with("max_") => number(text),
             "factor" => text.parse().map_or(Value::String(text), Value::Float),
-            "auth_over_clear_text" | "enabled" => text.parse().map_or(Value::String(text), Value::Boolean),
-            "servers" | "domains" | "complaints" => list(&text),
+            "auth_over_clear_text" | "enabled" | "behind_proxy" | "allow_signature_version_1" => {
+                text.parse().map_or(Value::String(text), Value::Boolean)
+            }
+            "servers" | "domains" | "complaints" | "networks" => list(&text),
             "rate" if text.contains(',') => list(&text),
             _ => Value::String(text),
         };
@@ -150,29 +172,9 @@ fn list(text: &str) -> Value {
 fn section_of<'t>(table: &'t mut Table, section: &str) -> Option<&'t mut Table> {
     match section {
         "" => Some(table),
-        "relay" => {
-            let relays = table
-                .entry("relay")
-                .or_insert_with(|| Value::Array(Vec::new()))
-                .as_array_mut()?;
-            if relays.is_empty() {
-                relays.push(Value::Table(Table::from_iter([(
-                    "name".to_owned(),
-                    "default".into(),
-                )])));
-            }
-            relays.first_mut()?.as_table_mut()
-        }
-        "intake.smtp" => {
-            let listeners = section_of(table, "intake")?
-                .entry("smtp")
-                .or_insert_with(|| Value::Array(Vec::new()))
-                .as_array_mut()?;
-            if listeners.is_empty() {
-                listeners.push(Value::Table(Table::new()));
-            }
-            listeners.first_mut()?.as_table_mut()
-        }
+        "relay" => first_of(table, "relay", Some("default")),
+        "intake.smtp" => first_of(section_of(table, "intake")?, "smtp", None),
+        "intake.webhook" => first_of(section_of(table, "intake")?, "webhook", Some("default")),
         "relay.timeouts" => section_of(table, "relay")?
             .entry("timeouts")
             .or_insert_with(|| Value::Table(Table::new()))
@@ -182,6 +184,19 @@ fn section_of<'t>(table: &'t mut Table, section: &str) -> Option<&'t mut Table> 
             .or_insert_with(|| Value::Table(Table::new()))
             .as_table_mut(),
     }
+}
+
+/// The first of the sections called `section`, of which there can be many. If there is none it is made, with that `name`.
+fn first_of<'t>(table: &'t mut Table, section: &str, name: Option<&str>) -> Option<&'t mut Table> {
+    let sections = table
+        .entry(section)
+        .or_insert_with(|| Value::Array(Vec::new()))
+        .as_array_mut()?;
+    if sections.is_empty() {
+        let named = name.map(|name| ("name".to_owned(), name.into()));
+        sections.push(Value::Table(Table::from_iter(named)));
+    }
+    sections.first_mut()?.as_table_mut()
 }
 
 #[cfg(test)]
@@ -213,6 +228,9 @@ mod tests {
                 "bounce.example.com, bounce.example.org",
             ),
             ("TIDINGS_INTAKE_SMTP_MAX_ERRORS", "5"),
+            ("TIDINGS_INTAKE_WEBHOOK_NETWORKS", "192.0.2.0/24, 198.51.100.0/24"),
+            ("TIDINGS_INTAKE_WEBHOOK_BEHIND_PROXY", "true"),
+            ("TIDINGS_INTAKE_WEBHOOK_LONGEST_MIB", "5"),
             ("TIDINGS_DNS_ENABLED", "false"),
             ("TIDINGS_DNS_SERVERS", "192.0.2.53"),
             ("HOME", "/root"),
@@ -223,6 +241,11 @@ mod tests {
         assert_eq!(listener["listen"].as_str(), Some("0.0.0.0:25"));
         assert_eq!(listener["domains"][1].as_str(), Some("bounce.example.org"));
         assert_eq!(listener["max_errors"].as_integer(), Some(5));
+        let webhook = &table["intake"]["webhook"][0];
+        assert_eq!(webhook["name"].as_str(), Some("default"));
+        assert_eq!(webhook["networks"][1].as_str(), Some("198.51.100.0/24"));
+        assert_eq!(webhook["behind_proxy"].as_bool(), Some(true));
+        assert_eq!(webhook["longest_mib"].as_integer(), Some(5));
         assert_eq!(table["dns"]["enabled"].as_bool(), Some(false));
         assert_eq!(table["dns"]["servers"][0].as_str(), Some("192.0.2.53"));
         assert_eq!(table["retry"]["first"].as_str(), Some("2s"));

@@ -1,8 +1,10 @@
 //! Sections `[intake]` and below: the ways by which feedback comes in.
 
 mod smtp;
+mod webhook;
 
 use serde::Deserialize;
+use tidings_intake::webhook::Hook;
 
 pub use smtp::SmtpListener;
 
@@ -11,6 +13,8 @@ pub use smtp::SmtpListener;
 pub(super) struct IntakeSection {
     #[serde(default)]
     smtp: Vec<smtp::SmtpSection>,
+    #[serde(default)]
+    webhook: Vec<webhook::WebhookSection>,
 }
 
 /// The ways by which feedback comes in, checked.
@@ -18,6 +22,8 @@ pub(super) struct IntakeSection {
 pub struct Ways {
     /// Where mail servers hand over what came back.
     pub smtp: Vec<SmtpListener>,
+    /// Where mail providers post, in the order of the file.
+    pub webhooks: Vec<Hook>,
 }
 
 impl IntakeSection {
@@ -25,6 +31,7 @@ impl IntakeSection {
     pub(super) fn check(self, return_path_domain: Option<&str>) -> anyhow::Result<Ways> {
         Ok(Ways {
             smtp: smtp::check(self.smtp, return_path_domain)?,
+            webhooks: webhook::check(self.webhook)?,
         })
     }
 }

@@ -1,12 +1,14 @@
 //! What comes back while the server runs, by all ways that are configured.
 
 use crate::context::Context;
+use actix_web::web::ServiceConfig;
 use anyhow::Context as _;
 use std::sync::Arc;
 use tidings_campaign::token::KeyRing;
 use tidings_feedback::policy::Policy;
 use tidings_intake::Intake;
 use tidings_intake::listener::Listener;
+use tidings_intake::webhook::{self, Hooks, Https};
 use tidings_store::Store;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 /// Every way that is configured, ready to take.
 pub struct Incoming {
     listeners: Vec<Listener>,
+    hooks: Arc<Hooks>,
 }
 
 impl Incoming {
@@ -23,10 +26,11 @@ impl Incoming {
     /// If a table of rules or a certificate cannot be used, or a place is taken.
     pub async fn open(context: &Context, store: &Store, keys: KeyRing) -> anyhow::Result<Incoming> {
         let ways = &context.config.intake;
+        let rules = Arc::new(context.config.feedback.rules()?);
         let intake = Intake::start(
             store.clone(),
             keys,
-            Arc::new(context.config.feedback.rules()?),
+            Arc::clone(&rules),
             Policy::default(),
             context.clock.clone(),
         );
@@ -38,7 +42,14 @@ impl Incoming {
             tracing::info!("reports are taken on {}", listener.place());
             listeners.push(listener);
         }
-        Ok(Incoming { listeners })
+        let (hooks, clock) = (ways.webhooks.clone(), context.clock.clone());
+        let hooks = Arc::new(Hooks::new(hooks, intake, rules, clock, Https::default()));
+        Ok(Incoming { listeners, hooks })
+    }
+
+    /// The routes of the webhooks, which the web server is to serve.
+    pub fn routes(&self) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
+        webhook::routes(Arc::clone(&self.hooks))
     }
 
     /// Takes what comes until `stop`, or until one of the ways ends, which ends the others.
