@@ -49,3 +49,46 @@ impl Fetch for Https {
         body.read_to_vec().map_err(|error| error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::pki_types::PrivateKeyDer;
+    use rustls::{ServerConfig, ServerConnection};
+    use std::net::TcpListener;
+
+    /// A server with a certificate that nobody trusts; returns its port.
+    fn untrusted_server() -> u16 {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut connection = ServerConnection::new(Arc::new(config.clone())).unwrap();
+                let _ = connection.complete_io(&mut stream);
+            }
+        });
+        port
+    }
+
+    #[test]
+    fn nothing_is_fetched_in_clear_text_or_from_whom_nobody_vouches_for() {
+        let (https, port) = (Https::default(), untrusted_server());
+        let fault = https
+            .fetch(&format!("https://localhost:{port}/a.pem"))
+            .unwrap_err();
+        assert!(fault.contains("certificate"), "{fault}");
+        let fault = https
+            .fetch(&format!("http://localhost:{port}/a.pem"))
+            .unwrap_err();
+        assert!(fault.contains("https"), "{fault}");
+    }
+}
