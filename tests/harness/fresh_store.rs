@@ -5,6 +5,7 @@ use std::ops::Deref;
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::lifecycle::DeliveryState;
 use tidings_store::Store;
+use tidings_store::bounces::{Asked, By};
 
 /// An open store that nobody else uses.
 pub struct FreshStore {
@@ -65,7 +66,24 @@ impl FreshStore {
                 sum, campaign.planned,
                 "{what}: the states do not sum to what was planned"
             );
+            self.assert_bounces_are_counted(campaign.id, &ledger).await;
         }
+    }
+
+    /// What `tidings stats bounces` says is what is in the ledger.
+    async fn assert_bounces_are_counted(&self, campaign: CampaignId, ledger: &[(DeliveryState, i64)]) {
+        let asked = Asked {
+            campaign: Some(campaign),
+            by: By::Reason,
+            since: None,
+        };
+        let counted = self.bounce_breakdown(asked).await.expect("the counters").total;
+        let in_ledger = |state| ledger.iter().find(|(s, _)| *s == state).map_or(0, |(_, n)| *n);
+        assert_eq!(
+            [counted.accepted, counted.rejected, counted.expired],
+            [DeliveryState::Accepted, DeliveryState::Rejected, DeliveryState::Expired].map(in_ledger),
+            "campaign {campaign}: what bounced is not what is in the ledger"
+        );
     }
 
     /// How many deliveries of a campaign are in each state, counted row by row, in the order of the states; those

@@ -196,7 +196,9 @@ on_both_engines!(bounces_are_counted_by_class_provider_relay_and_day, |app| {
         .run(["stats", "bounces", "--by", "relay", "--format", "csv"])
         .succeeded()
         .stdout;
-    assert_eq!(csv.trim_end(), "key,accepted,bounced,deferred\nprimary,7,3,1");
+    let mut lines = csv.lines();
+    assert!(lines.next().unwrap().starts_with("key,accepted,bounced,deferred,"), "{csv}");
+    assert!(lines.next().unwrap().starts_with("primary,7,3,1,"), "{csv}");
 });
 
 on_both_engines!(

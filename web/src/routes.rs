@@ -192,6 +192,7 @@ mod tests {
             files: Vec::new(),
             attach_from: None,
             language_attribute: LANGUAGE_ATTRIBUTE.to_owned(),
+            thresholds: Default::default(),
         };
         let campaign = store.create_campaign(&new, now).await.unwrap();
         assert_eq!(store.start_campaign(campaign, "{}", now).await.unwrap(), 1);

@@ -1,7 +1,9 @@
 //! Signals, logging, and what a process is called while it runs.
 
 use crate::context::Context;
+use std::sync::Arc;
 use tidings_sender::dispatch::Routing;
+use tidings_sender::judging::JudgingNow;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -44,29 +46,34 @@ pub fn stop_on_signals() -> anyhow::Result<CancellationToken> {
     Ok(token)
 }
 
-/// The relays, pools and limits: those of the configuration, and from each SIGHUP on those that it names then. One that
-/// cannot be read changes nothing.
-pub fn routing(context: &Context) -> anyhow::Result<watch::Receiver<Routing>> {
+/// The relays, pools and limits, and how refusals are judged: as the configuration says, and from each SIGHUP on as it says
+/// then. One that cannot be read changes nothing.
+pub fn configured(context: &Context) -> anyhow::Result<(watch::Receiver<Routing>, JudgingNow)> {
     let (changes, routing) = watch::channel(context.config.routing.clone());
+    let (judgings, judging) = watch::channel(Arc::new(context.config.feedback.judging()?));
     let Some(source) = context.source.clone() else {
-        return Ok(routing);
+        return Ok((routing, judging));
     };
     let mut hangup = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
-            match source.load() {
-                Ok(config) if config.routing.relays.is_empty() => {
+            let read = source
+                .load()
+                .and_then(|config| Ok((config.feedback.judging()?, config)));
+            match read {
+                Ok((_, config)) if config.routing.relays.is_empty() => {
                     tracing::error!("the configuration has no relay any more: it is not taken over");
                 }
-                Ok(config) => {
-                    // Without a receiver the sender has ended, and so does the process.
+                Ok((judging, config)) => {
+                    // Without receivers the sender has ended, and so does the process.
                     let _ = changes.send(config.routing);
+                    let _ = judgings.send(Arc::new(judging));
                 }
                 Err(error) => tracing::error!("the configuration is not taken over: {error:#}"),
             }
         }
     });
-    Ok(routing)
+    Ok((routing, judging))
 }
 
 /// A name for the leases of this start of this process.

@@ -9,5 +9,6 @@ pub mod reason;
 pub mod reply;
 pub mod rules;
 pub mod status;
+pub mod thresholds;
 pub mod verdict;
 pub mod webhook;

@@ -2,7 +2,7 @@
 
 use crate::rules::{Decision, Evidence, Rules, cut};
 use crate::status::{self, Enhanced};
-use crate::verdict::Verdict;
+use crate::verdict::Ruling;
 
 /// The reason of a receiver that puts off mail from strangers once (RFC 6647).
 pub const GREYLISTED: &str = crate::reason::Reason::Greylisted.as_str();
@@ -17,21 +17,21 @@ pub fn enhanced(code: u16, text: &str) -> Option<Enhanced> {
     (status.class == code / 100).then_some(status)
 }
 
-/// What a refusal means by the rules of this crate. `code` is 400–599; `text` without the code, its lines joined.
-pub fn verdict(code: u16, text: &str) -> Verdict {
-    verdict_by(Rules::standard(), code, text)
-}
-
-/// What a refusal means. `code` is 400–599; `text` without the code, its lines joined.
-pub fn verdict_by(rules: &Rules, code: u16, text: &str) -> Verdict {
+/// What a refusal means, and by which rule. `code` is 400–599; `text` without the code, its lines joined.
+/// `is_after_message`: the recipient had been taken before.
+pub fn judge(rules: &Rules, code: u16, text: &str, is_after_message: bool) -> Ruling {
     let evidence = Evidence {
         code: Some(code),
         status: enhanced(code, text),
         texts: &[text],
         is_temporary: code < 500,
-        is_after_message: false,
+        is_after_message,
     };
-    rules.decide(&evidence).verdict
+    let Decision { verdict, rule } = rules.decide(&evidence);
+    Ruling {
+        verdict,
+        rule: rule.to_owned(),
+    }
 }
 
 /// What was read out of a reply's text.
@@ -94,6 +94,11 @@ mod tests {
         self, Address, Authentication, Content, MailboxFull, Relay, Reputation, Undefined,
     };
     use crate::verdict::Class::{self, Block, Hard, Soft};
+    use crate::verdict::Verdict;
+
+    fn verdict(code: u16, text: &str) -> Verdict {
+        judge(Rules::standard(), code, text, false).verdict
+    }
 
     #[test]
     fn replies_mean_what_receivers_mean_by_them() {
@@ -121,6 +126,14 @@ mod tests {
             let verdict = verdict(*code, text);
             assert_eq!((verdict.class, verdict.cause), (*class, *cause), "{code} {text}");
         }
+    }
+
+    #[test]
+    fn the_same_words_after_the_message_are_about_the_message() {
+        let after = judge(Rules::standard(), 550, "nothing told", true);
+        assert_ne!(after.verdict.class, Hard, "{after:?}");
+        let gone = judge(Rules::standard(), 550, "5.1.1 no such user here", true);
+        assert_eq!(gone.verdict.class, Hard, "{gone:?}");
     }
 
     #[test]

@@ -22,6 +22,21 @@ pub enum Class {
 }
 
 impl Class {
+    /// Every class.
+    pub const ALL: [Class; 6] = [
+        Class::Hard,
+        Class::Soft,
+        Class::Block,
+        Class::Complaint,
+        Class::Autoreply,
+        Class::Other,
+    ];
+
+    /// The class of this word.
+    pub fn parse(word: &str) -> Option<Class> {
+        Class::ALL.into_iter().find(|class| class.as_str() == word)
+    }
+
     /// As it stands in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -116,4 +131,13 @@ impl Verdict {
             reason: reason.as_str(),
         }
     }
+}
+
+/// What was decided about a refusal, as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruling {
+    /// What it means.
+    pub verdict: Verdict,
+    /// The name of the rule that decided.
+    pub rule: String,
 }

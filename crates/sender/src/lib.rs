@@ -1,6 +1,7 @@
 //! Moving planned deliveries to relays. A [`sender::Sender`] leases ranges of a campaign's ledger and feeds them to
 //! sessions (one task per SMTP connection); the recorder writes what they report, many at a time.
 
+mod brake;
 pub mod cancelled;
 pub mod certificate;
 mod circuit;
@@ -10,6 +11,7 @@ mod fault;
 mod feed;
 pub mod guard;
 pub mod job;
+pub mod judging;
 pub mod limits;
 pub mod lock;
 mod login;

@@ -3,8 +3,11 @@
 //!
 
 mod gathering;
+mod wearing;
 
 use self::gathering::Gathering;
+use self::wearing::Wearing;
+use crate::judging::JudgingNow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +41,8 @@ pub struct Writing {
     pub owner: String,
     /// How long a lease lasts without being renewed.
     pub lease: Duration,
+    /// When soft bounces suppress an address.
+    pub judging: JudgingNow,
 }
 
 /// Requests of one transaction at most.
@@ -93,6 +98,11 @@ async fn write(writing: Writing, mut queue: mpsc::UnboundedReceiver<Request>) ->
     let mut requests = Vec::with_capacity(MOST);
     let mut number = 0;
     let mut gathering = Gathering::new();
+    let wearing = Wearing::start(
+        writing.store.clone(),
+        writing.clock.clone(),
+        writing.judging.clone(),
+    );
     while queue.recv_many(&mut requests, MOST).await > 0 {
         gathering.gather(&mut queue, &mut requests).await;
         number += 1;
@@ -122,6 +132,7 @@ async fn write(writing: Writing, mut queue: mpsc::UnboundedReceiver<Request>) ->
         for (held, answer) in answers {
             let _ = answer.send(granted.contains(&held));
         }
+        wearing.look_into(batch.settled);
         for (lease, open) in releases {
             // A lease that is not given back runs out by itself.
             if let Err(error) = writing.store.release(lease, &writing.owner, open).await {
@@ -129,6 +140,7 @@ async fn write(writing: Writing, mut queue: mpsc::UnboundedReceiver<Request>) ->
             }
         }
     }
+    wearing.end().await;
     Ok(())
 }
 

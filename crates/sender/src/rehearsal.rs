@@ -1,6 +1,7 @@
 //! Sending without a ledger, to see how it goes.
 
 use crate::dispatch::{Dispatcher, Routing};
+use crate::judging::JudgingNow;
 use crate::recorder::Recorder;
 use crate::relay::RelaySettings;
 use crate::session::{self, SessionContext};
@@ -15,6 +16,7 @@ pub fn rehearse(
     dispatcher: &Dispatcher,
     relay: RelaySettings,
     recorder: Recorder,
+    judging: &JudgingNow,
     clock: Clock,
 ) -> JoinSet<()> {
     let routing = Routing {
@@ -28,6 +30,7 @@ pub fn rehearse(
             dispatcher: dispatcher.clone(),
             relay_id,
             recorder: recorder.clone(),
+            judging: judging.clone(),
             clock: clock.clone(),
             store: None,
             stop: CancellationToken::new(),

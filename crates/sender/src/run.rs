@@ -11,6 +11,7 @@ use tidings_campaign::lifecycle::UnknownPolicy;
 use tidings_campaign::message::{ListIdentity, Mailbox, MessageFactory, MessageSettings};
 use tidings_campaign::template::Newsletter;
 use tidings_campaign::token::KeyRing;
+use tidings_feedback::verdict::Class;
 use tidings_store::campaigns::Campaign;
 use tidings_store::ledger::Outcome;
 use tidings_store::{Store, StoreError};
@@ -53,6 +54,7 @@ pub struct CampaignRun {
     stopped: AtomicBool,
     accepted: AtomicU64,
     ended: AtomicU64,
+    hard: AtomicU64,
 }
 
 /// Why a campaign cannot be sent.
@@ -100,6 +102,7 @@ impl CampaignRun {
             stopped: AtomicBool::new(false),
             accepted: AtomicU64::new(0),
             ended: AtomicU64::new(0),
+            hard: AtomicU64::new(0),
         })
     }
 
@@ -123,11 +126,20 @@ impl CampaignRun {
         self.ended.load(Ordering::Relaxed)
     }
 
+    /// Deliveries that this process found to be to addresses that are gone.
+    pub(crate) fn hard(&self) -> u64 {
+        self.hard.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn count(&self, outcome: &Outcome) {
         self.ended.fetch_add(1, Ordering::Relaxed);
-        if matches!(outcome, Outcome::Accepted(_)) {
-            self.accepted.fetch_add(1, Ordering::Relaxed);
-        }
+        match outcome {
+            Outcome::Accepted(_) => self.accepted.fetch_add(1, Ordering::Relaxed),
+            Outcome::Rejected(_, ruling) if ruling.verdict.class == Class::Hard => {
+                self.hard.fetch_add(1, Ordering::Relaxed)
+            }
+            _ => return,
+        };
     }
 }
 

@@ -1,9 +1,11 @@
 //! The sender: looks which campaigns are to be sent, feeds them to the sessions of the relay, and stops cleanly.
 
+use crate::brake::brake;
 use crate::cancelled;
 use crate::dispatch::{Dispatcher, Routing};
 use crate::feed::{Feed, HeldLeases, renew};
 use crate::guard::{GuardError, Witness};
+use crate::judging::JudgingNow;
 use crate::lock::SenderLock;
 use crate::providers::Providers;
 use crate::recorder::{Recorder, Writing};
@@ -40,6 +42,8 @@ pub enum Scope {
 pub struct SenderSettings {
     /// The relays, pools and limits; others from the moment on when they change.
     pub routing: watch::Receiver<Routing>,
+    /// What refusals mean and what follows.
+    pub judging: JudgingNow,
     /// What messages say about this instance.
     pub identity: Identity,
     /// How retries are spaced.
@@ -112,6 +116,9 @@ struct Running {
     feed: JoinHandle<Result<(), StoreError>>,
     ended: u64,
     looked: Instant,
+    /// How many had bounced hard when it was last asked whether it must pause.
+    hard: u64,
+    braked: Instant,
 }
 
 struct Sender {
@@ -150,6 +157,7 @@ impl Sender {
             clock: clock.clone(),
             owner: settings.owner.clone(),
             lease: settings.lease,
+            judging: settings.judging.clone(),
         };
         let (recorder, recording) = Recorder::start(writing);
         let limits = settings.routing.borrow().limits.clone();
@@ -220,6 +228,7 @@ impl Sender {
                 dispatcher: self.dispatcher.clone(),
                 relay_id: id,
                 recorder: self.recorder.clone(),
+                judging: self.settings.judging.clone(),
                 clock: self.clock.clone(),
                 store: Some(self.store.clone()),
                 stop: relay.stop.clone(),
@@ -259,6 +268,7 @@ impl Sender {
 
     /// Starts and stops feeds as the campaigns' states ask. False: there is nothing left to do.
     async fn look(&mut self) -> Result<bool, StoreError> {
+        self.brake().await?;
         let mut wanted = self.store.sending_campaigns().await?;
         if let Scope::One(id) = self.scope {
             wanted.retain(|campaign| *campaign == id);
@@ -286,6 +296,20 @@ impl Sender {
             self.told = Instant::now();
         }
         Ok(self.scope == Scope::All || !self.running.is_empty() || !wanted.is_empty())
+    }
+
+    /// Pauses the campaigns that have passed their thresholds. Each is looked at every second, and at once when more of
+    /// it bounced hard.
+    async fn brake(&mut self) -> Result<(), StoreError> {
+        let thresholds = self.settings.judging.borrow().thresholds;
+        for (id, running) in &mut self.running {
+            let hard = running.run.hard();
+            if hard > running.hard || running.braked.elapsed() > Duration::from_secs(1) {
+                (running.hard, running.braked) = (hard, Instant::now());
+                brake(&self.store, *id, thresholds).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn reap(&mut self) -> Result<(), StoreError> {
@@ -361,6 +385,8 @@ impl Sender {
             }),
             ended: 0,
             looked: Instant::now(),
+            hard: 0,
+            braked: Instant::now(),
         };
         self.running.insert(id, running);
         Ok(())

@@ -15,6 +15,7 @@ use self::refusal::local_refusal;
 use crate::connection::Connection;
 use crate::dispatch::{Desk, Dispatcher};
 use crate::job::{Attempt, Job};
+use crate::judging::JudgingNow;
 use crate::own_files::NoFile;
 use crate::recorder::Recorder;
 use crate::relay::{RelayFault, RelaySettings};
@@ -43,6 +44,8 @@ pub struct SessionContext {
     pub dispatcher: Dispatcher,
     /// The ledger.
     pub recorder: Recorder,
+    /// What refusals mean.
+    pub judging: JudgingNow,
     /// The time, for `Date` headers and retries.
     pub clock: Clock,
     /// Where to ask again whether a recipient may be mailed, and where transcripts are kept; nowhere in a rehearsal.

@@ -8,6 +8,7 @@ use tidings_campaign::csv_import::Row;
 use tidings_campaign::lifecycle::{DeliveryState, UnknownPolicy};
 use tidings_campaign::time::Clock;
 use tidings_store::Store;
+use tidings_feedback::thresholds::OwnThresholds;
 use tidings_store::campaigns::{LANGUAGE_ATTRIBUTE, NewCampaign};
 use tidings_store::imports::{Import, ImportBatch, NewImport};
 use tidings_store::leases::Claim;
@@ -65,6 +66,7 @@ async fn measure(store: &Store, size: usize) -> Result<(), Box<dyn std::error::E
         files: Vec::new(),
         attach_from: None,
         language_attribute: LANGUAGE_ATTRIBUTE.to_owned(),
+        thresholds: OwnThresholds::default(),
     };
     let id = store.create_campaign(&new, clock.now()).await?;
     let planning = Instant::now();

@@ -37,6 +37,10 @@ pub struct ListedAttempt {
     pub cause: Option<String>,
     /// The finer reason, or what happened to the connection.
     pub reason: Option<String>,
+    /// The rule that decided.
+    pub rule: Option<String>,
+    /// What was done: `suppressed`, or nothing.
+    pub action: Option<String>,
     /// How long it took, in microseconds.
     pub duration_us: Option<i64>,
 }
@@ -50,7 +54,14 @@ pub(crate) struct Ended {
     pub seq: Seq,
     pub began: Timestamp,
     pub outcome: &'static str,
+    /// The rule that decided, if it was refused.
+    pub rule: Option<String>,
+    /// What was done about the address.
+    pub action: Option<&'static str>,
 }
+
+/// The action of an attempt whose address was suppressed for it.
+const SUPPRESSED: &str = "suppressed";
 
 impl Ended {
     /// The attempt to be kept; none if nothing was tried, or it was accepted.
@@ -60,6 +71,8 @@ impl Ended {
             seq: s.held.seq,
             began: s.attempt.map_or(now, |tried| tried.began),
             outcome: s.outcome.word(),
+            rule: s.outcome.ruling().map(|ruling| ruling.rule.clone()),
+            action: s.outcome.suppresses().map(|_| SUPPRESSED),
         })
     }
 }
@@ -67,29 +80,41 @@ impl Ended {
 /// Keeps attempts as the rows of their deliveries tell them now. A truer account of the same attempt takes the place of
 /// the one before.
 pub(crate) fn keeping(rows: &[Ended]) -> Bulk {
-    let columns = |row: &Ended| -> [Value; 4] {
+    let columns = |row: &Ended| -> [Value; 6] {
         [
             row.campaign.0.into(),
             row.seq.0.into(),
             row.began.0.into(),
             row.outcome.into(),
+            Value::Text(row.rule.clone()),
+            Value::Text(row.action.map(str::to_owned)),
         ]
     };
     Bulk::new(
         "INSERT INTO attempts (campaign_id, seq, attempt, at, relay, session, outcome, code, enhanced, reply, class, \
-         cause, reason, duration_us) \
+         cause, reason, rule, action, duration_us) \
          SELECT d.campaign_id, d.seq, d.attempts, v.column3, d.relay, d.session, v.column4, d.code, d.enhanced, \
-         d.reply, d.class, d.cause, d.reason, d.duration_us FROM (VALUES ",
+         d.reply, d.class, d.cause, d.reason, v.column5, v.column6, d.duration_us FROM (VALUES ",
         ") AS v JOIN deliveries d ON d.campaign_id = v.column1 AND d.seq = v.column2 WHERE d.attempts > 0 \
          ON CONFLICT (campaign_id, seq, attempt) DO UPDATE SET at = excluded.at, relay = excluded.relay, \
          session = excluded.session, outcome = excluded.outcome, code = excluded.code, \
          enhanced = excluded.enhanced, reply = excluded.reply, class = excluded.class, cause = excluded.cause, \
-         reason = excluded.reason, duration_us = excluded.duration_us",
+         reason = excluded.reason, rule = excluded.rule, action = excluded.action, \
+         duration_us = excluded.duration_us",
         rows.iter().flat_map(columns).collect(),
         rows.len(),
-        4,
+        6,
         rows.len() as u64,
     )
+}
+
+/// What was decided about an attempt that ended has led to the suppression of its address.
+pub(crate) async fn mark_suppressed(tx: &mut Tx, campaign: CampaignId, seq: Seq) -> Result<(), StoreError> {
+    const MARK: &str = "UPDATE attempts SET action = $1 WHERE campaign_id = $2 AND seq = $3 \
+        AND attempt = (SELECT attempts FROM deliveries WHERE campaign_id = $2 AND seq = $3)";
+    on_tx!(tx, conn => sqlx::query(MARK).bind(SUPPRESSED).bind(campaign.0).bind(seq.0)
+        .execute(conn).await.map(drop))?;
+    Ok(())
 }
 
 /// The last attempt of a delivery was accepted after all: its row says so, and nothing else may.
@@ -127,12 +152,13 @@ impl Store {
         // reply has come.
         const LIST: &str = "SELECT a.*, COALESCE(r.address, '') AS address FROM ( \
             SELECT * FROM (SELECT seq, attempt, at, relay, session, outcome, code, enhanced, reply, class, cause, \
-                reason, duration_us FROM attempts \
+                reason, rule, action, duration_us FROM attempts \
                 WHERE campaign_id = $1 AND (seq, attempt) > ($2, $3) AND seq <= $4 \
                 ORDER BY seq, attempt LIMIT $5) AS failed \
             UNION ALL \
             SELECT * FROM (SELECT seq, attempts AS attempt, settled_at - COALESCE(duration_us, 0) AS at, relay, \
-                session, state AS outcome, code, enhanced, reply, class, cause, reason, duration_us FROM deliveries \
+                session, state AS outcome, code, enhanced, reply, class, cause, reason, NULL AS rule, NULL AS action, \
+                duration_us FROM deliveries \
                 WHERE campaign_id = $1 AND (seq, attempts) > ($2, $3) AND seq <= $4 AND state = 'accepted' \
                 ORDER BY seq LIMIT $5) AS taken) AS a \
             JOIN deliveries d ON d.campaign_id = $1 AND d.seq = a.seq \

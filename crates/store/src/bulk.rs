@@ -32,7 +32,8 @@ impl From<&str> for Value {
 pub(crate) struct Bulk {
     text: String,
     values: Vec<Value>,
-    expected: u64,
+    /// None: any number is right.
+    expected: Option<u64>,
 }
 
 macro_rules! bind {
@@ -67,16 +68,29 @@ impl Bulk {
         Bulk {
             text,
             values,
-            expected,
+            expected: Some(expected),
         }
     }
+
+    /// The same, where any number of changed rows is right.
+    pub(crate) fn however_many(self) -> Bulk {
+        Bulk {
+            expected: None,
+            ..self
+        }
+    }
+}
+
+/// Whether a statement has changed as many rows as it had to.
+fn is_as_expected(expected: Option<u64>, changed: u64) -> bool {
+    expected.is_none_or(|expected| expected == changed)
 }
 
 impl Store {
     /// Runs the statements in one transaction and commits it if each changed as many rows as it had to; if not,
     /// nothing has been done and the answer is false.
     pub(crate) async fn run_as_expected(&self, statements: Vec<Bulk>) -> Result<bool, StoreError> {
-        let expected: Vec<u64> = statements.iter().map(|s| s.expected).collect();
+        let expected: Vec<Option<u64>> = statements.iter().map(|s| s.expected).collect();
         let Some(mut tx) = self.sqlite_tx().await else {
             return self.run_each_as_expected(statements).await;
         };
@@ -95,7 +109,9 @@ impl Store {
         let results = query.execute_many(tx.connection()).await;
         let changed: Vec<u64> = results.map_ok(|done| done.rows_affected()).try_collect().await?;
         // The first result is that of BEGIN.
-        if changed.get(1..) != Some(expected.as_slice()) {
+        let changed = changed.get(1..).unwrap_or_default();
+        let fits = |(expected, changed): (&Option<u64>, &u64)| is_as_expected(*expected, *changed);
+        if changed.len() != expected.len() || !expected.iter().zip(changed).all(fits) {
             return Ok(false);
         }
         tx.commit().await?;
@@ -106,7 +122,7 @@ impl Store {
         let mut tx = self.begin_write().await?;
         for statement in statements {
             let expected = statement.expected;
-            if tx.run(statement).await? != expected {
+            if !is_as_expected(expected, tx.run(statement).await?) {
                 return Ok(false);
             }
         }

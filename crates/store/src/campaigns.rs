@@ -4,12 +4,14 @@ use crate::campaign_files;
 use crate::deliveries::lock_state;
 use crate::engine::{Store, Tx, on_pool, on_tx, on_write_pool};
 use crate::error::{StoreError, bad_row};
+use crate::thresholds;
 use std::time::Duration;
 use tidings_campaign::ids::{CampaignId, ListId};
 use tidings_campaign::lifecycle::{Action, CampaignState, DeliveryState, UnknownPolicy};
 use tidings_campaign::message::attachment::Attachment;
 use tidings_campaign::schedule::Schedule;
 use tidings_campaign::time::Timestamp;
+use tidings_feedback::thresholds::OwnThresholds;
 
 /// A campaign to be made. Its texts have been checked before.
 #[derive(Clone, Debug)]
@@ -44,6 +46,8 @@ pub struct NewCampaign {
     pub attach_from: Option<String>,
     /// The attribute that names a recipient's language.
     pub language_attribute: String,
+    /// When it pauses by itself, where that is not as configured.
+    pub thresholds: OwnThresholds,
 }
 
 /// The attribute that names a recipient's language, if nothing else is said.
@@ -271,6 +275,9 @@ impl Store {
         const MOVE: &str = "UPDATE campaigns SET state = $1, state_reason = $2 WHERE id = $3";
         on_tx!(&mut tx, conn => sqlx::query(MOVE).bind(next.as_str()).bind(reason).bind(id.0)
             .execute(conn).await.map(drop))?;
+        if action == Action::Resume {
+            thresholds::begin_anew_in(&mut tx, id).await?;
+        }
         tx.commit().await?;
         Ok(next)
     }
@@ -335,6 +342,7 @@ pub(crate) async fn create_in(
         on_tx!(tx, conn => sqlx::query(LIST).bind(id).bind(list.0).execute(conn).await.map(drop))?;
     }
     campaign_files::keep_in(tx, CampaignId(id), &new.files).await?;
+    thresholds::keep_in(tx, CampaignId(id), new.thresholds).await?;
     Ok(CampaignId(id))
 }
 

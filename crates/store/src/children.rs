@@ -40,6 +40,7 @@ impl Store {
             files: Vec::new(),
             attach_from: like.attach_from,
             language_attribute: like.language_attribute,
+            thresholds: self.campaign_thresholds(parent).await?.0,
         };
         let mut tx = self.begin_write().await?;
         let state = lock_state(&mut tx, parent).await?;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::lifecycle::DeliveryState;
 use tidings_campaign::time::Timestamp;
+use tidings_feedback::verdict::Verdict;
 
 /// What a minute's counter is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,11 +19,24 @@ struct MinuteKey {
     class: &'static str,
 }
 
+/// What an hour's counter of bounces is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct HourKey {
+    campaign: CampaignId,
+    relay: String,
+    provider: String,
+    kind: &'static str,
+    class: &'static str,
+    cause: &'static str,
+    reason: &'static str,
+}
+
 /// Changes gathered during a transaction and written once, at its end.
 #[derive(Debug, Default)]
 pub(crate) struct Deltas {
     states: BTreeMap<(CampaignId, DeliveryState), i64>,
     minutes: BTreeMap<MinuteKey, i64>,
+    hours: BTreeMap<HourKey, i64>,
 }
 
 /// Rows of one statement at most, far below SQLite's limit of 32,766 values.
@@ -70,10 +84,33 @@ impl Deltas {
         *self.minutes.entry(key).or_default() += n;
     }
 
+    /// Something was said of a delivery, by a refusal (`kind`: the outcome's word) or by a report (the word of its
+    /// `EventKind`).
+    pub(crate) fn said(
+        &mut self,
+        campaign: CampaignId,
+        relay: &str,
+        provider: &str,
+        kind: &'static str,
+        verdict: &Verdict,
+    ) {
+        let key = HourKey {
+            campaign,
+            relay: relay.to_owned(),
+            provider: provider.to_owned(),
+            kind,
+            class: verdict.class.as_str(),
+            cause: verdict.cause.as_str(),
+            reason: verdict.reason,
+        };
+        *self.hours.entry(key).or_default() += 1;
+    }
+
     /// The statements that add everything to this node's rows.
     pub(crate) fn statements(self, node: &str, now: Timestamp) -> Vec<Bulk> {
         let states: Vec<_> = self.states.into_iter().filter(|(_, n)| *n != 0).collect();
         let minutes: Vec<_> = self.minutes.into_iter().collect();
+        let hours: Vec<_> = self.hours.into_iter().collect();
         let states = states.chunks(ROWS).map(|rows| {
             let values = rows.iter().flat_map(|((campaign, state), n)| {
                 [campaign.0.into(), node.into(), state.as_str().into(), (*n).into()]
@@ -110,7 +147,8 @@ impl Deltas {
                 rows.len() as u64,
             )
         });
-        states.chain(minutes).collect()
+        let hours = hours.chunks(ROWS).map(|rows| adding_to_hours(rows, node, now));
+        states.chain(minutes).chain(hours).collect()
     }
 
     /// Adds everything to this node's rows.
@@ -120,4 +158,35 @@ impl Deltas {
         }
         Ok(())
     }
+}
+
+fn adding_to_hours(rows: &[(HourKey, i64)], node: &str, now: Timestamp) -> Bulk {
+    let values = rows.iter().flat_map(|(key, n)| -> [Value; 10] {
+        [
+            key.campaign.0.into(),
+            hour(now).into(),
+            node.into(),
+            key.relay.as_str().into(),
+            key.provider.as_str().into(),
+            key.kind.into(),
+            key.class.into(),
+            key.cause.into(),
+            key.reason.into(),
+            (*n).into(),
+        ]
+    });
+    Bulk::new(
+        "INSERT INTO bounce_counters (campaign_id, hour, node, relay, provider, kind, class, cause, reason, n) VALUES ",
+        " ON CONFLICT (campaign_id, hour, node, relay, provider, kind, class, cause, reason) \
+         DO UPDATE SET n = bounce_counters.n + excluded.n",
+        values.collect(),
+        rows.len(),
+        10,
+        rows.len() as u64,
+    )
+}
+
+/// Hours since 1970, as the counters of bounces have them.
+pub(crate) fn hour(at: Timestamp) -> i64 {
+    at.minute().div_euclid(60)
 }

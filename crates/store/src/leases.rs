@@ -332,6 +332,8 @@ fn lost_attempt(
         seq: Seq(seq),
         began: first_attempt_at.filter(|_| attempts == 1).map_or(now, Timestamp),
         outcome: DeliveryState::Unknown.as_str(),
+        rule: None,
+        action: None,
     }
 }
 

@@ -7,6 +7,7 @@ use crate::engine::{Store, Tx, on_tx};
 use crate::error::StoreError;
 use crate::leases::renew_in;
 use crate::limit_usage;
+use crate::suppressing::suppressing;
 pub use crate::limit_usage::Usage;
 pub use crate::outcome::{KeptReply, Outcome, Settlement, Tried};
 use crate::transitions::{ROWS, acceptance, putting_on_wire, settlement};
@@ -88,6 +89,7 @@ impl Store {
         statements.extend(others.chunks(ROWS).map(|rows| settlement(rows, now)));
         let ended: Vec<_> = others.iter().filter_map(|s| Ended::of(s, now)).collect();
         statements.extend(ended.chunks(ROWS).map(keeping));
+        statements.extend(suppressing(&others, now));
         statements.extend(batch.on_wire.chunks(ROWS).map(|rows| putting_on_wire(rows, now)));
         for s in &batch.settled {
             count(&mut deltas, s, s.from());
@@ -195,6 +197,9 @@ async fn settle_one(
         if let Some(ended) = Ended::of(s, now) {
             tx.run(keeping(&[ended])).await?;
         }
+        for statement in suppressing(&[s], now) {
+            tx.run(statement).await?;
+        }
     }
     Ok(())
 }
@@ -210,6 +215,10 @@ fn count(deltas: &mut Deltas, s: &Settlement, from: DeliveryState) {
     if !s.outcome.is_quiet() {
         let class = s.outcome.class().unwrap_or_default();
         deltas.happened(s.held.campaign, &s.relay, s.provider, s.outcome.word(), class, 1);
+    }
+    if let Some(ruling) = s.outcome.ruling() {
+        let word = s.outcome.word();
+        deltas.said(s.held.campaign, &s.relay, s.provider, word, &ruling.verdict);
     }
 }
 
@@ -246,6 +255,9 @@ async fn settle_late(
             match Ended::of(s, now) {
                 Some(ended) => drop(tx.run(keeping(&[ended])).await?),
                 None => forget_last(tx, s.held.campaign, s.held.seq).await?,
+            }
+            for statement in suppressing(&[s], now) {
+                tx.run(statement).await?;
             }
             break;
         }

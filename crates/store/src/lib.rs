@@ -2,6 +2,7 @@
 
 mod aside;
 pub mod attempts;
+pub mod bounces;
 mod bulk;
 pub mod campaign_files;
 pub mod campaigns;
@@ -14,6 +15,7 @@ pub mod engine;
 pub mod error;
 pub mod exports;
 pub mod feedback;
+mod history;
 pub mod imports;
 pub mod instance;
 pub mod leases;
@@ -27,8 +29,10 @@ mod schema;
 pub mod send_status;
 pub mod signing_keys;
 pub mod stats;
+mod suppressing;
 pub mod suppressions;
 pub mod templates;
+pub mod thresholds;
 pub mod transcripts;
 mod transitions;
 pub mod translations;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tidings_campaign::lifecycle::{DeliveryState, UnknownPolicy};
 use tidings_campaign::time::Timestamp;
-use tidings_feedback::verdict::Verdict;
+use tidings_feedback::event::EventKind;
+use tidings_feedback::policy::{self, Action, SoftRule, Why};
+use tidings_feedback::verdict::{Class, Ruling};
 
 /// What the relay said, as it is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,11 +27,11 @@ pub enum Outcome {
     /// The relay took it.
     Accepted(KeptReply),
     /// Refused for now; again at the time given.
-    Deferred(KeptReply, Verdict, Timestamp),
+    Deferred(KeptReply, Ruling, Timestamp),
     /// Refused for good.
-    Rejected(KeptReply, Verdict),
+    Rejected(KeptReply, Ruling),
     /// Refused for now, and its time is over.
-    Expired(KeptReply, Verdict),
+    Expired(KeptReply, Ruling),
     /// We did not send it: why, as a short word, and in full.
     Withheld {
         /// `suppressed`, `unsubscribed`, `not_confirmed`, `unrenderable`, …
@@ -103,19 +105,31 @@ impl Outcome {
         }
     }
 
-    fn verdict(&self) -> Option<&Verdict> {
+    /// What a refusal means.
+    pub(crate) fn ruling(&self) -> Option<&Ruling> {
         match self {
-            Outcome::Deferred(_, verdict, _)
-            | Outcome::Rejected(_, verdict)
-            | Outcome::Expired(_, verdict) => Some(verdict),
+            Outcome::Deferred(_, ruling, _)
+            | Outcome::Rejected(_, ruling)
+            | Outcome::Expired(_, ruling) => Some(ruling),
             _ => None,
+        }
+    }
+
+    /// For what the address is suppressed at once.
+    pub(crate) fn suppresses(&self) -> Option<Why> {
+        let Outcome::Rejected(_, ruling) = self else {
+            return None;
+        };
+        match policy::decide(EventKind::Bounce, &ruling.verdict, SoftRule::default(), &[]) {
+            Action::Suppress(why) => Some(why),
+            Action::Keep | Action::Unsubscribe => None,
         }
     }
 
     pub(crate) fn class(&self) -> Option<&'static str> {
         match self {
             Outcome::Unknown { .. } => Some("other"),
-            _ => self.verdict().map(|v| v.class.as_str()),
+            _ => self.ruling().map(|ruling| ruling.verdict.class.as_str()),
         }
     }
 
@@ -124,7 +138,7 @@ impl Outcome {
             Outcome::Unknown { .. } => Some("network"),
             Outcome::Withheld { reason, .. } => Some(reason),
             Outcome::PutAside { .. } => Some(LIMIT),
-            _ => self.verdict().map(|v| v.cause.as_str()),
+            _ => self.ruling().map(|ruling| ruling.verdict.cause.as_str()),
         }
     }
 
@@ -132,7 +146,7 @@ impl Outcome {
         match self {
             Outcome::Unknown { detail, .. } | Outcome::Withheld { detail, .. } => Some(detail),
             Outcome::PutAside { limit, .. } => Some(limit),
-            _ => self.verdict().map(|v| v.reason),
+            _ => self.ruling().map(|ruling| ruling.verdict.reason),
         }
     }
 }
@@ -178,6 +192,16 @@ impl Settlement {
     /// Whether it is an acceptance as nearly all are.
     pub(crate) fn is_acceptance(&self) -> bool {
         self.was_on_wire && matches!(self.outcome, Outcome::Accepted(_))
+    }
+
+    /// Whether it was a soft bounce for good: with others before, it may be one too many ([`Store::wear_out`]).
+    ///
+    /// [`Store::wear_out`]: crate::Store::wear_out
+    pub fn is_soft_bounce(&self) -> bool {
+        match &self.outcome {
+            Outcome::Rejected(_, ruling) | Outcome::Expired(_, ruling) => ruling.verdict.class == Class::Soft,
+            _ => false,
+        }
     }
 
     /// What is added to the delivery's attempts.

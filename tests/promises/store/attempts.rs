@@ -51,6 +51,8 @@ store_on_both_engines!(every_attempt_of_a_delivery_is_told_in_full, |store| {
         class: Some("soft".to_owned()),
         cause: Some("rate".to_owned()),
         reason: Some("speeding".to_owned()),
+        rule: Some("too-fast".to_owned()),
+        action: None,
         duration_us: Some(40_000),
     };
     let second = ListedAttempt {
@@ -63,6 +65,7 @@ store_on_both_engines!(every_attempt_of_a_delivery_is_told_in_full, |store| {
         class: None,
         cause: None,
         reason: None,
+        rule: None,
         ..first.clone()
     };
     assert_eq!(attempts(store, campaign, 1).await, [first, second]);

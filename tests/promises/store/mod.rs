@@ -2,6 +2,7 @@
 //! After each of these promises the counters of every campaign are compared with its ledger.
 
 mod attempts;
+mod bounces;
 mod campaign_files;
 mod campaigns;
 mod children;
@@ -16,8 +17,10 @@ mod limits;
 mod others;
 mod recipients_and_lists;
 mod stats;
+mod suppressing;
 mod suppressions;
 mod templates;
+mod thresholds;
 mod translations;
 mod undo;
 
@@ -30,8 +33,9 @@ use tidings_campaign::ids::{CampaignId, ImportId, LeaseId, ListId, RecipientId, 
 use tidings_campaign::lifecycle::{DeliveryState, UnknownPolicy};
 use tidings_campaign::recipient::Subscription;
 use tidings_campaign::time::Timestamp;
-use tidings_feedback::verdict::{Cause, Class, Verdict};
+use tidings_feedback::verdict::{Cause, Class, Ruling, Verdict};
 use tidings_store::Store;
+use tidings_feedback::thresholds::OwnThresholds;
 use tidings_store::campaigns::{LANGUAGE_ATTRIBUTE, NewCampaign};
 use tidings_store::deliveries::ListedDelivery;
 use tidings_store::imports::{Import, ImportBatch, NewImport};
@@ -127,6 +131,7 @@ fn spring_news(lists: Vec<ListId>) -> NewCampaign {
         files: Vec::new(),
         attach_from: None,
         language_attribute: LANGUAGE_ATTRIBUTE.to_owned(),
+        thresholds: OwnThresholds::default(),
     }
 }
 
@@ -212,20 +217,23 @@ fn accepted() -> Outcome {
     Outcome::Accepted(kept(250, "queued"))
 }
 
-fn busy() -> Verdict {
-    Verdict {
-        class: Class::Soft,
-        cause: Cause::Rate,
-        reason: "speeding",
+fn ruling(class: Class, cause: Cause, reason: &'static str, rule: &str) -> Ruling {
+    Ruling {
+        verdict: Verdict {
+            class,
+            cause,
+            reason,
+        },
+        rule: rule.to_owned(),
     }
 }
 
-fn no_such_user() -> Verdict {
-    Verdict {
-        class: Class::Hard,
-        cause: Cause::Address,
-        reason: "userunknown",
-    }
+fn busy() -> Ruling {
+    ruling(Class::Soft, Cause::Rate, "speeding", "too-fast")
+}
+
+fn no_such_user() -> Ruling {
+    ruling(Class::Hard, Cause::Address, "userunknown", "no-such-mailbox")
 }
 
 fn deferred(due: Timestamp) -> Outcome {

@@ -23,7 +23,7 @@ pub struct AttemptsArgs {
 }
 
 /// The columns, as scripts know them.
-const COLUMNS: [&str; 14] = [
+const COLUMNS: [&str; 16] = [
     "seq",
     "address",
     "attempt",
@@ -38,6 +38,8 @@ const COLUMNS: [&str; 14] = [
     "cause",
     "reason",
     "duration_us",
+    "rule",
+    "action",
 ];
 
 /// Writes them as a file that programs can read.
@@ -81,6 +83,8 @@ fn values(attempt: &ListedAttempt) -> [Value; COLUMNS.len()] {
         json!(attempt.cause),
         json!(attempt.reason),
         json!(attempt.duration_us),
+        json!(attempt.rule),
+        json!(attempt.action),
     ]
 }
 

@@ -2,6 +2,7 @@
 
 pub mod deliveries;
 mod files;
+mod thresholds;
 
 use crate::commands::again::{self, AgainArgs};
 use crate::commands::attempts::{self, AttemptsArgs};
@@ -89,6 +90,8 @@ pub struct CreateArgs {
     /// What happens to a delivery whose answer was lost.
     #[arg(long, value_enum, default_value_t = UnknownArg::Hold)]
     unknown: UnknownArg,
+    #[command(flatten)]
+    thresholds: thresholds::ThresholdArgs,
     #[command(flatten)]
     files: files::FileArgs,
     /// The attribute that names a recipient's language, for templates that have translations.
@@ -249,6 +252,7 @@ async fn create(args: CreateArgs, context: &Context, store: &Store) -> anyhow::R
         files,
         attach_from: args.files.attach_from,
         language_attribute: args.language_attribute,
+        thresholds: args.thresholds.own(),
     };
     let id = store.create_campaign(&new, context.clock.now()).await?;
     made(id, context)

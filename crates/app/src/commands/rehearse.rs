@@ -24,6 +24,7 @@ use tidings_sender::run::CampaignRun;
 use tidings_store::Store;
 use tidings_store::leases::{Lease, LeaseKind};
 use tidings_store::ledger::{Held, Outcome};
+use tokio::sync::watch;
 
 /// Render and send a whole campaign into a built-in sink: how long it takes, how large the messages are, and which
 /// recipients fail. Nothing is recorded, nobody is mailed.
@@ -92,7 +93,14 @@ pub async fn run(args: RehearseArgs, context: &Context) -> anyhow::Result<()> {
     let (recorder, recording) = watch_outcomes(Arc::clone(&failed), Arc::clone(&counts));
     let dispatcher = Dispatcher::new(LimitSettings::default(), Vec::new(), &context.clock);
     let relay = RelaySettings::on_loopback("rehearsal", sink.addr(), SESSIONS);
-    let mut sessions = rehearse(&dispatcher, relay, recorder.clone(), context.clock.clone());
+    let (_, judging) = watch::channel(Arc::new(context.config.feedback.judging()?));
+    let mut sessions = rehearse(
+        &dispatcher,
+        relay,
+        recorder.clone(),
+        &judging,
+        context.clock.clone(),
+    );
     dispatcher.begin(run.id, None, &run.sender_domain, Limit::default())?;
     let recipients = feed(&store, &run, &recorder, &dispatcher).await?;
     wait_for(recipients, &sizes, &counts).await;

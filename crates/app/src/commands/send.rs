@@ -81,6 +81,9 @@ pub async fn run(id: CampaignId, context: &Context, store: Store) -> anyhow::Res
         return output::json(&sent);
     }
     output::line(sent.shown.progress())?;
+    if let Some(reason) = &sent.shown.reason {
+        output::line(reason)?;
+    }
     output::line(format!(
         "campaign {id} is {}; {:.1} s, {:.0} messages a second",
         sent.shown.state, sent.seconds, sent.messages_per_second
@@ -164,8 +167,10 @@ pub fn sender_settings(
     if let Some(doubt) = public_url::doubt(&identity.public_url) {
         tracing::warn!("{doubt}");
     }
+    let (routing, judging) = lifecycle::configured(context)?;
     Ok(SenderSettings {
-        routing: lifecycle::routing(context)?,
+        routing,
+        judging,
         identity,
         retry: context.config.retry,
         dns: context.config.dns.clone(),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::lifecycle::{CampaignState, DeliveryState, UnknownPolicy};
 use tidings_campaign::message::attachment::media_type;
+use tidings_feedback::thresholds::Thresholds;
 use tidings_store::Store;
 use tidings_store::campaign_files::FileSummary;
 use tidings_store::campaigns::Campaign;
@@ -52,6 +53,25 @@ pub struct Shown {
     files: Vec<ShownFile>,
     /// The attribute that names a recipient's own file.
     attach_from: Option<String>,
+    thresholds: ShownThresholds,
+}
+
+/// When it pauses by itself: shares as they are written in the configuration.
+#[derive(Debug, Serialize)]
+struct ShownThresholds {
+    hard_bounces: String,
+    complaints: String,
+    after: u64,
+}
+
+impl From<Thresholds> for ShownThresholds {
+    fn from(thresholds: Thresholds) -> ShownThresholds {
+        ShownThresholds {
+            hard_bounces: thresholds.hard_bounces.to_string(),
+            complaints: thresholds.complaints.to_string(),
+            after: thresholds.after,
+        }
+    }
 }
 
 /// A file that goes with every message.
@@ -160,6 +180,7 @@ impl Shown {
             0 => Vec::new(),
             _ => store.count_aside(campaign.id).await?,
         };
+        let (own_thresholds, _) = store.campaign_thresholds(campaign.id).await?;
         let (parent, parent_states) = campaign.parent.clone().unzip();
         let rate = if sending { status.rate_per_second } else { 0.0 };
         // Without a local time it was "now".
@@ -197,6 +218,7 @@ impl Shown {
                 .map(ShownFile::from)
                 .collect(),
             attach_from: campaign.attach_from.clone(),
+            thresholds: own_thresholds.over(context.config.feedback.thresholds).into(),
         })
     }
 

@@ -1,19 +1,20 @@
 //! `tidings stats`: figures from the counters.
 
+mod table;
+
 use crate::context::Context;
 use crate::output;
-use crate::rows::{self, Rows};
+use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
-use serde_json::json;
-use std::collections::BTreeMap;
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::time::Timestamp;
+use tidings_store::bounces::{Asked, BounceBreakdown, By, Figures};
 
 /// `tidings stats …`
 #[derive(Debug, Subcommand)]
 pub enum StatsCommand {
-    /// Refusals by class, provider, relay or day.
+    /// Bounces, complaints and what else came back, by class, reason, provider, relay, day or campaign.
     Bounces(BouncesArgs),
 }
 
@@ -24,19 +25,37 @@ pub struct BouncesArgs {
     #[arg(long)]
     campaign: Option<CampaignId>,
     /// What the rows stand for.
-    #[arg(long, value_enum, default_value_t = By::Class)]
-    by: By,
+    #[arg(long, value_enum, default_value_t = ByArg::Class)]
+    by: ByArg,
+    /// From this day on, in UTC: 2026-12-01.
+    #[arg(long, value_name = "DATE", value_parser = since)]
+    since: Option<Timestamp>,
     /// How rows are written; a table if not given.
     #[arg(long, value_enum)]
     format: Option<Format>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum By {
+enum ByArg {
     Class,
+    Reason,
     Provider,
     Relay,
     Day,
+    Campaign,
+}
+
+impl From<ByArg> for By {
+    fn from(arg: ByArg) -> By {
+        match arg {
+            ByArg::Class => By::Class,
+            ByArg::Reason => By::Reason,
+            ByArg::Provider => By::Provider,
+            ByArg::Relay => By::Relay,
+            ByArg::Day => By::Day,
+            ByArg::Campaign => By::Campaign,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -44,14 +63,56 @@ enum Format {
     Csv,
 }
 
-#[derive(Debug, Default, Serialize)]
-struct Row {
-    key: String,
+fn since(text: &str) -> Result<Timestamp, String> {
+    let date: jiff::civil::Date = text
+        .parse()
+        .map_err(|_| "it is no date: write it as 2026-12-01".to_owned())?;
+    let midnight = jiff::tz::TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0));
+    Ok(midnight.map_err(|error| error.to_string())?.into())
+}
+
+/// A row as programs read it.
+#[derive(Debug, Serialize)]
+struct Row<'f> {
+    key: &'f str,
     accepted: i64,
-    /// Refused for good, or for too long.
+    /// Refused for good or for too long, or accepted and bounced later.
     bounced: i64,
     /// Refused for now; every refusal counts.
     deferred: i64,
+    hard: i64,
+    soft: i64,
+    block: i64,
+    other: i64,
+    complaints: i64,
+    autoreplies: i64,
+    unsubscribes: i64,
+    /// Of what was accepted or refused: in the row, or in all where the rows stand for classes or reasons.
+    bounce_rate: f64,
+    /// Of what was accepted.
+    complaint_rate: f64,
+    complaint_line: &'static str,
+}
+
+impl<'f> Row<'f> {
+    fn of(figures: &'f Figures, all: &Figures) -> Row<'f> {
+        Row {
+            key: &figures.key,
+            accepted: figures.accepted,
+            bounced: figures.bounced(),
+            deferred: figures.deferred,
+            hard: figures.hard,
+            soft: figures.soft,
+            block: figures.block,
+            other: figures.other,
+            complaints: figures.complaints,
+            autoreplies: figures.autoreplies,
+            unsubscribes: figures.unsubscribes,
+            bounce_rate: figures.bounce_rate(all),
+            complaint_rate: figures.complaint_rate(all),
+            complaint_line: figures.complaint_line(all).as_str(),
+        }
+    }
 }
 
 /// Prints the figures.
@@ -61,61 +122,25 @@ pub async fn run(command: StatsCommand, context: &Context) -> anyhow::Result<()>
     if let Some(id) = args.campaign {
         store.get_campaign(id).await?;
     }
-    let mut rows: BTreeMap<String, Row> = BTreeMap::new();
-    for part in store.breakdown(args.campaign).await? {
-        let accepted = part.outcome == "accepted";
-        if args.by == By::Class && accepted {
-            continue;
-        }
-        let key = match args.by {
-            By::Class => part.class,
-            By::Provider => part.provider,
-            By::Relay => part.relay,
-            By::Day => Timestamp::from_seconds(part.day * 86_400).to_string()[..10].to_owned(),
-        };
-        let row = rows.entry(key.clone()).or_insert_with(|| Row {
-            key,
-            ..Row::default()
-        });
-        match part.outcome.as_str() {
-            "accepted" => row.accepted += part.n,
-            "rejected" | "expired" => row.bounced += part.n,
-            "deferred" => row.deferred += part.n,
-            _ => {}
-        }
-    }
-    let rows: Vec<_> = rows
-        .into_values()
-        .filter(|row| row.accepted + row.bounced + row.deferred > 0)
-        .collect();
+    let by = By::from(args.by);
+    let asked = Asked {
+        campaign: args.campaign,
+        by,
+        since: args.since,
+    };
+    let BounceBreakdown { rows, total } = store
+        .bounce_breakdown(asked)
+        .await
+        .context("the counters of bounces")?;
+    // What was accepted has no class and no reason: there, a rate is of everything.
+    let of_what = |figures| if by.is_of_verdicts() { &total } else { figures };
+    let rows: Vec<_> = rows.iter().map(|figures| (figures, of_what(figures))).collect();
     if context.json {
+        let rows: Vec<_> = rows.iter().map(|(figures, all)| Row::of(figures, all)).collect();
         return output::json(&rows);
     }
-    if args.format == Some(Format::Csv) {
-        let mut csv = Rows::to_stdout(
-            rows::Format::Csv,
-            false,
-            &["key", "accepted", "bounced", "deferred"],
-        )?;
-        for row in &rows {
-            csv.add(&[
-                json!(row.key),
-                json!(row.accepted),
-                json!(row.bounced),
-                json!(row.deferred),
-            ])?;
-        }
-        return csv.end();
+    match args.format {
+        Some(Format::Csv) => table::csv(&rows),
+        None => table::print(&rows, &total),
     }
-    output::line(format!(
-        "{:<24} {:>10} {:>10} {:>10}",
-        "", "accepted", "bounced", "deferred"
-    ))?;
-    for row in rows {
-        output::line(format!(
-            "{:<24} {:>10} {:>10} {:>10}",
-            row.key, row.accepted, row.bounced, row.deferred
-        ))?;
-    }
-    Ok(())
 }

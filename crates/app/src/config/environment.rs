@@ -76,6 +76,13 @@ const SETTINGS: &[Setting] = &[
     ("intake.webhook", "signing_key_env"),
     ("intake.webhook", "window"),
     ("intake.webhook", "longest_mib"),
+    ("feedback", "soft_bounces_in_row"),
+    ("feedback", "soft_bounces_over"),
+    ("feedback", "match_window"),
+    ("feedback", "stale_after"),
+    ("feedback", "pause_at_hard_bounces"),
+    ("feedback", "pause_at_complaints"),
+    ("feedback", "pause_after"),
     ("dns", "enabled"),
     ("dns", "servers"),
     ("dns", "timeout"),
@@ -142,7 +149,8 @@ pub(super) fn guilty(overrides: &[Override], well_with: impl Fn(Vec<Override>) -
 pub(super) fn merge(mut table: Table, settings: Vec<Override>) -> Table {
     for ((section, key), text) in settings {
         let value = match key {
-            "messages_per_session" | "weight" | "priority" | "longest_mib" => number(text),
+            "messages_per_session" | "weight" | "priority" | "longest_mib" | "soft_bounces_in_row"
+            | "pause_after" => number(text),
             key if key.starts_with("max_") => number(text),
             "factor" => text.parse().map_or(Value::String(text), Value::Float),
             "auth_over_clear_text" | "enabled" | "behind_proxy" | "allow_signature_version_1" => {

@@ -24,7 +24,7 @@ use tidings_sender::dispatch::Routing;
 use tidings_sender::relay::RelaySettings;
 use tidings_sender::retry::Retry;
 
-pub use feedback::FeedbackSection;
+pub use feedback::Feedback;
 pub use intake::Ways;
 pub use mail::MailSection;
 pub use sender::Sending;
@@ -39,8 +39,8 @@ pub struct Config {
     pub routing: Routing,
     /// What messages say about this instance.
     pub mail: MailSection,
-    /// How bounces are understood.
-    pub feedback: FeedbackSection,
+    /// How bounces are understood, and what follows.
+    pub feedback: Feedback,
     /// By which ways it comes in.
     pub intake: Ways,
     /// Who is asked about domains, if anybody.
@@ -66,7 +66,7 @@ struct RawConfig {
     #[serde(default)]
     mail: MailSection,
     #[serde(default)]
-    feedback: FeedbackSection,
+    feedback: feedback::FeedbackSection,
     #[serde(default)]
     intake: intake::IntakeSection,
     #[serde(default)]
@@ -148,7 +148,7 @@ impl RawConfig {
         let pools = keep(pool::check(self.pool, &relays), &mut faults);
         let limits = keep(self.limits.check(), &mut faults);
         let mail = keep(self.mail.check(), &mut faults);
-        let feedback = self.feedback;
+        let feedback = keep(self.feedback.check(), &mut faults);
         let domain = mail.as_ref().and_then(|mail| mail.return_path_domain.as_deref());
         let intake = keep(self.intake.check(domain), &mut faults);
         let dns = keep(self.dns.check(), &mut faults);
@@ -160,11 +160,14 @@ impl RawConfig {
             pools,
             limits,
         });
-        match (public_url, routing, mail, intake, dns, web, retry, sending) {
+        match (
+            public_url, routing, mail, feedback, intake, dns, web, retry, sending,
+        ) {
             (
                 Some(public_url),
                 Some(routing),
                 Some(mail),
+                Some(feedback),
                 Some(intake),
                 Some(dns),
                 Some(web),

@@ -5,7 +5,7 @@ mod script;
 
 use crate::commands::shown::Shown;
 use crate::commands::{import, serve};
-use crate::config::{Config, FeedbackSection, MailSection, Sending, Ways, Web};
+use crate::config::{Config, Feedback, MailSection, Sending, Ways, Web};
 use crate::context::Context;
 use crate::starters::Starter;
 use crate::{lifecycle, output};
@@ -23,6 +23,7 @@ use tidings_sender::dispatch::Routing;
 use tidings_sender::relay::RelaySettings;
 use tidings_sender::retry::Retry;
 use tidings_store::Store;
+use tidings_feedback::thresholds::OwnThresholds;
 use tidings_store::campaigns::{LANGUAGE_ATTRIBUTE, NewCampaign};
 use tokio_util::sync::CancellationToken;
 
@@ -97,7 +98,7 @@ fn context(folder: &Path, relay: &ScriptedRelay, port: u16, json: bool) -> Conte
             ..Routing::default()
         },
         mail: MailSection::default(),
-        feedback: FeedbackSection::default(),
+        feedback: Feedback::default(),
         intake: Ways::default(),
         // Its recipients do not exist.
         dns: None,
@@ -160,6 +161,7 @@ async fn set_up(
         files: Vec::new(),
         attach_from: None,
         language_attribute: LANGUAGE_ATTRIBUTE.to_owned(),
+        thresholds: OwnThresholds::default(),
     };
     let id = store.create_campaign(&new, now).await?;
     store

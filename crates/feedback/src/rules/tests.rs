@@ -110,6 +110,10 @@ const ONE_FOR_EACH: &[(&str, &str)] = &[
     ("code-not-available", "421 no"),
     ("code-login", "535 no"),
     ("code-command", "502 no"),
+    (
+        "code-after-the-message",
+        "host mx.example.com said: 550 no (in reply to end of DATA command)",
+    ),
     ("code-mailbox", "550 no"),
     ("code-domain-takes-no-mail", "521 no"),
     ("code-refused", "554 no"),

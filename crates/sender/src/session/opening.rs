@@ -1,11 +1,10 @@
 //! Opening a transaction: MAIL, RCPT and DATA, as one group or one after the other.
 
-use super::refusal::refused;
+use super::refusal::{Refused, refused};
 use super::{Ended, Opened, Prepared, Session};
 use crate::job::Job;
 use crate::relay::RelayFault;
 use crate::reply::{Kind, Reply};
-use tidings_feedback::reply::verdict;
 use tidings_store::ledger::Outcome;
 
 impl Session<'_> {
@@ -60,7 +59,7 @@ impl Session<'_> {
                 return Err(self.misunderstood("RCPT", &recipient, prepared.job));
             }
             self.reset = true;
-            self.refuse(prepared, recipient, false);
+            self.refuse(prepared, recipient, Refused::Envelope);
             return Ok(Opened::Refused);
         }
         match self.ask("DATA\r\n", "DATA").await {
@@ -124,7 +123,7 @@ impl Session<'_> {
             Err(fault) if recipient.kind() == Kind::Positive => Err(Ended::fault(fault, prepared.job)),
             Err(fault) => {
                 // The recipient has its answer, whatever became of the connection.
-                self.refuse(prepared, recipient, false);
+                self.refuse(prepared, recipient, Refused::Envelope);
                 Err(Ended::fault_alone(fault))
             }
         }
@@ -171,11 +170,11 @@ impl Session<'_> {
     fn refuse_for_size(&mut self, prepared: Box<Prepared>, reply: Reply) {
         self.reset = true;
         self.spare = prepared.content;
-        let verdict = verdict(reply.code, &reply.words());
+        let ruling = self.judge(&reply, Refused::Envelope);
         let relay = &self.context.relay.name;
         prepared
             .job
-            .settle(relay, false, Outcome::Rejected(reply.kept(), verdict));
+            .settle(relay, false, Outcome::Rejected(reply.kept(), ruling));
     }
 
     async fn after_data(
@@ -191,9 +190,9 @@ impl Session<'_> {
             (true, _) if data.is_misunderstanding() => {
                 return Err(self.misunderstood("DATA", &data, prepared.job));
             }
-            (true, _) => self.refuse(prepared, data, false),
+            (true, _) => self.refuse(prepared, data, Refused::Data),
             (false, Kind::Intermediate) => {
-                self.refuse(prepared, recipient, false);
+                self.refuse(prepared, recipient, Refused::Envelope);
                 // RFC 2920 section 3.1: a 354 in spite of refused recipients is ended by a lone dot.
                 self.ask(".\r\n", "the lone dot")
                     .await
@@ -201,7 +200,7 @@ impl Session<'_> {
             }
             (false, _) => {
                 let closing = data.code == 421;
-                self.refuse(prepared, recipient, false);
+                self.refuse(prepared, recipient, Refused::Envelope);
                 if closing {
                     return Err(Ended::fault_alone(RelayFault::Refused {
                         step: "DATA",

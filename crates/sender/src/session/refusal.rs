@@ -7,40 +7,58 @@ use crate::relay::RelayFault;
 use crate::reply::{Kind, Reply};
 use crate::retry::Next;
 use crate::shaping::Heard;
-use tidings_feedback::reply::{GREYLISTED, verdict};
-use tidings_feedback::verdict::{Cause, Class, Verdict};
+use tidings_feedback::reply::{GREYLISTED, judge};
+use tidings_feedback::verdict::{Cause, Class, Ruling, Verdict};
 use tidings_store::ledger::{KeptReply, Outcome};
 
+/// What was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// MAIL, because of the message's size, or RCPT.
+    Envelope,
+    /// DATA, after the recipient had been taken.
+    Data,
+    /// The message, after its final dot: it had been on the wire.
+    Message,
+}
+
 impl Session<'_> {
-    pub(super) fn refuse(&mut self, prepared: Box<Prepared>, reply: Reply, was_on_wire: bool) {
+    pub(super) fn refuse(&mut self, prepared: Box<Prepared>, reply: Reply, refused: Refused) {
         self.spare = prepared.content;
-        self.refuse_job(prepared.job, reply, was_on_wire);
+        self.refuse_job(prepared.job, reply, refused);
     }
 
-    pub(super) fn refuse_job(&self, job: Job, reply: Reply, was_on_wire: bool) {
-        let verdict = verdict(reply.code, &reply.words());
-        if let Some(heard) = heard(&reply, &verdict) {
+    /// What a refusal means, by our rules and the operator's.
+    pub(super) fn judge(&self, reply: &Reply, refused: Refused) -> Ruling {
+        let rules = &self.context.judging.borrow().rules;
+        judge(rules, reply.code, &reply.words(), refused != Refused::Envelope)
+    }
+
+    pub(super) fn refuse_job(&self, job: Job, reply: Reply, refused: Refused) {
+        let was_on_wire = refused == Refused::Message;
+        let ruling = self.judge(&reply, refused);
+        if let Some(heard) = heard(&reply, &ruling.verdict) {
             self.desk.hear(job.domain(), heard);
         }
         // RFC 5321 section 4.5.3.1.10: 552 after RCPT is to be treated as 452.
         let temporary = reply.kind() == Kind::Transient || (reply.code == 552 && !was_on_wire);
         if temporary {
-            self.try_later(job, reply.kept(), verdict, was_on_wire);
+            self.try_later(job, reply.kept(), ruling, was_on_wire);
         } else {
             job.settle(
                 &self.context.relay.name,
                 was_on_wire,
-                Outcome::Rejected(reply.kept(), verdict),
+                Outcome::Rejected(reply.kept(), ruling),
             );
         }
     }
 
-    pub(super) fn try_later(&self, job: Job, reply: KeptReply, verdict: Verdict, was_on_wire: bool) {
+    pub(super) fn try_later(&self, job: Job, reply: KeptReply, ruling: Ruling, was_on_wire: bool) {
         let now = self.context.clock.now();
         let first = job.first_attempt_at.unwrap_or(now);
         let outcome = match job.run.retry.after(job.attempts + 1, first, now, chance()) {
-            Next::At(due) => Outcome::Deferred(reply, verdict, due),
-            Next::GiveUp => Outcome::Expired(reply, verdict),
+            Next::At(due) => Outcome::Deferred(reply, ruling, due),
+            Next::GiveUp => Outcome::Expired(reply, ruling),
         };
         job.settle(&self.context.relay.name, was_on_wire, outcome);
     }
@@ -50,7 +68,7 @@ impl Session<'_> {
     /// A 421 in a transaction whose recipient is known: the connection is over, and if the provider finds us too fast
     /// that is no fault of the relay.
     pub(super) fn sent_away(&self, step: &'static str, reply: Reply, job: Job) -> Ended {
-        let is_pace = heard(&reply, &verdict(reply.code, &reply.words())) == Some(Heard::TooFast);
+        let is_pace = heard(&reply, &self.judge(&reply, Refused::Envelope).verdict) == Some(Heard::TooFast);
         if is_pace {
             self.desk.hear(job.domain(), Heard::TooFast);
         }
@@ -91,12 +109,13 @@ pub(super) fn refused(step: &'static str, reply: Reply, job: Job) -> Ended {
 
 /// What this relay cannot carry is refused here, in the words that it would use.
 pub(super) fn local_refusal(announced: &Announced, address: &str, octets: usize) -> Option<Outcome> {
-    let (code, enhanced, text, verdict) = if !address.is_ascii() && !announced.smtp_utf8 {
+    let (code, enhanced, text, rule, verdict) = if !address.is_ascii() && !announced.smtp_utf8 {
         let text = "not sent: the address needs SMTPUTF8, which the relay does not offer";
         (
             553,
             "5.6.7",
             text,
+            "relay-without-smtputf8",
             Verdict {
                 class: Class::Other,
                 cause: Cause::Relay,
@@ -109,6 +128,7 @@ pub(super) fn local_refusal(announced: &Announced, address: &str, octets: usize)
             552,
             "5.3.4",
             text,
+            "larger-than-announced",
             Verdict {
                 class: Class::Other,
                 cause: Cause::Content,
@@ -123,7 +143,8 @@ pub(super) fn local_refusal(announced: &Announced, address: &str, octets: usize)
         enhanced: Some(enhanced.to_owned()),
         text: text.to_owned(),
     };
-    Some(Outcome::Rejected(reply, verdict))
+    let rule = rule.to_owned();
+    Some(Outcome::Rejected(reply, Ruling { verdict, rule }))
 }
 
 fn chance() -> f64 {
@@ -138,6 +159,7 @@ fn chance() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tidings_feedback::rules::Rules;
 
     #[test]
     fn only_some_refusals_speak_of_our_speed() {
@@ -157,7 +179,10 @@ mod tests {
                 text: text.to_owned(),
             };
             assert_eq!(
-                heard(&reply, &verdict(code, &reply.words())),
+                heard(
+                    &reply,
+                    &judge(Rules::standard(), code, &reply.words(), false).verdict
+                ),
                 what,
                 "{code} {text}"
             );

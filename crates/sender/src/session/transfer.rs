@@ -1,11 +1,12 @@
 //! Handing a message over: its content, the final dot, and in the same write the opening of the next.
 
+use super::refusal::Refused;
 use super::{BROKEN, Ended, Opened, Prepared, Session};
 use crate::job::Job;
 use crate::relay::RelayFault;
 use crate::reply::Kind;
 use crate::shaping::Heard;
-use tidings_feedback::verdict::{Cause, Class, Verdict};
+use tidings_feedback::verdict::{Cause, Class, Ruling, Verdict};
 use tidings_store::ledger::{KeptReply, Outcome};
 
 impl Session<'_> {
@@ -72,7 +73,7 @@ impl Session<'_> {
                 self.note_service(&job);
                 job.settle(relay, true, Outcome::Accepted(reply.kept()));
             }
-            Ok(reply) => self.refuse_job(job, reply, true),
+            Ok(reply) => self.refuse_job(job, reply, Refused::Message),
             Err(fault) => {
                 lost(job, relay, &fault);
                 return Err(Ended {
@@ -114,7 +115,11 @@ impl Session<'_> {
             cause: Cause::Network,
             reason: "networkerror",
         };
-        self.try_later(job, reply, verdict, false);
+        let ruling = Ruling {
+            verdict,
+            rule: "connection-broke".to_owned(),
+        };
+        self.try_later(job, reply, ruling, false);
         Ended::fault_alone(fault)
     }
 }

@@ -1,0 +1,235 @@
+//! Bounces, complaints and what else came back, counted by campaign, class, reason, provider, relay or day. Reads counters,
+//! never the ledger.
+
+use crate::counters::hour;
+use crate::engine::{Store, on_pool};
+use crate::error::StoreError;
+use sqlx::AssertSqlSafe;
+use std::collections::BTreeMap;
+use tidings_campaign::ids::CampaignId;
+use tidings_campaign::time::Timestamp;
+use tidings_feedback::thresholds::ComplaintLine;
+
+/// What the rows of a breakdown stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// The verdict's class.
+    Class,
+    /// The verdict's finer reason.
+    Reason,
+    /// The recipients' mailbox provider.
+    Provider,
+    /// The relay that was used.
+    Relay,
+    /// The day in UTC on which it was accepted, refused or reported.
+    Day,
+    /// The campaign, by its id.
+    Campaign,
+}
+
+impl By {
+    /// Whether what was accepted has no such thing, so that it is in no row.
+    pub const fn is_of_verdicts(self) -> bool {
+        matches!(self, By::Class | By::Reason)
+    }
+
+    fn of_bounces(self) -> &'static str {
+        match self {
+            By::Class => "class",
+            By::Reason => "reason",
+            By::Provider => "provider",
+            By::Relay => "relay",
+            By::Day => "hour / 24",
+            By::Campaign => "campaign_id",
+        }
+    }
+
+    /// Of counters that know neither class nor reason of what was accepted.
+    fn of_sent(self) -> &'static str {
+        match self {
+            By::Class | By::Reason => "''",
+            By::Provider => "provider",
+            By::Relay => "relay",
+            By::Day => "minute / 1440",
+            By::Campaign => "campaign_id",
+        }
+    }
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// One campaign; all together if not given.
+    pub campaign: Option<CampaignId>,
+    /// What the rows stand for.
+    pub by: By,
+    /// Not what was before the hour of this moment.
+    pub since: Option<Timestamp>,
+}
+
+/// The figures of one row, or of all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// What they are about: a class, a day such as `2026-11-26`, a campaign's id …; empty where that is not known.
+    pub key: String,
+    /// Deliveries that relays accepted.
+    pub accepted: i64,
+    /// Deliveries that were refused for good.
+    pub rejected: i64,
+    /// Deliveries that were refused for too long.
+    pub expired: i64,
+    /// Accepted deliveries that a report said to have bounced.
+    pub reported: i64,
+    /// Of what bounced: the address is bad.
+    pub hard: i64,
+    /// Of what bounced: it may work later.
+    pub soft: i64,
+    /// Of what bounced: it says nothing about the address.
+    pub block: i64,
+    /// Of what bounced: none of these.
+    pub other: i64,
+    /// Refusals for now; every one counts.
+    pub deferred: i64,
+    /// Complaints.
+    pub complaints: i64,
+    /// Answers by machines.
+    pub autoreplies: i64,
+    /// Unsubscribes, by whichever way.
+    pub unsubscribes: i64,
+}
+
+impl Figures {
+    /// Deliveries that bounced, at once or later.
+    pub fn bounced(&self) -> i64 {
+        self.rejected + self.expired + self.reported
+    }
+
+    /// What bounced of what had an outcome in `all`; 0 to 1.
+    pub fn bounce_rate(&self, all: &Figures) -> f64 {
+        rate(self.bounced(), all.accepted + all.rejected + all.expired)
+    }
+
+    /// Complaints for what was accepted in `all`.
+    pub fn complaint_rate(&self, all: &Figures) -> f64 {
+        rate(self.complaints, all.accepted)
+    }
+
+    /// Where that stands.
+    pub fn complaint_line(&self, all: &Figures) -> ComplaintLine {
+        let count = |n: i64| u64::try_from(n).unwrap_or_default();
+        ComplaintLine::of(count(self.complaints), count(all.accepted))
+    }
+
+    fn is_empty(&self) -> bool {
+        let counts = [
+            self.accepted,
+            self.bounced(),
+            self.deferred,
+            self.complaints,
+            self.autoreplies,
+            self.unsubscribes,
+        ];
+        counts.iter().all(|n| *n == 0)
+    }
+
+    fn add(&mut self, kind: &str, class: &str, n: i64) {
+        let bounced = match kind {
+            "accepted" => return self.accepted += n,
+            "unsubscribed" => return self.unsubscribes += n,
+            "deferred" => return self.deferred += n,
+            "complaint" => return self.complaints += n,
+            "autoreply" => return self.autoreplies += n,
+            "rejected" => &mut self.rejected,
+            "expired" => &mut self.expired,
+            "bounce" => &mut self.reported,
+            _ => return,
+        };
+        *bounced += n;
+        *match class {
+            "hard" => &mut self.hard,
+            "soft" => &mut self.soft,
+            "block" => &mut self.block,
+            _ => &mut self.other,
+        } += n;
+    }
+}
+
+fn rate(n: i64, of: i64) -> f64 {
+    match of {
+        0 => 0.0,
+        of => n as f64 / of as f64,
+    }
+}
+
+/// A breakdown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BounceBreakdown {
+    /// In the order of their keys; days and campaigns the oldest first.
+    pub rows: Vec<Figures>,
+    /// All rows together, and what was accepted where the rows do not tell.
+    pub total: Figures,
+}
+
+/// Key, kind, class, how often.
+type Counted = (String, String, String, i64);
+
+impl Store {
+    /// What bounced, was complained about and so on.
+    pub async fn bounce_breakdown(&self, asked: Asked) -> Result<BounceBreakdown, StoreError> {
+        let (only, first) = match asked.campaign {
+            Some(_) => ("campaign_id = $2 AND", asked.campaign.map_or(0, |id| id.0)),
+            None => ("$2 = 0 AND", 0),
+        };
+        let since = asked.since.map_or(i64::MIN / 60, hour);
+        let said = format!(
+            "SELECT CAST({} AS TEXT), kind, class, CAST(SUM(n) AS BIGINT) FROM bounce_counters \
+             WHERE {only} hour >= $1 GROUP BY 1, 2, 3",
+            asked.by.of_bounces()
+        );
+        let sent = format!(
+            "SELECT CAST({} AS TEXT), outcome, class, CAST(SUM(n) AS BIGINT) FROM send_counters \
+             WHERE {only} minute >= $1 AND outcome IN ('accepted', 'unsubscribed') GROUP BY 1, 2, 3",
+            asked.by.of_sent()
+        );
+        let said: Vec<Counted> = on_pool!(self, pool => sqlx::query_as(AssertSqlSafe(said))
+            .bind(since).bind(first).fetch_all(pool).await)?;
+        let sent: Vec<Counted> = on_pool!(self, pool => sqlx::query_as(AssertSqlSafe(sent))
+            .bind(since * 60).bind(first).fetch_all(pool).await)?;
+        Ok(broken_down(asked.by, sent, said))
+    }
+}
+
+fn broken_down(by: By, sent: Vec<Counted>, said: Vec<Counted>) -> BounceBreakdown {
+    let mut rows: BTreeMap<(i64, String), Figures> = BTreeMap::new();
+    let mut total = Figures::default();
+    let sent = sent.into_iter().map(|counted| (counted, !by.is_of_verdicts()));
+    let said = said.into_iter().map(|counted| (counted, true));
+    for ((key, kind, class, n), has_row) in sent.chain(said) {
+        total.add(&kind, &class, n);
+        if has_row {
+            // Days and campaigns are numbers, and stand in their order.
+            let number = match by {
+                By::Day | By::Campaign => key.parse().unwrap_or_default(),
+                _ => 0,
+            };
+            rows.entry((number, key)).or_default().add(&kind, &class, n);
+        }
+    }
+    let rows = rows.into_iter().filter(|(_, figures)| !figures.is_empty());
+    let rows = rows.map(|((number, key), figures)| Figures {
+        key: match by {
+            By::Day => day(number),
+            _ => key,
+        },
+        ..figures
+    });
+    BounceBreakdown {
+        rows: rows.collect(),
+        total,
+    }
+}
+
+/// A day since 1970 as people write it.
+fn day(number: i64) -> String {
+    Timestamp::from_seconds(number * 86_400).to_string()[..10].to_owned()
+}

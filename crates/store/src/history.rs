@@ -1,0 +1,98 @@
+//! How the deliveries to a recipient ended, and whether soft bounces among them are enough to suppress the address.
+
+use crate::attempts::mark_suppressed;
+use crate::engine::{Store, Tx, on_pool, on_tx};
+use crate::error::{StoreError, bad_row};
+use crate::outcome::Settlement;
+use crate::suppressing::{evidence, suppressing_one};
+use tidings_campaign::ids::RecipientId;
+use tidings_campaign::lifecycle::DeliveryState;
+use tidings_campaign::time::Timestamp;
+use tidings_feedback::event::EventKind;
+use tidings_feedback::policy::{self, Action, Past, SoftRule};
+use tidings_feedback::verdict::Class;
+
+/// The newest by campaign: by the index, so that it does not matter how many there are.
+const HISTORY: &str = "SELECT campaign_id, settled_at, state, class FROM deliveries \
+    WHERE recipient_id = $1 AND settled_at IS NOT NULL \
+    AND (state = 'accepted' OR state = 'rejected' OR state = 'expired') \
+    ORDER BY campaign_id DESC LIMIT $2";
+
+type PastRow = (i64, i64, String, Option<String>);
+
+/// How up to `limit` of the newest deliveries to a recipient ended, the newest first.
+pub(crate) async fn history_in(
+    tx: &mut Tx,
+    recipient: RecipientId,
+    limit: u32,
+) -> Result<Vec<Past>, StoreError> {
+    let rows: Vec<PastRow> = on_tx!(tx, conn => sqlx::query_as(HISTORY).bind(recipient.0).bind(i64::from(limit))
+        .fetch_all(conn).await)?;
+    newest_first(rows)
+}
+
+fn newest_first(rows: Vec<PastRow>) -> Result<Vec<Past>, StoreError> {
+    let mut history = rows.into_iter().map(past).collect::<Result<Vec<_>, _>>()?;
+    // A campaign may be settled after one that was made later.
+    history.sort_by_key(|past| std::cmp::Reverse(past.at));
+    Ok(history)
+}
+
+fn past((campaign, at, state, class): PastRow) -> Result<Past, StoreError> {
+    let class = class.as_deref().filter(|_| state != DeliveryState::Accepted.as_str());
+    let bounced = class
+        .map(|word| {
+            Class::parse(word)
+                .ok_or_else(|| bad_row("deliveries", campaign, format!("unknown class `{word}`")))
+        })
+        .transpose()?;
+    Ok(Past {
+        at: Timestamp(at),
+        bounced,
+    })
+}
+
+impl Store {
+    /// Suppresses the address of a delivery that bounced softly, if it did so too often by the rule. To be asked after the
+    /// outcome was recorded. Returns whether the address is suppressed by this.
+    pub async fn wear_out(
+        &self,
+        settlement: &Settlement,
+        rule: SoftRule,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        const WHO: &str = "SELECT recipient_id FROM deliveries WHERE campaign_id = $1 AND seq = $2";
+        let (campaign, seq) = (settlement.held.campaign, settlement.held.seq);
+        let Some(ruling) = settlement.outcome.ruling().filter(|_| settlement.is_soft_bounce()) else {
+            return Ok(false);
+        };
+        let who: Option<i64> = on_pool!(self, pool => sqlx::query_scalar(WHO).bind(campaign.0).bind(seq.0)
+            .fetch_optional(pool).await)?;
+        let Some(recipient) = who.map(RecipientId) else {
+            return Ok(false);
+        };
+        let decided = |history: &[Past]| policy::decide(EventKind::Bounce, &ruling.verdict, rule, history);
+        // Nearly always nothing follows; the one writer is not asked for that.
+        let Action::Suppress(_) = decided(&self.history(recipient, SoftRule::MOST).await?) else {
+            return Ok(false);
+        };
+        let mut tx = self.begin_write().await?;
+        // A person may have let it be mailed again meanwhile.
+        let Action::Suppress(why) = decided(&history_in(&mut tx, recipient, SoftRule::MOST).await?) else {
+            return Ok(false);
+        };
+        let evidence = format!("too many soft bounces in a row, the last: {}", evidence(settlement));
+        let added = tx.run(suppressing_one(settlement, why, evidence, now)).await?;
+        if added == 1 {
+            mark_suppressed(&mut tx, campaign, seq).await?;
+        }
+        tx.commit().await?;
+        Ok(added == 1)
+    }
+
+    async fn history(&self, recipient: RecipientId, limit: u32) -> Result<Vec<Past>, StoreError> {
+        let rows: Vec<PastRow> = on_pool!(self, pool => sqlx::query_as(HISTORY).bind(recipient.0)
+            .bind(i64::from(limit)).fetch_all(pool).await)?;
+        newest_first(rows)
+    }
+}
