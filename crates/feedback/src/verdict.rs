@@ -22,21 +22,6 @@ pub enum Class {
 }
 
 impl Class {
-    /// Every class.
-    pub const ALL: [Class; 6] = [
-        Class::Hard,
-        Class::Soft,
-        Class::Block,
-        Class::Complaint,
-        Class::Autoreply,
-        Class::Other,
-    ];
-
-    /// The class of this word.
-    pub fn parse(word: &str) -> Option<Class> {
-        Class::ALL.into_iter().find(|class| class.as_str() == word)
-    }
-
     /// As it stands in the database.
     pub const fn as_str(self) -> &'static str {
         match self {

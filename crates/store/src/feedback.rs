@@ -2,9 +2,9 @@
 //! transaction that makes it durable.
 
 mod arrivals;
+mod counting;
 mod effects;
 mod events;
-mod history;
 mod judging;
 mod listed;
 mod matching;
@@ -192,6 +192,7 @@ impl Store {
             return Ok(None);
         }
         effects::bring_about(&mut tx, &mut deltas, &judged, now).await?;
+        counting::count(&mut tx, &mut deltas, &judged).await?;
         deltas.write(&mut tx, self.node(), now).await?;
         tx.commit().await?;
         let mut taken: Vec<Taken> = kept

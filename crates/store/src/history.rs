@@ -6,21 +6,26 @@ use crate::error::{StoreError, bad_row};
 use crate::outcome::Settlement;
 use crate::suppressing::{evidence, suppressing_one};
 use tidings_campaign::ids::RecipientId;
-use tidings_campaign::lifecycle::DeliveryState;
 use tidings_campaign::time::Timestamp;
 use tidings_feedback::event::EventKind;
 use tidings_feedback::policy::{self, Action, Past, SoftRule};
 use tidings_feedback::verdict::Class;
 
-/// The newest by campaign: by the index, so that it does not matter how many there are.
-const HISTORY: &str = "SELECT campaign_id, settled_at, state, class FROM deliveries \
-    WHERE recipient_id = $1 AND settled_at IS NOT NULL \
-    AND (state = 'accepted' OR state = 'rejected' OR state = 'expired') \
-    ORDER BY campaign_id DESC LIMIT $2";
+/// The newest by campaign: by the index, so that it does not matter how many there are. One that was accepted and bounced
+/// later has bounced.
+const HISTORY: &str = "SELECT d.campaign_id, d.settled_at, CASE WHEN d.state = 'accepted' THEN e.class ELSE d.class END \
+    FROM deliveries d LEFT JOIN feedback_events e ON e.campaign_id = d.campaign_id AND e.seq = d.seq \
+        AND e.kind = 'bounce' AND e.once IS NOT NULL \
+    WHERE d.recipient_id = $1 AND d.state IN ('accepted', 'rejected', 'expired') AND d.settled_at > COALESCE( \
+        (SELECT MAX(l.lifted_at) FROM lifted_suppressions l JOIN recipients r ON r.address_key = l.address_key \
+         WHERE r.id = $1), 0) \
+    ORDER BY d.campaign_id DESC LIMIT $2";
 
-type PastRow = (i64, i64, String, Option<String>);
+/// Campaign, when it was settled, the class of its bounce.
+type PastRow = (i64, i64, Option<String>);
 
-/// How up to `limit` of the newest deliveries to a recipient ended, the newest first.
+/// How up to `limit` of the newest deliveries to a recipient ended, the newest first, and none from before a person let
+/// the address be mailed again.
 pub(crate) async fn history_in(
     tx: &mut Tx,
     recipient: RecipientId,
@@ -32,24 +37,23 @@ pub(crate) async fn history_in(
 }
 
 fn newest_first(rows: Vec<PastRow>) -> Result<Vec<Past>, StoreError> {
-    let mut history = rows.into_iter().map(past).collect::<Result<Vec<_>, _>>()?;
+    let past = |(campaign, at, class): PastRow| {
+        let bounced = class.map(|word| {
+            Class::parse(&word)
+                .ok_or_else(|| bad_row("deliveries", campaign, format!("unknown class `{word}`")))
+        });
+        Ok(Past {
+            at: Timestamp(at),
+            bounced: bounced.transpose()?,
+        })
+    };
+    let mut history = rows
+        .into_iter()
+        .map(past)
+        .collect::<Result<Vec<_>, StoreError>>()?;
     // A campaign may be settled after one that was made later.
     history.sort_by_key(|past| std::cmp::Reverse(past.at));
     Ok(history)
-}
-
-fn past((campaign, at, state, class): PastRow) -> Result<Past, StoreError> {
-    let class = class.as_deref().filter(|_| state != DeliveryState::Accepted.as_str());
-    let bounced = class
-        .map(|word| {
-            Class::parse(word)
-                .ok_or_else(|| bad_row("deliveries", campaign, format!("unknown class `{word}`")))
-        })
-        .transpose()?;
-    Ok(Past {
-        at: Timestamp(at),
-        bounced,
-    })
 }
 
 impl Store {

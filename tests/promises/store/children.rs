@@ -13,11 +13,11 @@ async fn finished(store: &Store) -> CampaignId {
     let expired = Outcome::Expired(kept(452, "mailbox full"), busy());
     let outcomes = [
         accepted(),
-        rejected(),
+        blocked(),
         expired,
         withheld(),
         unknown(UnknownPolicy::Hold),
-        rejected(),
+        blocked(),
     ];
     for (delivery, outcome) in all_of(&lease).iter().zip(&outcomes) {
         sender.send(&[*delivery], outcome).await;

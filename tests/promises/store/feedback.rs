@@ -5,6 +5,8 @@ use tidings_campaign::token::{DeliveryToken, KeyRing};
 use tidings_feedback::event::{Event, EventKind};
 use tidings_feedback::policy::{Policy, SoftRule};
 use tidings_feedback::reason::Reason;
+use tidings_store::bounces::{Asked, By, Figures};
+use tidings_store::domain_providers::DomainProvider;
 use tidings_store::feedback::{Done, MatchedBy, NewArrival, Taken, Way};
 use tidings_tests::store_on_both_engines;
 
@@ -315,4 +317,50 @@ store_on_both_engines!(a_record_tells_everything_of_an_address, |store| {
         .await
         .unwrap();
     assert!(nobody.recipient.is_none() && nobody.lists.is_empty() && nobody.events.is_empty());
+});
+
+store_on_both_engines!(what_came_back_is_counted_once_by_relay_and_provider, |store| {
+    let campaign = sent_at(store, 4, 0).await;
+    let known = [DomainProvider {
+        domain: "example.org".to_owned(),
+        provider: "gmail".to_owned(),
+        looked_up_at: START,
+    }];
+    store.put_domain_providers(&known).await.unwrap();
+    let mut events = Vec::new();
+    for (seq, kind, reason) in [
+        (1, EventKind::Bounce, Reason::UserUnknown),
+        (1, EventKind::Bounce, Reason::UserUnknown),
+        (2, EventKind::Complaint, Reason::Feedback),
+        (3, EventKind::Autoreply, Reason::Vacation),
+    ] {
+        events.push(about(store, campaign, seq, kind, reason).await);
+    }
+    take(store, &[arrival("one", events.clone(), DAY)], DAY).await;
+    take(store, &[arrival("two", events, DAY)], DAY).await;
+    let expected = Figures {
+        accepted: 4,
+        reported: 1,
+        hard: 1,
+        complaints: 1,
+        autoreplies: 1,
+        ..Figures::default()
+    };
+    for (by, key, accepted) in [(By::Relay, "primary", 4), (By::Provider, "gmail", 0)] {
+        let asked = Asked {
+            campaign: Some(campaign),
+            by,
+            since: None,
+        };
+        let found = store.bounce_breakdown(asked).await.unwrap();
+        let row = found.rows.iter().find(|row| row.key == key).unwrap();
+        let expected = Figures {
+            key: key.to_owned(),
+            accepted,
+            ..expected.clone()
+        };
+        assert_eq!(row, &expected);
+    }
+    let tally = store.tally(campaign).await.unwrap();
+    assert_eq!((tally.settled, tally.hard, tally.complaints), (4, 1, 1));
 });

@@ -244,6 +244,12 @@ fn rejected() -> Outcome {
     Outcome::Rejected(kept(550, "no such user"), no_such_user())
 }
 
+/// Refused for what is in the message.
+fn blocked() -> Outcome {
+    let ruling = ruling(Class::Block, Cause::Content, "spamdetected", "spam");
+    Outcome::Rejected(kept(554, "spam"), ruling)
+}
+
 fn unknown(policy: UnknownPolicy) -> Outcome {
     Outcome::Unknown {
         detail: "the connection broke".to_owned(),

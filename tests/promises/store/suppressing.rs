@@ -17,11 +17,6 @@ fn full() -> Ruling {
     ruling(Class::Soft, Cause::MailboxFull, "mailboxfull", "mailbox-full")
 }
 
-fn blocked() -> Outcome {
-    let ruling = ruling(Class::Block, Cause::Content, "spamdetected", "spam");
-    Outcome::Rejected(kept(554, "spam"), ruling)
-}
-
 store_on_both_engines!(
     an_address_that_is_gone_is_suppressed_with_the_outcome_and_nobody_else,
     |store| {
@@ -153,6 +148,11 @@ store_on_both_engines!(soft_bounces_in_a_row_over_days_suppress_the_address, |st
     assert_eq!(found.evidence, last);
     let attempts = store.attempts(CampaignId(4), Seq(1)).await.unwrap();
     assert_eq!(attempts[0].action.as_deref(), Some("suppressed"));
+    // A person lets it be mailed again: what was before says nothing any more.
+    let lifted = store.lift_suppression(&address(&reader(1)), at(11 * DAY)).await;
+    assert!(lifted.unwrap().is_some());
+    assert!(!on_days(store, RULE, &[(12, soft()), (18, soft())]).await);
+    assert!(on_days(store, RULE, &[(23, soft())]).await);
 });
 
 store_on_both_engines!(soft_bounces_are_forgotten_by_an_acceptance_and_within_days, |store| {

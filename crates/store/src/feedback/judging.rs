@@ -1,10 +1,10 @@
 //! What is to be done about each event of a batch.
 
-use super::history::history_in;
 use super::matching::{Delivery, Match};
 use super::{Done, MatchedBy, TakenEvent, Told};
 use crate::engine::{Tx, on_tx, values_list};
 use crate::error::StoreError;
+use crate::history::history_in;
 use sqlx::AssertSqlSafe;
 use std::collections::{HashMap, HashSet};
 use tidings_campaign::address::EmailAddress;

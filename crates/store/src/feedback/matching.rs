@@ -43,6 +43,8 @@ pub(super) struct Delivery {
     pub state: DeliveryState,
     pub attempts: i64,
     pub settled_at: Option<Timestamp>,
+    /// Through which relay it went last.
+    pub relay: Option<String>,
     /// The recipient's comparison key; nothing if the recipient is gone.
     pub address_key: Option<String>,
 }
@@ -56,6 +58,7 @@ struct Row {
     state: String,
     attempts: i64,
     settled_at: Option<i64>,
+    relay: Option<String>,
     address_key: Option<String>,
 }
 
@@ -71,6 +74,7 @@ impl TryFrom<Row> for Delivery {
                 .ok_or_else(|| bad_row("deliveries", row.seq, format!("unknown state `{}`", row.state)))?,
             attempts: row.attempts,
             settled_at: row.settled_at.map(Timestamp),
+            relay: row.relay,
             address_key: row.address_key,
         })
     }
@@ -78,7 +82,7 @@ impl TryFrom<Row> for Delivery {
 
 macro_rules! columns {
     () => {
-        "d.campaign_id, d.seq, d.recipient_id, d.state, d.attempts, d.settled_at, r.address_key"
+        "d.campaign_id, d.seq, d.recipient_id, d.state, d.attempts, d.settled_at, d.relay, r.address_key"
     };
 }
 
