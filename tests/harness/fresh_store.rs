@@ -81,7 +81,12 @@ impl FreshStore {
         let in_ledger = |state| ledger.iter().find(|(s, _)| *s == state).map_or(0, |(_, n)| *n);
         assert_eq!(
             [counted.accepted, counted.rejected, counted.expired],
-            [DeliveryState::Accepted, DeliveryState::Rejected, DeliveryState::Expired].map(in_ledger),
+            [
+                DeliveryState::Accepted,
+                DeliveryState::Rejected,
+                DeliveryState::Expired
+            ]
+            .map(in_ledger),
             "campaign {campaign}: what bounced is not what is in the ledger"
         );
     }

@@ -30,6 +30,9 @@ fn again(app: &App, campaign: i64, options: &[&str]) -> i64 {
 
 on_both_engines!(a_campaign_goes_again_to_those_whom_it_did_not_reach, |app| {
     let campaign = send_with_refusals(app);
+    // A person knows better than the receiver who said that there is no such user.
+    app.run(["suppression", "lift", "reader1@example.org"])
+        .succeeded();
     let child = again(app, campaign, &["--state", "rejected", "--state", "expired"]);
     let show = app.show(child);
     assert_eq!(

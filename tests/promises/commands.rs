@@ -197,7 +197,13 @@ on_both_engines!(bounces_are_counted_by_class_provider_relay_and_day, |app| {
         .succeeded()
         .stdout;
     let mut lines = csv.lines();
-    assert!(lines.next().unwrap().starts_with("key,accepted,bounced,deferred,"), "{csv}");
+    assert!(
+        lines
+            .next()
+            .unwrap()
+            .starts_with("key,accepted,bounced,deferred,"),
+        "{csv}"
+    );
     assert!(lines.next().unwrap().starts_with("primary,7,3,1,"), "{csv}");
 });
 

@@ -27,7 +27,7 @@ pub fn judge(rules: &Rules, code: u16, text: &str, is_after_message: bool) -> Ru
         is_temporary: code < 500,
         is_after_message,
     };
-    let Decision { verdict, rule } = rules.decide(&evidence);
+    let Decision { verdict, rule, .. } = rules.decide(&evidence);
     Ruling {
         verdict,
         rule: rule.to_owned(),

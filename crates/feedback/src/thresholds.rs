@@ -279,18 +279,17 @@ mod tests {
     fn a_sample_that_is_too_small_pauses_nothing() {
         assert_eq!(why(tally(199, 199, 0)), None);
         assert!(why(tally(200, 11, 0)).is_some());
-        assert_eq!(
-            why(tally(200, 0, 1)),
-            None,
-            "one complaint says nothing"
-        );
+        assert_eq!(why(tally(200, 0, 1)), None, "one complaint says nothing");
     }
 
     #[test]
     fn complaints_are_counted_against_what_was_accepted() {
         assert_eq!(why(tally(1000, 0, 3)), None);
         let why = why(tally(1000, 30, 3)).unwrap();
-        assert!(why.contains("3 of 970 (0.31 %) were complained about, more than 0.3 %"), "{why}");
+        assert!(
+            why.contains("3 of 970 (0.31 %) were complained about, more than 0.3 %"),
+            "{why}"
+        );
     }
 
     #[test]
@@ -314,10 +313,26 @@ mod tests {
 
     #[test]
     fn shares_are_written_in_percent() {
-        for (text, millionths) in [("5%", 50_000), ("0.3 %", 3_000), (" 100%", 1_000_000), ("never", 0), ("0%", 0)] {
+        for (text, millionths) in [
+            ("5%", 50_000),
+            ("0.3 %", 3_000),
+            (" 100%", 1_000_000),
+            ("never", 0),
+            ("0%", 0),
+        ] {
             assert_eq!(text.parse::<Share>().unwrap().millionths(), millionths, "{text}");
         }
-        for text in ["5", "-1%", "101%", "1e1%", "%", "", "0.00001%", "nan%", "never ever"] {
+        for text in [
+            "5",
+            "-1%",
+            "101%",
+            "1e1%",
+            "%",
+            "",
+            "0.00001%",
+            "nan%",
+            "never ever",
+        ] {
             assert!(text.parse::<Share>().is_err(), "{text}");
         }
         assert_eq!(Share::of_millionths(3_000).to_string(), "0.3 %");
@@ -334,7 +349,11 @@ mod tests {
             (30, 10_000, ComplaintLine::Harmful),
             (1, 0, ComplaintLine::Harmful),
         ] {
-            assert_eq!(ComplaintLine::of(complaints, accepted), line, "{complaints} of {accepted}");
+            assert_eq!(
+                ComplaintLine::of(complaints, accepted),
+                line,
+                "{complaints} of {accepted}"
+            );
         }
     }
 }

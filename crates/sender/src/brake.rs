@@ -7,11 +7,7 @@ use tidings_store::{Store, StoreError};
 
 /// Pauses a sending campaign if it has passed one of its thresholds since a person last resumed it, and something of it
 /// is left to send. `configured`: what holds where the campaign says nothing else.
-pub(crate) async fn brake(
-    store: &Store,
-    id: CampaignId,
-    configured: Thresholds,
-) -> Result<(), StoreError> {
+pub(crate) async fn brake(store: &Store, id: CampaignId, configured: Thresholds) -> Result<(), StoreError> {
     let (own, before) = store.campaign_thresholds(id).await?;
     let tally = store.tally(id).await?;
     let Some(passed) = passed(own.over(configured), tally.since(before)) else {

@@ -176,25 +176,28 @@ type Counted = (String, String, String, i64);
 impl Store {
     /// What bounced, was complained about and so on.
     pub async fn bounce_breakdown(&self, asked: Asked) -> Result<BounceBreakdown, StoreError> {
-        let (only, first) = match asked.campaign {
-            Some(_) => ("campaign_id = $2 AND", asked.campaign.map_or(0, |id| id.0)),
-            None => ("$2 = 0 AND", 0),
+        // No campaign has the id 0.
+        let campaign = asked.campaign.map_or(0, |id| id.0);
+        let of_whom = if campaign == 0 {
+            "$2 = 0"
+        } else {
+            "campaign_id = $2"
         };
         let since = asked.since.map_or(i64::MIN / 60, hour);
         let said = format!(
             "SELECT CAST({} AS TEXT), kind, class, CAST(SUM(n) AS BIGINT) FROM bounce_counters \
-             WHERE {only} hour >= $1 GROUP BY 1, 2, 3",
+             WHERE {of_whom} AND hour >= $1 GROUP BY 1, 2, 3",
             asked.by.of_bounces()
         );
         let sent = format!(
             "SELECT CAST({} AS TEXT), outcome, class, CAST(SUM(n) AS BIGINT) FROM send_counters \
-             WHERE {only} minute >= $1 AND outcome IN ('accepted', 'unsubscribed') GROUP BY 1, 2, 3",
+             WHERE {of_whom} AND minute >= $1 AND outcome IN ('accepted', 'unsubscribed') GROUP BY 1, 2, 3",
             asked.by.of_sent()
         );
         let said: Vec<Counted> = on_pool!(self, pool => sqlx::query_as(AssertSqlSafe(said))
-            .bind(since).bind(first).fetch_all(pool).await)?;
+            .bind(since).bind(campaign).fetch_all(pool).await)?;
         let sent: Vec<Counted> = on_pool!(self, pool => sqlx::query_as(AssertSqlSafe(sent))
-            .bind(since * 60).bind(first).fetch_all(pool).await)?;
+            .bind(since * 60).bind(campaign).fetch_all(pool).await)?;
         Ok(broken_down(asked.by, sent, said))
     }
 }

@@ -67,7 +67,11 @@ impl Store {
     ) -> Result<bool, StoreError> {
         const WHO: &str = "SELECT recipient_id FROM deliveries WHERE campaign_id = $1 AND seq = $2";
         let (campaign, seq) = (settlement.held.campaign, settlement.held.seq);
-        let Some(ruling) = settlement.outcome.ruling().filter(|_| settlement.is_soft_bounce()) else {
+        let Some(ruling) = settlement
+            .outcome
+            .ruling()
+            .filter(|_| settlement.is_soft_bounce())
+        else {
             return Ok(false);
         };
         let who: Option<i64> = on_pool!(self, pool => sqlx::query_scalar(WHO).bind(campaign.0).bind(seq.0)
@@ -85,7 +89,10 @@ impl Store {
         let Action::Suppress(why) = decided(&history_in(&mut tx, recipient, SoftRule::MOST).await?) else {
             return Ok(false);
         };
-        let evidence = format!("too many soft bounces in a row, the last: {}", evidence(settlement));
+        let evidence = format!(
+            "too many soft bounces in a row, the last: {}",
+            evidence(settlement)
+        );
         let added = tx.run(suppressing_one(settlement, why, evidence, now)).await?;
         if added == 1 {
             mark_suppressed(&mut tx, campaign, seq).await?;

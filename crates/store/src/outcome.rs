@@ -108,9 +108,9 @@ impl Outcome {
     /// What a refusal means.
     pub(crate) fn ruling(&self) -> Option<&Ruling> {
         match self {
-            Outcome::Deferred(_, ruling, _)
-            | Outcome::Rejected(_, ruling)
-            | Outcome::Expired(_, ruling) => Some(ruling),
+            Outcome::Deferred(_, ruling, _) | Outcome::Rejected(_, ruling) | Outcome::Expired(_, ruling) => {
+                Some(ruling)
+            }
             _ => None,
         }
     }
@@ -120,6 +120,7 @@ impl Outcome {
         let Outcome::Rejected(_, ruling) = self else {
             return None;
         };
+        // Without a history nothing but the verdict can suppress.
         match policy::decide(EventKind::Bounce, &ruling.verdict, SoftRule::default(), &[]) {
             Action::Suppress(why) => Some(why),
             Action::Keep | Action::Unsubscribe => None,

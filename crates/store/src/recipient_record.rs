@@ -37,6 +37,10 @@ pub struct RecipientDelivery {
     pub class: Option<String>,
     /// The finer reason.
     pub reason: Option<String>,
+    /// The rule that decided, if it was refused.
+    pub rule: Option<String>,
+    /// What was done about the address for it: `suppressed`, or nothing.
+    pub action: Option<String>,
     /// The relay's reply code.
     pub code: Option<i64>,
     /// The relay's words.
@@ -100,8 +104,9 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<RecipientDelivery>, StoreError> {
         const DELIVERIES: &str = "SELECT d.campaign_id, COALESCE(c.name, '') AS campaign, d.seq, d.state, d.attempts, \
-            d.class, d.reason, d.code, d.reply, d.settled_at FROM deliveries d \
+            d.class, d.reason, a.rule, a.action, d.code, d.reply, d.settled_at FROM deliveries d \
             LEFT JOIN campaigns c ON c.id = d.campaign_id \
+            LEFT JOIN attempts a ON a.campaign_id = d.campaign_id AND a.seq = d.seq AND a.attempt = d.attempts \
             WHERE d.recipient_id = $1 ORDER BY d.campaign_id DESC LIMIT $2";
         Ok(
             on_pool!(self, pool => sqlx::query_as(DELIVERIES).bind(recipient.0).bind(limit)

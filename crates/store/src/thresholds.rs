@@ -53,7 +53,11 @@ impl Store {
         let own = OwnThresholds {
             hard_bounces: share(row.hard_bounces).map_err(|_| bad())?,
             complaints: share(row.complaints).map_err(|_| bad())?,
-            after: row.after_settled.map(u64::try_from).transpose().map_err(|_| bad())?,
+            after: row
+                .after_settled
+                .map(u64::try_from)
+                .transpose()
+                .map_err(|_| bad())?,
         };
         let before = tally(
             (row.settled_before, row.accepted_before),

@@ -43,7 +43,12 @@ async fn sent(store: &Store) -> Vec<CampaignId> {
                     through(all[4], "second", "yahoo", blocked()),
                     through(all[5], "second", "gmail", expired),
                     through(all[6], "second", "gmail", deferred(at(9 * DAY))),
-                    through(all[7], "second", "gmail", put_aside("provider gmail", at(9 * DAY))),
+                    through(
+                        all[7],
+                        "second",
+                        "gmail",
+                        put_aside("provider gmail", at(9 * DAY)),
+                    ),
                 ],
             )
             .await;
@@ -75,7 +80,10 @@ store_on_both_engines!(bounces_are_counted_by_all_that_tells_them_apart, |store|
     let of = async |campaign, by| store.bounce_breakdown(asked(campaign, by)).await.unwrap();
     let one = Some(campaigns[0]);
     let class = of(one, By::Class).await;
-    assert_eq!(keys(&class.rows), [("block", 0, 1, 0), ("hard", 0, 1, 0), ("soft", 0, 1, 1)]);
+    assert_eq!(
+        keys(&class.rows),
+        [("block", 0, 1, 0), ("hard", 0, 1, 0), ("soft", 0, 1, 1)]
+    );
     let expected = Figures {
         accepted: 3,
         rejected: 2,
@@ -94,7 +102,11 @@ store_on_both_engines!(bounces_are_counted_by_all_that_tells_them_apart, |store|
     let reason = of(one, By::Reason).await;
     assert_eq!(
         keys(&reason.rows),
-        [("spamdetected", 0, 1, 0), ("speeding", 0, 1, 1), ("userunknown", 0, 1, 0)]
+        [
+            ("spamdetected", 0, 1, 0),
+            ("speeding", 0, 1, 1),
+            ("userunknown", 0, 1, 0)
+        ]
     );
     let provider = of(one, By::Provider).await;
     assert_eq!(
@@ -103,13 +115,26 @@ store_on_both_engines!(bounces_are_counted_by_all_that_tells_them_apart, |store|
         "an unsubscribe by a link has no provider"
     );
     let relay = of(None, By::Relay).await;
-    assert_eq!(keys(&relay.rows)[1..], [("primary", 6, 0, 0), ("second", 0, 6, 2)]);
+    assert_eq!(
+        keys(&relay.rows)[1..],
+        [("primary", 6, 0, 0), ("second", 0, 6, 2)]
+    );
     let day = of(None, By::Day).await;
-    assert_eq!(keys(&day.rows), [("2024-10-04", 3, 3, 1), ("2024-10-05", 3, 3, 1)]);
+    assert_eq!(
+        keys(&day.rows),
+        [("2024-10-04", 3, 3, 1), ("2024-10-05", 3, 3, 1)]
+    );
     assert_eq!(day.rows[1].unsubscribes, 1, "on the day when it came");
     let campaign = of(None, By::Campaign).await;
     assert_eq!(keys(&campaign.rows), [("1", 3, 3, 1), ("2", 3, 3, 1)]);
-    for by in [By::Class, By::Reason, By::Provider, By::Relay, By::Day, By::Campaign] {
+    for by in [
+        By::Class,
+        By::Reason,
+        By::Provider,
+        By::Relay,
+        By::Day,
+        By::Campaign,
+    ] {
         assert_eq!(of(one, by).await.total, expected, "{by:?}");
     }
     let since = store
@@ -126,7 +151,10 @@ store_on_both_engines!(reports_are_counted_beside_refusals, |store| {
     let campaigns = sent(store).await;
     let hour = at(2 * DAY).0 / 3_600_000_000;
     let row = |kind, class, n: i64| {
-        format!("({}, {hour}, 'there', 'primary', 'gmail', '{kind}', '{class}', 'c', 'r', {n})", campaigns[0])
+        format!(
+            "({}, {hour}, 'there', 'primary', 'gmail', '{kind}', '{class}', 'c', 'r', {n})",
+            campaigns[0]
+        )
     };
     let rows = [
         row("bounce", "hard", 1),
@@ -163,5 +191,8 @@ store_on_both_engines!(reports_are_counted_beside_refusals, |store| {
     assert_eq!(gmail.complaint_rate(gmail), 0.5);
     assert_eq!(gmail.complaint_line(gmail), ComplaintLine::Harmful);
     let nothing = Figures::default();
-    assert_eq!((nothing.bounce_rate(&nothing), nothing.complaint_rate(&nothing)), (0.0, 0.0));
+    assert_eq!(
+        (nothing.bounce_rate(&nothing), nothing.complaint_rate(&nothing)),
+        (0.0, 0.0)
+    );
 });

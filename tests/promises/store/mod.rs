@@ -33,9 +33,9 @@ use tidings_campaign::ids::{CampaignId, ImportId, LeaseId, ListId, RecipientId, 
 use tidings_campaign::lifecycle::{DeliveryState, UnknownPolicy};
 use tidings_campaign::recipient::Subscription;
 use tidings_campaign::time::Timestamp;
+use tidings_feedback::thresholds::OwnThresholds;
 use tidings_feedback::verdict::{Cause, Class, Ruling, Verdict};
 use tidings_store::Store;
-use tidings_feedback::thresholds::OwnThresholds;
 use tidings_store::campaigns::{LANGUAGE_ATTRIBUTE, NewCampaign};
 use tidings_store::deliveries::ListedDelivery;
 use tidings_store::imports::{Import, ImportBatch, NewImport};
@@ -219,11 +219,7 @@ fn accepted() -> Outcome {
 
 fn ruling(class: Class, cause: Cause, reason: &'static str, rule: &str) -> Ruling {
     Ruling {
-        verdict: Verdict {
-            class,
-            cause,
-            reason,
-        },
+        verdict: Verdict { class, cause, reason },
         rule: rule.to_owned(),
     }
 }

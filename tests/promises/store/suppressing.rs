@@ -55,16 +55,19 @@ store_on_both_engines!(
     }
 );
 
-store_on_both_engines!(a_refusal_does_not_overwrite_why_an_address_is_suppressed, |store| {
-    let campaign = sending(store, 2).await;
-    let sender = Sender::new(store, "one");
-    let lease = sender.claim(campaign, 2).await;
-    sender.put_on_wire(&all_of(&lease)).await;
-    suppress(store, &reader(1)).await;
-    sender.settle(&all_of(&lease), &rejected()).await;
-    assert_eq!(suppression(store, 1).await.unwrap().reason, "complaint");
-    assert_eq!(suppression(store, 2).await.unwrap().reason, "hard_bounce");
-});
+store_on_both_engines!(
+    a_refusal_does_not_overwrite_why_an_address_is_suppressed,
+    |store| {
+        let campaign = sending(store, 2).await;
+        let sender = Sender::new(store, "one");
+        let lease = sender.claim(campaign, 2).await;
+        sender.put_on_wire(&all_of(&lease)).await;
+        suppress(store, &reader(1)).await;
+        sender.settle(&all_of(&lease), &rejected()).await;
+        assert_eq!(suppression(store, 1).await.unwrap().reason, "complaint");
+        assert_eq!(suppression(store, 2).await.unwrap().reason, "hard_bounce");
+    }
+);
 
 store_on_both_engines!(a_refusal_that_was_thought_to_be_lost_suppresses_too, |store| {
     let campaign = sending(store, 3).await;
@@ -93,7 +96,10 @@ store_on_both_engines!(evidence_is_bounded_whatever_a_relay_says, |store| {
     sender.send(&all_of(&lease), &outcome).await;
     let evidence = suppression(store, 1).await.unwrap().evidence;
     assert_eq!(evidence.chars().count(), 300, "{evidence}");
-    assert!(evidence.contains("üü… (rule no-such-mailbox, campaign"), "{evidence}");
+    assert!(
+        evidence.contains("üü… (rule no-such-mailbox, campaign"),
+        "{evidence}"
+    );
 });
 
 /// Sends a campaign to the one reader on each of these days; returns whether the last outcome wore the address out.
@@ -101,10 +107,7 @@ async fn on_days(store: &FreshStore, rule: SoftRule, days: &[(u64, Outcome)]) ->
     let mut worn = false;
     for (day, outcome) in days {
         let campaign = draft(store, &["readers"]).await;
-        store
-            .start_campaign(campaign, "{}", at(day * DAY))
-            .await
-            .unwrap();
+        store.start_campaign(campaign, "{}", at(day * DAY)).await.unwrap();
         let sender = Sender::new(store, "one");
         sender.it_is(day * DAY);
         let lease = sender.claim(campaign, 1).await;
@@ -143,8 +146,12 @@ store_on_both_engines!(soft_bounces_in_a_row_over_days_suppress_the_address, |st
     assert!(!on_days(store, RULE, &days).await, "two of three");
     assert!(on_days(store, RULE, &[(10, soft())]).await);
     let found = suppression(store, 1).await.unwrap();
-    assert_eq!((found.reason.as_str(), found.created_at), ("soft_bounces", at(10 * DAY)));
-    let last = "too many soft bounces in a row, the last: 552 5.0.0 mailbox full (rule mailbox-full, campaign 4)";
+    assert_eq!(
+        (found.reason.as_str(), found.created_at),
+        ("soft_bounces", at(10 * DAY))
+    );
+    let last =
+        "too many soft bounces in a row, the last: 552 5.0.0 mailbox full (rule mailbox-full, campaign 4)";
     assert_eq!(found.evidence, last);
     let attempts = store.attempts(CampaignId(4), Seq(1)).await.unwrap();
     assert_eq!(attempts[0].action.as_deref(), Some("suppressed"));
@@ -155,13 +162,22 @@ store_on_both_engines!(soft_bounces_in_a_row_over_days_suppress_the_address, |st
     assert!(on_days(store, RULE, &[(23, soft())]).await);
 });
 
-store_on_both_engines!(soft_bounces_are_forgotten_by_an_acceptance_and_within_days, |store| {
-    import(store, "readers", &readers(1)).await;
-    let days = [(0, soft()), (5, soft()), (6, accepted()), (7, soft()), (9, soft())];
-    assert!(!on_days(store, RULE, &days).await);
-    assert!(!on_days(store, RULE, &[(16, soft())]).await, "nine days");
-    let never = SoftRule { in_row: 0, ..RULE };
-    assert!(!on_days(store, never, &[(40, soft())]).await, "switched off");
-    assert_eq!(suppression(store, 1).await, None);
-    assert!(on_days(store, RULE, &[(41, soft())]).await);
-});
+store_on_both_engines!(
+    soft_bounces_are_forgotten_by_an_acceptance_and_within_days,
+    |store| {
+        import(store, "readers", &readers(1)).await;
+        let days = [
+            (0, soft()),
+            (5, soft()),
+            (6, accepted()),
+            (7, soft()),
+            (9, soft()),
+        ];
+        assert!(!on_days(store, RULE, &days).await);
+        assert!(!on_days(store, RULE, &[(16, soft())]).await, "nine days");
+        let never = SoftRule { in_row: 0, ..RULE };
+        assert!(!on_days(store, never, &[(40, soft())]).await, "switched off");
+        assert_eq!(suppression(store, 1).await, None);
+        assert!(on_days(store, RULE, &[(41, soft())]).await);
+    }
+);

@@ -36,7 +36,9 @@ store_on_both_engines!(a_campaign_keeps_its_own_thresholds_and_hands_them_on, |s
     );
     store.start_campaign(campaign, "{}", START).await.unwrap();
     store.move_campaign(campaign, Action::Cancel, None).await.unwrap();
-    let child = store.create_child(campaign, &[DeliveryState::Withheld], "again", START).await;
+    let child = store
+        .create_child(campaign, &[DeliveryState::Withheld], "again", START)
+        .await;
     let child = child.unwrap();
     assert_eq!(store.campaign_thresholds(child).await.unwrap().0, own);
 });
@@ -60,8 +62,14 @@ store_on_both_engines!(what_was_before_a_resume_does_not_count_any_more, |store|
         .await;
     let now = tally(5, 3, 3, 2);
     assert_eq!(store.tally(campaign).await.unwrap(), now);
-    store.move_campaign(campaign, Action::Pause, Some("a look")).await.unwrap();
-    assert_eq!(store.campaign_thresholds(campaign).await.unwrap().1, Tally::default());
+    store
+        .move_campaign(campaign, Action::Pause, Some("a look"))
+        .await
+        .unwrap();
+    assert_eq!(
+        store.campaign_thresholds(campaign).await.unwrap().1,
+        Tally::default()
+    );
     let state = store.move_campaign(campaign, Action::Resume, None).await.unwrap();
     assert_eq!(state, CampaignState::Sending);
     let (own, before) = store.campaign_thresholds(campaign).await.unwrap();

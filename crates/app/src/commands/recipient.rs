@@ -69,7 +69,8 @@ fn delivery_json(delivery: &RecipientDelivery) -> Value {
     json!({
         "campaign": delivery.campaign_id, "name": delivery.campaign, "seq": delivery.seq, "state": delivery.state,
         "attempts": delivery.attempts, "class": delivery.class, "reason": delivery.reason, "code": delivery.code,
-        "reply": delivery.reply, "at": delivery.settled_at.map(time),
+        "reply": delivery.reply, "rule": delivery.rule, "action": delivery.action,
+        "at": delivery.settled_at.map(time),
     })
 }
 
@@ -112,7 +113,7 @@ fn print(address: &EmailAddress, record: &RecipientRecord) -> anyhow::Result<()>
     }
     for delivery in &record.deliveries {
         output::line(format_args!(
-            "campaign {} {}: {}{}{}",
+            "campaign {} {}: {}{}{}{}",
             delivery.campaign_id,
             delivery.campaign,
             delivery.state,
@@ -123,6 +124,10 @@ fn print(address: &EmailAddress, record: &RecipientRecord) -> anyhow::Result<()>
                 .reply
                 .as_ref()
                 .map_or(String::new(), |reply| format!(": {reply}")),
+            delivery
+                .rule
+                .as_ref()
+                .map_or(String::new(), |rule| format!(" (rule {rule})")),
         ))?;
     }
     for event in &record.events {

@@ -149,7 +149,11 @@ pub(super) fn guilty(overrides: &[Override], well_with: impl Fn(Vec<Override>) -
 pub(super) fn merge(mut table: Table, settings: Vec<Override>) -> Table {
     for ((section, key), text) in settings {
         let value = match key {
-            "messages_per_session" | "weight" | "priority" | "longest_mib" | "soft_bounces_in_row"
+            "messages_per_session"
+            | "weight"
+            | "priority"
+            | "longest_mib"
+            | "soft_bounces_in_row"
             | "pause_after" => number(text),
             key if key.starts_with("max_") => number(text),
             "factor" => text.parse().map_or(Value::String(text), Value::Float),

@@ -18,12 +18,12 @@ use tidings_campaign::ids::CampaignId;
 use tidings_campaign::lifecycle::{CampaignState, UnknownPolicy};
 use tidings_campaign::schedule::Schedule;
 use tidings_campaign::time::Clock;
+use tidings_feedback::thresholds::OwnThresholds;
 use tidings_scripted_relay::ScriptedRelay;
 use tidings_sender::dispatch::Routing;
 use tidings_sender::relay::RelaySettings;
 use tidings_sender::retry::Retry;
 use tidings_store::Store;
-use tidings_feedback::thresholds::OwnThresholds;
 use tidings_store::campaigns::{LANGUAGE_ATTRIBUTE, NewCampaign};
 use tokio_util::sync::CancellationToken;
 

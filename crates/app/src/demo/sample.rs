@@ -222,6 +222,7 @@ impl Chance {
 mod tests {
     use super::*;
     use std::collections::HashSet;
+    use tidings_feedback::thresholds::{Tally, Thresholds, passed};
 
     fn rows(recipients: u64) -> Vec<Vec<String>> {
         let mut out = Vec::new();
@@ -256,6 +257,17 @@ mod tests {
         assert!((70..130).contains(&share(GONE)), "{}", share(GONE));
         assert!((110..190).contains(&(share(FULL) + share(SLOW))));
         assert!((30..75).contains(&share(BLOCKED)));
+    }
+
+    #[test]
+    fn at_no_moment_so_many_are_gone_that_the_demo_pauses_by_itself() {
+        let thresholds = Thresholds::default();
+        let mut tally = Tally::default();
+        for row in rows(20_000) {
+            tally.settled += 1;
+            tally.hard += u64::from(row[0].to_lowercase().starts_with(GONE));
+            assert_eq!(passed(thresholds, tally), None, "{tally:?}");
+        }
     }
 
     #[test]

@@ -40,9 +40,7 @@ pub(super) async fn count(
 }
 
 fn domain(address_key: &str) -> &str {
-    address_key
-        .rsplit_once('@')
-        .map_or("", |(_, domain)| domain)
+    address_key.rsplit_once('@').map_or("", |(_, domain)| domain)
 }
 
 /// The providers of those domains that the DNS was asked about.

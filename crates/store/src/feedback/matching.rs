@@ -4,6 +4,7 @@ use super::{MatchedBy, Told};
 use crate::engine::{Tx, on_tx, values_list};
 use crate::error::{StoreError, bad_row};
 use std::collections::HashMap;
+use std::time::Duration;
 use tidings_campaign::address::EmailAddress;
 use tidings_campaign::ids::{CampaignId, RecipientId, Seq};
 use tidings_campaign::lifecycle::DeliveryState;
@@ -18,6 +19,9 @@ const ROWS: usize = 300;
 /// A report may name so many addresses without proving anything; one that names more is about no message of ours, each of
 /// which goes to one recipient.
 const MOST_BY_ADDRESS: usize = 5;
+
+/// The clock of who tells when something happened may be so much behind ours.
+const SLACK: Duration = Duration::from_secs(600);
 
 /// What an event is about, as far as it was found out.
 #[derive(Clone, Debug)]
@@ -196,7 +200,7 @@ async fn guess(
     };
     let (text, last) = match campaign {
         Some(campaign) => (OF_CAMPAIGN, campaign.0),
-        None => (LAST, told.at.0),
+        None => (LAST, told.at.plus(SLACK).0),
     };
     let row: Option<Row> = on_tx!(tx, conn => sqlx::query_as(text).bind(address.key()).bind(since.0).bind(last)
         .fetch_optional(conn).await)?;

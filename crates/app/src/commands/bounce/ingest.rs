@@ -8,7 +8,6 @@ use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use std::sync::Arc;
 use tidings_feedback::message::{self, classify};
-use tidings_feedback::policy::Policy;
 use tidings_feedback::rules::Rules;
 use tidings_intake::{Arrival, Intake, Mail};
 use tidings_store::feedback::{Taken, TakenEvent, Way};
@@ -62,7 +61,7 @@ pub async fn run(args: &IngestArgs, context: &Context) -> anyhow::Result<()> {
         store.clone(),
         keys,
         Arc::clone(&rules),
-        Policy::default(),
+        context.config.feedback.policy,
         context.clock.clone(),
     );
     let mut taken = stream::iter(&args.files)

@@ -5,7 +5,6 @@ use actix_web::web::ServiceConfig;
 use anyhow::Context as _;
 use std::sync::Arc;
 use tidings_campaign::token::KeyRing;
-use tidings_feedback::policy::Policy;
 use tidings_intake::Intake;
 use tidings_intake::listener::Listener;
 use tidings_intake::webhook::{self, Hooks, Https};
@@ -31,7 +30,7 @@ impl Incoming {
             store.clone(),
             keys,
             Arc::clone(&rules),
-            Policy::default(),
+            context.config.feedback.policy,
             context.clock.clone(),
         );
         let mut listeners = Vec::new();
