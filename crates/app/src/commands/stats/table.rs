@@ -66,7 +66,12 @@ pub(super) fn print(rows: &[(&Figures, &Figures)], total: &Figures) -> anyhow::R
         "unsubscribes"
     ))?;
     for (figures, all) in rows {
-        output::line(line(&figures.key, figures, all))?;
+        let key = if figures.key.is_empty() {
+            "(not known)"
+        } else {
+            &figures.key
+        };
+        output::line(line(key, figures, all))?;
     }
     output::line(line("all", total, total))
 }
