@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use tidings_campaign::time::{Clock, Timestamp};
 use tidings_campaign::token::KeyRing;
+use tidings_feedback::event::EventKind;
 use tidings_feedback::message;
 use tidings_feedback::policy::Policy;
 use tidings_feedback::rules::Rules;
@@ -76,6 +77,18 @@ impl Intake {
             Arrival::Mail(mail) => self.read(mail).await,
             Arrival::Post(post) => posted(post, self.clock.now()),
         };
+        self.keep(arrival).await
+    }
+
+    /// Takes a message, and tells whether it says anything that is understood here. Where people's mail lies too, theirs
+    /// can be left alone then.
+    pub async fn take_mail(&self, mail: Mail) -> Result<bool, IntakeError> {
+        let arrival = self.read(mail).await;
+        let is_understood = arrival.events.iter().any(|event| event.kind != EventKind::Other);
+        self.keep(arrival).await.map(|_| is_understood)
+    }
+
+    async fn keep(&self, arrival: NewArrival) -> Answer {
         let (answer, answered) = oneshot::channel();
         let asked = Asked { arrival, answer };
         self.queue.send(asked).await.map_err(|_| IntakeError::Stopped)?;

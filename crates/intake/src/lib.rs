@@ -3,8 +3,10 @@
 //! Nothing is answered, moved or deleted outside before [`Intake`] has said that it is durable.
 
 mod arrival;
+pub mod imap;
 mod intake;
 pub mod listener;
+pub mod maildir;
 pub mod webhook;
 
 pub use arrival::{Arrival, Mail, Post};
