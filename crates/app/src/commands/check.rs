@@ -1,6 +1,7 @@
 //! `tidings check`: every fault of an installation at once.
 
 mod domains;
+mod mailboxes;
 
 use crate::commands::relay;
 use crate::config::public_url;
@@ -77,6 +78,7 @@ pub async fn run(context: &Context) -> anyhow::Result<()> {
             relay::notes(settings),
         );
     }
+    findings.extend(mailboxes::look(context).await);
     findings.extend(domains::look(context).await);
     if context.json {
         output::json(&findings)?;

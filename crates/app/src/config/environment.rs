@@ -1,5 +1,5 @@
 //! Every setting as a variable: `TIDINGS_PUBLIC_URL`, `TIDINGS_RETRY_FIRST`, `TIDINGS_RELAY_URL` (of the first
-//! relay), `TIDINGS_INTAKE_WEBHOOK_PROVIDER` (of the first webhook) and so on.
+//! relay), `TIDINGS_INTAKE_WEBHOOK_PROVIDER` (of the first webhook; it is the same with mailboxes and so on).
 
 use toml::{Table, Value};
 
@@ -40,6 +40,17 @@ const SETTINGS: &[Setting] = &[
     ("mail", "return_path_domain"),
     ("mail", "sender_id"),
     ("mail", "attachments_folder"),
+    ("intake.imap", "url"),
+    ("intake.imap", "password_file"),
+    ("intake.imap", "password_env"),
+    ("intake.imap", "token_command"),
+    ("intake.imap", "token_file"),
+    ("intake.imap", "ca_file"),
+    ("intake.imap", "done"),
+    ("intake.imap", "done_folder"),
+    ("intake.imap", "poll"),
+    ("intake.maildir", "path"),
+    ("intake.maildir", "poll"),
     ("feedback", "rules"),
     ("intake.smtp", "listen"),
     ("intake.smtp", "protocol"),
@@ -186,6 +197,8 @@ fn section_of<'t>(table: &'t mut Table, section: &str) -> Option<&'t mut Table> 
         "" => Some(table),
         "relay" => first_of(table, "relay", Some("default")),
         "intake.smtp" => first_of(section_of(table, "intake")?, "smtp", None),
+        "intake.imap" => first_of(section_of(table, "intake")?, "imap", None),
+        "intake.maildir" => first_of(section_of(table, "intake")?, "maildir", None),
         "intake.webhook" => first_of(section_of(table, "intake")?, "webhook", Some("default")),
         "relay.timeouts" => section_of(table, "relay")?
             .entry("timeouts")
@@ -245,6 +258,8 @@ mod tests {
             ("TIDINGS_INTAKE_WEBHOOK_LONGEST_MIB", "5"),
             ("TIDINGS_DNS_ENABLED", "false"),
             ("TIDINGS_DNS_SERVERS", "192.0.2.53"),
+            ("TIDINGS_INTAKE_IMAP_DONE", "flag"),
+            ("TIDINGS_INTAKE_MAILDIR_PATH", "/var/mail/bounces"),
             ("HOME", "/root"),
         ])
         .unwrap();
@@ -264,6 +279,9 @@ mod tests {
         assert_eq!(table["relay"][0]["name"].as_str(), Some("default"));
         assert_eq!(table["relay"][0]["max_sessions"].as_integer(), Some(5));
         assert_eq!(table["relay"][0]["auth_over_clear_text"].as_bool(), Some(true));
+        let intake = &table["intake"];
+        assert_eq!(intake["imap"][0]["done"].as_str(), Some("flag"));
+        assert_eq!(intake["maildir"][0]["path"].as_str(), Some("/var/mail/bounces"));
         assert_eq!(table["relay"][0]["timeouts"]["final_dot"].as_str(), Some("15m"));
     }
 

@@ -1,9 +1,13 @@
 //! Sections `[intake]` and below: the ways by which feedback comes in.
 
+mod imap;
+mod maildir;
 mod smtp;
 mod webhook;
 
 use serde::Deserialize;
+use tidings_intake::imap::ImapSettings;
+use tidings_intake::maildir::MaildirSettings;
 use tidings_intake::webhook::Hook;
 
 pub use smtp::SmtpListener;
@@ -15,6 +19,10 @@ pub(super) struct IntakeSection {
     smtp: Vec<smtp::SmtpSection>,
     #[serde(default)]
     webhook: Vec<webhook::WebhookSection>,
+    #[serde(default)]
+    imap: Vec<imap::ImapSection>,
+    #[serde(default)]
+    maildir: Vec<maildir::MaildirSection>,
 }
 
 /// The ways by which feedback comes in, checked.
@@ -24,6 +32,10 @@ pub struct Ways {
     pub smtp: Vec<SmtpListener>,
     /// Where mail providers post, in the order of the file.
     pub webhooks: Vec<Hook>,
+    /// Mailboxes that are read.
+    pub imap: Vec<ImapSettings>,
+    /// Maildirs that are read.
+    pub maildir: Vec<MaildirSettings>,
 }
 
 impl IntakeSection {
@@ -32,6 +44,8 @@ impl IntakeSection {
         Ok(Ways {
             smtp: smtp::check(self.smtp, return_path_domain)?,
             webhooks: webhook::check(self.webhook)?,
+            imap: imap::check(self.imap)?,
+            maildir: maildir::check(self.maildir)?,
         })
     }
 }

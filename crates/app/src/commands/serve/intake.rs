@@ -6,7 +6,9 @@ use anyhow::Context as _;
 use std::sync::Arc;
 use tidings_campaign::token::KeyRing;
 use tidings_intake::Intake;
+use tidings_intake::imap::{self, ImapSettings};
 use tidings_intake::listener::Listener;
+use tidings_intake::maildir::{self, MaildirSettings};
 use tidings_intake::webhook::{self, Hooks, Https};
 use tidings_store::Store;
 use tokio::task::JoinSet;
@@ -16,6 +18,9 @@ use tokio_util::sync::CancellationToken;
 pub struct Incoming {
     listeners: Vec<Listener>,
     hooks: Arc<Hooks>,
+    mailboxes: Vec<ImapSettings>,
+    maildirs: Vec<MaildirSettings>,
+    intake: Intake,
 }
 
 impl Incoming {
@@ -42,8 +47,14 @@ impl Incoming {
             listeners.push(listener);
         }
         let (hooks, clock) = (ways.webhooks.clone(), context.clock.clone());
-        let hooks = Arc::new(Hooks::new(hooks, intake, rules, clock, Https::default()));
-        Ok(Incoming { listeners, hooks })
+        let hooks = Arc::new(Hooks::new(hooks, intake.clone(), rules, clock, Https::default()));
+        Ok(Incoming {
+            listeners,
+            hooks,
+            mailboxes: ways.imap.clone(),
+            maildirs: ways.maildir.clone(),
+            intake,
+        })
     }
 
     /// The routes of the webhooks, which the web server is to serve.
@@ -57,13 +68,19 @@ impl Incoming {
         for listener in self.listeners {
             ways.spawn(listener.run(stop.clone()));
         }
+        for mailbox in self.mailboxes {
+            ways.spawn(imap::run(self.intake.clone(), mailbox, stop.clone()));
+        }
+        for maildir in self.maildirs {
+            ways.spawn(maildir::run(self.intake.clone(), maildir, stop.clone()));
+        }
         if ways.is_empty() {
             stop.cancelled().await;
         }
         let mut outcome = Ok(());
         while let Some(ended) = ways.join_next().await {
             stop.cancel();
-            outcome = outcome.and(ended.context("a listener"));
+            outcome = outcome.and(ended.context("a way in"));
         }
         outcome
     }
