@@ -22,6 +22,7 @@ mod interop;
 mod layers;
 mod listener;
 mod machine_output;
+mod mailboxes;
 mod messages;
 mod migrations;
 mod protocol;

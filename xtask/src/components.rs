@@ -21,11 +21,13 @@ pub enum Component {
     Saslpasswd,
     /// The plug-in by which Cyrus SASL knows PLAIN; LOGIN comes with it.
     SaslPlain,
+    /// Dovecot's server for IMAP, which keeps the mailboxes of tests.
+    Dovecot,
 }
 
 impl Component {
     /// Everything that `cargo xtask test` needs.
-    pub const ALL: [Component; 7] = [
+    pub const ALL: [Component; 8] = [
         Component::Postgres,
         Component::SmtpSink,
         Component::Python,
@@ -33,6 +35,7 @@ impl Component {
         Component::OpenSsl,
         Component::Saslpasswd,
         Component::SaslPlain,
+        Component::Dovecot,
     ];
 
     const fn program(self) -> &'static str {
@@ -44,6 +47,7 @@ impl Component {
             Component::OpenSsl => "openssl",
             Component::Saslpasswd => "saslpasswd2",
             Component::SaslPlain => "libplain.so",
+            Component::Dovecot => "imap",
         }
     }
 
@@ -56,18 +60,20 @@ impl Component {
             Component::OpenSsl => "openssl",
             Component::Saslpasswd => "sasl2-bin",
             Component::SaslPlain => "libsasl2-modules",
+            Component::Dovecot => "dovecot-imapd",
         }
     }
 }
 
-/// The path of a program: on PATH, in the folders of system programs, among Debian's PostgreSQL versions (newest first), or
-/// among the plug-ins of Cyrus SASL.
+/// The path of a program: on PATH, in the folders of system programs, among Debian's PostgreSQL versions (newest first),
+/// among the plug-ins of Cyrus SASL, or among the programs of Dovecot.
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
     folders.extend(["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from));
     folders.extend(postgres_folders());
     folders.push(format!("/usr/lib/{}-linux-gnu/sasl2", std::env::consts::ARCH).into());
+    folders.push("/usr/lib/dovecot".into());
     folders
         .into_iter()
         .map(|folder| folder.join(program))
