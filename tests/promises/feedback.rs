@@ -363,3 +363,19 @@ on_both_engines!(
         assert_eq!(shown["lifted"][0]["reason"], "hard_bounce", "{shown}");
     }
 );
+
+on_both_engines!(the_dashboard_counts_what_reports_say, |app| {
+    let (campaign, accepted) = after_a_campaign(app);
+    ingest(app, &Report::no_such_mailbox(&accepted[0]).text());
+    ingest(app, &complaint(&accepted[1], "abuse"));
+    let served = serve(app);
+    let (status, page) = get(&format!("{}/campaigns/{campaign}", served.url));
+    assert_eq!(status, 200);
+    for part in [
+        "<dd data-n=\"bounced\">1</dd>",
+        "<dd data-n=\"hard\">1</dd>",
+        "<dd data-n=\"complaints\">1</dd>",
+    ] {
+        assert!(page.contains(part), "{part} is missing in {page}");
+    }
+});

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::lifecycle::{CampaignState, DeliveryState};
 use tidings_campaign::time::Clock;
+use tidings_store::bounces::ReportCount;
 use tidings_store::send_status::SendStatus;
 use tidings_store::stats::{CampaignSummary, MinuteCount};
 use tidings_store::{Store, StoreError};
@@ -61,6 +62,7 @@ pub(crate) struct Poller {
     store: Store,
     clock: Clock,
     outcomes: Outcomes,
+    reports: Reports,
     rates: Rates,
     summaries: Vec<CampaignSummary>,
     /// What the senders say of the campaigns under way.
@@ -80,6 +82,7 @@ impl Poller {
             store,
             clock,
             outcomes: Outcomes::default(),
+            reports: Reports::default(),
             rates: Rates::default(),
             summaries: Vec::new(),
             statuses: HashMap::new(),
@@ -121,6 +124,10 @@ impl Poller {
             }
         }
         let counts = self.store.counts_since(self.outcomes.settled_until).await?;
+        if self.reports.are_old() {
+            let shown: Vec<_> = summaries.iter().map(|summary| summary.id).collect();
+            self.reports.take(self.store.reports_of(&shown).await?);
+        }
         self.rates.add(&summaries, Instant::now());
         self.outcomes.take(counts, minute);
         self.summaries = summaries;
@@ -132,7 +139,10 @@ impl Poller {
         let campaigns: Vec<_> = self
             .summaries
             .iter()
-            .map(|s| CampaignView::new(s, self.outcomes.of(s.id), &self.pulse(s.id)))
+            .map(|s| {
+                let happened = self.outcomes.of(s.id).plus(self.reports.of(s.id));
+                CampaignView::new(s, happened, &self.pulse(s.id))
+            })
             .collect();
         let mut shape = DefaultHasher::new();
         campaigns
@@ -204,6 +214,34 @@ impl Outcomes {
     fn of(&self, campaign: CampaignId) -> Happened {
         let of = |sums: &HashMap<i64, Happened>| sums.get(&campaign.0).copied().unwrap_or_default();
         of(&self.settled).plus(of(&self.recent))
+    }
+}
+
+/// What reports said, by campaign. They come hours and days after sending, and are looked for less often.
+#[derive(Default)]
+struct Reports {
+    read: Option<Instant>,
+    campaigns: HashMap<i64, Happened>,
+}
+
+impl Reports {
+    const EVERY: Duration = Duration::from_secs(5);
+
+    fn are_old(&self) -> bool {
+        self.read.is_none_or(|read| read.elapsed() >= Self::EVERY)
+    }
+
+    fn take(&mut self, counts: Vec<ReportCount>) {
+        self.campaigns.clear();
+        for row in counts {
+            let happened = self.campaigns.entry(row.campaign_id).or_default();
+            happened.add(&row.kind, &row.class, row.n);
+        }
+        self.read = Some(Instant::now());
+    }
+
+    fn of(&self, campaign: CampaignId) -> Happened {
+        self.campaigns.get(&campaign.0).copied().unwrap_or_default()
     }
 }
 

@@ -9,13 +9,14 @@ use tidings_campaign::schedule::Schedule;
 use tidings_campaign::time::Timestamp;
 use tidings_store::stats::{Breakdown, CampaignSummary};
 
-/// Bounces by class and unsubscribes of one campaign.
+/// Bounces by class, at once or reported later, complaints and unsubscribes of one campaign.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Happened {
     pub(crate) hard: i64,
     pub(crate) soft: i64,
     pub(crate) block: i64,
     pub(crate) other: i64,
+    pub(crate) complaints: i64,
     pub(crate) unsubscribed: i64,
 }
 
@@ -24,10 +25,11 @@ impl Happened {
     pub(crate) fn add(&mut self, outcome: &str, class: &str, n: i64) {
         let field = match (outcome, class) {
             ("unsubscribed", _) => &mut self.unsubscribed,
-            ("rejected" | "expired", "hard") => &mut self.hard,
-            ("rejected" | "expired", "soft") => &mut self.soft,
-            ("rejected" | "expired", "block") => &mut self.block,
-            ("rejected" | "expired", _) => &mut self.other,
+            ("complaint", _) => &mut self.complaints,
+            ("rejected" | "expired" | "bounce", "hard") => &mut self.hard,
+            ("rejected" | "expired" | "bounce", "soft") => &mut self.soft,
+            ("rejected" | "expired" | "bounce", "block") => &mut self.block,
+            ("rejected" | "expired" | "bounce", _) => &mut self.other,
             _ => return,
         };
         *field += n;
@@ -38,6 +40,7 @@ impl Happened {
         self.soft += more.soft;
         self.block += more.block;
         self.other += more.other;
+        self.complaints += more.complaints;
         self.unsubscribed += more.unsubscribed;
         self
     }
@@ -161,6 +164,7 @@ impl CampaignView {
             ("soft", count(happened.soft)),
             ("block", count(happened.block)),
             ("other", count(happened.other)),
+            ("complaints", count(happened.complaints)),
             ("unsubscribed", count(happened.unsubscribed)),
         ]);
         CampaignView {
@@ -489,6 +493,7 @@ pub(crate) mod tests {
                 soft: 1,
                 block: 0,
                 other: 4,
+                complaints: 0,
                 unsubscribed: 3
             }
         );

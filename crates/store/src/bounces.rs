@@ -2,7 +2,7 @@
 //! never the ledger.
 
 use crate::counters::hour;
-use crate::engine::{Store, on_pool};
+use crate::engine::{Store, on_pool, values_list};
 use crate::error::StoreError;
 use sqlx::AssertSqlSafe;
 use std::collections::BTreeMap;
@@ -173,7 +173,39 @@ pub struct BounceBreakdown {
 /// Key, kind, class, how often.
 type Counted = (String, String, String, i64);
 
+/// What reports said of a campaign.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct ReportCount {
+    /// The campaign's id.
+    pub campaign_id: i64,
+    /// `bounce` or `complaint`.
+    pub kind: String,
+    /// The verdict's class.
+    pub class: String,
+    /// How often.
+    pub n: i64,
+}
+
 impl Store {
+    /// What reports said of these campaigns: bounces of what had been accepted, and complaints.
+    pub async fn reports_of(&self, campaigns: &[CampaignId]) -> Result<Vec<ReportCount>, StoreError> {
+        if campaigns.is_empty() {
+            return Ok(Vec::new());
+        }
+        let text = format!(
+            "SELECT campaign_id, kind, class, CAST(SUM(n) AS BIGINT) AS n FROM bounce_counters \
+             WHERE campaign_id IN {} AND kind IN ('bounce', 'complaint') GROUP BY campaign_id, kind, class",
+            values_list(1, campaigns.len(), 1)
+        );
+        Ok(on_pool!(self, pool => {
+            let mut query = sqlx::query_as(AssertSqlSafe(text));
+            for id in campaigns {
+                query = query.bind(id.0);
+            }
+            query.fetch_all(pool).await
+        })?)
+    }
+
     /// What bounced, was complained about and so on.
     pub async fn bounce_breakdown(&self, asked: Asked) -> Result<BounceBreakdown, StoreError> {
         // No campaign has the id 0.

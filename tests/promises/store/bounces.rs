@@ -190,6 +190,22 @@ store_on_both_engines!(reports_are_counted_beside_refusals, |store| {
     assert_eq!(gmail, &expected);
     assert_eq!(gmail.complaint_rate(gmail), 0.5);
     assert_eq!(gmail.complaint_line(gmail), ComplaintLine::Harmful);
+    let mut said = store.reports_of(&campaigns).await.unwrap();
+    said.sort_by(|one, other| (&one.kind, &one.class).cmp(&(&other.kind, &other.class)));
+    let said: Vec<_> = said
+        .iter()
+        .map(|row| (row.campaign_id, row.kind.as_str(), row.class.as_str(), row.n))
+        .collect();
+    let id = campaigns[0].0;
+    assert_eq!(
+        said,
+        [
+            (id, "bounce", "hard", 1),
+            (id, "bounce", "other", 1),
+            (id, "complaint", "complaint", 1)
+        ]
+    );
+    assert!(store.reports_of(&[]).await.unwrap().is_empty());
     let nothing = Figures::default();
     assert_eq!(
         (nothing.bounce_rate(&nothing), nothing.complaint_rate(&nothing)),

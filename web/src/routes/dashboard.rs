@@ -66,14 +66,18 @@ pub(crate) async fn campaign(site: web::Data<Site>, id: web::Path<String>) -> Ht
         let Some(summary) = store.find_campaign_summary(id).await? else {
             return Ok(None);
         };
-        Ok::<_, StoreError>(Some((summary, store.breakdown(Some(id)).await?)))
+        let reports = store.reports_of(&[id]).await?;
+        Ok::<_, StoreError>(Some((summary, store.breakdown(Some(id)).await?, reports)))
     });
     match read.await {
-        Ok(Some((summary, parts))) => {
+        Ok(Some((summary, parts, reports))) => {
             let mut happened = Happened::default();
             parts
                 .iter()
                 .for_each(|part| happened.add(&part.outcome, &part.class, part.n));
+            reports
+                .iter()
+                .for_each(|said| happened.add(&said.kind, &said.class, said.n));
             let pulse = site.live.snapshots.borrow().pulses.get(&id).cloned();
             let page = Page {
                 title: &summary.name,
