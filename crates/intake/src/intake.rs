@@ -157,18 +157,21 @@ impl Keeper {
                 .drain(..)
                 .map(|Asked { arrival, answer }| (arrival, answer))
                 .unzip();
-            let kept = self
-                .store
-                .take_feedback(&arrivals, &self.policy, &self.keys, self.clock.now())
-                .await;
-            match kept {
+            match self.keep(&arrivals).await {
                 // Whoever asked may be gone: then it comes again, and is known.
                 Ok(taken) => taken.into_iter().zip(answers).for_each(|(taken, answer)| {
                     let _ = answer.send(Ok(taken));
                 }),
+                // One that always fails must not keep the others out.
+                Err(error) if arrivals.len() > 1 && !error.is_transient() => {
+                    for (arrival, answer) in arrivals.into_iter().zip(answers) {
+                        let kept = self.keep(&[arrival]).await;
+                        let kept = kept.map_err(|error| failed(error).into());
+                        let _ = answer.send(kept.map(|mut taken| taken.remove(0)));
+                    }
+                }
                 Err(error) => {
-                    tracing::error!("what came in was not kept, and will be asked for again: {error}");
-                    let error = Arc::new(error);
+                    let error = failed(error);
                     for answer in answers {
                         let _ = answer.send(Err(Arc::clone(&error).into()));
                     }
@@ -176,4 +179,16 @@ impl Keeper {
             }
         }
     }
+
+    async fn keep(&self, arrivals: &[NewArrival]) -> Result<Vec<Taken>, StoreError> {
+        let now = self.clock.now();
+        self.store
+            .take_feedback(arrivals, &self.policy, &self.keys, now)
+            .await
+    }
+}
+
+fn failed(error: StoreError) -> Arc<StoreError> {
+    tracing::error!("what came in was not kept, and will be asked for again: {error}");
+    Arc::new(error)
 }

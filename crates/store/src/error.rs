@@ -130,6 +130,17 @@ impl From<sqlx::Error> for StoreError {
 }
 
 impl StoreError {
+    /// Whether the transaction was undone because it and another wrote the same rows (PostgreSQL's 40001 and 40P01): it may
+    /// be begun again at once.
+    pub(crate) fn is_deadlock(&self) -> bool {
+        let StoreError::Sql(sqlx::Error::Database(error)) = self else {
+            return false;
+        };
+        error
+            .code()
+            .is_some_and(|code| code == "40001" || code == "40P01")
+    }
+
     /// Whether trying again in a while may help: the connection was lost or the server restarts.
     pub fn is_transient(&self) -> bool {
         match self {

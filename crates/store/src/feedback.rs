@@ -157,8 +157,11 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<Taken>, StoreError> {
         for _ in 0..TRIES {
-            if let Some(taken) = self.try_take(arrivals, policy, keys, now).await? {
-                return Ok(taken);
+            match self.try_take(arrivals, policy, keys, now).await {
+                Ok(Some(taken)) => return Ok(taken),
+                Ok(None) => {}
+                Err(error) if error.is_deadlock() => {}
+                Err(error) => return Err(error),
             }
         }
         Err(StoreError::Contended)
