@@ -398,3 +398,20 @@ on_both_engines!(a_maildir_that_is_not_there_is_told_and_read_when_it_is, |app| 
     assert_counted(app, 1);
     stop(serving);
 });
+
+on_both_engines!(a_maildir_can_be_brought_by_hand, |app| {
+    let path = maildir(app);
+    let bounces = bounces(app, 2);
+    std::fs::write(path.join("new/1.bounce"), &bounces[0]).unwrap();
+    std::fs::write(path.join("new/2.bounce"), &bounces[1]).unwrap();
+    let brought = app
+        .run(["bounce", "ingest", &path.to_string_lossy()])
+        .succeeded()
+        .json();
+    assert_eq!(brought["messages"], 2, "{brought}");
+    assert_eq!(names(&path.join("cur")), ["1.bounce:2,S", "2.bounce:2,S"]);
+    assert_counted(app, 2);
+    app.run(["bounce", "ingest", &app.folder().to_string_lossy()])
+        .failed_with(1)
+        .says(&["new"]);
+});

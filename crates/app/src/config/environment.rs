@@ -91,6 +91,7 @@ const SETTINGS: &[Setting] = &[
     ("feedback", "soft_bounces_over"),
     ("feedback", "match_window"),
     ("feedback", "stale_after"),
+    ("feedback", "keep_arrivals"),
     ("feedback", "pause_at_hard_bounces"),
     ("feedback", "pause_at_complaints"),
     ("feedback", "pause_after"),

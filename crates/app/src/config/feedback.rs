@@ -16,6 +16,9 @@ const LONGEST_RULES: u64 = 1024 * 1024;
 /// The longest time that anything is looked back: ten years.
 const LONGEST_SPAN: Duration = Duration::from_secs(3_653 * 86_400);
 
+/// A quarter of a year: a complaint about what was done comes within it.
+const KEEP_ARRIVALS: Duration = Duration::from_secs(90 * 86_400);
+
 /// `[feedback]` as it is written.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,18 +28,21 @@ pub(super) struct FeedbackSection {
     soft_bounces_over: Option<String>,
     match_window: Option<String>,
     stale_after: Option<String>,
+    keep_arrivals: Option<String>,
     pause_at_hard_bounces: Option<String>,
     pause_at_complaints: Option<String>,
     pause_after: Option<u64>,
 }
 
 /// How bounces are understood, and what follows.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Feedback {
     /// A file of rules that go before ours (docs/bounces.md).
     rules: Option<PathBuf>,
     /// What follows for addresses.
     pub policy: Policy,
+    /// How long what came in is kept as it came.
+    pub keep_arrivals: Duration,
     /// When campaigns pause by themselves, where they say nothing else.
     pub thresholds: Thresholds,
 }
@@ -62,6 +68,7 @@ impl FeedbackSection {
                 window: span("match_window", self.match_window, policy.window)?,
                 stale: span("stale_after", self.stale_after, policy.stale)?,
             },
+            keep_arrivals: span("keep_arrivals", self.keep_arrivals, KEEP_ARRIVALS)?,
             thresholds: Thresholds {
                 hard_bounces: share(
                     "pause_at_hard_bounces",
@@ -76,6 +83,17 @@ impl FeedbackSection {
                 after: self.pause_after.unwrap_or(thresholds.after),
             },
         })
+    }
+}
+
+impl Default for Feedback {
+    fn default() -> Self {
+        Feedback {
+            rules: None,
+            policy: Policy::default(),
+            keep_arrivals: KEEP_ARRIVALS,
+            thresholds: Thresholds::default(),
+        }
     }
 }
 

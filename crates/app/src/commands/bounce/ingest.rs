@@ -6,11 +6,14 @@ use crate::output;
 use clap::Args;
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
+use serde_json::json;
+use std::path::Path;
 use std::sync::Arc;
 use tidings_feedback::message::{self, classify};
 use tidings_feedback::rules::Rules;
-use tidings_intake::{Arrival, Intake, Mail};
+use tidings_intake::{Arrival, Intake, Mail, maildir};
 use tidings_store::feedback::{Taken, TakenEvent, Way};
+use tokio_util::sync::CancellationToken;
 
 /// Messages that are under way at once, so that many share a transaction.
 const AT_ONCE: usize = 64;
@@ -19,7 +22,8 @@ const AT_ONCE: usize = 64;
 /// what was done. The same message counts once, however often it is brought.
 #[derive(Args, Debug)]
 pub struct IngestArgs {
-    /// Messages as files, or - for one on standard input.
+    /// Messages as files, or - for one on standard input. Of a folder that is a Maildir, what is new in it: it is moved to
+    /// what has been read.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
 }
@@ -64,7 +68,12 @@ pub async fn run(args: &IngestArgs, context: &Context) -> anyhow::Result<()> {
         context.config.feedback.policy,
         context.clock.clone(),
     );
-    let mut taken = stream::iter(&args.files)
+    let (maildirs, files): (Vec<&String>, Vec<&String>) =
+        args.files.iter().partition(|file| Path::new(file).is_dir());
+    for folder in maildirs {
+        take_maildir(folder, &intake).await?;
+    }
+    let mut taken = stream::iter(files)
         .map(|file| take(file, &rules, &intake))
         .buffered(AT_ONCE);
     while let Some(outcome) = taken.next().await {
@@ -78,6 +87,19 @@ pub async fn run(args: &IngestArgs, context: &Context) -> anyhow::Result<()> {
     }
     drop(taken);
     store.close().await;
+    Ok(())
+}
+
+/// What is new in a Maildir. A file that cannot be read is named, and the others are taken.
+async fn take_maildir(folder: &str, intake: &Intake) -> anyhow::Result<()> {
+    let brought = maildir::pass(intake, Path::new(folder), &CancellationToken::new()).await?;
+    output::json(&json!({ "maildir": folder, "messages": brought.messages }))?;
+    let unreadable: Vec<String> = brought
+        .unreadable
+        .iter()
+        .map(|one| format!("{}: {}", one.file.display(), one.why))
+        .collect();
+    anyhow::ensure!(unreadable.is_empty(), "not read: {}", unreadable.join("; "));
     Ok(())
 }
 

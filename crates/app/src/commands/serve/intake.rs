@@ -4,6 +4,8 @@ use crate::context::Context;
 use actix_web::web::ServiceConfig;
 use anyhow::Context as _;
 use std::sync::Arc;
+use std::time::Duration;
+use tidings_campaign::time::Clock;
 use tidings_campaign::token::KeyRing;
 use tidings_intake::Intake;
 use tidings_intake::imap::{self, ImapSettings};
@@ -21,6 +23,38 @@ pub struct Incoming {
     mailboxes: Vec<ImapSettings>,
     maildirs: Vec<MaildirSettings>,
     intake: Intake,
+    old: Old,
+}
+
+/// What is too old to be kept as it came.
+struct Old {
+    store: Store,
+    clock: Clock,
+    keep: Duration,
+}
+
+impl Old {
+    /// Arrivals that are emptied at once: others want to write too.
+    const BATCH: i64 = 1_000;
+
+    /// Empties what is too old, once an hour.
+    async fn run(self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            let before = self.clock.now().minus(self.keep);
+            let pause = match self.store.empty_old_arrivals(before, Self::BATCH).await {
+                Ok(emptied) if emptied == Self::BATCH.unsigned_abs() => Duration::from_millis(100),
+                Ok(_) => Duration::from_secs(3_600),
+                Err(error) => {
+                    tracing::warn!("old arrivals cannot be emptied, and will be later: {error}");
+                    Duration::from_secs(600)
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
 }
 
 impl Incoming {
@@ -54,6 +88,11 @@ impl Incoming {
             mailboxes: ways.imap.clone(),
             maildirs: ways.maildir.clone(),
             intake,
+            old: Old {
+                store: store.clone(),
+                clock: context.clock.clone(),
+                keep: context.config.feedback.keep_arrivals,
+            },
         })
     }
 
@@ -74,9 +113,7 @@ impl Incoming {
         for maildir in self.maildirs {
             ways.spawn(maildir::run(self.intake.clone(), maildir, stop.clone()));
         }
-        if ways.is_empty() {
-            stop.cancelled().await;
-        }
+        ways.spawn(self.old.run(stop.clone()));
         let mut outcome = Ok(());
         while let Some(ended) = ways.join_next().await {
             stop.cancel();
