@@ -320,6 +320,13 @@ impl<'a> Reading<'a> {
             .map(str::to_owned)
             .collect();
         if addresses.is_empty() {
+            // Microsoft's junk mail reports tell it in the header that they return.
+            let told = self
+                .original_header()
+                .and_then(|header| header.get("x-hmxmroriginalrecipient"));
+            addresses.extend(told.and_then(address::first).map(str::to_owned));
+        }
+        if addresses.is_empty() {
             addresses = self.original_header().map(recipients::mailed).unwrap_or_default();
         }
         let mut seen = std::collections::HashSet::new();

@@ -175,6 +175,21 @@ impl<'t> Prose<'t> {
         text
     }
 
+    /// Whether a line tells to whom the message was written, as some systems sum it up: `To:`, then `Subject:`. That is a
+    /// list's address as often as the one that failed.
+    fn is_summary(&self, at: usize) -> bool {
+        let begins = |line: &str, name: &str| {
+            let line = line.trim_start();
+            line.get(..name.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(name))
+        };
+        begins(self.lines[at], "to:")
+            && self.lines[at + 1..]
+                .iter()
+                .take(2)
+                .any(|line| begins(line, "subject:"))
+    }
+
     fn candidates(&self, strangers: &HashSet<String>, mailed: &[String]) -> Vec<Candidate<'t>> {
         let mut candidates = Vec::new();
         let mut after_failure = 0_usize;
@@ -188,7 +203,10 @@ impl<'t> Prose<'t> {
                 if !heads(line, *span) && !may_be_recipient(line, *span, found, strangers, mailed) {
                     continue;
                 }
-                let mut sureness = sureness(line, *span, speaks, after_failure > 0);
+                let mut sureness = match self.is_summary(at) {
+                    true => Sureness::Named,
+                    false => sureness(line, *span, speaks, after_failure > 0),
+                };
                 if listing
                     && sureness >= Sureness::Begins
                     && line.trim_start_matches([' ', '\t', '<', '-']).starts_with(found)

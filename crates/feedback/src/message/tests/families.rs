@@ -269,3 +269,27 @@ fn line_ends_make_no_difference() {
     assert_eq!(read(&text.replace('\n', "\r\n")), expected);
     assert_eq!(read(&text.replace('\n', "\r")), expected);
 }
+
+#[test]
+fn to_whom_a_message_was_written_is_not_who_failed() {
+    let report = read(
+        "From: System Administrator <postmaster@example.net>\nSubject: Undeliverable: News\n\nYour message\n\n\
+         \u{20} To:      all-readers@example.com\n  Subject: News\n  Sent:    Fri, 4 Oct 2024 17:10:56 -0400\n\n\
+         did not reach the following recipient(s):\n\nann@example.org on Fri, 4 Oct 2024 17:12:28 -0400\n\
+         \u{20}   The recipient name is not recognized\n",
+    );
+    let addresses: Vec<_> = report.recipients.iter().map(|one| one.address.as_str()).collect();
+    assert_eq!(addresses, ["ann@example.org"]);
+}
+
+#[test]
+fn a_junk_mail_report_of_microsoft_tells_its_recipient_in_the_returned_header() {
+    let report = read(
+        "From: staff@hotmail.example.net\nTo: fbl@example.com\nSubject: complaint about message from 192.0.2.1\n\
+         MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=x\n\n\
+         --x\nContent-Type: message/rfc822\n\nX-HmXmrOriginalRecipient: ann@example.org\nFrom: news@example.com\n\
+         To: somebody@example.org\nSubject: News\nMessage-ID: <1@example.com>\n\nhello\n\n--x--\n",
+    );
+    assert_eq!(report.kind, Kind::Complaint);
+    assert_eq!(report.recipients[0].address, "ann@example.org");
+}
