@@ -1,11 +1,12 @@
 //! Signed tokens in return paths, Message-IDs and unsubscribe links: they name a delivery or a recipient, cannot be guessed or
 //! changed, and need no look-up to be checked.
 //!
-//! Layout before base32: key id (1 octet), two numbers (1 to 9 octets each, LEB128), MAC (12 octets). The MAC is
+//! Layout before base32: key id (1 octet), two or three numbers (1 to 9 octets each, LEB128), MAC (12 octets). The MAC is
 //! HMAC-SHA256, cut, over a purpose octet and everything before it. Base32 without padding, because local parts and
 //! host names may be folded to one case on their way.
 
 use crate::ids::{CampaignId, RecipientId, Seq};
+use crate::time::Timestamp;
 use data_encoding::BASE32_DNSSEC as BASE32;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -13,8 +14,8 @@ use std::fmt;
 use subtle::ConstantTimeEq;
 
 const MAC_LEN: usize = 12;
-/// The key id, two numbers of nine octets and the MAC.
-const MAX_LEN: usize = 1 + 9 + 9 + MAC_LEN;
+/// The key id, three numbers of nine octets and the MAC.
+const MAX_LEN: usize = 1 + 9 + 9 + 9 + MAC_LEN;
 /// `MAX_LEN` octets in base32.
 const MAX_TEXT: usize = MAX_LEN.div_ceil(5) * 8;
 
@@ -117,7 +118,7 @@ pub struct MessageToken {
 impl DeliveryToken {
     const PURPOSE: u8 = b'b';
 
-    /// The token as text: at most 56 lower-case letters and digits.
+    /// The token as text: at most 64 lower-case letters and digits.
     pub fn sign(&self, keys: &KeyRing) -> String {
         let mut text = String::with_capacity(MAX_TEXT);
         self.sign_into(keys, &mut text);
@@ -126,12 +127,12 @@ impl DeliveryToken {
 
     /// Appends what [`sign`](Self::sign) returns.
     pub fn sign_into(&self, keys: &KeyRing, out: &mut String) {
-        sign(Self::PURPOSE, self.campaign.0, self.seq.0, keys.newest(), out);
+        sign(Self::PURPOSE, &[self.campaign.0, self.seq.0], keys.newest(), out);
     }
 
     /// Reads a token, in upper or lower case.
     pub fn verify(text: &str, keys: &KeyRing) -> Result<Self, TokenError> {
-        let (campaign, seq) = verify(Self::PURPOSE, text, keys)?;
+        let [campaign, seq] = verify(Self::PURPOSE, text, keys)?;
         Ok(DeliveryToken {
             campaign: CampaignId(campaign),
             seq: Seq(seq),
@@ -142,7 +143,7 @@ impl DeliveryToken {
 impl UnsubscribeToken {
     const PURPOSE: u8 = b'u';
 
-    /// The token as text: at most 56 lower-case letters and digits.
+    /// The token as text: at most 64 lower-case letters and digits.
     pub fn sign(&self, keys: &KeyRing) -> String {
         let mut text = String::with_capacity(MAX_TEXT);
         self.sign_into(keys, &mut text);
@@ -151,18 +152,13 @@ impl UnsubscribeToken {
 
     /// Appends what [`sign`](Self::sign) returns.
     pub fn sign_into(&self, keys: &KeyRing, out: &mut String) {
-        sign(
-            Self::PURPOSE,
-            self.campaign.0,
-            self.recipient.0,
-            keys.newest(),
-            out,
-        );
+        let numbers = [self.campaign.0, self.recipient.0];
+        sign(Self::PURPOSE, &numbers, keys.newest(), out);
     }
 
     /// Reads a token, in upper or lower case.
     pub fn verify(text: &str, keys: &KeyRing) -> Result<Self, TokenError> {
-        let (campaign, recipient) = verify(Self::PURPOSE, text, keys)?;
+        let [campaign, recipient] = verify(Self::PURPOSE, text, keys)?;
         Ok(UnsubscribeToken {
             campaign: CampaignId(campaign),
             recipient: RecipientId(recipient),
@@ -170,25 +166,142 @@ impl UnsubscribeToken {
     }
 }
 
+/// What in a message was fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum HitTarget {
+    /// The open pixel.
+    Pixel,
+    /// The link that nobody sees.
+    Trap,
+    /// A link, by its number in the campaign, from 1.
+    Link(u32),
+}
+
+impl HitTarget {
+    /// As it stands in tokens and in the database: 0 for the pixel, -1 for the trap, else the link's number.
+    pub const fn number(self) -> i64 {
+        match self {
+            HitTarget::Pixel => 0,
+            HitTarget::Trap => -1,
+            HitTarget::Link(n) => n as i64,
+        }
+    }
+
+    /// From that number.
+    pub fn from_number(number: i64) -> Option<HitTarget> {
+        match number {
+            0 => Some(HitTarget::Pixel),
+            -1 => Some(HitTarget::Trap),
+            _ => u32::try_from(number).ok().map(HitTarget::Link),
+        }
+    }
+}
+
+/// Names what in a message was fetched, and by whom; stands in tracked links and in the open pixel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HitToken {
+    /// The campaign.
+    pub campaign: CampaignId,
+    /// To whom the message went; nobody where hits are only counted.
+    pub recipient: Option<RecipientId>,
+    /// What was fetched.
+    pub target: HitTarget,
+}
+
+impl HitToken {
+    const PURPOSE: u8 = b'h';
+
+    /// Appends the token as text: at most 64 lower-case letters and digits, usually about 35.
+    pub fn sign_into(&self, keys: &KeyRing, out: &mut String) {
+        // Ids begin at 1, and numbers in tokens are never negative.
+        let recipient = self.recipient.map_or(0, |id| id.0);
+        let numbers = [self.campaign.0, recipient, self.target.number() + 1];
+        sign(Self::PURPOSE, &numbers, keys.newest(), out);
+    }
+
+    /// Reads a token, in upper or lower case.
+    pub fn verify(text: &str, keys: &KeyRing) -> Result<Self, TokenError> {
+        let [campaign, recipient, target] = verify(Self::PURPOSE, text, keys)?;
+        Ok(HitToken {
+            campaign: CampaignId(campaign),
+            recipient: (recipient != 0).then_some(RecipientId(recipient)),
+            target: HitTarget::from_number(target - 1).ok_or(TokenError::Malformed)?,
+        })
+    }
+}
+
+/// Lets whoever holds it see the newsletter of a campaign as one recipient got it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ViewToken {
+    /// The campaign.
+    pub campaign: CampaignId,
+    /// Whose newsletter it is.
+    pub recipient: RecipientId,
+}
+
+impl ViewToken {
+    const PURPOSE: u8 = b'v';
+
+    /// Appends the token as text: at most 64 lower-case letters and digits.
+    pub fn sign_into(&self, keys: &KeyRing, out: &mut String) {
+        let numbers = [self.campaign.0, self.recipient.0];
+        sign(Self::PURPOSE, &numbers, keys.newest(), out);
+    }
+
+    /// Reads a token, in upper or lower case.
+    pub fn verify(text: &str, keys: &KeyRing) -> Result<Self, TokenError> {
+        let [campaign, recipient] = verify(Self::PURPOSE, text, keys)?;
+        Ok(ViewToken {
+            campaign: CampaignId(campaign),
+            recipient: RecipientId(recipient),
+        })
+    }
+}
+
+/// What a person confirms with a link that was mailed to an address. Whoever holds it has read that mailbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MailboxToken {
+    /// Which request is confirmed: the number of its row.
+    pub request: i64,
+    /// Until when.
+    pub expires_at: Timestamp,
+}
+
+impl MailboxToken {
+    const PURPOSE: u8 = b'c';
+
+    /// The token as text: at most 64 lower-case letters and digits.
+    pub fn sign(&self, keys: &KeyRing) -> String {
+        let mut text = String::with_capacity(MAX_TEXT);
+        let numbers = [self.request, self.expires_at.seconds()];
+        sign(Self::PURPOSE, &numbers, keys.newest(), &mut text);
+        text
+    }
+
+    /// Reads a token, in upper or lower case. Whether its time is over is for the caller to say.
+    pub fn verify(text: &str, keys: &KeyRing) -> Result<Self, TokenError> {
+        let [request, seconds] = verify(Self::PURPOSE, text, keys)?;
+        Ok(MailboxToken {
+            request,
+            expires_at: Timestamp::from_seconds(seconds),
+        })
+    }
+}
+
 impl MessageToken {
     const PURPOSE: u8 = b'm';
 
-    /// The token as text: at most 56 lower-case letters and digits.
+    /// The token as text: at most 64 lower-case letters and digits.
     pub fn sign(&self, keys: &KeyRing) -> String {
         let mut text = String::with_capacity(MAX_TEXT);
-        sign(
-            Self::PURPOSE,
-            self.campaign.0,
-            self.recipient.0,
-            keys.oldest(),
-            &mut text,
-        );
+        let numbers = [self.campaign.0, self.recipient.0];
+        sign(Self::PURPOSE, &numbers, keys.oldest(), &mut text);
         text
     }
 
     /// Reads a token, in upper or lower case.
     pub fn verify(text: &str, keys: &KeyRing) -> Result<Self, TokenError> {
-        let (campaign, recipient) = verify(Self::PURPOSE, text, keys)?;
+        let [campaign, recipient] = verify(Self::PURPOSE, text, keys)?;
         Ok(MessageToken {
             campaign: CampaignId(campaign),
             recipient: RecipientId(recipient),
@@ -196,18 +309,19 @@ impl MessageToken {
     }
 }
 
-fn sign(purpose: u8, first: i64, second: i64, (id, key): &(u8, Hmac<Sha256>), out: &mut String) {
+fn sign(purpose: u8, numbers: &[i64], (id, key): &(u8, Hmac<Sha256>), out: &mut String) {
     let mut token = [0; MAX_LEN];
     token[0] = *id;
     let mut len = 1;
-    put_number(first, &mut token, &mut len);
-    put_number(second, &mut token, &mut len);
+    for number in numbers {
+        put_number(*number, &mut token, &mut len);
+    }
     let tag = mac(key, purpose, &token[..len]);
     token[len..len + MAC_LEN].copy_from_slice(&tag);
     BASE32.encode_append(&token[..len + MAC_LEN], out);
 }
 
-fn verify(purpose: u8, text: &str, keys: &KeyRing) -> Result<(i64, i64), TokenError> {
+fn verify<const N: usize>(purpose: u8, text: &str, keys: &KeyRing) -> Result<[i64; N], TokenError> {
     // The bound comes first: the text is from outside.
     if text.len() > MAX_TEXT {
         return Err(TokenError::Malformed);
@@ -216,7 +330,7 @@ fn verify(purpose: u8, text: &str, keys: &KeyRing) -> Result<(i64, i64), TokenEr
         .decode(text.as_bytes())
         .map_err(|_| TokenError::Malformed)?;
     let (body, tag) = token.split_last_chunk::<MAC_LEN>().ok_or(TokenError::Malformed)?;
-    let (id, mut numbers) = body.split_first().ok_or(TokenError::Malformed)?;
+    let (id, mut rest) = body.split_first().ok_or(TokenError::Malformed)?;
     let (_, key) = keys
         .keys
         .iter()
@@ -225,12 +339,14 @@ fn verify(purpose: u8, text: &str, keys: &KeyRing) -> Result<(i64, i64), TokenEr
     if !bool::from(mac(key, purpose, body).ct_eq(tag)) {
         return Err(TokenError::Forged);
     }
-    let first = take_number(&mut numbers).ok_or(TokenError::Malformed)?;
-    let second = take_number(&mut numbers).ok_or(TokenError::Malformed)?;
-    if !numbers.is_empty() {
+    let mut numbers = [0; N];
+    for number in &mut numbers {
+        *number = take_number(&mut rest).ok_or(TokenError::Malformed)?;
+    }
+    if !rest.is_empty() {
         return Err(TokenError::Malformed);
     }
-    Ok((first, second))
+    Ok(numbers)
 }
 
 fn mac(key: &Hmac<Sha256>, purpose: u8, body: &[u8]) -> [u8; MAC_LEN] {
@@ -334,6 +450,46 @@ mod tests {
             UnsubscribeToken::verify("not a töken", &keys),
             Err(TokenError::Malformed)
         );
+    }
+
+    #[test]
+    fn what_was_fetched_survives_and_is_not_to_be_changed() {
+        let keys = ring(&[1]);
+        for target in [
+            HitTarget::Pixel,
+            HitTarget::Trap,
+            HitTarget::Link(1),
+            HitTarget::Link(u32::MAX),
+        ] {
+            for recipient in [None, Some(RecipientId(7_000_000))] {
+                let token = HitToken {
+                    campaign: CampaignId(3),
+                    recipient,
+                    target,
+                };
+                let mut text = String::new();
+                token.sign_into(&keys, &mut text);
+                assert_eq!(HitToken::verify(&text, &keys), Ok(token));
+                assert!(text.len() <= 48, "{text}");
+                let mut forged = text.into_bytes();
+                forged[5] = if forged[5] == b'a' { b'b' } else { b'a' };
+                let forged = String::from_utf8(forged).unwrap();
+                assert!(HitToken::verify(&forged, &keys).is_err());
+            }
+        }
+        let view = ViewToken {
+            campaign: CampaignId(3),
+            recipient: RecipientId(4),
+        };
+        let mut text = String::new();
+        view.sign_into(&keys, &mut text);
+        assert_eq!(ViewToken::verify(&text, &keys), Ok(view));
+        assert!(UnsubscribeToken::verify(&text, &keys).is_err());
+        let confirm = MailboxToken {
+            request: 12,
+            expires_at: Timestamp::from_seconds(1_800_000_000),
+        };
+        assert_eq!(MailboxToken::verify(&confirm.sign(&keys), &keys), Ok(confirm));
     }
 
     #[test]
