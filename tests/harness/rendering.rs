@@ -6,6 +6,7 @@ use tidings_campaign::eligibility::{Mailable, may_mail};
 use tidings_campaign::ids::{CampaignId, RecipientId};
 use tidings_campaign::message::{BodyEncoding, MessageFactory};
 use tidings_campaign::time::{Clock, Timestamp};
+use tidings_campaign::tracking::Tracking;
 use tidings_sender::planner;
 use tidings_sender::run::{Identity, factory};
 use tidings_store::Store;
@@ -38,6 +39,7 @@ impl Rendering {
             return_path_domain: None,
             sender_id: None,
             attachments_folder: None,
+            tracking: Tracking::default(),
             keys: keys.expect("the keys of the test's database"),
         };
         let newsletter = planner::check_content(store, &campaign, &identity).await;

@@ -12,6 +12,7 @@ use tidings_campaign::recipient::{Recipient, Subscription};
 use tidings_campaign::template::{Content, Source};
 use tidings_campaign::time::Timestamp;
 use tidings_campaign::token::{KeyRing, SigningKey};
+use tidings_campaign::tracking::TrackingSettings;
 
 /// Reads every message of a folder; an exception or a defect ends it with a failure.
 const READ: &str = r#"
@@ -101,6 +102,7 @@ fn factory(from: &str, list: &str) -> MessageFactory {
         public_url: "https://news.example.com".to_owned(),
         return_path_domain: "bounce.example.com".to_owned(),
         sender_id: "example".to_owned(),
+        tracking: TrackingSettings::off(),
     };
     let keys = KeyRing::new(vec![SigningKey {
         id: 1,

@@ -193,6 +193,8 @@ mod tests {
             attach_from: None,
             language_attribute: LANGUAGE_ATTRIBUTE.to_owned(),
             thresholds: Default::default(),
+            tracking: None,
+            utm: tidings_campaign::tracking::Utm::default(),
         };
         let campaign = store.create_campaign(&new, now).await.unwrap();
         assert_eq!(store.start_campaign(campaign, "{}", now).await.unwrap(), 1);

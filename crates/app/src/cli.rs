@@ -1,7 +1,8 @@
 //! The command line: a contract that scripts rely on.
 
 use crate::commands::{
-    bounce, campaign, check, export, import, recipient, rehearse, relay, serve, stats, suppression, template,
+    bounce, campaign, check, export, import, list, recipient, rehearse, relay, serve, stats, suppression,
+    template,
 };
 use crate::config::ConfigSource;
 use crate::context::Context;
@@ -54,6 +55,9 @@ enum Command {
     Serve,
     Import(import::ImportArgs),
     Export(export::ExportArgs),
+    /// Lists of recipients: look at them, and say what holds for them.
+    #[command(subcommand)]
+    List(list::ListCommand),
     /// Look at one address.
     #[command(subcommand)]
     Recipient(recipient::RecipientCommand),
@@ -112,6 +116,7 @@ impl Command {
             Command::Serve => serve::run(context).await,
             Command::Import(args) => import::run(args, context).await,
             Command::Export(args) => export::run(args, context).await,
+            Command::List(command) => list::run(command, context).await,
             Command::Recipient(command) => recipient::run(command, context).await,
             Command::Suppression(command) => suppression::run(command, context).await,
             Command::Template(command) => template::run(command, context).await,

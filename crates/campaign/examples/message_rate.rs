@@ -1,7 +1,7 @@
 //! How long it takes to make one message: `cargo run --release -p tidings-campaign --example message_rate`.
 //!
 //! The newsletter has 10 KB of HTML with a name, two attributes, five links and an unsubscribe link; its text part is
-//! made from it; once there are four calls of helpers besides. Prints microseconds per message on one core.
+//! made from it; once there are four calls of helpers besides. The links are tracked or not. Prints microseconds per message on one core.
 #![allow(clippy::print_stdout, reason = "printing figures is all that it does")]
 
 use std::hint::black_box;
@@ -14,6 +14,7 @@ use tidings_campaign::recipient::{Recipient, Subscription};
 use tidings_campaign::template::{Content, Source};
 use tidings_campaign::time::Timestamp;
 use tidings_campaign::token::{KeyRing, SigningKey};
+use tidings_campaign::tracking::{Tracking, TrackingSettings, Utm};
 
 const MESSAGES: i64 = 100_000;
 
@@ -36,7 +37,7 @@ fn html(filler: &str) -> String {
     html
 }
 
-fn factory(html: String) -> MessageFactory {
+fn factory(html: String, mode: Tracking) -> MessageFactory {
     let content = Content {
         subject: "News for {{default name \"friend\"}} from {{city}}".to_owned(),
         template: Source {
@@ -58,6 +59,11 @@ fn factory(html: String) -> MessageFactory {
         public_url: "https://news.example.com".to_owned(),
         return_path_domain: "bounce.example.com".to_owned(),
         sender_id: "example".to_owned(),
+        tracking: TrackingSettings {
+            mode,
+            utm: Utm::default(),
+            kept: None,
+        },
     };
     let keys = KeyRing::new(vec![SigningKey {
         id: 1,
@@ -94,31 +100,40 @@ fn main() {
         html.replace("<p>News from", &format!("<p>{calls}</p><p>News from"))
     };
     let by_handlebars = |html: String| format!("{{{{#with this}}}}{html}{{{{/with}}}}");
-    for (what, html, encoding) in [
-        ("by segments, 7bit", html("Plain."), BodyEncoding::EightBit),
-        ("by segments, 8bit", html("Grüße."), BodyEncoding::EightBit),
-        (
-            "by segments, quoted-printable",
-            html("Grüße."),
-            BodyEncoding::SevenBit,
-        ),
+    use BodyEncoding::{EightBit, SevenBit};
+    use Tracking::{Anonymous, Full, Off};
+    for (what, html, encoding, mode) in [
+        ("by segments, 7bit", html("Plain."), EightBit, Off),
+        ("by segments, anonymous", html("Plain."), EightBit, Anonymous),
+        ("by segments, full tracking", html("Plain."), EightBit, Full),
+        ("by segments, 8bit", html("Grüße."), EightBit, Off),
+        ("by segments, quoted-printable", html("Grüße."), SevenBit, Off),
         (
             "by segments, with helpers",
             with_helpers(html("Plain.")),
-            BodyEncoding::EightBit,
+            EightBit,
+            Off,
         ),
         (
             "by Handlebars, 7bit",
             by_handlebars(html("Plain.")),
-            BodyEncoding::EightBit,
+            EightBit,
+            Off,
+        ),
+        (
+            "by Handlebars, full tracking",
+            by_handlebars(html("Plain.")),
+            EightBit,
+            Full,
         ),
         (
             "by Handlebars, 8bit",
             by_handlebars(html("Grüße.")),
-            BodyEncoding::EightBit,
+            EightBit,
+            Off,
         ),
     ] {
-        let factory = factory(html);
+        let factory = factory(html, mode);
         let mut out = Vec::new();
         let start = Instant::now();
         for n in 0..MESSAGES {

@@ -18,3 +18,4 @@ pub mod template;
 mod text_part;
 pub mod time;
 pub mod token;
+pub mod tracking;

@@ -4,7 +4,7 @@ use crate::recipient::Recipient;
 use serde_json::{Map, Value, json};
 
 /// The data of one message: `email`, `name`, every attribute under its own name and again under `attributes`,
-/// `unsubscribe_url`, `campaign.name`, `campaign.subject` and `list.name`. An attribute with one of these names is
+/// `unsubscribe_url`, `view_url`, `campaign.name`, `campaign.subject` and `list.name`. An attribute with one of these names is
 /// found under `attributes` only.
 #[derive(Clone, Copy, Debug)]
 pub struct MergeData<'a> {
@@ -12,6 +12,8 @@ pub struct MergeData<'a> {
     pub recipient: &'a Recipient,
     /// The recipient's own link, or a sample.
     pub unsubscribe_url: &'a str,
+    /// Where the recipient sees the newsletter in a browser, or a sample.
+    pub view_url: &'a str,
     /// The campaign's name.
     pub campaign_name: &'a str,
     /// The merged subject; `None` while the subject itself is merged.
@@ -46,6 +48,7 @@ impl MergeData<'_> {
         data.insert("email".to_owned(), json!(self.recipient.address.as_str()));
         data.insert("name".to_owned(), json!(self.recipient.name));
         data.insert("unsubscribe_url".to_owned(), json!(self.unsubscribe_url));
+        data.insert("view_url".to_owned(), json!(self.view_url));
         data.insert("campaign".to_owned(), Value::Object(campaign));
         data.insert("list".to_owned(), Value::Object(list));
         Value::Object(data)
@@ -58,6 +61,7 @@ impl MergeData<'_> {
             Place::Email => text(self.recipient.address.as_str()),
             Place::Name => text(&self.recipient.name),
             Place::UnsubscribeUrl => text(self.unsubscribe_url),
+            Place::ViewUrl => text(self.view_url),
             Place::CampaignName => text(self.campaign_name),
             Place::CampaignSubject => self.campaign_subject.map_or(Found::Missing, text),
             Place::ListName => self.list_name.map_or(Found::Missing, text),
@@ -76,6 +80,7 @@ pub(crate) enum Place {
     Email,
     Name,
     UnsubscribeUrl,
+    ViewUrl,
     CampaignName,
     CampaignSubject,
     ListName,
@@ -89,6 +94,7 @@ impl Place {
             ["email"] => Place::Email,
             ["name"] => Place::Name,
             ["unsubscribe_url"] => Place::UnsubscribeUrl,
+            ["view_url"] => Place::ViewUrl,
             ["campaign", "name"] => Place::CampaignName,
             ["campaign", "subject"] => Place::CampaignSubject,
             ["list", "name"] => Place::ListName,
@@ -128,6 +134,7 @@ mod tests {
         let data = MergeData {
             recipient: &recipient,
             unsubscribe_url: "https://news.example.com/u/1",
+            view_url: "https://news.example.com/v/1",
             campaign_name: "Spring",
             campaign_subject: Some("Hello"),
             list_name: Some("News"),
@@ -141,6 +148,7 @@ mod tests {
             ("/city", "Ulm"),
             ("/attributes/city", "Ulm"),
             ("/unsubscribe_url", "https://news.example.com/u/1"),
+            ("/view_url", "https://news.example.com/v/1"),
             ("/campaign/name", "Spring"),
             ("/campaign/subject", "Hello"),
             ("/list/name", "News"),

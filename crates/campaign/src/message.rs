@@ -16,7 +16,8 @@ use crate::recipient::Recipient;
 use crate::template::{Content, TemplateError, Translation, translations};
 pub use crate::template::{MAX_MESSAGE, RenderError};
 use crate::time::Timestamp;
-use crate::token::{DeliveryToken, KeyRing, MessageToken, UnsubscribeToken};
+use crate::token::{DeliveryToken, KeyRing, MessageToken, UnsubscribeToken, ViewToken};
+use crate::tracking::{LinkTable, TrackedLink, Tracker, Tracking, TrackingSettings};
 use attachment::{Attachment, EncodedFile};
 use body::Body;
 use canonical::Canonical;
@@ -54,6 +55,8 @@ pub struct MessageSettings {
     pub return_path_domain: String,
     /// The sender's stable identifier at the end of `Feedback-ID`.
     pub sender_id: String,
+    /// What becomes of the links.
+    pub tracking: TrackingSettings,
 }
 
 /// What the relay can carry.
@@ -90,6 +93,10 @@ pub struct MessageFactory {
     constant_fields: Vec<u8>,
     /// The public URL up to the token.
     unsubscribe_base: String,
+    /// The same of the newsletter in a browser.
+    view_base: String,
+    tracker: Tracker,
+    links: LinkTable,
 }
 
 /// The newsletter in a recipient's language, and what is written of that language in the attribute; nothing for the
@@ -107,6 +114,7 @@ struct Scratch {
     text: Canonical,
     html: Canonical,
     unsubscribe_url: String,
+    view_url: String,
     date: (Option<i64>, String),
 }
 
@@ -117,7 +125,20 @@ thread_local! {
 impl MessageFactory {
     /// Compiles the content of a newsletter in one language and without files. Refuses one without an unsubscribe link.
     pub fn new(content: &Content, settings: MessageSettings, keys: KeyRing) -> Result<Self, TemplateError> {
-        let fallback = Variant::new(None, content)?;
+        let public_url = settings.public_url.trim_end_matches('/').to_owned();
+        let mut links = settings
+            .tracking
+            .kept
+            .clone()
+            .map_or_else(LinkTable::default, LinkTable::kept);
+        let tracker = Tracker {
+            mode: settings.tracking.mode,
+            utm: settings.tracking.utm.clone(),
+            campaign: settings.campaign,
+            public_url: public_url.clone(),
+            keys: keys.clone(),
+        };
+        let fallback = Variant::new(None, content, &tracker, &mut links)?;
         let mut author_fields = Vec::new();
         headers::push_mailbox("From", &settings.from, &mut author_fields);
         if let Some(reply_to) = &settings.reply_to {
@@ -130,7 +151,10 @@ impl MessageFactory {
             attachments: Vec::new(),
             author_fields,
             constant_fields: constant_fields(&settings),
-            unsubscribe_base: format!("{}/u/", settings.public_url.trim_end_matches('/')),
+            unsubscribe_base: format!("{public_url}/u/"),
+            view_base: format!("{public_url}/v/"),
+            tracker,
+            links,
             settings,
             keys,
         })
@@ -144,7 +168,8 @@ impl MessageFactory {
         attribute: &str,
     ) -> Result<Self, TemplateError> {
         for Translation { language, content } in translations {
-            self.translations.push(Variant::new(Some(language), content)?);
+            let variant = Variant::new(Some(language), content, &self.tracker, &mut self.links)?;
+            self.translations.push(variant);
         }
         attribute.clone_into(&mut self.language_attribute);
         Ok(self)
@@ -278,9 +303,19 @@ impl MessageFactory {
             recipient: recipient.id,
         }
         .sign_into(&self.keys, &mut scratch.unsubscribe_url);
+        scratch.view_url.clear();
+        if templates.needs_view_url {
+            scratch.view_url.push_str(&self.view_base);
+            ViewToken {
+                campaign: self.settings.campaign,
+                recipient: recipient.id,
+            }
+            .sign_into(&self.keys, &mut scratch.view_url);
+        }
         let data = MergeData {
             recipient,
             unsubscribe_url: &scratch.unsubscribe_url,
+            view_url: &scratch.view_url,
             campaign_name: &self.settings.campaign_name,
             campaign_subject: None,
             list_name: self.settings.list.as_ref().map(|list| list.name.as_str()),
@@ -330,6 +365,16 @@ impl MessageFactory {
         out.extend_from_slice(&self.constant_fields);
         out.extend_from_slice(&variant.language_field);
         Ok(id)
+    }
+
+    /// What becomes of the links.
+    pub fn tracking(&self) -> Tracking {
+        self.settings.tracking.mode
+    }
+
+    /// The tracked links of all languages, by number.
+    pub fn links(&self) -> &[TrackedLink] {
+        self.links.links()
     }
 
     /// The domain of the sender's address.

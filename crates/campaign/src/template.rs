@@ -17,6 +17,7 @@ mod ready;
 mod references;
 mod registry;
 mod stylesheet;
+mod tracked;
 pub(crate) mod translations;
 pub mod variables;
 
@@ -28,8 +29,10 @@ pub use error::{Part, RenderError, TemplateError};
 pub(crate) use error::{html_place, line_and_column};
 pub use translations::{Newsletter, Translation};
 
+use crate::language::Language;
 use crate::merge::MergeData;
 use crate::message::canonical::Canonical;
+use crate::tracking::{LinkTable, Tracker, VariantLinks};
 use compiled::Compiled;
 use ready::Ready;
 use std::borrow::Cow;
@@ -64,11 +67,31 @@ pub struct Templates {
     text: Compiled,
     /// Where the HTML comes from.
     ready: Ready,
+    /// Whether any part may say where the newsletter is seen in a browser.
+    pub(crate) needs_view_url: bool,
 }
 
 impl Templates {
     /// Compiles everything, or says what is wrong first: syntax, size, a template that is missing or contains itself.
     pub fn compile(content: &Content) -> Result<Templates, TemplateError> {
+        Templates::compile_with(content, None)
+    }
+
+    /// The same, with the links led to us as far as `tracker` wants it. `language` is that of the content, `links` gets
+    /// those that were found.
+    pub(crate) fn tracked(
+        content: &Content,
+        tracker: &Tracker,
+        language: Option<&Language>,
+        links: &mut LinkTable,
+    ) -> Result<Templates, TemplateError> {
+        Templates::compile_with(content, Some((tracker, links.variant(language))))
+    }
+
+    fn compile_with(
+        content: &Content,
+        tracking: Option<(&Tracker, VariantLinks<'_>)>,
+    ) -> Result<Templates, TemplateError> {
         for source in content.sources() {
             check_source(source)?;
         }
@@ -77,20 +100,35 @@ impl Templates {
         // First as they were written, so that faults are found where their authors see them.
         let [(_, written), _] = content.by_part();
         Compiled::new(Part::Html, name, written)?;
-        let ready = Ready::of(content)?;
-        let html = ready.templates().map(|(name, html)| (name, Cow::Borrowed(html)));
+        let mut ready = Ready::of(content)?;
+        // From the HTML before its links are led to us: those of the text stay as they are.
         let text = content
             .sources()
             .zip(ready.templates())
-            .map(|(source, (name, html))| (name, source.own_or_made_text(html)));
+            .map(|(source, (_, html))| (source.name.as_str(), source.own_or_made_text(html)))
+            .collect();
+        let marks = match tracking {
+            Some((tracker, mut links)) => ready.track(tracker, &mut links)?,
+            None => None,
+        };
+        let html = ready
+            .templates()
+            .map(|(name, html)| (name, Cow::Borrowed(html)))
+            .collect();
+        let html =
+            Compiled::marked(Part::Html, name, html, marks.as_ref()).map_err(|error| ready.correct(error))?;
+        let subject = vec![(SUBJECT, Cow::Borrowed(&*content.subject))];
+        let subject = Compiled::new(Part::Subject, SUBJECT, subject)?;
+        let text = Compiled::new(Part::Text, name, text)?;
+        // To Handlebars it may be said in more ways than by its name.
+        let says_view_url =
+            |part: &Compiled| part.segments.is_none() || references::mentions(&part.registry, "view_url");
+        let needs_view_url = [&subject, &html, &text].into_iter().any(says_view_url);
         Ok(Templates {
-            subject: Compiled::new(
-                Part::Subject,
-                SUBJECT,
-                vec![(SUBJECT, Cow::Borrowed(&*content.subject))],
-            )?,
-            html: Compiled::new(Part::Html, name, html.collect()).map_err(|error| ready.correct(error))?,
-            text: Compiled::new(Part::Text, name, text.collect())?,
+            needs_view_url,
+            subject,
+            html,
+            text,
             ready,
         })
     }

@@ -210,6 +210,8 @@ pub struct HitToken {
 
 impl HitToken {
     const PURPOSE: u8 = b'h';
+    /// Signs the token together with the address it leads to.
+    const LEADING: u8 = b'l';
 
     /// Appends the token as text: at most 64 lower-case letters and digits, usually about 35.
     pub fn sign_into(&self, keys: &KeyRing, out: &mut String) {
@@ -221,7 +223,23 @@ impl HitToken {
 
     /// Reads a token, in upper or lower case.
     pub fn verify(text: &str, keys: &KeyRing) -> Result<Self, TokenError> {
-        let [campaign, recipient, target] = verify(Self::PURPOSE, text, keys)?;
+        Self::of(verify(Self::PURPOSE, text, keys)?)
+    }
+
+    /// Appends the token of a link whose address is of this message alone: it holds only together with `to`, so nobody
+    /// can make it lead elsewhere, and nothing need be looked up. As long as others.
+    pub fn sign_leading_to(&self, to: &str, keys: &KeyRing, out: &mut String) {
+        let recipient = self.recipient.map_or(0, |id| id.0);
+        let numbers = [self.campaign.0, recipient, self.target.number() + 1];
+        sign_with(Self::LEADING, &numbers, to.as_bytes(), keys.newest(), out);
+    }
+
+    /// Reads such a token, in upper or lower case; `to` octet for octet, as it is behind its percent-encoding.
+    pub fn verify_leading_to(text: &str, to: &str, keys: &KeyRing) -> Result<Self, TokenError> {
+        Self::of(verify_with(Self::LEADING, text, to.as_bytes(), keys)?)
+    }
+
+    fn of([campaign, recipient, target]: [i64; 3]) -> Result<Self, TokenError> {
         Ok(HitToken {
             campaign: CampaignId(campaign),
             recipient: (recipient != 0).then_some(RecipientId(recipient)),
@@ -309,19 +327,33 @@ impl MessageToken {
     }
 }
 
-fn sign(purpose: u8, numbers: &[i64], (id, key): &(u8, Hmac<Sha256>), out: &mut String) {
+fn sign(purpose: u8, numbers: &[i64], key: &(u8, Hmac<Sha256>), out: &mut String) {
+    sign_with(purpose, numbers, &[], key, out);
+}
+
+/// Signs what stands beside the token too. The numbers tell their own length, so nothing can move between them and it.
+fn sign_with(purpose: u8, numbers: &[i64], beside: &[u8], (id, key): &(u8, Hmac<Sha256>), out: &mut String) {
     let mut token = [0; MAX_LEN];
     token[0] = *id;
     let mut len = 1;
     for number in numbers {
         put_number(*number, &mut token, &mut len);
     }
-    let tag = mac(key, purpose, &token[..len]);
+    let tag = mac(key, purpose, &token[..len], beside);
     token[len..len + MAC_LEN].copy_from_slice(&tag);
     BASE32.encode_append(&token[..len + MAC_LEN], out);
 }
 
 fn verify<const N: usize>(purpose: u8, text: &str, keys: &KeyRing) -> Result<[i64; N], TokenError> {
+    verify_with(purpose, text, &[], keys)
+}
+
+fn verify_with<const N: usize>(
+    purpose: u8,
+    text: &str,
+    beside: &[u8],
+    keys: &KeyRing,
+) -> Result<[i64; N], TokenError> {
     // The bound comes first: the text is from outside.
     if text.len() > MAX_TEXT {
         return Err(TokenError::Malformed);
@@ -336,7 +368,7 @@ fn verify<const N: usize>(purpose: u8, text: &str, keys: &KeyRing) -> Result<[i6
         .iter()
         .find(|(known, _)| known == id)
         .ok_or(TokenError::UnknownKey)?;
-    if !bool::from(mac(key, purpose, body).ct_eq(tag)) {
+    if !bool::from(mac(key, purpose, body, beside).ct_eq(tag)) {
         return Err(TokenError::Forged);
     }
     let mut numbers = [0; N];
@@ -349,10 +381,11 @@ fn verify<const N: usize>(purpose: u8, text: &str, keys: &KeyRing) -> Result<[i6
     Ok(numbers)
 }
 
-fn mac(key: &Hmac<Sha256>, purpose: u8, body: &[u8]) -> [u8; MAC_LEN] {
+fn mac(key: &Hmac<Sha256>, purpose: u8, body: &[u8], beside: &[u8]) -> [u8; MAC_LEN] {
     let mut mac = key.clone();
     mac.update(&[purpose]);
     mac.update(body);
+    mac.update(beside);
     let full = mac.finalize().into_bytes();
     let mut cut = [0; MAC_LEN];
     cut.copy_from_slice(&full[..MAC_LEN]);
@@ -542,5 +575,37 @@ mod tests {
         };
         assert!(!format!("{key:?}").contains("77"));
         assert!(!format!("{:?}", ring(&[9])).contains("77"));
+    }
+
+    #[test]
+    fn a_token_that_leads_somewhere_leads_nowhere_else() {
+        let keys = ring(&[1]);
+        let hit = HitToken {
+            campaign: CampaignId(12),
+            recipient: Some(RecipientId(70_000)),
+            target: HitTarget::Link(3),
+        };
+        let to = "https://shop.example.com/?id=7";
+        let mut text = String::new();
+        hit.sign_leading_to(to, &keys, &mut text);
+        assert!(text.len() <= 64, "{text}");
+        assert_eq!(
+            HitToken::verify_leading_to(&text.to_uppercase(), to, &keys),
+            Ok(hit)
+        );
+        for other in ["", "https://shop.example.com/?id=8", "https://evil.example/"] {
+            assert_eq!(
+                HitToken::verify_leading_to(&text, other, &keys),
+                Err(TokenError::Forged)
+            );
+        }
+        // Neither kind of token stands for the other.
+        assert_eq!(HitToken::verify(&text, &keys), Err(TokenError::Forged));
+        let mut plain = String::new();
+        hit.sign_into(&keys, &mut plain);
+        assert_eq!(
+            HitToken::verify_leading_to(&plain, "", &keys),
+            Err(TokenError::Forged)
+        );
     }
 }

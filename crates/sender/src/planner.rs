@@ -3,10 +3,12 @@
 use crate::run::{CannotRun, Identity, factory, own_files};
 use std::time::Duration;
 use tidings_campaign::lifecycle::Action;
+use tidings_campaign::message::MessageFactory;
 use tidings_campaign::schedule::{Due, due};
 use tidings_campaign::template::Newsletter;
 use tidings_campaign::time::Clock;
 use tidings_store::campaigns::Campaign;
+use tidings_store::deliveries::Frozen;
 use tidings_store::{Store, StoreError};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -17,12 +19,21 @@ pub async fn check_content(
     campaign: &Campaign,
     identity: &Identity,
 ) -> Result<Newsletter, CannotRun> {
+    let (newsletter, _) = tried_out(store, campaign, identity).await?;
+    Ok(newsletter)
+}
+
+async fn tried_out(
+    store: &Store,
+    campaign: &Campaign,
+    identity: &Identity,
+) -> Result<(Newsletter, MessageFactory), CannotRun> {
     let newsletter = store
         .load_newsletter(&campaign.template, &campaign.subject)
         .await?;
-    factory(store, campaign, &newsletter, identity).await?;
+    let factory = factory(store, campaign, &newsletter, identity).await?;
     own_files(campaign, identity).await?;
-    Ok(newsletter)
+    Ok((newsletter, factory))
 }
 
 /// Plans a campaign and sets it sending. Returns how many deliveries are planned.
@@ -32,9 +43,15 @@ pub async fn start(
     identity: &Identity,
     clock: &Clock,
 ) -> Result<i64, CannotRun> {
-    let content = check_content(store, campaign, identity).await?;
-    let content = serde_json::to_string(&content).map_err(|error| CannotRun::Content(error.to_string()))?;
-    Ok(store.start_campaign(campaign.id, &content, clock.now()).await?)
+    let (newsletter, factory) = tried_out(store, campaign, identity).await?;
+    let content =
+        serde_json::to_string(&newsletter).map_err(|error| CannotRun::Content(error.to_string()))?;
+    let frozen = Frozen {
+        content: &content,
+        tracking: factory.tracking(),
+        links: factory.links(),
+    };
+    Ok(store.start_campaign(campaign.id, frozen, clock.now()).await?)
 }
 
 /// Starts every scheduled campaign when its time has come, or holds it if its time was missed by too much.

@@ -11,6 +11,7 @@ use tidings_campaign::lifecycle::UnknownPolicy;
 use tidings_campaign::message::{ListIdentity, Mailbox, MessageFactory, MessageSettings};
 use tidings_campaign::template::Newsletter;
 use tidings_campaign::token::KeyRing;
+use tidings_campaign::tracking::{Tracking, TrackingSettings};
 use tidings_feedback::verdict::Class;
 use tidings_store::campaigns::Campaign;
 use tidings_store::ledger::Outcome;
@@ -28,6 +29,8 @@ pub struct Identity {
     pub sender_id: Option<String>,
     /// Where the files lie that recipients' attributes name.
     pub attachments_folder: Option<PathBuf>,
+    /// What becomes of links where neither campaign nor list says it.
+    pub tracking: Tracking,
     /// Signs tokens.
     pub keys: KeyRing,
 }
@@ -169,7 +172,8 @@ pub async fn factory(
         .next()
         .map(|(id, name)| ListIdentity { id, name });
     let files = store.files_of(campaign.id).await?;
-    let settings = settings(campaign, list, identity).map_err(CannotRun::Content)?;
+    let tracking = tracking(store, campaign, identity).await?;
+    let settings = settings(campaign, list, identity, tracking).map_err(CannotRun::Content)?;
     // Encoding megabytes takes a while.
     let (newsletter, keys) = (newsletter.clone(), identity.keys.clone());
     let attribute = campaign.language_attribute.clone();
@@ -185,10 +189,29 @@ pub async fn factory(
     }
 }
 
+/// What becomes of a campaign's links. Once it has started, they keep their numbers, whatever finds links then.
+async fn tracking(
+    store: &Store,
+    campaign: &Campaign,
+    identity: &Identity,
+) -> Result<TrackingSettings, StoreError> {
+    let lists = store.list_tracking(campaign.id).await?;
+    let kept = match campaign.started_at {
+        Some(_) => Some(store.links_of(campaign.id).await?),
+        None => None,
+    };
+    Ok(TrackingSettings {
+        mode: Tracking::chosen(campaign.tracking, lists, identity.tracking),
+        utm: campaign.utm.clone(),
+        kept,
+    })
+}
+
 fn settings(
     campaign: &Campaign,
     list: Option<ListIdentity>,
     identity: &Identity,
+    tracking: TrackingSettings,
 ) -> Result<MessageSettings, String> {
     let mailbox = |text: &str| Mailbox::parse(text).map_err(|error| format!("`{text}`: {error}"));
     let from = mailbox(&campaign.sender)?;
@@ -206,5 +229,6 @@ fn settings(
         campaign_name: campaign.name.clone(),
         list,
         public_url: identity.public_url.clone(),
+        tracking,
     })
 }

@@ -7,6 +7,7 @@ use tidings_campaign::address::{AddressError, EmailAddress};
 use tidings_campaign::csv_import::Row;
 use tidings_campaign::lifecycle::{DeliveryState, UnknownPolicy};
 use tidings_campaign::time::Clock;
+use tidings_campaign::tracking::Utm;
 use tidings_feedback::thresholds::OwnThresholds;
 use tidings_store::Store;
 use tidings_store::campaigns::{LANGUAGE_ATTRIBUTE, NewCampaign};
@@ -67,6 +68,8 @@ async fn measure(store: &Store, size: usize) -> Result<(), Box<dyn std::error::E
         attach_from: None,
         language_attribute: LANGUAGE_ATTRIBUTE.to_owned(),
         thresholds: OwnThresholds::default(),
+        tracking: None,
+        utm: Utm::default(),
     };
     let id = store.create_campaign(&new, clock.now()).await?;
     let planning = Instant::now();

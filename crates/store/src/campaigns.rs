@@ -11,6 +11,7 @@ use tidings_campaign::lifecycle::{Action, CampaignState, DeliveryState, UnknownP
 use tidings_campaign::message::attachment::Attachment;
 use tidings_campaign::schedule::Schedule;
 use tidings_campaign::time::Timestamp;
+use tidings_campaign::tracking::{Tracking, Utm};
 use tidings_feedback::thresholds::OwnThresholds;
 
 /// A campaign to be made. Its texts have been checked before.
@@ -48,6 +49,10 @@ pub struct NewCampaign {
     pub language_attribute: String,
     /// When it pauses by itself, where that is not as configured.
     pub thresholds: OwnThresholds,
+    /// What becomes of its links; if nothing is said, its lists or the configuration say it when it starts.
+    pub tracking: Option<Tracking>,
+    /// What is added to their addresses.
+    pub utm: Utm,
 }
 
 /// The attribute that names a recipient's language, if nothing else is said.
@@ -93,6 +98,10 @@ pub struct Campaign {
     pub attach_from: Option<String>,
     /// The attribute that names a recipient's language.
     pub language_attribute: String,
+    /// What becomes of its links, as far as it says so; once it has started, what holds.
+    pub tracking: Option<Tracking>,
+    /// What is added to their addresses.
+    pub utm: Utm,
     /// The frozen newsletter, once it has started: JSON.
     pub content: Option<String>,
     /// How many deliveries were planned.
@@ -108,7 +117,7 @@ macro_rules! all_columns {
     () => {
         "SELECT id, name, state, state_reason, template_name, subject, sender, reply_to, rate, unknown_policy, \
          scheduled_at, scheduled_local, scheduled_zone, greatest_lateness_seconds, pool, max_sessions, parent_id, \
-         parent_states, attach_from, language_attribute, content, planned, started_at, finished_at FROM campaigns"
+         parent_states, attach_from, language_attribute, tracking, utm, content, planned, started_at, finished_at FROM campaigns"
     };
 }
 
@@ -134,6 +143,8 @@ struct CampaignRow {
     parent_states: Option<String>,
     attach_from: Option<String>,
     language_attribute: String,
+    tracking: Option<String>,
+    utm: Option<String>,
     content: Option<String>,
     planned: i64,
     started_at: Option<i64>,
@@ -153,6 +164,12 @@ impl TryFrom<CampaignRow> for Campaign {
             }
             None => None,
         };
+        let tracking = parse_tracking(row.tracking.as_deref()).ok_or_else(|| bad("unknown tracking"))?;
+        let utm = row
+            .utm
+            .as_deref()
+            .map_or(Ok(Utm::default()), serde_json::from_str);
+        let utm = utm.map_err(|error| bad(&format!("its utm: {error}")))?;
         Ok(Campaign {
             id: CampaignId(row.id),
             state: CampaignState::parse(&row.state).ok_or_else(|| bad("unknown state"))?,
@@ -168,6 +185,8 @@ impl TryFrom<CampaignRow> for Campaign {
             parent,
             attach_from: row.attach_from,
             language_attribute: row.language_attribute,
+            tracking,
+            utm,
             name: row.name,
             state_reason: row.state_reason,
             template: row.template_name,
@@ -327,16 +346,18 @@ pub(crate) async fn create_in(
 ) -> Result<CampaignId, StoreError> {
     const INSERT: &str = "INSERT INTO campaigns (name, template_name, subject, sender, reply_to, rate, \
         unknown_policy, greatest_lateness_seconds, pool, max_sessions, parent_id, parent_states, \
-        attach_from, language_attribute, created_at) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) RETURNING id";
+        attach_from, language_attribute, tracking, utm, created_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) RETURNING id";
     const LIST: &str = "INSERT INTO campaign_lists (campaign_id, list_id) VALUES ($1, $2)";
     let lateness = i64::try_from(new.greatest_lateness.as_secs()).unwrap_or(i64::MAX);
     let parent = new.parent.as_ref();
+    let utm = (!new.utm.is_empty()).then(|| serde_json::json!(new.utm).to_string());
     let id: i64 = on_tx!(tx, conn => sqlx::query_scalar(INSERT)
         .bind(&new.name).bind(&new.template).bind(&new.subject).bind(&new.sender).bind(&new.reply_to)
         .bind(&new.rate).bind(new.unknown_policy.as_str()).bind(lateness).bind(&new.pool).bind(new.max_sessions)
         .bind(parent.map(|(id, _)| id.0)).bind(parent.map(|(_, states)| join_states(states)))
-        .bind(&new.attach_from).bind(&new.language_attribute).bind(now.0)
+        .bind(&new.attach_from).bind(&new.language_attribute).bind(new.tracking.map(Tracking::as_str))
+        .bind(&utm).bind(now.0)
         .fetch_one(conn).await)?;
     for list in &new.lists {
         on_tx!(tx, conn => sqlx::query(LIST).bind(id).bind(list.0).execute(conn).await.map(drop))?;
@@ -344,6 +365,11 @@ pub(crate) async fn create_in(
     campaign_files::keep_in(tx, CampaignId(id), &new.files).await?;
     thresholds::keep_in(tx, CampaignId(id), new.thresholds).await?;
     Ok(CampaignId(id))
+}
+
+/// A mode as it is kept, if one is; `None` if it is none.
+pub(crate) fn parse_tracking(word: Option<&str>) -> Option<Option<Tracking>> {
+    word.map_or(Some(None), |word| Tracking::parse(word).map(Some))
 }
 
 fn join_states(states: &[DeliveryState]) -> String {

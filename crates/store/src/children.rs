@@ -41,6 +41,8 @@ impl Store {
             attach_from: like.attach_from,
             language_attribute: like.language_attribute,
             thresholds: self.campaign_thresholds(parent).await?.0,
+            tracking: like.tracking,
+            utm: like.utm,
         };
         let mut tx = self.begin_write().await?;
         let state = lock_state(&mut tx, parent).await?;

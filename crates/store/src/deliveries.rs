@@ -5,6 +5,7 @@ use crate::counters::Deltas;
 use crate::engine::{Store, Tx, on_pool, on_tx};
 use crate::error::{StoreError, bad_row};
 use crate::leases::{Lease, LeaseKind};
+use crate::links;
 use crate::outcome::LIMIT;
 use std::collections::HashMap;
 use tidings_campaign::address::EmailAddress;
@@ -13,6 +14,7 @@ use tidings_campaign::ids::{CampaignId, RecipientId, Seq};
 use tidings_campaign::lifecycle::{Action, CampaignState, DeliveryState, NotAllowed, UnknownPolicy};
 use tidings_campaign::recipient::{Recipient, Subscription};
 use tidings_campaign::time::Timestamp;
+use tidings_campaign::tracking::{TrackedLink, Tracking};
 
 /// A leased delivery with all that is needed to decide and to send.
 #[derive(Debug)]
@@ -72,6 +74,28 @@ impl ListedDelivery {
     }
 }
 
+/// What a campaign is from its start on, whatever is changed elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub struct Frozen<'a> {
+    /// The newsletter: JSON.
+    pub content: &'a str,
+    /// What becomes of its links.
+    pub tracking: Tracking,
+    /// Its tracked links.
+    pub links: &'a [TrackedLink],
+}
+
+impl<'a> From<&'a str> for Frozen<'a> {
+    /// A newsletter whose links stay as they are.
+    fn from(content: &'a str) -> Frozen<'a> {
+        Frozen {
+            content,
+            tracking: Tracking::Off,
+            links: &[],
+        }
+    }
+}
+
 /// Who is planned. It only narrows: `may_mail` decides, when the delivery is handed over. A child takes only those whose
 /// deliveries of its parent are in the states that it is about.
 macro_rules! eligible {
@@ -94,13 +118,14 @@ const PLAN: &str = concat!(
 
 impl Store {
     /// Plans a campaign and sets it sending, in one transaction: a row for every recipient that may be mailed.
-    /// `content`: the frozen newsletter. Returns how many are planned.
-    pub async fn start_campaign(
+    /// Returns how many are planned.
+    pub async fn start_campaign<'a>(
         &self,
         campaign: CampaignId,
-        content: &str,
+        frozen: impl Into<Frozen<'a>>,
         now: Timestamp,
     ) -> Result<i64, StoreError> {
+        let frozen = frozen.into();
         let mut tx = self.begin_write().await?;
         let state = lock_state(&mut tx, campaign).await?;
         let next = state.after(Action::Start, false)?;
@@ -108,9 +133,10 @@ impl Store {
             .map(|done| done.rows_affected()))?;
         let planned = i64::try_from(planned).expect("fewer rows than i64::MAX");
         const START: &str = "UPDATE campaigns SET state = $1, state_reason = NULL, planned = $2, content = $3, \
-            started_at = $4, next_seq = 1 WHERE id = $5";
-        on_tx!(&mut tx, conn => sqlx::query(START).bind(next.as_str()).bind(planned).bind(content).bind(now.0)
-            .bind(campaign.0).execute(conn).await.map(drop))?;
+            started_at = $4, next_seq = 1, tracking = $5 WHERE id = $6";
+        on_tx!(&mut tx, conn => sqlx::query(START).bind(next.as_str()).bind(planned).bind(frozen.content)
+            .bind(now.0).bind(frozen.tracking.as_str()).bind(campaign.0).execute(conn).await.map(drop))?;
+        links::put_in(&mut tx, campaign, frozen.links).await?;
         let mut deltas = Deltas::default();
         deltas.state(campaign, DeliveryState::Planned, planned);
         deltas.write(&mut tx, self.node(), now).await?;

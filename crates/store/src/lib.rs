@@ -21,6 +21,7 @@ pub mod instance;
 pub mod leases;
 pub mod ledger;
 pub mod limit_usage;
+pub mod links;
 pub mod lists;
 mod outcome;
 pub mod recipient_record;

@@ -1,9 +1,11 @@
 //! Lists of recipients.
 
-use crate::engine::{Store, Tx, on_pool, on_tx};
-use crate::error::StoreError;
-use tidings_campaign::ids::ListId;
+use crate::campaigns::parse_tracking;
+use crate::engine::{Store, Tx, on_pool, on_tx, on_write_pool};
+use crate::error::{StoreError, bad_row};
+use tidings_campaign::ids::{CampaignId, ListId};
 use tidings_campaign::time::Timestamp;
+use tidings_campaign::tracking::Tracking;
 
 /// A list as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +16,8 @@ pub struct List {
     pub name: String,
     /// How many recipients want its mail.
     pub confirmed: i64,
+    /// What becomes of the links of campaigns that go to it, if it says so.
+    pub tracking: Option<Tracking>,
 }
 
 impl Store {
@@ -36,18 +40,48 @@ impl Store {
     /// All lists by name, with the number of their confirmed recipients.
     pub async fn lists(&self) -> Result<Vec<List>, StoreError> {
         const LISTS: &str = "SELECT l.id, l.name, (SELECT COUNT(*) FROM subscriptions s \
-            WHERE s.list_id = l.id AND s.state = 'confirmed') FROM lists l ORDER BY l.name";
-        let rows: Vec<(i64, String, i64)> =
+            WHERE s.list_id = l.id AND s.state = 'confirmed'), l.tracking FROM lists l ORDER BY l.name";
+        let rows: Vec<(i64, String, i64, Option<String>)> =
             on_pool!(self, pool => sqlx::query_as(LISTS).fetch_all(pool).await)?;
-        Ok(rows
-            .into_iter()
-            .map(|(id, name, confirmed)| List {
+        let list = |(id, name, confirmed, tracking): (i64, String, i64, Option<String>)| {
+            Ok(List {
                 id: ListId(id),
                 name,
                 confirmed,
+                tracking: wish(id, tracking.as_deref())?,
             })
-            .collect())
+        };
+        rows.into_iter().map(list).collect()
     }
+
+    /// Says what becomes of the links of campaigns that go to this list; `None`: it does not say. False if there is no
+    /// such list.
+    pub async fn set_list_tracking(
+        &self,
+        name: &str,
+        tracking: Option<Tracking>,
+    ) -> Result<bool, StoreError> {
+        const SET: &str = "UPDATE lists SET tracking = $1 WHERE name = $2";
+        let word = tracking.map(Tracking::as_str);
+        let rows = on_write_pool!(self, pool => sqlx::query(SET).bind(word).bind(name).execute(pool).await
+            .map(|done| done.rows_affected()))?;
+        Ok(rows == 1)
+    }
+
+    /// What each of a campaign's lists says of its links.
+    pub async fn list_tracking(&self, campaign: CampaignId) -> Result<Vec<Option<Tracking>>, StoreError> {
+        const WISHES: &str = "SELECT l.id, l.tracking FROM lists l JOIN campaign_lists cl ON cl.list_id = l.id \
+            WHERE cl.campaign_id = $1";
+        let rows: Vec<(i64, Option<String>)> =
+            on_pool!(self, pool => sqlx::query_as(WISHES).bind(campaign.0).fetch_all(pool).await)?;
+        rows.into_iter()
+            .map(|(id, word)| wish(id, word.as_deref()))
+            .collect()
+    }
+}
+
+fn wish(list: i64, word: Option<&str>) -> Result<Option<Tracking>, StoreError> {
+    parse_tracking(word).ok_or_else(|| bad_row("lists", list, "unknown tracking"))
 }
 
 pub(crate) async fn find_or_create_in(tx: &mut Tx, name: &str, now: Timestamp) -> Result<ListId, StoreError> {

@@ -33,6 +33,7 @@ use tidings_campaign::ids::{CampaignId, ImportId, LeaseId, ListId, RecipientId, 
 use tidings_campaign::lifecycle::{DeliveryState, UnknownPolicy};
 use tidings_campaign::recipient::Subscription;
 use tidings_campaign::time::Timestamp;
+use tidings_campaign::tracking::Utm;
 use tidings_feedback::thresholds::OwnThresholds;
 use tidings_feedback::verdict::{Cause, Class, Ruling, Verdict};
 use tidings_store::Store;
@@ -132,6 +133,8 @@ fn spring_news(lists: Vec<ListId>) -> NewCampaign {
         attach_from: None,
         language_attribute: LANGUAGE_ATTRIBUTE.to_owned(),
         thresholds: OwnThresholds::default(),
+        tracking: None,
+        utm: Utm::default(),
     }
 }
 

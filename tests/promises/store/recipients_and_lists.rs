@@ -42,6 +42,7 @@ store_on_both_engines!(a_list_counts_those_who_want_its_mail, |store| {
         id,
         name: name.to_owned(),
         confirmed,
+        tracking: None,
     };
     let readers = list(store, "readers").await;
     let expected = [

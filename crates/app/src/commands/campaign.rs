@@ -2,6 +2,7 @@
 
 pub mod deliveries;
 mod files;
+pub mod links;
 mod thresholds;
 
 use crate::commands::again::{self, AgainArgs};
@@ -97,6 +98,8 @@ pub struct CreateArgs {
     /// The attribute that names a recipient's language, for templates that have translations.
     #[arg(long, value_name = "ATTRIBUTE", default_value = LANGUAGE_ATTRIBUTE)]
     language_attribute: String,
+    #[command(flatten)]
+    links: links::LinkArgs,
     /// How late it may start after an outage; later, it is held for a person.
     #[arg(long, value_name = "SPAN", default_value = "1h")]
     lateness: humantime::Duration,
@@ -253,6 +256,8 @@ async fn create(args: CreateArgs, context: &Context, store: &Store) -> anyhow::R
         attach_from: args.files.attach_from,
         language_attribute: args.language_attribute,
         thresholds: args.thresholds.own(),
+        tracking: args.links.tracking,
+        utm: args.links.utm(),
     };
     let id = store.create_campaign(&new, context.clock.now()).await?;
     made(id, context)

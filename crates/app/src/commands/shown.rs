@@ -8,6 +8,7 @@ use std::time::Duration;
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::lifecycle::{CampaignState, DeliveryState, UnknownPolicy};
 use tidings_campaign::message::attachment::media_type;
+use tidings_campaign::tracking::{Tracking, Utm};
 use tidings_feedback::thresholds::Thresholds;
 use tidings_store::Store;
 use tidings_store::campaign_files::FileSummary;
@@ -54,6 +55,10 @@ pub struct Shown {
     /// The attribute that names a recipient's own file.
     attach_from: Option<String>,
     thresholds: ShownThresholds,
+    /// What becomes of its links; nothing as long as its lists or the configuration may say it.
+    tracking: Option<Tracking>,
+    /// What is added to their addresses.
+    utm: Utm,
 }
 
 /// When it pauses by itself: shares as they are written in the configuration.
@@ -219,6 +224,8 @@ impl Shown {
                 .collect(),
             attach_from: campaign.attach_from.clone(),
             thresholds: own_thresholds.over(context.config.feedback.thresholds).into(),
+            tracking: campaign.tracking,
+            utm: campaign.utm.clone(),
         })
     }
 
@@ -244,6 +251,9 @@ impl Shown {
         }
         for file in &self.files {
             output::line(format!("  {file}"))?;
+        }
+        if let Some(tracking) = self.tracking {
+            output::line(format!("  tracking: {}", tracking.as_str()))?;
         }
         if let Some(attribute) = &self.attach_from {
             output::line(format!(

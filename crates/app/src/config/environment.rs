@@ -107,6 +107,7 @@ const SETTINGS: &[Setting] = &[
     ("sender", "lease"),
     ("sender", "node"),
     ("sender", "deadline"),
+    ("tracking", "mode"),
 ];
 
 /// Read by the command line.

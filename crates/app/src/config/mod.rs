@@ -13,12 +13,14 @@ mod rates;
 mod relay;
 mod retry;
 mod sender;
+mod tracking;
 mod web;
 
 use anyhow::{Context, bail};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tidings_campaign::tracking::Tracking;
 use tidings_dns::DnsSettings;
 use tidings_sender::dispatch::Routing;
 use tidings_sender::relay::RelaySettings;
@@ -51,6 +53,8 @@ pub struct Config {
     pub retry: Retry,
     /// Leases and the node's name.
     pub sending: Sending,
+    /// What becomes of links where neither campaign nor list says it.
+    pub tracking: Tracking,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -77,6 +81,8 @@ struct RawConfig {
     retry: retry::RetrySection,
     #[serde(default)]
     sender: sender::SenderSection,
+    #[serde(default)]
+    tracking: tracking::TrackingSection,
 }
 
 /// Where the configuration came from, for reading it again.
@@ -149,6 +155,7 @@ impl RawConfig {
         let limits = keep(self.limits.check(), &mut faults);
         let mail = keep(self.mail.check(), &mut faults);
         let feedback = keep(self.feedback.check(), &mut faults);
+        let tracking = self.tracking.mode;
         let domain = mail.as_ref().and_then(|mail| mail.return_path_domain.as_deref());
         let intake = keep(self.intake.check(domain), &mut faults);
         let dns = keep(self.dns.check(), &mut faults);
@@ -183,6 +190,7 @@ impl RawConfig {
                 web,
                 retry,
                 sending,
+                tracking,
             }),
             _ => bail!(faults.join("\n  and ")),
         }

@@ -18,6 +18,7 @@ use tidings_campaign::ids::CampaignId;
 use tidings_campaign::lifecycle::{CampaignState, UnknownPolicy};
 use tidings_campaign::schedule::Schedule;
 use tidings_campaign::time::Clock;
+use tidings_campaign::tracking::{Tracking, Utm};
 use tidings_feedback::thresholds::OwnThresholds;
 use tidings_scripted_relay::ScriptedRelay;
 use tidings_sender::dispatch::Routing;
@@ -111,6 +112,7 @@ fn context(folder: &Path, relay: &ScriptedRelay, port: u16, json: bool) -> Conte
             first: Duration::from_secs(8),
             ..Retry::default()
         },
+        tracking: Tracking::default(),
         sending: Sending {
             lease: Duration::from_secs(30),
             deadline: Duration::from_secs(5),
@@ -162,6 +164,8 @@ async fn set_up(
         attach_from: None,
         language_attribute: LANGUAGE_ATTRIBUTE.to_owned(),
         thresholds: OwnThresholds::default(),
+        tracking: None,
+        utm: Utm::default(),
     };
     let id = store.create_campaign(&new, now).await?;
     store

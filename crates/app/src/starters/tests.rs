@@ -65,6 +65,7 @@ fn rendered(starter: Starter) -> Rendered {
     let data = MergeData {
         recipient: &recipient,
         unsubscribe_url: LINK,
+        view_url: "https://news.example.com/v/abc",
         campaign_name: "Spring",
         campaign_subject: None,
         list_name: None,

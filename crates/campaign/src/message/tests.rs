@@ -34,6 +34,7 @@ fn settings() -> MessageSettings {
         public_url: "https://news.example.com/".to_owned(),
         return_path_domain: "bounce.example.com".to_owned(),
         sender_id: "acme:news".to_owned(),
+        tracking: TrackingSettings::off(),
     }
 }
 
@@ -160,6 +161,7 @@ fn another_parser_reads_the_same_subject_names_and_bodies() {
                     .render(&MergeData {
                         recipient: to.recipient(),
                         unsubscribe_url: &factory.unsubscribe_url(RecipientId(70_001)),
+                        view_url: "",
                         campaign_name: "Spring",
                         campaign_subject: None,
                         list_name: None,

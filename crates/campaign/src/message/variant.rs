@@ -4,6 +4,7 @@ use super::attachment::EncodedFile;
 use super::inline::{self, Reference};
 use crate::language::Language;
 use crate::template::{Content, TemplateError, Templates};
+use crate::tracking::{LinkTable, Tracker};
 
 /// One language: compiled, and with the images that its HTML shows.
 #[derive(Debug)]
@@ -20,9 +21,14 @@ pub(super) struct Variant {
 
 impl Variant {
     /// Compiles the content. Refuses a newsletter without an unsubscribe link.
-    pub fn new(language: Option<&Language>, content: &Content) -> Result<Variant, TemplateError> {
-        let prepared = || {
-            let templates = Templates::compile(content)?;
+    pub fn new(
+        language: Option<&Language>,
+        content: &Content,
+        tracker: &Tracker,
+        links: &mut LinkTable,
+    ) -> Result<Variant, TemplateError> {
+        let mut prepared = || {
+            let templates = Templates::tracked(content, tracker, language, links)?;
             templates.check_unsubscribe_link()?;
             Ok((templates, inline::references(content)?))
         };

@@ -5,11 +5,13 @@ use super::error::{Part, RenderError, TemplateError};
 use super::fast::{Outcome, SegmentList};
 use super::references::{self, Missing};
 use super::registry::{register, registry};
+use super::tracked::{self, Marks};
 use super::{MAX_MESSAGE, budget, nesting};
 use crate::merge::MergeData;
 use crate::message::canonical::Canonical;
 use handlebars::template::{Template, TemplateElement};
 use handlebars::{Handlebars, RenderErrorReason};
+use std::sync::Arc;
 
 /// One part of a newsletter with the partials it uses.
 #[derive(Debug)]
@@ -23,13 +25,26 @@ pub(super) struct Compiled {
 
 impl Compiled {
     pub(super) fn new(part: Part, name: &str, sources: Sources<'_>) -> Result<Compiled, TemplateError> {
+        Compiled::marked(part, name, sources, None)
+    }
+
+    /// The same with `marks` in the sources.
+    pub(super) fn marked(
+        part: Part,
+        name: &str,
+        sources: Sources<'_>,
+        marks: Option<&Arc<Marks>>,
+    ) -> Result<Compiled, TemplateError> {
         let mut registry = registry(part);
         for (name, source) in &sources {
             register(&mut registry, part, name, source)?;
         }
+        if let Some(marks) = marks {
+            marks.install(&mut registry);
+        }
         references::check(&registry, part, name, Missing::Refused)?;
         nesting::check(&registry, part, name)?;
-        let segments = SegmentList::of(&registry, name, part == Part::Html);
+        let segments = SegmentList::of(&registry, name, part == Part::Html, marks);
         Ok(Compiled {
             part,
             name: name.to_owned(),
@@ -58,6 +73,7 @@ impl Compiled {
 
     fn render_by_handlebars(&self, data: &MergeData<'_>, out: &mut Canonical) -> Result<(), RenderError> {
         let mut sink = Bounded(Vec::with_capacity(16 * 1024));
+        tracked::begin_for(data.recipient.id);
         let data = data.to_json();
         budget::begin_with(&data);
         if let Err(error) = self.registry.render_to_write(&self.name, &data, &mut sink) {

@@ -4,13 +4,16 @@
 
 use super::helpers::call::{Call, Pure, Term};
 use super::helpers::{self, preheader};
+use super::tracked::{HIT, Mark, Marks};
 use super::{MAX_MESSAGE, budget};
 use crate::merge::{MergeData, Place};
 use crate::message::canonical::{Canonical, Piece};
+use crate::token::HitTarget;
 use handlebars::template::{DecoratorTemplate, HelperTemplate, Parameter, Template, TemplateElement};
 use handlebars::{Handlebars, JsonRender, Path, PathSeg};
 use serde_json::Value;
 use std::cell::Cell;
+use std::sync::Arc;
 
 /// Elements and octets that a newsletter may have with all its partials in their places; a longer text counts as more
 /// than one. A greater one is rendered by Handlebars, which stops at its limits.
@@ -25,6 +28,18 @@ enum Segment {
     Text(Piece),
     Value(Expression),
     Choice(Choice),
+    /// The token in a tracked link, or in the pixel.
+    Token(Arc<Marks>, HitTarget),
+    Address(Address),
+}
+
+/// The address of a link that is made for each message: merged first.
+#[derive(Debug)]
+struct Address {
+    marks: Arc<Marks>,
+    /// The link's, if it is tracked.
+    number: Option<u32>,
+    value: SegmentList,
 }
 
 /// `{{#if}}` or `{{#unless}}`, or a comparison as a block.
@@ -104,9 +119,15 @@ struct Scope<'a> {
 
 impl SegmentList {
     /// `None` if the template needs Handlebars.
-    pub(super) fn of(registry: &Handlebars<'_>, name: &str, escape: bool) -> Option<SegmentList> {
+    pub(super) fn of(
+        registry: &Handlebars<'_>,
+        name: &str,
+        escape: bool,
+        marks: Option<&Arc<Marks>>,
+    ) -> Option<SegmentList> {
         let mut flattening = Flattening {
             registry,
+            marks,
             escape,
             choices: 0,
             left: &Cell::new(MAX_ELEMENTS),
@@ -153,9 +174,30 @@ impl SegmentList {
                         outcome => return outcome,
                     }
                 }
+                Segment::Token(marks, target) => {
+                    let mut token = String::with_capacity(64);
+                    marks.token(Some(data.recipient.id), *target, &mut token);
+                    out.push(&token);
+                }
+                Segment::Address(address) => match address.write(data, out) {
+                    Outcome::Done => {}
+                    outcome => return outcome,
+                },
             }
         }
         Outcome::Done
+    }
+}
+
+impl Address {
+    fn write(&self, data: &MergeData<'_>, out: &mut Canonical) -> Outcome {
+        let mut value = Canonical::default();
+        let outcome = self.value.write(data, &mut value);
+        if outcome == Outcome::Done {
+            let value = std::str::from_utf8(value.bytes()).expect("templates and values are UTF-8");
+            out.push(&self.marks.address(data.recipient.id, self.number, value));
+        }
+        outcome
     }
 }
 
@@ -182,6 +224,7 @@ impl Expression {
 
 struct Flattening<'a> {
     registry: &'a Handlebars<'a>,
+    marks: Option<&'a Arc<Marks>>,
     escape: bool,
     /// How many choices we are in.
     choices: usize,
@@ -220,8 +263,10 @@ impl<'a> Flattening<'a> {
         if call.block_param.is_some() {
             return None;
         }
-        if name == "preheader" {
-            return self.preheader(call, scope);
+        match name {
+            "preheader" => return self.preheader(call, scope),
+            HIT => return self.address(call, scope),
+            _ => {}
         }
         let negated = name == "unless";
         let subject = match (name, call.params.as_slice()) {
@@ -253,9 +298,35 @@ impl<'a> Flattening<'a> {
         Some(())
     }
 
+    fn address(&mut self, call: &'a HelperTemplate, scope: &Scope<'_>) -> Option<()> {
+        let marks = self.marks?;
+        let Mark::Address(number) = marks.mark(call)? else {
+            return None;
+        };
+        let value = self.branch(call.template.as_ref(), scope)?;
+        self.end_text();
+        self.segments.push(Segment::Address(Address {
+            marks: Arc::clone(marks),
+            number,
+            value,
+        }));
+        Some(())
+    }
+
+    fn token(&mut self, call: &HelperTemplate) -> Option<()> {
+        let marks = self.marks?;
+        let Mark::Token(target) = marks.mark(call)? else {
+            return None;
+        };
+        self.end_text();
+        self.segments.push(Segment::Token(Arc::clone(marks), target));
+        Some(())
+    }
+
     fn branch(&self, template: Option<&Template>, scope: &Scope<'_>) -> Option<SegmentList> {
         let mut inner = Flattening {
             registry: self.registry,
+            marks: self.marks,
             escape: self.escape,
             choices: self.choices + 1,
             left: self.left,
@@ -303,6 +374,7 @@ impl<'a> Flattening<'a> {
     fn block_content(&mut self, content: &Template, outer: &Scope<'_>) -> Option<()> {
         let mut nested = Flattening {
             registry: self.registry,
+            marks: self.marks,
             escape: self.escape,
             choices: self.choices,
             left: self.left,
@@ -319,6 +391,7 @@ impl<'a> Flattening<'a> {
         let name = call.name.as_name()?;
         let operand = match call.params.as_slice() {
             _ if name == budget::STEP => return Some(()),
+            _ if name == HIT => return self.token(call),
             [] if call.hash.is_empty() && !call.block => operand(&call.name)?,
             [value] if name == helpers::PLAIN => operand(value)?,
             _ => helper_call(name, call)?,

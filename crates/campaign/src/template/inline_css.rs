@@ -14,6 +14,7 @@ use crate::html::{Attributes, Tag, attribute, content_end, is_void, read_tag};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
+use std::ops::Range;
 
 /// The attribute by which the elements of the copy are told apart.
 const MARK: &str = "data-tidings-tag";
@@ -54,41 +55,18 @@ pub(super) fn inline(written: &[Named], made: &mut [Made], mjml: Option<&str>) -
     page.inline();
     let insertions = page.insertions;
     for (source, made) in made.iter_mut().enumerate() {
-        let own: Vec<(usize, &str)> = insertions
+        let own: Vec<(Range<usize>, &str)> = insertions
             .range(
                 At { source, offset: 0 }..At {
                     source: source + 1,
                     offset: 0,
                 },
             )
-            .map(|(at, text)| (at.offset, text.as_str()))
+            .map(|(at, text)| (at.offset..at.offset, text.as_str()))
             .collect();
-        insert(made, &own);
+        made.splice(&own);
     }
     Ok(())
-}
-
-/// Inserts texts at ascending octets.
-fn insert(made: &mut Made, insertions: &[(usize, &str)]) {
-    if insertions.is_empty() {
-        return;
-    }
-    let mut html = String::with_capacity(made.html.len() * 2);
-    let mut braces = made.braces.iter_mut().peekable();
-    let mut copied = 0;
-    for &(at, text) in insertions {
-        while let Some((place, _)) = braces.next_if(|(place, _)| *place < at) {
-            *place += html.len() - copied;
-        }
-        html.push_str(&made.html[copied..at]);
-        html.push_str(text);
-        copied = at;
-    }
-    for (place, _) in braces {
-        *place += html.len() - copied;
-    }
-    html.push_str(&made.html[copied..]);
-    made.html = html;
 }
 
 /// A newsletter on its way through the inliner.

@@ -3,12 +3,13 @@
 use super::flat::{At, Named};
 use super::registry::normalised;
 use super::{Content, Part, TemplateError, inline_css, mjml, mustache};
+use std::ops::Range;
 
 /// The templates of a newsletter as they are compiled, the newsletter first.
 #[derive(Debug)]
 pub(super) struct Ready {
     written: Vec<Named>,
-    made: Vec<Made>,
+    pub(super) made: Vec<Made>,
 }
 
 /// HTML that was written or made, and where its template braces come from.
@@ -75,6 +76,29 @@ impl Ready {
 }
 
 impl Made {
+    /// Puts texts in the place of ascending ranges, empty ones among them. There are no braces in what is replaced.
+    pub(super) fn splice(&mut self, edits: &[(Range<usize>, &str)]) {
+        if edits.is_empty() {
+            return;
+        }
+        let mut html = String::with_capacity(self.html.len() * 2);
+        let mut braces = self.braces.iter_mut().peekable();
+        let mut copied = 0;
+        for (range, text) in edits {
+            while let Some((place, _)) = braces.next_if(|(place, _)| *place < range.start) {
+                *place = html.len() + (*place - copied);
+            }
+            html.push_str(&self.html[copied..range.start]);
+            html.push_str(text);
+            copied = range.end;
+        }
+        for (place, _) in braces {
+            *place = html.len() + (*place - copied);
+        }
+        html.push_str(&self.html[copied..]);
+        self.html = html;
+    }
+
     fn unchanged(html: &str, source: usize) -> Made {
         let mut braces = Vec::new();
         let mut from = 0;

@@ -1,5 +1,6 @@
 mod documented;
 mod limits;
+mod tracking;
 mod values;
 
 use super::*;
@@ -40,6 +41,7 @@ pub(super) fn data(recipient: &Recipient) -> MergeData<'_> {
     MergeData {
         recipient,
         unsubscribe_url: "https://news.example.com/u/abc",
+        view_url: "https://news.example.com/v/abc",
         campaign_name: "Spring",
         campaign_subject: None,
         list_name: Some("News & more"),
@@ -270,7 +272,7 @@ fn both_ways_of_rendering_give_the_same() {
         "plain",
         "",
         "\n\n{{name}}\r\n{{name}}\r",
-        "{{city}} {{{city}}} {{&city}} {{attributes.city}} {{email}} {{campaign.name}} {{campaign.subject}} {{unsubscribe_url}}",
+        "{{city}} {{{city}}} {{&city}} {{attributes.city}} {{email}} {{campaign.name}} {{campaign.subject}} {{unsubscribe_url}} {{view_url}}",
         "a  {{~name~}}  b \\{{name}} {{!-- x --}} {{ name }} {{this.name}} {{./name}}",
         "{{default city \"U=m\"}}{{default nick name \"<x>\"}}{{{default nick '&'}}}{{default n 3}}",
         "{{#> layout}}<p>{{city}}</p>\n{{/layout}}",

@@ -12,6 +12,7 @@ use tidings_campaign::message::{ListIdentity, Mailbox, MessageFactory, MessageSe
 use tidings_campaign::recipient::Recipient;
 use tidings_campaign::template::{Newsletter, Templates};
 use tidings_campaign::token::{KeyRing, SigningKey};
+use tidings_campaign::tracking::TrackingSettings;
 use tidings_store::Store;
 use tidings_store::campaigns::LANGUAGE_ATTRIBUTE;
 use url::{Host, Url};
@@ -108,6 +109,8 @@ fn message(
         public_url: public_url.to_owned(),
         return_path_domain: mail.return_path_domain.clone().unwrap_or_else(|| domain.clone()),
         sender_id: mail.sender_id.clone().unwrap_or(domain),
+        // Who looks at a newsletter wants to see where its links lead.
+        tracking: TrackingSettings::off(),
     };
     let keys = KeyRing::new(vec![SigningKey {
         id: 0,

@@ -149,3 +149,29 @@ fn helpers_speak_the_language_that_chose_the_translation() {
         }
     }
 }
+
+#[test]
+fn a_link_has_one_number_in_all_languages() {
+    let settings = MessageSettings {
+        tracking: TrackingSettings {
+            mode: Tracking::Full,
+            ..TrackingSettings::off()
+        },
+        ..settings()
+    };
+    let shop = "<a href=\"https://shop.example.com\">Shop</a>";
+    let own = "<a href=\"https://example.com/de\">Nur hier</a>";
+    let fallback = content("Spring", &format!("{shop}{shop}"));
+    let german = translation("de", "Frühling", &format!("{own}{shop}"));
+    let factory = MessageFactory::new(&fallback, settings, keys(&[1])).unwrap();
+    let factory = factory.translated(&[german], "language").unwrap();
+    let links: Vec<_> = factory
+        .links()
+        .iter()
+        .map(|link| (link.number, link.text.as_str(), link.languages.as_str()))
+        .collect();
+    assert_eq!(
+        links,
+        [(1, "Shop", "* de"), (2, "Shop", "*"), (3, "Nur hier", "de")]
+    );
+}
