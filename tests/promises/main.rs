@@ -37,6 +37,7 @@ mod store;
 mod suppression_by_bounce;
 mod templates;
 mod thresholds;
+mod tracking;
 mod translations;
 mod unsubscribe;
 mod webhooks;

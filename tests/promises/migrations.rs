@@ -51,6 +51,10 @@ on_both_engines!(a_database_of_the_first_version_is_brought_up_to_date, |app| {
         "DROP TABLE lifted_suppressions",
         "DROP TABLE bounce_counters",
         "DROP TABLE campaign_thresholds",
+        "DROP TABLE campaign_links",
+        "ALTER TABLE campaigns DROP COLUMN tracking",
+        "ALTER TABLE campaigns DROP COLUMN utm",
+        "ALTER TABLE lists DROP COLUMN tracking",
         "DROP TABLE suppression_hashes",
         "DROP INDEX imports_by_fingerprint",
         "DROP INDEX suppressions_by_import",
@@ -89,6 +93,11 @@ on_both_engines!(a_database_of_the_first_version_is_brought_up_to_date, |app| {
         app.database.execute(statement);
     }
     assert_eq!(app.show(campaign).0["deliveries"], before.0["deliveries"]);
+    assert_eq!(
+        app.show(campaign).0["tracking"],
+        "off",
+        "its messages went out with their own links"
+    );
     let id = campaign.to_string();
     let attempts = app.run(["campaign", "attempts", &id, "--format", "jsonl"]);
     for attempt in attempts.succeeded().json_lines() {

@@ -14,6 +14,7 @@ mod imports;
 mod leases;
 mod ledger;
 mod limits;
+mod links;
 mod others;
 mod recipients_and_lists;
 mod stats;
