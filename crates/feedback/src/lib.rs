@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod event;
+pub mod hits;
 pub mod matching;
 pub mod message;
 pub mod policy;
