@@ -2,6 +2,7 @@
 
 mod dashboard;
 mod health;
+mod hits;
 mod recipient;
 mod unsubscribe;
 
@@ -39,6 +40,15 @@ fn page() -> Route {
 }
 
 fn public(config: &mut web::ServiceConfig) {
+    let hit = |path, handler: fn() -> Route| {
+        web::resource(path)
+            .route(handler().guard(guard::Any(guard::Get()).or(guard::Head())))
+            .default_service(web::to(hits::other_method))
+    };
+    // The busiest addresses first: they are tried in this order.
+    config
+        .service(hit("/o/{token}", || web::route().to(hits::pixel)))
+        .service(hit("/c/{token}", || web::route().to(hits::link)));
     config.route("/health", page().to(health::health)).service(
         web::scope("/u")
             .wrap(public_headers())

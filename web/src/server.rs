@@ -1,12 +1,14 @@
 //! Binding, serving, stopping.
 
 use crate::access::host_of_url;
+use crate::hits::{HitSettings, Hits};
 use crate::live::Poller;
 use crate::routes;
 use crate::site::Site;
 use actix_web::dev::Server;
 use actix_web::{App, HttpServer, web};
 use futures_util::future::try_join_all;
+use ipnet::IpNet;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -26,10 +28,14 @@ pub struct WebSettings {
     /// The dashboard and the public pages. Must be a loopback address, because the dashboard has no sign-in;
     /// port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Only the pages that recipients reach (`/u/…`), `/health` and what is bound besides; any address.
+    /// Only what recipients reach (`/u/…`, `/o/…`, `/c/…`), `/health` and what is bound besides; any address.
     pub public_listen: Option<SocketAddr>,
     /// Under which recipients reach the public pages: `https://news.example.com`.
     pub public_url: String,
+    /// Proxies of ours, which say in X-Forwarded-For who the visitor is.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How hits of pixels and links are recorded.
+    pub hits: HitSettings,
 }
 
 /// Why the server cannot begin, or ended.
@@ -79,12 +85,16 @@ pub async fn bind(
     check_listen(settings.listen)?;
     let (poller, live) = Poller::start(store.clone(), clock.clone()).await?;
     let host = host_of_url(&settings.public_url).to_owned();
-    let site = web::Data::new(Site::new(store, keys, clock, live, host));
-    let (listen, server) = listen(settings.listen, site.clone(), more.clone(), routes::everything)?;
+    let hits = Hits::new(store.clone(), &settings.hits, settings.trusted_proxies.clone());
+    let shared = Shared {
+        site: web::Data::new(Site::new(store, keys, clock, live, host)),
+        hits: web::Data::new(hits),
+    };
+    let (listen, server) = listen(settings.listen, shared.clone(), more.clone(), routes::everything)?;
     let mut servers = vec![server];
     let mut public_listen = None;
     if let Some(addr) = settings.public_listen {
-        let (addr, server) = self::listen(addr, site, more, routes::public_only)?;
+        let (addr, server) = self::listen(addr, shared, more, routes::public_only)?;
         public_listen = Some(addr);
         servers.push(server);
     }
@@ -105,9 +115,16 @@ pub fn check_listen(listen: SocketAddr) -> Result<(), WebError> {
     }
 }
 
+/// What all workers of all servers share.
+#[derive(Clone)]
+struct Shared {
+    site: web::Data<Site>,
+    hits: web::Data<Hits>,
+}
+
 fn listen(
     addr: SocketAddr,
-    site: web::Data<Site>,
+    shared: Shared,
     more: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
     routes: fn(&mut web::ServiceConfig),
 ) -> Result<(SocketAddr, Server), WebError> {
@@ -115,7 +132,8 @@ fn listen(
     // The dashboard answers for every path that is left.
     let app = move || {
         App::new()
-            .app_data(site.clone())
+            .app_data(shared.site.clone())
+            .app_data(shared.hits.clone())
             .configure(more.clone())
             .configure(routes)
     };

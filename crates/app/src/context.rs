@@ -81,7 +81,7 @@ impl Context {
             return_path_domain: self.config.mail.return_path_domain.clone(),
             sender_id: self.config.mail.sender_id.clone(),
             attachments_folder: self.config.mail.attachments_folder.clone(),
-            tracking: self.config.tracking,
+            tracking: self.config.tracking.mode,
             keys: store.key_ring(self.clock.now()).await?,
         })
     }

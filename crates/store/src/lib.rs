@@ -16,6 +16,7 @@ pub mod error;
 pub mod exports;
 pub mod feedback;
 mod history;
+pub mod hits;
 pub mod imports;
 pub mod instance;
 pub mod leases;

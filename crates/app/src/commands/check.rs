@@ -46,6 +46,13 @@ pub async fn run(context: &Context) -> anyhow::Result<()> {
             Vec::new(),
         );
     }
+    if context.config.tracking.rules_file().is_some() {
+        add(
+            "tracking".to_owned(),
+            context.config.tracking.rules().map(drop),
+            Vec::new(),
+        );
+    }
     for listener in &context.config.intake.smtp {
         add(
             format!("intake {}", listener.place()),

@@ -45,6 +45,8 @@ pub async fn serve(
         listen: context.config.web.listen,
         public_listen: context.config.web.public_listen,
         public_url: identity.public_url.clone(),
+        trusted_proxies: context.config.web.trusted_proxies.clone(),
+        hits: context.config.tracking.hits()?,
     };
     let incoming = Incoming::open(context, &store, identity.keys.clone()).await?;
     let server = bind(

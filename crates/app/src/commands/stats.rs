@@ -1,5 +1,6 @@
 //! `tidings stats`: figures from the counters.
 
+mod hits;
 mod table;
 
 use crate::context::Context;
@@ -16,6 +17,10 @@ use tidings_store::bounces::{Asked, BounceBreakdown, By, Figures};
 pub enum StatsCommand {
     /// Bounces, complaints and what else came back, by class, reason, provider, relay, day or campaign.
     Bounces(BouncesArgs),
+    /// Opens and clicks, from what persons did for certain to everything.
+    Hits(hits::HitsArgs),
+    /// Judge the hits that are kept again, after the rules have changed ([tracking] rules).
+    ReclassifyHits(hits::ReclassifyArgs),
 }
 
 /// `stats bounces`
@@ -117,7 +122,14 @@ impl<'f> Row<'f> {
 
 /// Prints the figures.
 pub async fn run(command: StatsCommand, context: &Context) -> anyhow::Result<()> {
-    let StatsCommand::Bounces(args) = command;
+    match command {
+        StatsCommand::Bounces(args) => bounces(args, context).await,
+        StatsCommand::Hits(args) => hits::show(args, context).await,
+        StatsCommand::ReclassifyHits(args) => hits::reclassify(args, context).await,
+    }
+}
+
+async fn bounces(args: BouncesArgs, context: &Context) -> anyhow::Result<()> {
     let store = context.existing_store().await?;
     if let Some(id) = args.campaign {
         store.get_campaign(id).await?;

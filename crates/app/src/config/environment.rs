@@ -52,6 +52,8 @@ const SETTINGS: &[Setting] = &[
     ("intake.maildir", "path"),
     ("intake.maildir", "poll"),
     ("feedback", "rules"),
+    ("tracking", "rules"),
+    ("tracking", "max_hits_per_minute"),
     ("intake.smtp", "listen"),
     ("intake.smtp", "protocol"),
     ("intake.smtp", "hello"),
@@ -100,6 +102,7 @@ const SETTINGS: &[Setting] = &[
     ("dns", "timeout"),
     ("web", "listen"),
     ("web", "public_listen"),
+    ("web", "trusted_proxies"),
     ("retry", "first"),
     ("retry", "factor"),
     ("retry", "ceiling"),
@@ -173,7 +176,7 @@ pub(super) fn merge(mut table: Table, settings: Vec<Override>) -> Table {
             "auth_over_clear_text" | "enabled" | "behind_proxy" | "allow_signature_version_1" => {
                 text.parse().map_or(Value::String(text), Value::Boolean)
             }
-            "servers" | "domains" | "complaints" | "networks" => list(&text),
+            "servers" | "domains" | "complaints" | "networks" | "trusted_proxies" => list(&text),
             "rate" if text.contains(',') => list(&text),
             _ => Value::String(text),
         };

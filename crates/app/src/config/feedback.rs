@@ -1,9 +1,8 @@
 //! Section `[feedback]`.
 
-use super::duration;
+use super::{duration, rules_file};
 use anyhow::{Context, ensure};
 use serde::Deserialize;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tidings_feedback::policy::{Policy, SoftRule};
@@ -11,8 +10,6 @@ use tidings_feedback::rules::Rules;
 use tidings_feedback::thresholds::{Share, Thresholds};
 use tidings_sender::judging::Judging;
 
-/// A table of rules is some kilobytes; what is longer is another file.
-const LONGEST_RULES: u64 = 1024 * 1024;
 /// The longest time that anything is looked back: ten years.
 const LONGEST_SPAN: Duration = Duration::from_secs(3_653 * 86_400);
 
@@ -108,7 +105,11 @@ impl Feedback {
     /// # Errors
     /// If the file cannot be read or is no table of rules; the message names the file and the rule or line.
     pub fn rules(&self) -> anyhow::Result<Rules> {
-        let text = self.rules.as_deref().map(read).transpose()?;
+        let text = self
+            .rules
+            .as_deref()
+            .map(|file| rules_file::read("feedback", file))
+            .transpose()?;
         let name = || {
             format!(
                 "section [feedback]: rules = {:?}",
@@ -149,21 +150,6 @@ fn share(key: &str, text: Option<String>, default: Share) -> anyhow::Result<Shar
     };
     text.parse()
         .with_context(|| format!("section [feedback]: {key} = \"{text}\""))
-}
-
-fn read(file: &Path) -> anyhow::Result<String> {
-    let cannot = || format!("section [feedback]: cannot read the rules {}", file.display());
-    let mut text = String::new();
-    let mut opened = std::fs::File::open(file)
-        .with_context(cannot)?
-        .take(LONGEST_RULES + 1);
-    opened.read_to_string(&mut text).with_context(cannot)?;
-    ensure!(
-        text.len() as u64 <= LONGEST_RULES,
-        "section [feedback]: {} is longer than 1 MiB: it is no table of rules",
-        file.display()
-    );
-    Ok(text)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ pub mod public_url;
 mod rates;
 mod relay;
 mod retry;
+mod rules_file;
 mod sender;
 mod tracking;
 mod web;
@@ -20,7 +21,6 @@ use anyhow::{Context, bail};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tidings_campaign::tracking::Tracking;
 use tidings_dns::DnsSettings;
 use tidings_sender::dispatch::Routing;
 use tidings_sender::relay::RelaySettings;
@@ -30,6 +30,7 @@ pub use feedback::Feedback;
 pub use intake::Ways;
 pub use mail::MailSection;
 pub use sender::Sending;
+pub use tracking::TrackingSection;
 pub use web::Web;
 
 /// Everything that was configured, checked.
@@ -43,6 +44,8 @@ pub struct Config {
     pub mail: MailSection,
     /// How bounces are understood, and what follows.
     pub feedback: Feedback,
+    /// What becomes of links and the open pixel, and how hits of them are recorded and judged.
+    pub tracking: TrackingSection,
     /// By which ways it comes in.
     pub intake: Ways,
     /// Who is asked about domains, if anybody.
@@ -53,8 +56,6 @@ pub struct Config {
     pub retry: Retry,
     /// Leases and the node's name.
     pub sending: Sending,
-    /// What becomes of links where neither campaign nor list says it.
-    pub tracking: Tracking,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -72,6 +73,8 @@ struct RawConfig {
     #[serde(default)]
     feedback: feedback::FeedbackSection,
     #[serde(default)]
+    tracking: TrackingSection,
+    #[serde(default)]
     intake: intake::IntakeSection,
     #[serde(default)]
     dns: dns::DnsSection,
@@ -81,8 +84,6 @@ struct RawConfig {
     retry: retry::RetrySection,
     #[serde(default)]
     sender: sender::SenderSection,
-    #[serde(default)]
-    tracking: tracking::TrackingSection,
 }
 
 /// Where the configuration came from, for reading it again.
@@ -155,7 +156,7 @@ impl RawConfig {
         let limits = keep(self.limits.check(), &mut faults);
         let mail = keep(self.mail.check(), &mut faults);
         let feedback = keep(self.feedback.check(), &mut faults);
-        let tracking = self.tracking.mode;
+        let tracking = self.tracking;
         let domain = mail.as_ref().and_then(|mail| mail.return_path_domain.as_deref());
         let intake = keep(self.intake.check(domain), &mut faults);
         let dns = keep(self.dns.check(), &mut faults);
@@ -185,12 +186,12 @@ impl RawConfig {
                 routing,
                 mail,
                 feedback,
+                tracking,
                 intake,
                 dns,
                 web,
                 retry,
                 sending,
-                tracking,
             }),
             _ => bail!(faults.join("\n  and ")),
         }

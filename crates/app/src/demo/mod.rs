@@ -5,7 +5,7 @@ mod script;
 
 use crate::commands::shown::Shown;
 use crate::commands::{import, serve};
-use crate::config::{Config, Feedback, MailSection, Sending, Ways, Web};
+use crate::config::{Config, Feedback, MailSection, Sending, TrackingSection, Ways, Web};
 use crate::context::Context;
 use crate::starters::Starter;
 use crate::{lifecycle, output};
@@ -18,7 +18,7 @@ use tidings_campaign::ids::CampaignId;
 use tidings_campaign::lifecycle::{CampaignState, UnknownPolicy};
 use tidings_campaign::schedule::Schedule;
 use tidings_campaign::time::Clock;
-use tidings_campaign::tracking::{Tracking, Utm};
+use tidings_campaign::tracking::Utm;
 use tidings_feedback::thresholds::OwnThresholds;
 use tidings_scripted_relay::ScriptedRelay;
 use tidings_sender::dispatch::Routing;
@@ -100,19 +100,20 @@ fn context(folder: &Path, relay: &ScriptedRelay, port: u16, json: bool) -> Conte
         },
         mail: MailSection::default(),
         feedback: Feedback::default(),
+        tracking: TrackingSection::default(),
         intake: Ways::default(),
         // Its recipients do not exist.
         dns: None,
         web: Web {
             listen: ([127, 0, 0, 1], port).into(),
             public_listen: None,
+            trusted_proxies: Vec::new(),
         },
         // Nobody watches a demo for five minutes.
         retry: Retry {
             first: Duration::from_secs(8),
             ..Retry::default()
         },
-        tracking: Tracking::default(),
         sending: Sending {
             lease: Duration::from_secs(30),
             deadline: Duration::from_secs(5),

@@ -203,10 +203,7 @@ impl HitRules {
 
     /// The names of all rules.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.rules
-            .iter()
-            .map(|rule| rule.name.as_str())
-            .chain([NO_RULE])
+        self.rules.iter().map(|rule| rule.name.as_str()).chain([NO_RULE])
     }
 
     /// Whether a network fetches for so many that it must not be slowed down as one visitor.
@@ -286,9 +283,8 @@ impl<'a> Company<'a> {
     /// a network.
     fn around(&self, window: Duration) -> impl Iterator<Item = &'a Evidence<'a>> {
         let (hits, hit) = (self.hits, &self.hits[self.place]);
-        let near = move |other: &&Evidence<'_>| {
-            other.at.since(hit.at) <= window && hit.at.since(other.at) <= window
-        };
+        let near =
+            move |other: &&Evidence<'_>| other.at.since(hit.at) <= window && hit.at.since(other.at) <= window;
         let before = hits[..self.place].iter().rev().take_while(near);
         let after = hits[self.place..].iter().take_while(near);
         before

@@ -36,7 +36,11 @@ impl Network {
     pub const fn from_number(number: i64) -> Option<Network> {
         let is_v4 = 0 <= number && number < 1 << V4_BITS;
         let is_v6 = V6 <= number && number < 2 * V6;
-        if is_v4 || is_v6 { Some(Network(number)) } else { None }
+        if is_v4 || is_v6 {
+            Some(Network(number))
+        } else {
+            None
+        }
     }
 
     /// Its first address.

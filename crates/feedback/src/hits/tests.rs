@@ -71,7 +71,11 @@ fn image_proxies_hide_people() {
             network: Some(network(from)),
             ..open()
         };
-        assert_eq!(of_one(hit), (HitVerdict::PrivacyProxy, rule), "{agent} from {from}");
+        assert_eq!(
+            of_one(hit),
+            (HitVerdict::PrivacyProxy, rule),
+            "{agent} from {from}"
+        );
     }
     // Somebody at Apple reads with a mail program.
     let hit = Evidence {

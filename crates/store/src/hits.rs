@@ -1,0 +1,234 @@
+//! Fetches of pixels and links: kept with their evidence, judged, and counted, in the transaction that makes them durable.
+//!
+//! Hits of one recipient are judged in the light of each other (a hit of the trap says who the others were), so what is kept
+//! may be judged anew when more comes. Pages read the counters, which follow in the same transaction.
+
+mod deltas;
+mod destinations;
+mod figures;
+mod names;
+mod reading;
+mod rejudging;
+mod writing;
+
+use crate::engine::Store;
+use crate::error::StoreError;
+use deltas::HitDeltas;
+use reading::Standing;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tidings_campaign::ids::{CampaignId, RecipientId};
+use tidings_campaign::time::Timestamp;
+use tidings_campaign::token::HitTarget;
+use tidings_feedback::hits::{
+    AT_ONCE, Evidence, HitKind, HitRules, HitVerdict, Judged, Network, TRAP_WINDOW,
+};
+use writing::Writing;
+
+pub use figures::{HitCount, HitRecipientCount};
+pub use names::HitNames;
+pub use rejudging::Rejudged;
+
+/// Something that was fetched.
+#[derive(Clone, Debug)]
+pub struct NewHit {
+    /// Of which campaign.
+    pub campaign: CampaignId,
+    /// By whom; nobody where hits are only counted. Then nothing of it is kept but the count.
+    pub recipient: Option<RecipientId>,
+    /// What.
+    pub target: HitTarget,
+    /// When.
+    pub at: Timestamp,
+    /// It was asked for by HEAD.
+    pub is_head: bool,
+    /// The program said that it fetches beforehand.
+    pub is_prefetch: bool,
+    /// What the program calls itself.
+    pub agent: String,
+    /// From where.
+    pub network: Option<Network>,
+}
+
+/// Whose hits are judged together.
+type Key = (CampaignId, RecipientId);
+
+/// A hit of a known recipient, kept or to be kept.
+#[derive(Clone, Debug)]
+struct Kept {
+    at: Timestamp,
+    target: HitTarget,
+    /// Seconds.
+    delay: Option<i64>,
+    agent_id: Option<i64>,
+    agent: String,
+    network: Option<Network>,
+    signs: i64,
+    /// The verdict and rule as they are kept; nothing if the hit is new.
+    judged: Option<(HitVerdict, i64)>,
+}
+
+const SIGN_HEAD: i64 = 1;
+const SIGN_PREFETCH: i64 = 2;
+
+impl Kept {
+    fn evidence(&self) -> Evidence<'_> {
+        Evidence {
+            at: self.at,
+            target: self.target,
+            is_head: self.signs & SIGN_HEAD != 0,
+            is_prefetch: self.signs & SIGN_PREFETCH != 0,
+            agent: &self.agent,
+            network: self.network,
+            delay: self
+                .delay
+                .and_then(|seconds| u64::try_from(seconds).ok())
+                .map(Duration::from_secs),
+        }
+    }
+}
+
+/// The hits of one recipient that are judged together, in the order of time.
+struct Case {
+    key: Key,
+    standing: Standing,
+    hits: Vec<Kept>,
+    /// When the first of the new ones came.
+    since: Timestamp,
+}
+
+/// How often a batch is begun again because another process wrote the same rows at the same time.
+const TRIES: usize = 10;
+
+impl Store {
+    /// Keeps, judges and counts hits, in one transaction: a thousand or so at most. `names` is kept from call to call.
+    ///
+    /// # Errors
+    /// If the database fails. Nothing has been kept then.
+    pub async fn record_hits(
+        &self,
+        hits: &[NewHit],
+        rules: &HitRules,
+        names: &mut HitNames,
+    ) -> Result<(), StoreError> {
+        names.learn(self, hits, rules).await?;
+        for _ in 0..TRIES {
+            if self.try_record(hits, rules, names).await? {
+                return Ok(());
+            }
+        }
+        Err(StoreError::Contended)
+    }
+
+    /// False if somebody else wrote the same rows meanwhile.
+    async fn try_record(
+        &self,
+        hits: &[NewHit],
+        rules: &HitRules,
+        names: &HitNames,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.begin_write().await?;
+        let mut deltas = HitDeltas::default();
+        let mut new: BTreeMap<Key, Vec<Kept>> = BTreeMap::new();
+        for hit in hits {
+            let kept = names.kept(hit);
+            match hit.recipient {
+                Some(recipient) => new.entry((hit.campaign, recipient)).or_default().push(kept),
+                None => {
+                    let verdict = rules.judge(&[kept.evidence()])[0].verdict;
+                    deltas.hit(hit.campaign, hit.at, hit.target, verdict, 1);
+                }
+            }
+        }
+        let mut writing = Writing::default();
+        for (case, judged) in reading::judged(&mut tx, new, rules, names).await? {
+            case.settle(&judged, names, &mut writing, &mut deltas);
+        }
+        if !writing.write(&mut tx, &mut deltas).await? {
+            return Ok(false);
+        }
+        deltas.write(&mut tx, self.node()).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+}
+
+impl Case {
+    /// Whether all that happened for twice the trap's window must be looked at: the trap was hit, or a judgement that stands
+    /// changes.
+    fn is_suspicious(&self, judged: &[Judged<'_>], names: &HitNames) -> bool {
+        self.is_trapped() || self.corrections(judged, names).next().is_some()
+    }
+
+    fn is_trapped(&self) -> bool {
+        let lately = self.since.minus(TRAP_WINDOW);
+        self.standing.trapped_at.is_some_and(|at| at >= lately)
+            || self
+                .hits
+                .iter()
+                .any(|hit| hit.judged.is_none() && hit.target == HitTarget::Trap)
+    }
+
+    /// Kept hits that are judged otherwise now. Only those around the new ones: of older ones not all that speaks for or
+    /// against them is in the list.
+    fn corrections<'c>(
+        &'c self,
+        judged: &'c [Judged<'_>],
+        names: &'c HitNames,
+    ) -> impl Iterator<Item = (&'c Kept, HitVerdict, (HitVerdict, i64))> {
+        let exact_since = self.since.minus(TRAP_WINDOW);
+        self.hits.iter().zip(judged).filter_map(move |(hit, judged)| {
+            let old = hit.judged?;
+            let new = (judged.verdict, names.rule(judged.rule));
+            (old != new && hit.at >= exact_since).then_some((hit, old.0, new))
+        })
+    }
+
+    /// Says what is to be written about this recipient.
+    fn settle(self, judged: &[Judged<'_>], names: &HitNames, writing: &mut Writing, deltas: &mut HitDeltas) {
+        let campaign = self.key.0;
+        let mut standing = self.standing;
+        let mut is_corrected = false;
+        for (hit, old, new) in self.corrections(judged, names) {
+            writing.correct(self.key, hit, new);
+            deltas.hit(campaign, hit.at, hit.target, old, -1);
+            deltas.hit(campaign, hit.at, hit.target, new.0, 1);
+            is_corrected = true;
+        }
+        for (hit, judged) in self.hits.iter().zip(judged) {
+            if hit.judged.is_none() {
+                writing.keep(self.key, hit, (judged.verdict, names.rule(judged.rule)));
+                deltas.hit(campaign, hit.at, hit.target, judged.verdict, 1);
+                standing.saw(hit, judged.verdict);
+            }
+        }
+        writing.stands(self.key, self.standing, standing, is_corrected);
+    }
+}
+
+/// From when on hits are read for a case: what may be judged anew, and what speaks for or against it.
+fn far_back(since: Timestamp) -> Timestamp {
+    since.minus(2 * TRAP_WINDOW)
+}
+
+/// Enough to see links that are followed at once.
+fn a_little_back(since: Timestamp) -> Timestamp {
+    since.minus(AT_ONCE)
+}
+
+impl Standing {
+    /// A new hit, judged.
+    fn saw(&mut self, hit: &Kept, verdict: HitVerdict) {
+        match HitKind::of(hit.target) {
+            Some(HitKind::Open) => {
+                self.open = self.open.max(Some(verdict));
+                self.opened_at.get_or_insert(hit.at);
+            }
+            Some(HitKind::Click) => {
+                self.click = self.click.max(Some(verdict));
+                self.clicked_at.get_or_insert(hit.at);
+            }
+            None => self.trapped_at = self.trapped_at.max(Some(hit.at)),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Names of programs and rules, kept once each and written as numbers.
+
+use super::{Kept, NewHit, SIGN_HEAD, SIGN_PREFETCH};
+use crate::bulk::Bulk;
+use crate::engine::{Store, Tx, on_tx, values_list};
+use crate::error::StoreError;
+use std::collections::{BTreeSet, HashMap};
+use tidings_feedback::hits::{HitRules, LONGEST_AGENT};
+use tidings_feedback::rules::cut;
+
+/// Agents are what strangers call themselves. So many different ones are kept; the rest share one name.
+const MOST_AGENTS: i64 = 100_000;
+/// The name that they share.
+const OTHER: &str = "(one of too many)";
+/// So many are remembered here.
+const REMEMBERED: usize = 20_000;
+/// Names of one statement.
+const ROWS: usize = 200;
+
+/// The numbers of names, remembered from batch to batch: what is in the database stays there.
+#[derive(Debug, Default)]
+pub struct HitNames {
+    agents: HashMap<String, i64>,
+    rules: HashMap<String, i64>,
+}
+
+impl HitNames {
+    /// Finds or makes the numbers of all names that these hits need.
+    pub(super) async fn learn(
+        &mut self,
+        store: &Store,
+        hits: &[NewHit],
+        rules: &HitRules,
+    ) -> Result<(), StoreError> {
+        let unknown_rules: BTreeSet<&str> = rules
+            .names()
+            .filter(|name| !self.rules.contains_key(*name))
+            .collect();
+        if !unknown_rules.is_empty() {
+            let mut tx = store.begin_write().await?;
+            let learnt = find_or_make(&mut tx, "hit_rules", unknown_rules).await?;
+            tx.commit().await?;
+            self.rules.extend(learnt);
+        }
+        if self.agents.len() > REMEMBERED {
+            self.agents.clear();
+        }
+        // Nothing is kept of anonymous ones.
+        let unknown_agents: BTreeSet<&str> = hits
+            .iter()
+            .filter(|hit| hit.recipient.is_some())
+            .map(|hit| name_of(&hit.agent))
+            .filter(|name| !name.is_empty() && !self.agents.contains_key(*name))
+            .collect();
+        if !unknown_agents.is_empty() {
+            self.learn_agents(store, unknown_agents).await?;
+        }
+        Ok(())
+    }
+
+    async fn learn_agents(&mut self, store: &Store, unknown: BTreeSet<&str>) -> Result<(), StoreError> {
+        const HIGHEST: &str = "SELECT COALESCE(MAX(id), 0) FROM hit_agents";
+        let mut tx = store.begin_write().await?;
+        let highest: i64 = on_tx!(&mut tx, conn => sqlx::query_scalar(HIGHEST).fetch_one(conn).await)?;
+        let learnt = if highest < MOST_AGENTS {
+            find_or_make(&mut tx, "hit_agents", unknown).await?
+        } else {
+            let found = find(&mut tx, "hit_agents", &unknown).await?;
+            let other = find_or_make(&mut tx, "hit_agents", BTreeSet::from([OTHER])).await?[OTHER];
+            unknown
+                .into_iter()
+                .map(|name| (name.to_owned(), found.get(name).copied().unwrap_or(other)))
+                .collect()
+        };
+        tx.commit().await?;
+        self.agents.extend(learnt);
+        Ok(())
+    }
+
+    /// A new hit with its numbers; its delay is not known yet.
+    pub(super) fn kept(&self, hit: &NewHit) -> Kept {
+        let agent = name_of(&hit.agent);
+        let sign = |holds, bit| if holds { bit } else { 0 };
+        Kept {
+            at: hit.at,
+            target: hit.target,
+            delay: None,
+            agent_id: self.agents.get(agent).copied(),
+            agent: agent.to_owned(),
+            network: hit.network,
+            signs: sign(hit.is_head, SIGN_HEAD) | sign(hit.is_prefetch, SIGN_PREFETCH),
+            judged: None,
+        }
+    }
+
+    /// The number of a rule.
+    pub(super) fn rule(&self, name: &str) -> i64 {
+        self.rules.get(name).copied().unwrap_or_default()
+    }
+}
+
+/// What is kept of a user agent.
+fn name_of(agent: &str) -> &str {
+    cut(agent, LONGEST_AGENT).trim()
+}
+
+async fn find_or_make(
+    tx: &mut Tx,
+    table: &str,
+    names: BTreeSet<&str>,
+) -> Result<HashMap<String, i64>, StoreError> {
+    let mut found = find(tx, table, &names).await?;
+    let missing: BTreeSet<&str> = names
+        .into_iter()
+        .filter(|name| !found.contains_key(*name))
+        .collect();
+    if missing.is_empty() {
+        return Ok(found);
+    }
+    let values = missing.iter().map(|name| (*name).into()).collect();
+    let rows = missing.len();
+    let before = format!("INSERT INTO {table} (name) VALUES ");
+    tx.run(Bulk::new(
+        &before,
+        " ON CONFLICT (name) DO NOTHING",
+        values,
+        rows,
+        1,
+        rows as u64,
+    ))
+    .await?;
+    found.extend(find(tx, table, &missing).await?);
+    Ok(found)
+}
+
+async fn find(tx: &mut Tx, table: &str, names: &BTreeSet<&str>) -> Result<HashMap<String, i64>, StoreError> {
+    let names: Vec<&str> = names.iter().copied().collect();
+    let mut found = HashMap::with_capacity(names.len());
+    for names in names.chunks(ROWS) {
+        let text = format!(
+            "SELECT t.name, t.id FROM (VALUES {}) AS v JOIN {table} t ON t.name = v.column1",
+            values_list(names.len(), 1, 1)
+        );
+        let text = tx.bulk_text(text);
+        let rows: Vec<(String, i64)> = on_tx!(&mut *tx, conn => {
+            let mut query = sqlx::query_as(text);
+            for name in names {
+                query = query.bind(*name);
+            }
+            query.fetch_all(conn).await
+        })?;
+        found.extend(rows);
+    }
+    Ok(found)
+}

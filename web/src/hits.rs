@@ -1,0 +1,74 @@
+//! Hits of pixels and links: who is answered without being recorded, where links lead, and the task that makes hits durable.
+
+mod destinations;
+mod limits;
+mod recorder;
+mod visitor;
+
+use destinations::Destinations;
+use ipnet::IpNet;
+use limits::PerMinute;
+use recorder::Recorder;
+use std::sync::Arc;
+use tidings_feedback::hits::HitRules;
+use tidings_store::Store;
+use tidings_store::hits::NewHit;
+
+pub(crate) use destinations::Destination;
+pub(crate) use visitor::{address, is_prefetch, user_agent};
+
+/// How hits are recorded.
+#[derive(Clone, Debug)]
+pub struct HitSettings {
+    /// What they speak for.
+    pub rules: Arc<HitRules>,
+    /// So many from one network in a minute are recorded; 0: no limit. Proxies of mailbox providers are not limited.
+    pub per_minute: u32,
+}
+
+/// So many hits of one message in a minute are recorded. No person does more, and what is judged together stays small.
+const PER_RECIPIENT: u32 = 120;
+/// Places that networks and recipients share by their hashes.
+const NETWORKS: usize = 1 << 16;
+const RECIPIENTS: usize = 1 << 18;
+
+/// What the handlers of hits share.
+pub(crate) struct Hits {
+    pub(crate) destinations: Destinations,
+    /// Whose word about the visitor's address is taken.
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    rules: Arc<HitRules>,
+    networks: PerMinute,
+    recipients: PerMinute,
+    recorder: Recorder,
+}
+
+impl Hits {
+    /// Starts the recorder. Must be called in the runtime that outlives the server's workers.
+    pub(crate) fn new(store: Store, settings: &HitSettings, trusted_proxies: Vec<IpNet>) -> Hits {
+        Hits {
+            destinations: Destinations::default(),
+            trusted_proxies,
+            rules: Arc::clone(&settings.rules),
+            networks: PerMinute::new(settings.per_minute, NETWORKS),
+            recipients: PerMinute::new(PER_RECIPIENT, RECIPIENTS),
+            recorder: Recorder::start(store, Arc::clone(&settings.rules)),
+        }
+    }
+
+    /// Records a hit; durable when it returns, as a rule. Visitors never see an error because we are busy: after two seconds, and
+    /// beyond the limits, they are answered all the same, and the log says how many were not recorded.
+    pub(crate) async fn record(&self, hit: NewHit) {
+        let minute = hit.at.minute();
+        let by_network = hit
+            .network
+            .filter(|network| !self.rules.is_proxy(*network))
+            .is_none_or(|network| self.networks.admits(network, minute));
+        let by_recipient = hit
+            .recipient
+            .is_none_or(|recipient| self.recipients.admits((hit.campaign, recipient), minute));
+        if by_network && by_recipient {
+            self.recorder.record(hit).await;
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! One task gathers the hits that have come in, commits them in one transaction, and wakes the requests (group commit).
+//!
+//! It runs in the program's runtime; requests reach it by a channel, so that none of them needs a task there.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tidings_feedback::hits::HitRules;
+use tidings_store::Store;
+use tidings_store::hits::{HitNames, NewHit};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+/// Hits of one transaction at most.
+const BATCH: usize = 1000;
+/// Hits that may wait. What does not fit in waits in its request, whose patience is bounded.
+const WAITING: usize = 8 * BATCH;
+/// How long a visitor waits for us.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+struct Asked {
+    hit: NewHit,
+    done: oneshot::Sender<()>,
+}
+
+/// The way to the task. It ends when this is gone and everything that waited is committed.
+pub(super) struct Recorder {
+    queue: mpsc::Sender<Asked>,
+    late: AtomicU64,
+}
+
+impl Recorder {
+    pub(super) fn start(store: Store, rules: Arc<HitRules>) -> Recorder {
+        let (queue, asked) = mpsc::channel(WAITING);
+        tokio::spawn(run(store, rules, asked));
+        Recorder {
+            queue,
+            late: AtomicU64::new(0),
+        }
+    }
+
+    /// Records a hit, or gives up after two seconds; then it may still be recorded.
+    pub(super) async fn record(&self, hit: NewHit) {
+        let (done, is_done) = oneshot::channel();
+        let recorded = timeout(PATIENCE, async {
+            self.queue.send(Asked { hit, done }).await.is_ok() && is_done.await.is_ok()
+        });
+        if !recorded.await.unwrap_or(false) {
+            let late = self.late.fetch_add(1, Ordering::Relaxed) + 1;
+            if late.is_power_of_two() {
+                tracing::warn!("{late} hits so far were answered before they were recorded");
+            }
+        }
+    }
+}
+
+async fn run(store: Store, rules: Arc<HitRules>, mut queue: mpsc::Receiver<Asked>) {
+    let mut names = HitNames::default();
+    let mut batch = Vec::with_capacity(BATCH);
+    while queue.recv_many(&mut batch, BATCH).await > 0 {
+        let (hits, answers): (Vec<_>, Vec<_>) =
+            batch.drain(..).map(|Asked { hit, done }| (hit, done)).unzip();
+        match store.record_hits(&hits, &rules, &mut names).await {
+            // Whoever asked may have been answered already.
+            Ok(()) => answers.into_iter().for_each(|done| {
+                let _ = done.send(());
+            }),
+            Err(error) => {
+                let n = hits.len();
+                tracing::error!("{n} hits were not recorded: {error}");
+            }
+        }
+    }
+}

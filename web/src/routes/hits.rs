@@ -1,0 +1,126 @@
+//! The open pixel and the tracked links. What is answered has been recorded before, unless that would take too long.
+
+use crate::hits::{Destination, Hits, address, is_prefetch, user_agent};
+use crate::site::Site;
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, LOCATION, REFERRER_POLICY};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse, web};
+use tidings_campaign::token::{HitTarget, HitToken};
+use tidings_feedback::hits::Network;
+use tidings_store::hits::NewHit;
+
+/// One transparent pixel.
+const GIF: &[u8; 43] =
+    b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff\x21\xf9\x04\x01\x00\x00\x00\x00\
+    \x2c\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02\x44\x01\x00\x3b";
+
+/// Our addresses have no query; programs on the way may add a little.
+const LONGEST_QUERY: usize = 4096;
+
+/// `GET /o/{token}.gif` and HEAD. A broken token gets the picture too: nobody has to see that it is broken.
+pub(crate) async fn pixel(
+    site: web::Data<Site>,
+    hits: web::Data<Hits>,
+    request: HttpRequest,
+) -> HttpResponse {
+    if let Some(refusal) = refuse(&request) {
+        return refusal;
+    }
+    let token = part(&request)
+        .strip_suffix(".gif")
+        .and_then(|token| HitToken::verify(token, &site.keys).ok())
+        .filter(|token| token.target == HitTarget::Pixel);
+    let status = match token {
+        Some(token) => {
+            hits.record(hit(&site, &hits, &request, token)).await;
+            StatusCode::OK
+        }
+        None => StatusCode::NOT_FOUND,
+    };
+    HttpResponse::build(status)
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .content_type("image/gif")
+        .body(&GIF[..])
+}
+
+/// `GET /c/{token}` and HEAD: leads to the campaign's own link, and nowhere else.
+pub(crate) async fn link(site: web::Data<Site>, hits: web::Data<Hits>, request: HttpRequest) -> HttpResponse {
+    if let Some(refusal) = refuse(&request) {
+        return refusal;
+    }
+    let Ok(token) = HitToken::verify(part(&request), &site.keys) else {
+        return broken_link();
+    };
+    match hits.destinations.find(&site, token.campaign, token.target).await {
+        Ok(Some(Destination::Link(location))) => {
+            hits.record(hit(&site, &hits, &request, token)).await;
+            HttpResponse::Found()
+                .insert_header((LOCATION, location))
+                .insert_header((CACHE_CONTROL, "no-store"))
+                .insert_header((REFERRER_POLICY, "no-referrer"))
+                .finish()
+        }
+        Ok(Some(Destination::Trap)) => {
+            hits.record(hit(&site, &hits, &request, token)).await;
+            let text = "This link is there for programs that follow every link. Nothing has happened, and there is nothing to do.";
+            page(StatusCode::OK, text)
+        }
+        Ok(None) => broken_link(),
+        Err(trouble) => {
+            tracing::error!("where a link leads cannot be read: {trouble}");
+            let text = "We cannot find out just now where this link leads. Please try again in a minute.";
+            page(StatusCode::SERVICE_UNAVAILABLE, text)
+        }
+    }
+}
+
+/// `OPTIONS` and everything unexpected.
+pub(crate) async fn other_method(request: HttpRequest) -> HttpResponse {
+    let status = match *request.method() {
+        Method::OPTIONS => StatusCode::NO_CONTENT,
+        _ => StatusCode::METHOD_NOT_ALLOWED,
+    };
+    HttpResponse::build(status)
+        .insert_header((ALLOW, "GET, HEAD, OPTIONS"))
+        .finish()
+}
+
+/// The part of the path that stands for the token.
+fn part(request: &HttpRequest) -> &str {
+    request.match_info().get("token").unwrap_or_default()
+}
+
+fn refuse(request: &HttpRequest) -> Option<HttpResponse> {
+    let is_too_long = request.query_string().len() > LONGEST_QUERY;
+    is_too_long.then(|| page(StatusCode::URI_TOO_LONG, "This address is too long."))
+}
+
+fn hit(site: &Site, hits: &Hits, request: &HttpRequest, token: HitToken) -> NewHit {
+    NewHit {
+        campaign: token.campaign,
+        recipient: token.recipient,
+        target: token.target,
+        at: site.clock.now(),
+        is_head: request.method() == Method::HEAD,
+        is_prefetch: is_prefetch(request.headers()),
+        agent: user_agent(request.headers()),
+        network: address(request, &hits.trusted_proxies).map(Network::of),
+    }
+}
+
+fn broken_link() -> HttpResponse {
+    let text = "This link does not work: its address is not complete or was changed on its way, or what it led to is gone. \
+                Please use the link in the newsletter again, or copy it as a whole.";
+    page(StatusCode::NOT_FOUND, text)
+}
+
+/// A short page, plain so that nothing of the request can become part of it.
+fn page(status: StatusCode, text: &'static str) -> HttpResponse {
+    HttpResponse::build(status)
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((REFERRER_POLICY, "no-referrer"))
+        .insert_header(("X-Robots-Tag", "noindex, nofollow"))
+        .insert_header(("X-Content-Type-Options", "nosniff"))
+        .content_type("text/plain; charset=utf-8")
+        .body(text)
+}
