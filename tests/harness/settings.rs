@@ -17,6 +17,8 @@ pub struct Settings {
     pub first_retry: String,
     /// `[dns] servers`: whom to ask about domains; nobody if absent.
     pub dns: Option<std::net::SocketAddr>,
+    /// `[web] trusted_proxies`: who may say in X-Forwarded-For where a request comes from.
+    pub trusted_proxies: Vec<String>,
     /// Whatever else the file is to contain, after the rest.
     pub more: String,
 }
@@ -30,6 +32,7 @@ impl Default for Settings {
             lease: "2s".to_owned(),
             first_retry: "1s".to_owned(),
             dns: None,
+            trusted_proxies: Vec::new(),
             more: String::new(),
         }
     }
@@ -48,6 +51,7 @@ impl Settings {
             lease,
             first_retry,
             dns,
+            trusted_proxies,
             more,
         } = self;
         let url = match url {
@@ -61,7 +65,7 @@ impl Settings {
         let public_url = Self::PUBLIC_URL;
         let mut text = format!(
             "public_url = \"{public_url}\"\n\
-             \n[web]\nlisten = \"127.0.0.1:0\"\n\
+             \n[web]\nlisten = \"127.0.0.1:0\"\ntrusted_proxies = {trusted_proxies:?}\n\
              \n[sender]\nlease = \"{lease}\"\n\
              \n[retry]\nfirst = \"{first_retry}\"\n\
              \n[dns]\n{dns}\n\

@@ -15,6 +15,7 @@ mod disk_full;
 mod dns;
 mod exports;
 mod feedback;
+mod hits;
 mod import;
 mod import_formats;
 mod import_jobs;

@@ -27,7 +27,7 @@ pub struct HitSettings {
 }
 
 /// So many hits of one message in a minute are recorded. No person does more, and what is judged together stays small.
-const PER_RECIPIENT: u32 = 120;
+const PER_RECIPIENT: u32 = 240;
 /// Places that networks and recipients share by their hashes.
 const NETWORKS: usize = 1 << 16;
 const RECIPIENTS: usize = 1 << 18;

@@ -23,6 +23,8 @@ pub enum Component {
     SaslPlain,
     /// Dovecot's server for IMAP, which keeps the mailboxes of tests.
     Dovecot,
+    /// wrk, which asks a web server as fast as it can; for benchmarks.
+    Wrk,
 }
 
 impl Component {
@@ -48,6 +50,7 @@ impl Component {
             Component::Saslpasswd => "saslpasswd2",
             Component::SaslPlain => "libplain.so",
             Component::Dovecot => "imap",
+            Component::Wrk => "wrk",
         }
     }
 
@@ -61,6 +64,7 @@ impl Component {
             Component::Saslpasswd => "sasl2-bin",
             Component::SaslPlain => "libsasl2-modules",
             Component::Dovecot => "dovecot-imapd",
+            Component::Wrk => "wrk",
         }
     }
 }

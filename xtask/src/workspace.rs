@@ -51,19 +51,17 @@ pub fn build_binary(profile: Profile) -> anyhow::Result<PathBuf> {
 
 /// Builds the scripted relay that takes everything, and says where it is.
 pub fn build_sink() -> anyhow::Result<PathBuf> {
+    build_example("tidings-scripted-relay", "sink")
+}
+
+/// Builds an example of a package for a release, and says where it is.
+pub fn build_example(package: &str, example: &str) -> anyhow::Result<PathBuf> {
     let mut build = cargo();
-    build.args([
-        "build",
-        "--release",
-        "--package",
-        "tidings-scripted-relay",
-        "--example",
-        "sink",
-    ]);
+    build.args(["build", "--release", "--package", package, "--example", example]);
     if !build.status().context("cargo build")?.success() {
-        bail!("the scripted relay does not build");
+        bail!("the example {example} of {package} does not build");
     }
-    Ok(target_directory()?.join("release/examples/sink"))
+    Ok(target_directory()?.join("release/examples").join(example))
 }
 
 /// Where cargo puts what it builds.

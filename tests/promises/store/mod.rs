@@ -10,6 +10,7 @@ mod deliveries;
 mod domain_providers;
 mod exports;
 mod feedback;
+mod hits;
 mod imports;
 mod leases;
 mod ledger;

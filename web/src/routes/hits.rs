@@ -14,8 +14,8 @@ const GIF: &[u8; 43] =
     b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff\x21\xf9\x04\x01\x00\x00\x00\x00\
     \x2c\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02\x44\x01\x00\x3b";
 
-/// Our addresses have no query; programs on the way may add a little.
-const LONGEST_QUERY: usize = 4096;
+/// Our addresses have no query but the address of a link that is of one message alone; programs on the way may add a little.
+const LONGEST_QUERY: usize = 16 * 1024;
 
 /// `GET /o/{token}.gif` and HEAD. A broken token gets the picture too: nobody has to see that it is broken.
 pub(crate) async fn pixel(

@@ -4,16 +4,13 @@ mod recorder;
 mod session;
 
 use super::installation::{Installation, relay};
-use super::meter::EndedAtDrop;
 use super::sink::{SESSIONS, Sink};
 use super::{ROUNDS, median, spread};
-use anyhow::{Context, bail, ensure};
+use anyhow::ensure;
 use recorder::{Recorder, Sent};
 use session::Session;
-use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Instant;
 
 const REPORTS: usize = 20_000;
@@ -74,7 +71,7 @@ fn ingest(binary: &Path, recipients: usize) -> anyhow::Result<(Vec<Report>, f64)
         reports.len()
     );
 
-    let server = serve(&installation)?;
+    let (server, _) = installation.serve()?;
     let rate = hand_over(&reports, listener)?;
     // Killed without a chance to write anything: what was answered must be there.
     drop(server);
@@ -90,23 +87,6 @@ fn ingest(binary: &Path, recipients: usize) -> anyhow::Result<(Vec<Report>, f64)
         "of {recipients} reports {suppressed:?} were kept and acted upon"
     );
     Ok((reports, rate))
-}
-
-/// Starts the server; returns when it listens.
-fn serve(installation: &Installation) -> anyhow::Result<EndedAtDrop> {
-    let mut server = installation
-        .command(&["serve"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("tidings serve")?;
-    let stdout = server.stdout.take().context("the output of `serve`")?;
-    let server = EndedAtDrop(server);
-    let mut line = String::new();
-    if BufReader::new(stdout).read_line(&mut line)? == 0 {
-        bail!("`serve` ended at its start");
-    }
-    Ok(server)
 }
 
 /// Reports a second, over [`SESSIONS`] sessions at once.

@@ -1,10 +1,11 @@
 //! A fresh installation of the release build, with recipients of our own making.
 
+use super::meter::EndedAtDrop;
 use anyhow::{Context, bail};
-use std::io::{BufWriter, Write};
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 const CITIES: [&str; 8] = [
@@ -77,6 +78,26 @@ impl Installation {
         }
         serde_json::from_slice(&output.stdout)
             .with_context(|| format!("the output of tidings {}", arguments.join(" ")))
+    }
+
+    /// Starts the server; returns when it listens, with the address of its pages.
+    pub fn serve(&self) -> anyhow::Result<(EndedAtDrop, SocketAddr)> {
+        let mut server = self
+            .command(&["serve"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("tidings serve")?;
+        let stdout = server.stdout.take().context("the output of `serve`")?;
+        let server = EndedAtDrop(server);
+        let mut line = String::new();
+        if BufReader::new(stdout).read_line(&mut line)? == 0 {
+            bail!("`serve` ended at its start");
+        }
+        let said: serde_json::Value = serde_json::from_str(&line).context("what `serve` says")?;
+        let url = said["dashboard"].as_str().context("`serve` names no dashboard")?;
+        let address = url.trim_start_matches("http://").trim_end_matches('/').parse();
+        Ok((server, address.context("the dashboard's address")?))
     }
 
     /// Imports `recipients` recipients and creates a campaign of 10 KB for them; returns its id.

@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: figures for docs/benchmarks.md, each beside something that is not ours, run in the same minutes.
 
 mod campaign;
+mod hits;
 mod import;
 mod ingest;
 mod installation;
@@ -23,6 +24,7 @@ pub fn run(which: &str) -> anyhow::Result<()> {
         "send" => campaign::send(&binary)?,
         "plan" => campaign::plan(&binary)?,
         "memory" => campaign::memory(&binary)?,
+        "hits" => hits::run(&binary)?,
         "import" => import::run(&binary)?,
         "import-faults" => import::with_faults(&binary)?,
         "import-postgres" => import::postgres::run(&binary)?,
@@ -32,7 +34,7 @@ pub fn run(which: &str) -> anyhow::Result<()> {
         "tls" => relays::tls(&binary)?,
         "throttle" => throttle::run(&binary)?,
         other => bail!(
-            "no benchmark `{other}`: there are send, import, import-faults, import-postgres, ingest, plan, memory, relays, latency, tls and throttle"
+            "no benchmark `{other}`: there are send, hits, import, import-faults, import-postgres, ingest, plan, memory, relays, latency, tls and throttle"
         ),
     };
     report(&format!("Machine: {}", machine::describe()));

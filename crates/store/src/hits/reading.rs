@@ -3,7 +3,7 @@
 use super::{Case, HitNames, Kept, Key, a_little_back, far_back};
 use crate::engine::{Tx, on_tx, values_list};
 use crate::error::{StoreError, bad_row};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use tidings_campaign::ids::{CampaignId, RecipientId};
 use tidings_campaign::time::Timestamp;
 use tidings_campaign::token::HitTarget;
@@ -94,20 +94,18 @@ impl Case {
         }
     }
 
-    /// Adds kept hits. Of two hits at the same microsecond the new one moves on: the key of a row is its time.
+    /// Adds kept hits. Of hits at the same microsecond the new ones move on: the key of a row is its time.
     fn add(&mut self, kept: Vec<Kept>) {
         if kept.is_empty() && self.hits.len() == 1 {
             return;
         }
-        self.hits.extend(kept);
-        self.hits.sort_by_key(|hit| (hit.at, hit.judged.is_none()));
-        let mut before = None;
+        let mut taken: HashSet<Timestamp> = kept.iter().map(|hit| hit.at).collect();
         for hit in &mut self.hits {
-            if hit.judged.is_none() && before.is_some_and(|before| hit.at <= before) {
-                hit.at = before.map_or(hit.at, |before| Timestamp(before.0 + 1));
+            while !taken.insert(hit.at) {
+                hit.at = Timestamp(hit.at.0 + 1);
             }
-            before = Some(hit.at);
         }
+        self.hits.extend(kept);
         self.hits.sort_by_key(|hit| hit.at);
     }
 

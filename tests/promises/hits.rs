@@ -1,0 +1,339 @@
+//! Who opens and clicks is recorded before he is answered, is led nowhere but to the campaign's own links, and is not taken for a
+//! person when he is a machine.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use tidings_campaign::ids::{CampaignId, RecipientId};
+use tidings_campaign::time::Timestamp;
+use tidings_campaign::token::{HitTarget, HitToken, KeyRing, UnsubscribeToken};
+use tidings_store::Store;
+use tidings_tests::{App, Server, on_both_engines};
+
+const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+const HOME: &str = "198.51.100.7";
+/// One of Microsoft's data centres.
+const AZURE: &str = "20.50.1.2";
+const APPLE: &str = "17.58.101.9";
+
+/// A campaign that readers got ten minutes ago, with three links, and the server that counts what they do.
+struct Sent {
+    server: Server,
+    keys: KeyRing,
+    campaign: i64,
+}
+
+fn links() -> [&'static str; 3] {
+    [
+        "https://shop.example.com/a?b=c&d=e#f",
+        "https://shop.example.com/b",
+        "https://shop.example.com/c",
+    ]
+}
+
+fn sent(app: &App, readers: usize) -> Sent {
+    app.configure(|settings| settings.trusted_proxies = vec!["127.0.0.1".to_owned()]);
+    app.import("readers", readers);
+    let campaign = app.campaign("readers");
+    app.send(campaign);
+    app.database
+        .execute("UPDATE deliveries SET settled_at = settled_at - 600000000");
+    for (place, url) in links().iter().enumerate() {
+        let number = place + 1;
+        app.database.execute(&format!(
+            "INSERT INTO campaign_links (campaign_id, number, url, text) VALUES ({campaign}, {number}, '{url}', 'read')"
+        ));
+    }
+    Sent {
+        server: app.serve(),
+        keys: keys(app),
+        campaign,
+    }
+}
+
+fn keys(app: &App) -> KeyRing {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let store = Store::open(app.database.url(), "test").await.unwrap();
+        let keys = store.key_ring(Timestamp::from_seconds(0)).await.unwrap();
+        store.close().await;
+        keys
+    })
+}
+
+/// What was answered: the status, the Location and the body.
+type Answer = (u16, Option<String>, Vec<u8>);
+
+impl Sent {
+    fn token(&self, recipient: Option<i64>, target: HitTarget) -> String {
+        let mut text = String::new();
+        HitToken {
+            campaign: CampaignId(self.campaign),
+            recipient: recipient.map(RecipientId),
+            target,
+        }
+        .sign_into(&self.keys, &mut text);
+        text
+    }
+
+    fn link(&self, recipient: i64, number: u32) -> String {
+        format!("/c/{}", self.token(Some(recipient), HitTarget::Link(number)))
+    }
+
+    fn pixel(&self, recipient: i64) -> String {
+        format!("/o/{}.gif", self.token(Some(recipient), HitTarget::Pixel))
+    }
+
+    fn trap(&self, recipient: i64) -> String {
+        format!("/c/{}", self.token(Some(recipient), HitTarget::Trap))
+    }
+
+    fn ask(&self, method: &str, path: &str, agent: &str, from: &str) -> Answer {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .allow_non_standard_methods(true);
+        let browser = config.build().new_agent();
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.server.url))
+            .header("User-Agent", agent)
+            .header("X-Forwarded-For", from)
+            .body(())
+            .unwrap();
+        let mut answer = browser.run(request).unwrap();
+        let location = answer.headers().get("Location");
+        let location = location.map(|value| value.to_str().unwrap().to_owned());
+        let body = answer.body_mut().read_to_vec().unwrap();
+        (answer.status().as_u16(), location, body)
+    }
+
+    /// The same without a client that has its own opinion of long addresses.
+    fn status_of(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(self.server.url.trim_start_matches("http://")).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        // The server may have answered, and gone, before it has read everything.
+        let _ = stream.write_all(request.as_bytes());
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).unwrap();
+        line.split(' ').nth(1).unwrap_or_default().to_owned()
+    }
+
+    fn get(&self, path: &str, agent: &str, from: &str) -> Answer {
+        self.ask("GET", path, agent, from)
+    }
+}
+
+/// What `tidings stats hits` says.
+fn stats(app: &App, more: &[&str]) -> serde_json::Value {
+    let mut command = vec!["--json", "stats", "hits"];
+    command.extend(more);
+    app.run(command).succeeded().json()
+}
+
+/// How many recipients did it: human, unknown, by a privacy proxy, scanner.
+fn recipients(stats: &serde_json::Value, kind: &str) -> [i64; 4] {
+    ["human", "unknown", "privacy_proxy", "scanner"].map(|verdict| {
+        stats[kind]["recipients"][verdict]
+            .as_i64()
+            .unwrap_or_else(|| panic!("no {verdict} in {stats}"))
+    })
+}
+
+on_both_engines!(a_click_leads_to_the_campaigns_link_and_survives_kill_9, |app| {
+    let sent = sent(app, 2);
+    let (status, location, _) = sent.get(&sent.link(1, 1), FIREFOX, HOME);
+    assert_eq!((status, location.as_deref()), (302, Some(links()[0])));
+    let (status, _, gif) = sent.get(&sent.pixel(1), FIREFOX, HOME);
+    assert_eq!((status, gif.len(), &gif[..6]), (200, 43, &b"GIF89a"[..]));
+    sent.server.process.kill_9();
+    let stats = stats(app, &["--campaign", &sent.campaign.to_string(), "--by", "link"]);
+    assert_eq!(recipients(&stats, "opens"), [1, 0, 0, 0]);
+    assert_eq!(recipients(&stats, "clicks"), [1, 0, 0, 0]);
+    assert_eq!(stats["accepted"], 2);
+    assert_eq!(stats["clicks"]["least_rate"], 0.5);
+    assert_eq!(stats["rows"][0]["url"], links()[0]);
+    assert_eq!(stats["rows"][0]["clicks"]["human"], 1);
+    assert_eq!(stats["rows"][2]["clicks"]["human"], 0, "{stats}");
+});
+
+on_both_engines!(what_is_no_token_of_ours_leads_nowhere, |app| {
+    let sent = sent(app, 1);
+    let good = sent.token(Some(1), HitTarget::Link(1));
+    let mut forged = good.clone();
+    let last = if forged.pop() == Some('0') { '1' } else { '0' };
+    forged.push(last);
+    let unsubscribe = UnsubscribeToken {
+        campaign: CampaignId(sent.campaign),
+        recipient: RecipientId(1),
+    }
+    .sign(&sent.keys);
+    let missing = sent.token(Some(1), HitTarget::Link(99));
+    let pixel = sent.token(Some(1), HitTarget::Pixel);
+    for token in [&forged, &good[..20], &unsubscribe, &missing, &pixel, "x", "%00"] {
+        for path in [
+            format!("/c/{token}"),
+            format!("/c/{token}?to=https://evil.example.net"),
+        ] {
+            let (status, location, _) = sent.get(&path, FIREFOX, HOME);
+            assert_eq!((status, location), (404, None), "{path}");
+        }
+    }
+    for token in [&forged, &good, "x"] {
+        let (status, _, body) = sent.get(&format!("/o/{token}.gif"), FIREFOX, HOME);
+        assert_eq!((status, body.len()), (404, 43), "{token}");
+    }
+    let stats = stats(app, &[]);
+    assert!(stats["rows"].as_array().unwrap().is_empty(), "{stats}");
+});
+
+on_both_engines!(
+    a_walker_over_all_links_neither_unsubscribes_nor_counts_as_a_person,
+    |app| {
+        let sent = sent(app, 2);
+        let unsubscribe = UnsubscribeToken {
+            campaign: CampaignId(sent.campaign),
+            recipient: RecipientId(1),
+        };
+        let unsubscribe = format!("/u/{}", unsubscribe.sign(&sent.keys));
+        // As a gateway does it: a browser's name, from a data centre, every address of the message in its order.
+        let chrome = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36";
+        let mut addresses = vec![sent.pixel(1), sent.link(1, 1), sent.link(1, 2), sent.link(1, 3)];
+        addresses.extend([sent.trap(1), unsubscribe]);
+        for address in &addresses {
+            for method in ["HEAD", "GET"] {
+                let (status, location, _) = sent.ask(method, address, chrome, AZURE);
+                assert!(status == 200 || status == 302, "{method} {address}: {status}");
+                assert_eq!(location.is_some(), status == 302);
+            }
+        }
+        let stats = stats(app, &[]);
+        assert_eq!(recipients(&stats, "opens"), [0, 0, 0, 1]);
+        assert_eq!(recipients(&stats, "clicks"), [0, 0, 0, 1]);
+        assert_eq!(
+            (
+                stats["clicks"]["hits"]["scanner"].as_i64(),
+                stats["trapped"].as_i64()
+            ),
+            (Some(6), Some(2))
+        );
+        assert_eq!(app.database.number("SELECT COUNT(*) FROM unsubscribes"), 0);
+        assert_eq!(
+            app.database
+                .number("SELECT COUNT(*) FROM subscriptions WHERE state = 'unsubscribed'"),
+            0
+        );
+    }
+);
+
+on_both_engines!(apples_proxy_is_no_person_and_a_person_is_one, |app| {
+    let sent = sent(app, 4);
+    sent.get(&sent.pixel(1), "Mozilla/5.0", APPLE);
+    let gmail = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)";
+    sent.get(&sent.pixel(2), gmail, "66.249.84.1");
+    sent.get(&sent.pixel(3), FIREFOX, HOME);
+    sent.get(&sent.link(3, 2), FIREFOX, HOME);
+    let stats = stats(app, &["--by", "verdict"]);
+    assert_eq!(recipients(&stats, "opens"), [1, 0, 2, 0]);
+    assert_eq!(recipients(&stats, "clicks"), [1, 0, 0, 0]);
+    assert_eq!(
+        (
+            stats["opens"]["least_rate"].as_f64(),
+            stats["opens"]["greatest_rate"].as_f64()
+        ),
+        (Some(0.25), Some(0.75))
+    );
+    let table = app.run(["stats", "hits"]).succeeded();
+    table.prints(&[
+        "opens",
+        "by 1 to 3 of 4 recipients (25.0 % to 75.0 %)",
+        "privacy_proxy",
+    ]);
+});
+
+on_both_engines!(nobody_is_kept_of_whom_only_the_count_is_wanted, |app| {
+    let sent = sent(app, 1);
+    let link = format!("/c/{}", sent.token(None, HitTarget::Link(1)));
+    let pixel = format!("/o/{}.gif", sent.token(None, HitTarget::Pixel));
+    assert_eq!(sent.get(&link, FIREFOX, HOME).1.as_deref(), Some(links()[0]));
+    assert_eq!(sent.get(&pixel, FIREFOX, HOME).0, 200);
+    let stats = stats(app, &["--by", "day"]);
+    assert_eq!(stats["clicks"]["hits"]["human"], 1);
+    assert_eq!(stats["rows"][0]["opens"]["human"], 1);
+    assert_eq!(recipients(&stats, "clicks"), [0; 4]);
+    for table in ["hits", "hit_recipients", "hit_agents"] {
+        assert_eq!(
+            app.database.number(&format!("SELECT COUNT(*) FROM {table}")),
+            0,
+            "{table}"
+        );
+    }
+});
+
+on_both_engines!(every_method_has_its_answer_and_long_addresses_have_none, |app| {
+    let sent = sent(app, 1);
+    for path in [sent.link(1, 1), sent.pixel(1)] {
+        assert_eq!(sent.ask("POST", &path, FIREFOX, HOME).0, 405);
+        assert_eq!(sent.ask("DELETE", &path, FIREFOX, HOME).0, 405);
+        assert_eq!(sent.ask("OPTIONS", &path, FIREFOX, HOME).0, 204);
+        let long = format!("{path}?x={}", "y".repeat(20_000));
+        assert_eq!(sent.get(&long, FIREFOX, HOME).0, 414);
+        let status = sent.status_of(&format!("{path}?x={}", "y".repeat(100_000)));
+        assert!(["400", "414", "431"].contains(&status.as_str()), "{status}");
+        let some = format!("{path}?fbclid={}", "y".repeat(100));
+        assert!(matches!(sent.get(&some, FIREFOX, HOME).0, 200 | 302));
+    }
+    let head = sent.ask("HEAD", &sent.link(1, 1), FIREFOX, HOME);
+    assert_eq!((head.0, head.2.len()), (302, 0));
+    let stats = stats(app, &[]);
+    // Who asks by HEAD is a machine, and so is nobody who asked otherwise.
+    assert_eq!(stats["clicks"]["hits"]["scanner"], 1);
+    assert_eq!(stats["clicks"]["hits"]["human"], 1);
+    assert_eq!(stats["opens"]["hits"]["human"], 1);
+});
+
+on_both_engines!(
+    a_flood_from_one_network_is_not_recorded_and_a_proxy_is_no_flood,
+    |app| {
+        app.configure(|settings| settings.more = "[tracking]\nmax_hits_per_minute = 10\n".to_owned());
+        let sent = sent(app, 40);
+        // Whatever the minute's beginning falls on, at most two minutes are touched.
+        for recipient in 1..=40 {
+            let (status, ..) = sent.get(&sent.pixel(recipient), FIREFOX, "203.0.113.9");
+            assert_eq!(status, 200, "a reader in the same network sees nothing of it");
+            let (_, location, _) = sent.get(&sent.link(recipient, 1), FIREFOX, "203.0.113.77");
+            assert_eq!(location.as_deref(), Some(links()[0]));
+            sent.get(&sent.pixel(recipient), "Mozilla/5.0", APPLE);
+        }
+        let stats = stats(app, &[]);
+        let of_people = stats["opens"]["hits"]["human"].as_i64().unwrap()
+            + stats["clicks"]["hits"]["human"].as_i64().unwrap();
+        assert!((10..=20).contains(&of_people), "{stats}");
+        assert_eq!(stats["opens"]["hits"]["privacy_proxy"], 40);
+    }
+);
+
+on_both_engines!(new_rules_correct_old_figures_while_the_server_runs, |app| {
+    let sent = sent(app, 3);
+    for recipient in 1..=3 {
+        sent.get(&sent.link(recipient, 1), FIREFOX, HOME);
+    }
+    let rules = app.write(
+        "hits.toml",
+        "[[network]]\nname = \"office\"\nranges = [\"198.51.100.0/24\"]\n\
+         [[rule]]\nname = \"our-gateway\"\nverdict = \"scanner\"\nnetworks = [\"office\"]\n",
+    );
+    let nothing_new = app.run(["--json", "stats", "reclassify-hits"]).succeeded().json();
+    assert_eq!(nothing_new, serde_json::json!({"hits": 3, "changed": 0}));
+    app.configure(|settings| settings.more = format!("[tracking]\nrules = {rules:?}\n"));
+    let done = app.run(["--json", "stats", "reclassify-hits"]).succeeded().json();
+    assert_eq!(done, serde_json::json!({"hits": 3, "changed": 3}));
+    assert_eq!(recipients(&stats(app, &[]), "clicks"), [0, 0, 0, 3]);
+    app.write("hits.toml", "[[rule]]\nname = \"odd\"\nverdict = \"alien\"\n");
+    app.run(["stats", "reclassify-hits"])
+        .failed_with(1)
+        .says(&["hits.toml", "odd", "privacy_proxy"]);
+    assert_eq!(recipients(&stats(app, &[]), "clicks"), [0, 0, 0, 3]);
+});

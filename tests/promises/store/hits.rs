@@ -1,0 +1,366 @@
+//! What the store promises about hits: kept with evidence, judged together, counted once, and judged again on wish.
+
+use super::*;
+use std::collections::BTreeMap;
+use tidings_campaign::token::HitTarget;
+use tidings_feedback::hits::{HitKind, HitRules, HitVerdict, Network};
+use tidings_store::hits::{HitNames, NewHit};
+use tidings_tests::{FreshStore, store_on_both_engines};
+
+const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+
+/// A campaign to so many readers, whose messages were accepted at the start; the ids of the readers.
+async fn sent(store: &Store, n: usize) -> (CampaignId, Vec<RecipientId>) {
+    let campaign = sending(store, n).await;
+    let sender = Sender::new(store, "one");
+    let lease = sender.claim(campaign, n as i64).await;
+    sender.send(&all_of(&lease), &accepted()).await;
+    let mut ids = Vec::new();
+    for i in 1..=n {
+        ids.push(recipient_id(store, &reader(i)).await);
+    }
+    (campaign, ids)
+}
+
+/// A hit with Firefox at home, so many seconds after the start.
+fn hit(campaign: CampaignId, recipient: RecipientId, target: HitTarget, seconds: u64) -> NewHit {
+    NewHit {
+        campaign,
+        recipient: Some(recipient),
+        target,
+        at: at(seconds),
+        is_head: false,
+        is_prefetch: false,
+        agent: FIREFOX.to_owned(),
+        network: Some(Network::of("198.51.100.7".parse().unwrap())),
+    }
+}
+
+async fn record(store: &Store, hits: &[NewHit]) {
+    record_by(store, hits, HitRules::standard(), &mut HitNames::default()).await;
+}
+
+async fn record_by(store: &Store, hits: &[NewHit], rules: &HitRules, names: &mut HitNames) {
+    store.record_hits(hits, rules, names).await.unwrap();
+}
+
+/// The counters must be what the rows say, of hits that are kept and of recipients.
+async fn assert_counted(store: &FreshStore) {
+    let mut counted: BTreeMap<(i64, i64), i64> = BTreeMap::new();
+    for count in store.hit_counts(None).await.unwrap() {
+        *counted
+            .entry((count.target.number(), count.verdict.number()))
+            .or_default() += count.n;
+    }
+    counted.retain(|_, n| *n != 0);
+    let rows = store
+        .texts("SELECT CAST(target AS TEXT) || ' ' || CAST(verdict AS TEXT) || ' ' || CAST(COUNT(*) AS TEXT) FROM hits \
+            GROUP BY target, verdict")
+        .await;
+    assert_eq!(counted, as_map(&rows), "the counters are not the hits");
+    let mut counted: BTreeMap<(i64, i64), i64> = BTreeMap::new();
+    for count in store.hit_recipient_counts(None).await.unwrap() {
+        let kind = HitKind::ALL.iter().position(|kind| *kind == count.kind).unwrap();
+        *counted.entry((kind as i64, count.verdict.number())).or_default() += count.n;
+    }
+    let rows = store
+        .texts(
+            "SELECT CAST(kind AS TEXT) || ' ' || CAST(greatest AS TEXT) || ' ' || CAST(COUNT(*) AS TEXT) FROM ( \
+                SELECT CASE WHEN target = 0 THEN 0 ELSE 1 END AS kind, MAX(verdict) AS greatest FROM hits WHERE target >= 0 \
+                GROUP BY campaign_id, recipient_id, CASE WHEN target = 0 THEN 0 ELSE 1 END) AS t GROUP BY kind, greatest",
+        )
+        .await;
+    assert_eq!(counted, as_map(&rows), "the counters are not the recipients");
+}
+
+fn as_map(rows: &[String]) -> BTreeMap<(i64, i64), i64> {
+    rows.iter()
+        .map(|row| {
+            let numbers: Vec<i64> = row.split(' ').map(|n| n.parse().unwrap()).collect();
+            ((numbers[0], numbers[1]), numbers[2])
+        })
+        .collect()
+}
+
+/// How many hits of each target have each verdict.
+async fn hits_of(store: &Store, campaign: CampaignId) -> Vec<(i64, HitVerdict, i64)> {
+    let counts = store.hit_counts(Some(campaign)).await.unwrap();
+    counts
+        .iter()
+        .map(|count| (count.target.number(), count.verdict, count.n))
+        .collect()
+}
+
+async fn recipients_of(store: &Store, campaign: CampaignId) -> Vec<(HitKind, HitVerdict, i64)> {
+    let counts = store.hit_recipient_counts(Some(campaign)).await.unwrap();
+    let mut counts: Vec<_> = counts.iter().map(|c| (c.kind, c.verdict, c.n)).collect();
+    counts.sort_unstable();
+    counts
+}
+
+use HitKind::{Click, Open};
+use HitTarget::{Link, Pixel, Trap};
+use HitVerdict::{Human, PrivacyProxy, Scanner};
+
+store_on_both_engines!(every_hit_counts_and_a_recipient_counts_once, |store| {
+    let (campaign, ids) = sent(store, 3).await;
+    let proxy = |recipient, seconds| NewHit {
+        agent: "GoogleImageProxy".to_owned(),
+        ..hit(campaign, recipient, Pixel, seconds)
+    };
+    record(store, &[proxy(ids[0], 60), hit(campaign, ids[1], Pixel, 60)]).await;
+    assert_eq!(
+        recipients_of(store, campaign).await,
+        [(Open, PrivacyProxy, 1), (Open, Human, 1)]
+    );
+    // The first one opens it with a program of his own, and the second once more by a proxy.
+    record(store, &[hit(campaign, ids[0], Pixel, 90), proxy(ids[1], 90)]).await;
+    record(store, &[hit(campaign, ids[0], Link(2), 100)]).await;
+    assert_eq!(
+        recipients_of(store, campaign).await,
+        [(Open, Human, 2), (Click, Human, 1)]
+    );
+    assert_eq!(
+        hits_of(store, campaign).await,
+        [(0, PrivacyProxy, 2), (0, Human, 2), (2, Human, 1)]
+    );
+    assert_counted(store).await;
+});
+
+store_on_both_engines!(the_delay_is_counted_from_the_relays_answer, |store| {
+    let (campaign, ids) = sent(store, 2).await;
+    record(
+        store,
+        &[
+            hit(campaign, ids[0], Link(1), 2),
+            hit(campaign, ids[1], Link(1), 300),
+        ],
+    )
+    .await;
+    assert_eq!(hits_of(store, campaign).await, [(1, Scanner, 1), (1, Human, 1)]);
+    let delays = store
+        .texts("SELECT CAST(delay AS TEXT) FROM hits ORDER BY recipient_id")
+        .await;
+    assert_eq!(delays, ["2", "300"]);
+});
+
+store_on_both_engines!(a_hit_of_the_trap_takes_back_what_counted_before, |store| {
+    let (campaign, ids) = sent(store, 2).await;
+    let (walker, person) = (ids[0], ids[1]);
+    record(
+        store,
+        &[
+            hit(campaign, walker, Link(1), 100),
+            hit(campaign, person, Link(1), 100),
+        ],
+    )
+    .await;
+    record(store, &[hit(campaign, walker, Link(2), 400)]).await;
+    assert_eq!(recipients_of(store, campaign).await, [(Click, Human, 2)]);
+    record(store, &[hit(campaign, walker, Trap, 500)]).await;
+    assert_eq!(
+        recipients_of(store, campaign).await,
+        [(Click, Scanner, 1), (Click, Human, 1)]
+    );
+    // What comes later is the walker's too, and then no more.
+    record(store, &[hit(campaign, walker, Link(3), 900)]).await;
+    assert_eq!(
+        hits_of(store, campaign).await,
+        [
+            (-1, Scanner, 1),
+            (1, Scanner, 1),
+            (1, Human, 1),
+            (2, Scanner, 1),
+            (3, Scanner, 1)
+        ]
+    );
+    assert_counted(store).await;
+    record(store, &[hit(campaign, walker, Link(3), 1200)]).await;
+    assert_eq!(recipients_of(store, campaign).await, [(Click, Human, 2)]);
+    assert_counted(store).await;
+});
+
+store_on_both_engines!(links_followed_at_once_are_taken_back_over_batches, |store| {
+    let (campaign, ids) = sent(store, 1).await;
+    for (number, seconds) in [(1, 100), (2, 101), (3, 102), (4, 103), (5, 105)] {
+        record(store, &[hit(campaign, ids[0], Link(number), seconds)]).await;
+    }
+    assert_eq!(recipients_of(store, campaign).await, [(Click, Scanner, 1)]);
+    assert!(
+        hits_of(store, campaign)
+            .await
+            .iter()
+            .all(|(_, verdict, _)| *verdict == Scanner)
+    );
+    assert_counted(store).await;
+});
+
+store_on_both_engines!(hits_at_the_same_moment_are_all_kept, |store| {
+    let (campaign, ids) = sent(store, 1).await;
+    let same = vec![hit(campaign, ids[0], Pixel, 100); 3];
+    record(store, &same).await;
+    record(store, &same).await;
+    assert_eq!(hits_of(store, campaign).await, [(0, Human, 6)]);
+    assert_counted(store).await;
+});
+
+store_on_both_engines!(of_anonymous_hits_nothing_is_kept_but_the_count, |store| {
+    let (campaign, ids) = sent(store, 1).await;
+    let anonymous = NewHit {
+        recipient: None,
+        ..hit(campaign, ids[0], Link(1), 100)
+    };
+    record(store, &[anonymous.clone(), anonymous]).await;
+    assert_eq!(hits_of(store, campaign).await, [(1, Human, 2)]);
+    assert!(recipients_of(store, campaign).await.is_empty());
+    for table in ["hits", "hit_recipients", "hit_agents"] {
+        let n = store
+            .texts(&format!("SELECT CAST(COUNT(*) AS TEXT) FROM {table}"))
+            .await;
+        assert_eq!(n, ["0"], "{table}");
+    }
+});
+
+store_on_both_engines!(no_full_address_and_no_endless_name_is_kept, |store| {
+    let (campaign, ids) = sent(store, 1).await;
+    let long = NewHit {
+        agent: format!("Firefox/{}", "ü".repeat(1000)),
+        network: Some(Network::of("2001:db8:5:6::7".parse().unwrap())),
+        ..hit(campaign, ids[0], Pixel, 100)
+    };
+    record(store, &[long]).await;
+    let kept = store.texts("SELECT name FROM hit_agents").await;
+    assert!(
+        kept[0].len() <= 256 && kept[0].starts_with("Firefox/"),
+        "{kept:?}"
+    );
+    let network: i64 = store.texts("SELECT CAST(network AS TEXT) FROM hits").await[0]
+        .parse()
+        .unwrap();
+    assert_eq!(
+        Network::from_number(network).unwrap().to_string(),
+        "2001:db8:5::/48"
+    );
+});
+
+store_on_both_engines!(two_processes_record_beside_each_other, |store| {
+    let (campaign, ids) = sent(store, 20).await;
+    let other = store.open_again("there").await;
+    let write = async |store: &Store, from: u64| {
+        let mut names = HitNames::default();
+        for n in 0..10 {
+            let hits: Vec<NewHit> = ids
+                .iter()
+                .flat_map(|id| {
+                    [
+                        hit(campaign, *id, Pixel, from + 20 * n),
+                        hit(campaign, *id, Link(1), from + 20 * n + 1),
+                    ]
+                })
+                .collect();
+            record_by(store, &hits, HitRules::standard(), &mut names).await;
+        }
+    };
+    // The second says the same moments: whatever is the key of a row, nothing is lost.
+    tokio::join!(write(store, 100), write(&other, 100));
+    let all: i64 = hits_of(store, campaign).await.iter().map(|(_, _, n)| n).sum();
+    assert_eq!(all, 800);
+    assert_eq!(
+        recipients_of(store, campaign).await,
+        [(Open, Human, 20), (Click, Human, 20)]
+    );
+    assert_counted(store).await;
+    other.close().await;
+});
+
+store_on_both_engines!(new_rules_judge_old_hits, |store| {
+    let (campaign, ids) = sent(store, 30).await;
+    let mut hits = Vec::new();
+    for (n, id) in ids.iter().enumerate() {
+        for time in 0..100 {
+            hits.push(hit(campaign, *id, Pixel, 100 + time * 60 + n as u64));
+        }
+        hits.push(hit(campaign, *id, Link(1), 9000));
+    }
+    for hits in hits.chunks(500) {
+        record(store, hits).await;
+    }
+    let other = draft(store, &["readers"]).await;
+    record(store, &[hit(other, ids[0], Pixel, 100)]).await;
+    let office = "[[network]]\nname = \"office\"\nranges = [\"198.51.100.0/24\"]\n\
+        [[rule]]\nname = \"our-gateway\"\nverdict = \"scanner\"\ntarget = \"pixel\"\nnetworks = [\"office\"]\n";
+    let office = HitRules::with(office).unwrap();
+    let mut names = HitNames::default();
+    let mut rejudge = async |campaign, rules: &HitRules| {
+        let (mut hits, mut changed, mut batches, mut after) = (0, 0, 0, None);
+        loop {
+            let done = store
+                .rejudge_hits(campaign, after, rules, &mut names)
+                .await
+                .unwrap();
+            hits += done.hits;
+            changed += done.changed;
+            batches += 1;
+            after = done.next;
+            if after.is_none() {
+                return (hits, changed, batches);
+            }
+        }
+    };
+    assert_eq!(rejudge(Some(campaign), HitRules::standard()).await, (3030, 0, 2));
+    assert_eq!(rejudge(Some(campaign), &office).await, (3030, 3000, 2));
+    assert_eq!(
+        recipients_of(store, campaign).await,
+        [(Open, Scanner, 30), (Click, Human, 30)]
+    );
+    assert_eq!(hits_of(store, other).await, [(0, Human, 1)]);
+    assert_counted(store).await;
+    assert_eq!(rejudge(None, &office).await.1, 1);
+    assert_eq!(rejudge(None, HitRules::standard()).await.1, 3001);
+    assert_eq!(
+        recipients_of(store, campaign).await,
+        [(Open, Human, 30), (Click, Human, 30)]
+    );
+    assert_counted(store).await;
+});
+
+store_on_both_engines!(
+    one_recipient_with_more_hits_than_a_batch_is_judged_at_once,
+    |store| {
+        let (campaign, ids) = sent(store, 1).await;
+        let hits: Vec<NewHit> = (0..2500)
+            .map(|time| hit(campaign, ids[0], Pixel, 100 + time * 60))
+            .collect();
+        for hits in hits.chunks(500) {
+            record(store, hits).await;
+        }
+        let mut names = HitNames::default();
+        let rules = HitRules::standard();
+        let first = store.rejudge_hits(None, None, rules, &mut names).await.unwrap();
+        assert_eq!((first.hits, first.changed), (2500, 0));
+        let second = store
+            .rejudge_hits(None, first.next, rules, &mut names)
+            .await
+            .unwrap();
+        assert_eq!((second.hits, second.next), (0, None));
+    }
+);
+
+store_on_both_engines!(links_lead_where_the_campaign_says, |store| {
+    let (campaign, _) = sent(store, 1).await;
+    store
+        .execute(&format!(
+            "INSERT INTO campaign_links (campaign_id, number, url, text) VALUES \
+             ({campaign}, 1, 'https://example.com/a', 'A'), ({campaign}, 2, 'https://example.com/b', 'B')"
+        ))
+        .await;
+    let links = store.hit_destinations(campaign).await.unwrap();
+    assert_eq!(
+        links,
+        [
+            (1, "https://example.com/a".to_owned()),
+            (2, "https://example.com/b".to_owned())
+        ]
+    );
+    assert!(store.hit_destinations(CampaignId(999)).await.unwrap().is_empty());
+});

@@ -1,0 +1,235 @@
+//! Pixels and clicks, each durable and judged before its answer, beside a handler that does nothing.
+
+use super::installation::{Installation, relay};
+use super::meter::EndedAtDrop;
+use super::sink::{SESSIONS, Sink};
+use super::{ROUNDS, median, spread};
+use crate::components::{self, Component, find};
+use crate::workspace;
+use anyhow::{Context, bail, ensure};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Recipients, each with a pixel and five links.
+const RECIPIENTS: usize = 100_000;
+/// For the size of the database.
+const MANY: i64 = 1_000_000;
+/// Connections of wrk, and seconds of a round.
+const CONNECTIONS: usize = 256;
+const SECONDS: u64 = 10;
+
+/// Asks for the lines of a file in turn, each thread from its own place on, and prints the figures.
+const SCRIPT: &str = r#"
+local threads = 0
+function setup(thread)
+  thread:set("first", threads)
+  threads = threads + 1
+end
+function init(args)
+  requests = {}
+  for path in io.lines(args[1]) do
+    requests[#requests + 1] = wrk.format("GET", path)
+  end
+  at = math.floor(first * #requests / 2)
+end
+function request()
+  at = at % #requests + 1
+  return requests[at]
+end
+function done(summary, latency, requests)
+  local e = summary.errors
+  io.write(string.format("FIGURES %d %d %d %d\n", summary.requests, summary.duration, latency:percentile(99.0),
+    e.connect + e.read + e.write + e.status + e.timeout))
+end
+"#;
+
+/// What wrk found out.
+struct Asked {
+    requests: i64,
+    rate: f64,
+    /// Milliseconds.
+    p99: f64,
+}
+
+/// Requests a second, their p99, and what a million hits add to the database.
+pub fn run(binary: &Path) -> anyhow::Result<String> {
+    components::require(&[Component::Wrk, Component::Sqlite])?;
+    let empty = workspace::build_example("tidings-web", "empty_server")?;
+    let tokens = workspace::build_example("tidings-web", "hit_paths")?;
+    let sink = Sink::start()?;
+    let sections = format!(
+        "{}[web]\nlisten = \"127.0.0.1:0\"\n\n[tracking]\nmax_hits_per_minute = 0\n",
+        relay(sink.address(), SESSIONS)
+    );
+    let installation = Installation::new(binary, &sections)?;
+    let campaign = installation.campaign(RECIPIENTS)?;
+    installation.run(&["campaign", "send", &campaign])?;
+    let [pixels, clicks] = ["pixels", "clicks"].map(|name| installation.folder().join(name));
+    paths(&tokens, &installation, &campaign, &pixels, &clicks)?;
+    let script = installation.folder().join("ask.lua");
+    std::fs::write(&script, SCRIPT)?;
+    let before = octets(&installation)?;
+
+    let (server, ours) = installation.serve()?;
+    let (_empty, theirs) = start_empty(&empty)?;
+    let mut all: [Vec<Asked>; 3] = Default::default();
+    for round in 1..=ROUNDS {
+        for (place, (at, paths)) in [(theirs, &pixels), (ours, &pixels), (ours, &clicks)]
+            .into_iter()
+            .enumerate()
+        {
+            let asked = ask(&script, at, paths)?;
+            eprintln!(
+                "round {round}: {:.0} requests/s, p99 {:.1} ms",
+                asked.rate, asked.p99
+            );
+            all[place].push(asked);
+        }
+    }
+    let mut sent: i64 = all[1..].iter().flatten().map(|asked| asked.requests).sum();
+    while sent < MANY {
+        sent += ask(&script, ours, &pixels)?.requests;
+    }
+    // Killed without a chance to write anything: what was answered must be there.
+    drop(server);
+    let kept = kept(&installation)?;
+    ensure!(kept >= sent, "{sent} hits were answered, {kept} are kept");
+    let added = octets(&installation)? - before;
+
+    let empty_rate = median(all[0].iter().map(|asked| asked.rate));
+    let row = |name: &str, asked: &[Asked]| {
+        let rates: Vec<f64> = asked.iter().map(|asked| asked.rate).collect();
+        let rate = median(rates.iter().copied());
+        let p99 = median(asked.iter().map(|asked| asked.p99));
+        format!(
+            "| {name} | {rate:.0} | {} | {p99:.1} | {:.2} |\n",
+            spread(&rates),
+            rate / empty_rate
+        )
+    };
+    let [empty, pixel, click] = &all;
+    Ok(format!(
+        "Hits of a campaign to {RECIPIENTS} recipients with five links, by `wrk` with {CONNECTIONS} connections for {SECONDS} s a round; \
+         SQLite with synchronous=FULL. Each was judged, counted and committed before its answer. The empty handler is \
+         actix-web's with as many workers.\n\n\
+         | | requests/s (median) | of each round | p99 in ms | ratio |\n|---|---|---|---|---|\n{}{}{}\n\
+         {kept} hits added {:.0} MB to the SQLite file: {:.0} octets each, {:.0} MB a million.\n",
+        row("empty handler", empty),
+        row("open pixel", pixel),
+        row("click", click),
+        added as f64 / 1e6,
+        added as f64 / kept as f64,
+        added as f64 / kept as f64,
+    ))
+}
+
+/// Writes the paths of all pixels into one file and those of all links into another, each shuffled.
+fn paths(
+    program: &Path,
+    installation: &Installation,
+    campaign: &str,
+    pixels: &Path,
+    clicks: &Path,
+) -> anyhow::Result<()> {
+    let status = Command::new(program)
+        .arg(format!("sqlite://{}", database(installation).display()))
+        .args([campaign, &RECIPIENTS.to_string()])
+        .args([pixels, clicks])
+        .status()
+        .context("hit_paths")?;
+    ensure!(status.success(), "the paths of pixels and links cannot be made");
+    Ok(())
+}
+
+fn start_empty(program: &Path) -> anyhow::Result<(EndedAtDrop, SocketAddr)> {
+    let mut server = Command::new(program)
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("the empty server")?;
+    let stdout = server.stdout.take().context("the output of the empty server")?;
+    let server = EndedAtDrop(server);
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line)?;
+    Ok((
+        server,
+        line.trim().parse().context("the address of the empty server")?,
+    ))
+}
+
+fn ask(script: &Path, at: SocketAddr, paths: &Path) -> anyhow::Result<Asked> {
+    let output = Command::new(find("wrk").context("wrk")?)
+        .args([
+            "-t2",
+            &format!("-c{CONNECTIONS}"),
+            &format!("-d{SECONDS}s"),
+            "--timeout",
+            "10s",
+        ])
+        .args([
+            "-H",
+            "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+            "-s",
+        ])
+        .arg(script)
+        .arg(format!("http://{at}/"))
+        .arg("--")
+        .arg(paths)
+        .output()
+        .context("wrk")?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let figures: Vec<i64> = said
+        .lines()
+        .find_map(|line| line.strip_prefix("FIGURES "))
+        .map(|line| line.split(' ').filter_map(|figure| figure.parse().ok()).collect())
+        .unwrap_or_default();
+    let [requests, micros, p99, errors] = figures[..] else {
+        bail!("wrk: {said}{}", String::from_utf8_lossy(&output.stderr));
+    };
+    ensure!(errors == 0, "{errors} of {requests} requests failed");
+    Ok(Asked {
+        requests,
+        rate: requests as f64 * 1e6 / micros as f64,
+        p99: p99 as f64 / 1e3,
+    })
+}
+
+/// How many hits are counted, and as many rows there must be.
+fn kept(installation: &Installation) -> anyhow::Result<i64> {
+    let stats = installation.run(&["stats", "hits"])?;
+    let counted: i64 = ["opens", "clicks"]
+        .iter()
+        .filter_map(|kind| stats[kind]["hits"].as_object())
+        .flat_map(|numbers| numbers.values().filter_map(serde_json::Value::as_i64))
+        .sum();
+    let rows: i64 = sqlite(installation, "SELECT COUNT(*) FROM hits")?
+        .trim()
+        .parse()?;
+    ensure!(rows == counted, "{counted} hits are counted, and {rows} are kept");
+    Ok(rows)
+}
+
+/// The size of the database, with everything in its file.
+fn octets(installation: &Installation) -> anyhow::Result<i64> {
+    sqlite(installation, "PRAGMA wal_checkpoint(TRUNCATE)")?;
+    Ok(i64::try_from(std::fs::metadata(database(installation))?.len())?)
+}
+
+fn sqlite(installation: &Installation, statement: &str) -> anyhow::Result<String> {
+    let output = Command::new(find("sqlite3").context("sqlite3")?)
+        .arg(database(installation))
+        .arg(statement)
+        .output()
+        .context("sqlite3")?;
+    ensure!(
+        output.status.success(),
+        "sqlite3: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn database(installation: &Installation) -> PathBuf {
+    installation.folder().join("tidings.db")
+}
