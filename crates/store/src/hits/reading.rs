@@ -116,7 +116,7 @@ impl Case {
 }
 
 /// Rows of one statement. Few sizes, so that few statements are kept prepared.
-const SIZES: [usize; 4] = [256, 32, 4, 1];
+const SIZES: [usize; 5] = [512, 128, 32, 8, 1];
 
 /// Cuts a batch into pieces of these sizes.
 pub(super) fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
