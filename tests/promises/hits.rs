@@ -7,6 +7,7 @@ use tidings_campaign::ids::{CampaignId, RecipientId};
 use tidings_campaign::time::Timestamp;
 use tidings_campaign::token::{HitTarget, HitToken, KeyRing, UnsubscribeToken};
 use tidings_store::Store;
+use tidings_tests::script::Script;
 use tidings_tests::{App, Server, on_both_engines};
 
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
@@ -33,7 +34,7 @@ fn links() -> [&'static str; 3] {
 fn sent(app: &App, readers: usize) -> Sent {
     app.configure(|settings| settings.trusted_proxies = vec!["127.0.0.1".to_owned()]);
     app.import("readers", readers);
-    let campaign = app.campaign("readers");
+    let campaign = app.campaign_with("readers", &["--tracking", "off"]);
     app.send(campaign);
     app.database
         .execute("UPDATE deliveries SET settled_at = settled_at - 600000000");
@@ -336,4 +337,86 @@ on_both_engines!(new_rules_correct_old_figures_while_the_server_runs, |app| {
         .failed_with(1)
         .says(&["hits.toml", "odd", "privacy_proxy"]);
     assert_eq!(recipients(&stats(app, &[]), "clicks"), [0, 0, 0, 3]);
+});
+
+/// The addresses in a message's HTML that lead to us, without the host; entities are those of HTML.
+fn addresses(message: &str, path: &str) -> Vec<String> {
+    let html = message.replace("=\r\n", "").replace("=3D", "=");
+    let mut found = Vec::new();
+    for part in html.split(&format!("\"https://news.example.com{path}")).skip(1) {
+        let rest = part.split('"').next().unwrap();
+        found.push(format!(
+            "{path}{}",
+            rest.replace("&amp;", "&").replace("&#x3D;", "=")
+        ));
+    }
+    found
+}
+
+on_both_engines!(links_of_a_real_message_lead_where_they_led, |app| {
+    app.relay.follow(Script::accepting().keep_content(1024 * 1024));
+    app.import("readers", 2);
+    let html = app.write(
+        "tracked.html",
+        "<html><body><p><a href=\"https://shop.example.com/a?b=c#d\">one</a> \
+         <a href=\"https://shop.example.com/me?name={{name}}&amp;city={{city}}\">mine</a> \
+         <a href=\"{{unsubscribe_url}}\">Unsubscribe</a></p></body></html>",
+    );
+    app.run(["template", "add", "tracked", "--html", &html.to_string_lossy()])
+        .succeeded();
+    let created = app
+        .run([
+            "--json",
+            "campaign",
+            "create",
+            "--name",
+            "Tracked",
+            "--list",
+            "readers",
+            "--template",
+            "tracked",
+            "--subject",
+            "News",
+            "--from",
+            "news@example.com",
+            "--tracking",
+            "full",
+        ])
+        .succeeded()
+        .json();
+    let campaign = created["id"].as_i64().unwrap();
+    app.send(campaign);
+    let message = app.relay.contents_for("reader1@example.org").remove(0);
+    let sent = Sent {
+        server: app.serve(),
+        keys: keys(app),
+        campaign,
+    };
+    let links = addresses(&message, "/c/");
+    let led: Vec<_> = links
+        .iter()
+        .map(|link| {
+            let (status, location, _) = sent.ask("GET", link, FIREFOX, HOME);
+            (status, location.unwrap_or_default())
+        })
+        .collect();
+    assert_eq!(
+        led,
+        [
+            (200, String::new()),
+            (302, "https://shop.example.com/a?b=c#d".to_owned()),
+            (
+                302,
+                "https://shop.example.com/me?name=Reader%201&city=Springfield".to_owned()
+            ),
+        ],
+        "the trap, and two links: {links:?}"
+    );
+    let forged = links[2].replace("Reader", "Other");
+    assert_ne!(forged, links[2]);
+    assert_eq!(sent.ask("GET", &forged, FIREFOX, HOME).0, 404);
+    let without = links[2].split('?').next().unwrap();
+    assert_eq!(sent.ask("GET", without, FIREFOX, HOME).0, 404);
+    let pixel = &addresses(&message, "/o/")[0];
+    assert_eq!(sent.ask("GET", pixel, FIREFOX, HOME).0, 200);
 });

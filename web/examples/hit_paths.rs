@@ -22,7 +22,7 @@ async fn main() -> Result<(), Error> {
     let campaign = campaign.parse().map(CampaignId).map_err(Error::other)?;
     let store = Store::open(database, "bench").await.map_err(Error::other)?;
     let keys = store.key_ring(Clock::System.now()).await.map_err(Error::other)?;
-    let links = store.hit_destinations(campaign).await.map_err(Error::other)?;
+    let links = store.links_of(campaign).await.map_err(Error::other)?;
     let mut out = BufWriter::new(File::create(pixels)?);
     for n in shuffled(recipients) {
         writeln!(out, "/o/{}.gif", path(&keys, campaign, n, HitTarget::Pixel))?;
@@ -30,7 +30,7 @@ async fn main() -> Result<(), Error> {
     out.flush()?;
     let mut out = BufWriter::new(File::create(clicks)?);
     for n in shuffled(recipients) {
-        let (number, _) = links[n % links.len()];
+        let number = links[n % links.len()].number;
         writeln!(out, "/c/{}", path(&keys, campaign, n, HitTarget::Link(number)))?;
     }
     out.flush()

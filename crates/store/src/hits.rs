@@ -4,7 +4,6 @@
 //! may be judged anew when more comes. Pages read the counters, which follow in the same transaction.
 
 mod deltas;
-mod destinations;
 mod figures;
 mod names;
 mod reading;

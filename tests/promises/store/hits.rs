@@ -345,22 +345,3 @@ store_on_both_engines!(
         assert_eq!((second.hits, second.next), (0, None));
     }
 );
-
-store_on_both_engines!(links_lead_where_the_campaign_says, |store| {
-    let (campaign, _) = sent(store, 1).await;
-    store
-        .execute(&format!(
-            "INSERT INTO campaign_links (campaign_id, number, url, text) VALUES \
-             ({campaign}, 1, 'https://example.com/a', 'A'), ({campaign}, 2, 'https://example.com/b', 'B')"
-        ))
-        .await;
-    let links = store.hit_destinations(campaign).await.unwrap();
-    assert_eq!(
-        links,
-        [
-            (1, "https://example.com/a".to_owned()),
-            (2, "https://example.com/b".to_owned())
-        ]
-    );
-    assert!(store.hit_destinations(CampaignId(999)).await.unwrap().is_empty());
-});

@@ -2,6 +2,7 @@
 
 use crate::site::{Site, Trouble};
 use actix_web::http::header::HeaderValue;
+use percent_encoding::percent_decode_str;
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,8 +36,7 @@ struct Known {
 }
 
 impl Destinations {
-    /// Where a target leads; nothing if the campaign has no such link (any more), or the target is none to be followed. Links
-    /// whose address is part of the request would be checked here too.
+    /// Where a target leads; nothing if the campaign has no such link (any more), or the target is none to be followed.
     pub(crate) async fn find(
         &self,
         site: &Site,
@@ -52,12 +52,10 @@ impl Destinations {
             return Ok(Some(Destination::Link(link)));
         }
         let store = site.store.clone();
-        let links = site
-            .ask(async move { store.hit_destinations(campaign).await })
-            .await?;
+        let links = site.ask(async move { store.links_of(campaign).await }).await?;
         let links: HashMap<u32, HeaderValue> = links
             .into_iter()
-            .filter_map(|(number, url)| Some((number, location(&url)?)))
+            .filter_map(|link| Some((link.number, location(&link.url)?)))
             .collect();
         let link = links.get(&number).cloned();
         if link.is_some() {
@@ -88,8 +86,16 @@ impl Destinations {
     }
 }
 
+/// The address that a link of one message alone names in its query: `to=…`. The token that stands before it is signed for
+/// this address.
+pub(crate) fn told_address(query: &str) -> Option<String> {
+    let value = query.split('&').find_map(|field| field.strip_prefix("to="))?;
+    let address = percent_decode_str(value).decode_utf8().ok()?;
+    Some(address.into_owned())
+}
+
 /// An address as a Location field: of the web, in ASCII, without anything that could end the field.
-fn location(url: &str) -> Option<HeaderValue> {
+pub(crate) fn location(url: &str) -> Option<HeaderValue> {
     let scheme = url.split_once("://")?.0;
     if !scheme.eq_ignore_ascii_case("https") && !scheme.eq_ignore_ascii_case("http") {
         return None;

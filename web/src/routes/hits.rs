@@ -1,8 +1,8 @@
 //! The open pixel and the tracked links. What is answered has been recorded before, unless that would take too long.
 
-use crate::hits::{Destination, Hits, address, is_prefetch, user_agent};
+use crate::hits::{Destination, Hits, address, is_prefetch, location, told_address, user_agent};
 use crate::site::Site;
-use actix_web::http::header::{ALLOW, CACHE_CONTROL, LOCATION, REFERRER_POLICY};
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderValue, LOCATION, REFERRER_POLICY};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 use tidings_campaign::token::{HitTarget, HitToken};
@@ -48,17 +48,16 @@ pub(crate) async fn link(site: web::Data<Site>, hits: web::Data<Hits>, request: 
     if let Some(refusal) = refuse(&request) {
         return refusal;
     }
+    if let Some(to) = told_address(request.query_string()) {
+        return told_link(&site, &hits, &request, &to).await;
+    }
     let Ok(token) = HitToken::verify(part(&request), &site.keys) else {
         return broken_link();
     };
     match hits.destinations.find(&site, token.campaign, token.target).await {
         Ok(Some(Destination::Link(location))) => {
             hits.record(hit(&site, &hits, &request, token)).await;
-            HttpResponse::Found()
-                .insert_header((LOCATION, location))
-                .insert_header((CACHE_CONTROL, "no-store"))
-                .insert_header((REFERRER_POLICY, "no-referrer"))
-                .finish()
+            redirect(location)
         }
         Ok(Some(Destination::Trap)) => {
             hits.record(hit(&site, &hits, &request, token)).await;
@@ -72,6 +71,27 @@ pub(crate) async fn link(site: web::Data<Site>, hits: web::Data<Hits>, request: 
             page(StatusCode::SERVICE_UNAVAILABLE, text)
         }
     }
+}
+
+/// A link of one message alone, whose address is part of it: the token is signed for that address and no other.
+async fn told_link(site: &Site, hits: &Hits, request: &HttpRequest, to: &str) -> HttpResponse {
+    let token = HitToken::verify_leading_to(part(request), to, &site.keys).ok();
+    let token = token.filter(|token| matches!(token.target, HitTarget::Link(_)));
+    match token.zip(location(to)) {
+        Some((token, location)) => {
+            hits.record(hit(site, hits, request, token)).await;
+            redirect(location)
+        }
+        None => broken_link(),
+    }
+}
+
+fn redirect(location: HeaderValue) -> HttpResponse {
+    HttpResponse::Found()
+        .insert_header((LOCATION, location))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((REFERRER_POLICY, "no-referrer"))
+        .finish()
 }
 
 /// `OPTIONS` and everything unexpected.

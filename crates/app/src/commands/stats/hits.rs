@@ -243,14 +243,14 @@ async fn name_links(
     campaigns.extend(campaign);
     campaigns.dedup();
     for id in campaigns {
-        for (number, url) in store.hit_destinations(id).await? {
-            let place = (id, i64::from(number));
+        for link in store.links_of(id).await? {
+            let place = (id, i64::from(link.number));
             if campaign.is_some() {
                 let row = rows.entry(place).or_default();
-                row.key = number.to_string();
+                row.key = link.number.to_string();
             }
             if let Some(row) = rows.get_mut(&place) {
-                row.url = Some(url);
+                row.url = Some(link.url);
             }
         }
     }
