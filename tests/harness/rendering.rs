@@ -45,10 +45,13 @@ impl Rendering {
         let newsletter = planner::check_content(store, &campaign, &identity).await;
         let factory = factory(store, &campaign, &newsletter.expect("a newsletter"), &identity).await;
 
-        let page = store.eligible_page(id, RecipientId(0), i64::from(u16::MAX)).await;
+        let now = Clock::System.now();
+        let page = store
+            .eligible_page(id, RecipientId(0), i64::from(u16::MAX), now)
+            .await;
         let mailable = page.expect("the campaign's recipients").into_iter().map(|one| {
             let recipient = one.recipient.expect("a recipient that was imported");
-            may_mail(recipient, &one.standing).expect("a recipient who subscribed")
+            may_mail(recipient, &one.standing, now).expect("a recipient who subscribed")
         });
         Self {
             factory: factory.expect("a newsletter"),

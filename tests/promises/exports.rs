@@ -87,7 +87,10 @@ on_both_engines!(lists_consent_and_unsubscribes_are_exported, |app| {
         (&all[0]["list"], &all[0]["confirmed"]),
         (&json!("readers"), &json!(2))
     );
-    assert_eq!(export(app, &["unsubscribes"]), "email,at,campaign,how\n");
+    assert_eq!(
+        export(app, &["unsubscribes"]),
+        "email,at,campaign,how,scope,reason,comment,undone_at\n"
+    );
 });
 
 on_both_engines!(suppressions_go_from_one_installation_to_another, |app| {

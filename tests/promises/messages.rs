@@ -128,7 +128,9 @@ fn mailable(name: &str, subject: &str, body: &str) -> Mailable {
         &Standing {
             subscriptions: vec![Subscription::Confirmed],
             suppression: None,
+            paused_until: None,
         },
+        Timestamp(0),
     )
     .unwrap()
 }

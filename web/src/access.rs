@@ -76,7 +76,8 @@ pub(crate) fn dashboard_headers() -> DefaultHeaders {
 pub(crate) fn public_headers() -> DefaultHeaders {
     common_headers().add((
         "Content-Security-Policy",
-        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; \
+         frame-ancestors 'none'",
     ))
 }
 

@@ -1,17 +1,19 @@
 //! The dashboard, and the pages that recipients reach: an actix-web server that shows what the counters say.
 //!
 //! Where to look: [`WebSettings`] and [`bind`] in `server.rs`; who may reach what in `access.rs`; the figures of
-//! the dashboard in `live.rs` and `view.rs`; the unsubscribe link in `routes/unsubscribe.rs`; the open
-//! pixel and tracked links in `routes/hits.rs`, and how they are recorded in `hits.rs`.
+//! the dashboard in `live.rs` and `view.rs`; the unsubscribe link in `routes/unsubscribe.rs`; what recipients read, in their
+//! languages, in `public/`; the open pixel and tracked links in `routes/hits.rs`, and how they are recorded in `hits.rs`.
 
 mod access;
 mod hits;
 mod live;
 mod pages;
+mod public;
 mod routes;
 mod server;
 mod site;
 mod view;
 
 pub use hits::HitSettings;
+pub use public::brand::{Brand, BrandError, Colour, Logo};
 pub use server::{BoundServer, WebError, WebSettings, bind, check_listen};

@@ -44,13 +44,3 @@ pub(crate) struct Problem<'a> {
     pub(crate) title: &'a str,
     pub(crate) text: &'a str,
 }
-
-/// What `public` shows: pages for recipients, who know nothing of us.
-#[derive(Serialize)]
-pub(crate) struct Public<'a> {
-    pub(crate) title: &'a str,
-    pub(crate) text: &'a str,
-    pub(crate) lists: &'a [String],
-    pub(crate) button: Option<&'a str>,
-    pub(crate) style: &'a str,
-}

@@ -53,11 +53,12 @@ fn public(config: &mut web::ServiceConfig) {
         web::scope("/u")
             .wrap(public_headers())
             .route("/style.css", page().to(unsubscribe::style))
+            .route("/logo.img", page().to(unsubscribe::logo))
             .service(
                 web::resource("/{token}")
                     .route(web::get().to(unsubscribe::ask))
                     .route(web::head().to(unsubscribe::ask))
-                    .route(web::post().to(unsubscribe::unsubscribe))
+                    .route(web::post().to(unsubscribe::choose))
                     .default_service(web::to(unsubscribe::other_method)),
             ),
     );
@@ -68,6 +69,7 @@ mod tests {
     use super::*;
     use crate::access::host_of_url;
     use crate::live::Poller;
+    use crate::public::brand::{Brand, Colour, Logo};
     use crate::site::Site;
     use actix_web::App;
     use actix_web::body::to_bytes;
@@ -99,6 +101,10 @@ mod tests {
 
     impl Instance {
         async fn new() -> Self {
+            Self::branded(Brand::default()).await
+        }
+
+        async fn branded(brand: Brand) -> Self {
             let folder = tempfile::tempdir().unwrap();
             let store = Store::open(&format!("sqlite://{}/t.db", folder.path().display()), "node")
                 .await
@@ -107,7 +113,7 @@ mod tests {
             let keys = store.key_ring(CLOCK.now()).await.unwrap();
             let (_poller, live) = Poller::start(store.clone(), CLOCK).await.unwrap();
             let host = host_of_url("https://news.example.com").to_owned();
-            let site = web::Data::new(Site::new(store.clone(), keys, CLOCK, live, host));
+            let site = web::Data::new(Site::new(store.clone(), keys, CLOCK, live, (host, brand)));
             Instance {
                 store,
                 site,
@@ -161,7 +167,7 @@ mod tests {
         /// What the sender would decide about Ann now.
         async fn may_mail_ann(&self, lease: &Lease) -> Result<(), Refusal> {
             let ann = self.store.load(lease).await.unwrap().remove(0);
-            may_mail(ann.recipient.unwrap(), &ann.standing).map(drop)
+            may_mail(ann.recipient.unwrap(), &ann.standing, CLOCK.now()).map(drop)
         }
 
         async fn unsubscribes(&self) -> i64 {
@@ -330,6 +336,104 @@ mod tests {
             StatusCode::UNSUPPORTED_MEDIA_TYPE
         );
         assert_eq!(instance.unsubscribes().await, 0);
+    }
+
+    async fn page_of_ann(instance: &Instance, languages: &str, body: &'static str) -> Answer {
+        let request = TestRequest::post()
+            .uri(&format!("/u/{}", instance.token(1)))
+            .insert_header(("Content-Type", FORM))
+            .insert_header(("Accept-Language", languages))
+            .set_payload(body);
+        instance.ask_of(public_only, request).await
+    }
+
+    #[actix_web::test]
+    async fn a_pause_keeps_mail_back_and_is_no_unsubscribe() {
+        let instance = Instance::new().await;
+        let lease = instance.lease().await;
+        let page = page_of_ann(&instance, "en", "choice=pause_4&reason=too_many").await;
+        assert_eq!(page.status, StatusCode::OK);
+        assert!(page.body.contains("You are taking a break"), "{}", page.body);
+        assert!(matches!(
+            instance.may_mail_ann(&lease).await,
+            Err(Refusal::Paused(_))
+        ));
+        assert_eq!(instance.unsubscribes().await, 0);
+        let page = page_of_ann(&instance, "en", "choice=back").await;
+        assert!(page.body.contains("Welcome back"), "{}", page.body);
+        assert_eq!(instance.may_mail_ann(&lease).await, Ok(()));
+    }
+
+    #[actix_web::test]
+    async fn the_way_back_is_offered_only_where_it_leads_somewhere() {
+        let instance = Instance::new().await;
+        let lease = instance.lease().await;
+        let path = format!("/u/{}", instance.token(1));
+        let way_back = "value=\"back\"";
+        assert!(!instance.ask(Method::GET, &path).await.body.contains(way_back));
+        let page = page_of_ann(&instance, "en", "choice=lists").await;
+        assert!(page.body.contains("no more newsletters from us"), "{}", page.body);
+        assert!(page.body.contains(way_back));
+        assert!(instance.ask(Method::GET, &path).await.body.contains(way_back));
+        let page = page_of_ann(&instance, "en", "choice=back").await;
+        assert!(!page.body.contains(way_back), "{}", page.body);
+        assert_eq!(instance.may_mail_ann(&lease).await, Ok(()));
+        // Again: nothing is left to take back.
+        let page = page_of_ann(&instance, "en", "choice=back").await;
+        assert_eq!(page.status, StatusCode::OK);
+    }
+
+    #[actix_web::test]
+    async fn every_page_is_in_the_visitor_s_language() {
+        let instance = Instance::new().await;
+        let get = |path: String, languages: &'static str| {
+            TestRequest::get()
+                .uri(&path)
+                .insert_header(("Accept-Language", languages))
+        };
+        for (languages, tag, broken, legend) in [
+            ("de-AT, en;q=0.5", "de", "Dieser Link", "Was möchten Sie tun?"),
+            ("fr", "fr", "Ce lien", "Que souhaitez-vous faire"),
+            ("es-MX", "es", "Este enlace", "¿Qué desea hacer?"),
+            ("ja", "en", "This link", "What would you like to do?"),
+        ] {
+            let answer = instance.ask_of(public_only, get("/u/x".into(), languages)).await;
+            assert_eq!(answer.status, StatusCode::NOT_FOUND);
+            assert!(answer.body.contains(&format!("<html lang=\"{tag}\">")));
+            assert!(answer.body.contains(broken), "{}", answer.body);
+            let path = format!("/u/{}", instance.token(1));
+            let answer = instance.ask_of(public_only, get(path, languages)).await;
+            assert!(answer.body.contains(legend), "{}", answer.body);
+        }
+    }
+
+    #[actix_web::test]
+    async fn the_brand_shows_on_public_pages() {
+        let logo = Logo::read(b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>".to_vec()).unwrap();
+        let brand = Brand::new(
+            Some("Example & Sons".into()),
+            Some(logo),
+            Some(Colour::parse("#ffd400").unwrap()),
+            Some("1 Example Street\nSpringfield".into()),
+        )
+        .unwrap();
+        let instance = Instance::branded(brand).await;
+        let broken = instance.ask(Method::GET, "/u/x").await;
+        for part in ["alt=\"Example &amp; Sons\"", "logo.img", "Springfield"] {
+            assert!(broken.body.contains(part), "{part} in {}", broken.body);
+        }
+        assert!(!broken.body.contains("http://") && !broken.body.contains("https://"));
+        let logo = instance.ask(Method::GET, "/u/logo.img").await;
+        for word in ["image/svg+xml", "nosniff", "default-src 'none'", "sandbox"] {
+            assert!(logo.head.contains(word), "{word} in {}", logo.head);
+        }
+        let style = instance.ask(Method::GET, "/u/style.css").await;
+        assert!(style.body.starts_with(":root{--brand:#ffd400;--on-brand:#000}"));
+        let plain = Instance::new().await;
+        assert_eq!(
+            plain.ask(Method::GET, "/u/logo.img").await.status,
+            StatusCode::NOT_FOUND
+        );
     }
 
     #[actix_web::test]

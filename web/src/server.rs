@@ -3,6 +3,7 @@
 use crate::access::host_of_url;
 use crate::hits::{HitSettings, Hits};
 use crate::live::Poller;
+use crate::public::brand::Brand;
 use crate::routes;
 use crate::site::Site;
 use actix_web::dev::Server;
@@ -36,6 +37,8 @@ pub struct WebSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// How hits of pixels and links are recorded.
     pub hits: HitSettings,
+    /// Whose pages they are.
+    pub brand: Brand,
 }
 
 /// Why the server cannot begin, or ended.
@@ -86,8 +89,9 @@ pub async fn bind(
     let (poller, live) = Poller::start(store.clone(), clock.clone()).await?;
     let host = host_of_url(&settings.public_url).to_owned();
     let hits = Hits::new(store.clone(), &settings.hits, settings.trusted_proxies.clone());
+    let named = (host, settings.brand.clone());
     let shared = Shared {
-        site: web::Data::new(Site::new(store, keys, clock, live, host)),
+        site: web::Data::new(Site::new(store, keys, clock, live, named)),
         hits: web::Data::new(hits),
     };
     let (listen, server) = listen(settings.listen, shared.clone(), more.clone(), routes::everything)?;

@@ -2,6 +2,8 @@
 
 use crate::live::Live;
 use crate::pages::Pages;
+use crate::public::PublicPages;
+use crate::public::brand::Brand;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use serde::Serialize;
@@ -16,6 +18,7 @@ pub(crate) struct Site {
     pub(crate) keys: KeyRing,
     pub(crate) clock: Clock,
     pub(crate) pages: Pages,
+    pub(crate) public: PublicPages,
     pub(crate) live: Live,
     /// The host of the public URL, under which the dashboard may be reached too.
     pub(crate) public_host: String,
@@ -33,12 +36,19 @@ pub(crate) enum Trouble {
 
 impl Site {
     /// Must be called in the runtime that outlives the server's workers.
-    pub(crate) fn new(store: Store, keys: KeyRing, clock: Clock, live: Live, public_host: String) -> Self {
+    pub(crate) fn new(
+        store: Store,
+        keys: KeyRing,
+        clock: Clock,
+        live: Live,
+        (public_host, brand): (String, Brand),
+    ) -> Self {
         Site {
             store,
             keys,
             clock,
             pages: Pages::new(),
+            public: PublicPages::new(brand),
             live,
             public_host,
             runtime: Handle::current(),

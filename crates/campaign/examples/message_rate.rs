@@ -77,6 +77,7 @@ fn recipients() -> Vec<Mailable> {
     let standing = Standing {
         subscriptions: vec![Subscription::Confirmed],
         suppression: None,
+        paused_until: None,
     };
     let recipient = |n: i64| Recipient {
         id: RecipientId(n),
@@ -88,7 +89,7 @@ fn recipients() -> Vec<Mailable> {
             .collect(),
     };
     (1..=1000)
-        .filter_map(|n| may_mail(recipient(n), &standing).ok())
+        .filter_map(|n| may_mail(recipient(n), &standing, Timestamp(0)).ok())
         .collect()
 }
 

@@ -1,6 +1,7 @@
 //! The one place where it is decided whether a recipient may be mailed.
 
 use crate::recipient::{Recipient, Subscription};
+use crate::time::Timestamp;
 use serde::Serialize;
 
 /// What is known about a recipient's wish when a campaign is about to mail it.
@@ -10,6 +11,8 @@ pub struct Standing {
     pub subscriptions: Vec<Subscription>,
     /// Why the address must not be mailed, if it must not.
     pub suppression: Option<String>,
+    /// Until when the recipient wants no mail from any list, if they have asked for a pause. It may be over.
+    pub paused_until: Option<Timestamp>,
 }
 
 /// Why a recipient is not mailed.
@@ -25,6 +28,9 @@ pub enum Refusal {
     /// The recipient never confirmed, or is on none of the campaign's lists.
     #[error("not confirmed")]
     NotConfirmed,
+    /// The recipient wants no mail until then.
+    #[error("paused until {0}")]
+    Paused(Timestamp),
 }
 
 /// Proof that a recipient may be mailed. Only [`may_mail`] makes one, and the sender takes nothing else.
@@ -38,19 +44,22 @@ impl Mailable {
     }
 
     /// Asks again, when the answer has grown old.
-    pub fn still(self, standing: &Standing) -> Result<Mailable, Refusal> {
-        may_mail(self.0, standing)
+    pub fn still(self, standing: &Standing, now: Timestamp) -> Result<Mailable, Refusal> {
+        may_mail(self.0, standing, now)
     }
 }
 
 /// May this recipient be mailed by a campaign to these lists? A suppression outweighs every subscription;
-/// otherwise one confirmed subscription among the campaign's lists is needed.
-pub fn may_mail(recipient: Recipient, standing: &Standing) -> Result<Mailable, Refusal> {
+/// otherwise one confirmed subscription among the campaign's lists is needed, and no pause that lasts longer than `now`.
+pub fn may_mail(recipient: Recipient, standing: &Standing, now: Timestamp) -> Result<Mailable, Refusal> {
     if let Some(why) = &standing.suppression {
         return Err(Refusal::Suppressed(why.clone()));
     }
     if standing.subscriptions.contains(&Subscription::Confirmed) {
-        return Ok(Mailable(recipient));
+        return match standing.paused_until {
+            Some(until) if until > now => Err(Refusal::Paused(until)),
+            _ => Ok(Mailable(recipient)),
+        };
     }
     if standing.subscriptions.contains(&Subscription::Unsubscribed) {
         return Err(Refusal::Unsubscribed);
@@ -63,7 +72,17 @@ mod tests {
     use super::*;
     use Subscription::{Confirmed, Pending, Unsubscribed};
 
+    const NOW: Timestamp = Timestamp::from_seconds(1_000);
+
     fn ask(subscriptions: &[Subscription], suppression: Option<&str>) -> Result<(), Refusal> {
+        ask_in_pause(subscriptions, suppression, None)
+    }
+
+    fn ask_in_pause(
+        subscriptions: &[Subscription],
+        suppression: Option<&str>,
+        paused_until: Option<Timestamp>,
+    ) -> Result<(), Refusal> {
         let recipient = Recipient {
             id: crate::ids::RecipientId(1),
             address: crate::address::EmailAddress::parse("ann@example.org").unwrap(),
@@ -73,8 +92,9 @@ mod tests {
         let standing = Standing {
             subscriptions: subscriptions.to_vec(),
             suppression: suppression.map(str::to_owned),
+            paused_until,
         };
-        may_mail(recipient, &standing).map(drop)
+        may_mail(recipient, &standing, NOW).map(drop)
     }
 
     #[test]
@@ -96,5 +116,23 @@ mod tests {
         assert_eq!(ask(&[Unsubscribed], None), Err(Refusal::Unsubscribed));
         assert_eq!(ask(&[Pending], None), Err(Refusal::NotConfirmed));
         assert_eq!(ask(&[], None), Err(Refusal::NotConfirmed));
+    }
+    #[test]
+    fn a_pause_lasts_until_its_moment_has_come() {
+        let later = Timestamp::from_seconds(1_001);
+        assert_eq!(
+            ask_in_pause(&[Confirmed], None, Some(later)),
+            Err(Refusal::Paused(later))
+        );
+        assert_eq!(ask_in_pause(&[Confirmed], None, Some(NOW)), Ok(()));
+        assert_eq!(
+            ask_in_pause(&[Unsubscribed], None, Some(later)),
+            Err(Refusal::Unsubscribed),
+            "what lasts longer is told"
+        );
+        assert_eq!(
+            ask_in_pause(&[Confirmed], Some("hard_bounce"), Some(later)),
+            Err(Refusal::Suppressed("hard_bounce".into()))
+        );
     }
 }

@@ -6,6 +6,7 @@ pub mod eligibility;
 mod html;
 pub mod ids;
 pub mod language;
+pub mod leaving;
 pub mod lifecycle;
 pub mod merge;
 pub mod message;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tidings_campaign::eligibility::may_mail;
 use tidings_campaign::ids::LeaseId;
 use tidings_campaign::provider;
-use tidings_campaign::time::Clock;
+use tidings_campaign::time::{Clock, Timestamp};
 use tidings_store::deliveries::Leased;
 use tidings_store::leases::{Claim, Lease};
 use tidings_store::ledger::{Held, Outcome, Settlement};
@@ -165,7 +165,7 @@ impl Feed {
         self.held.add(&ticket);
         let now = self.clock.now();
         for delivery in deliveries {
-            let Some(job) = self.decide(delivery, &ticket, loaded_at) else {
+            let Some(job) = self.decide(delivery, &ticket, (loaded_at, now)) else {
                 continue;
             };
             if job.is_revoked() {
@@ -198,7 +198,7 @@ impl Feed {
         &self,
         delivery: Leased,
         ticket: &Arc<LeaseTicket>,
-        loaded_at: std::time::Instant,
+        (loaded_at, now): (std::time::Instant, Timestamp),
     ) -> Option<Job> {
         let lease = ticket.lease();
         let held = Held {
@@ -208,7 +208,7 @@ impl Feed {
             waiting: lease.waiting_state(),
         };
         let decision = match delivery.recipient {
-            Ok(recipient) => may_mail(recipient, &delivery.standing).map_err(withheld),
+            Ok(recipient) => may_mail(recipient, &delivery.standing, now).map_err(withheld),
             Err(detail) => Err(Outcome::Withheld {
                 reason: "unreadable",
                 detail,
@@ -248,7 +248,7 @@ pub(crate) async fn renew(
     store: &Store,
     tickets: &[Arc<LeaseTicket>],
     owner: &str,
-    expires_at: tidings_campaign::time::Timestamp,
+    expires_at: Timestamp,
 ) -> Result<(), StoreError> {
     let ids: Vec<LeaseId> = tickets.iter().map(|ticket| ticket.lease().id).collect();
     let alive = store.renew(&ids, owner, expires_at).await?;

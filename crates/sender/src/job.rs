@@ -124,7 +124,7 @@ const STALE: Duration = Duration::from_millis(1500);
 impl Job {
     /// Asks again whether the recipient may be mailed if the answer is old. `None`: not any more, and settled; or
     /// it cannot be asked, and its lease takes it back.
-    pub async fn asked_again(self, store: &Store) -> Option<Job> {
+    pub async fn asked_again(self, store: &Store, now: Timestamp) -> Option<Job> {
         if self.asked_at.elapsed() < STALE {
             return Some(self);
         }
@@ -136,7 +136,7 @@ impl Job {
                 return None;
             }
         };
-        match self.to.clone().still(&standing) {
+        match self.to.clone().still(&standing, now) {
             Ok(to) => Some(Job { to, asked_at, ..self }),
             Err(refusal) => {
                 self.settle("", false, withheld(refusal));
@@ -213,6 +213,7 @@ pub(crate) fn withheld(refusal: Refusal) -> Outcome {
         Refusal::Suppressed(_) => "suppressed",
         Refusal::Unsubscribed => "unsubscribed",
         Refusal::NotConfirmed => "not_confirmed",
+        Refusal::Paused(_) => "paused",
     };
     Outcome::Withheld {
         reason,

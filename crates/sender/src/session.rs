@@ -296,7 +296,7 @@ impl Session<'_> {
 
     async fn asked_again(&self, job: Job) -> Option<Job> {
         match &self.context.store {
-            Some(store) => job.asked_again(store).await,
+            Some(store) => job.asked_again(store, self.context.clock.now()).await,
             None => Some(job),
         }
     }

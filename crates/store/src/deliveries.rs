@@ -96,14 +96,15 @@ impl<'a> From<&'a str> for Frozen<'a> {
     }
 }
 
-/// Who is planned. It only narrows: `may_mail` decides, when the delivery is handed over. A child takes only those whose
-/// deliveries of its parent are in the states that it is about.
+/// Who is planned at the moment `$2`. It only narrows: `may_mail` decides, when the delivery is handed over. A child takes
+/// only those whose deliveries of its parent are in the states that it is about.
 macro_rules! eligible {
     () => {
         "FROM recipients r \
          WHERE r.id IN (SELECT s.recipient_id FROM subscriptions s JOIN campaign_lists cl ON cl.list_id = s.list_id \
              WHERE cl.campaign_id = $1 AND s.state = 'confirmed') \
          AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.address_key = r.address_key) \
+         AND NOT EXISTS (SELECT 1 FROM pauses z WHERE z.recipient_id = r.id AND z.paused_until > $2) \
          AND (NOT EXISTS (SELECT 1 FROM campaigns c WHERE c.id = $1 AND c.parent_id IS NOT NULL) \
              OR r.id IN (SELECT p.recipient_id FROM campaigns c JOIN deliveries p ON p.campaign_id = c.parent_id \
                  WHERE c.id = $1 AND ',' || c.parent_states || ',' LIKE '%,' || p.state || ',%'))"
@@ -129,8 +130,8 @@ impl Store {
         let mut tx = self.begin_write().await?;
         let state = lock_state(&mut tx, campaign).await?;
         let next = state.after(Action::Start, false)?;
-        let planned = on_tx!(&mut tx, conn => sqlx::query(PLAN).bind(campaign.0).execute(conn).await
-            .map(|done| done.rows_affected()))?;
+        let planned = on_tx!(&mut tx, conn => sqlx::query(PLAN).bind(campaign.0).bind(now.0)
+            .execute(conn).await.map(|done| done.rows_affected()))?;
         let planned = i64::try_from(planned).expect("fewer rows than i64::MAX");
         const START: &str = "UPDATE campaigns SET state = $1, state_reason = NULL, planned = $2, content = $3, \
             started_at = $4, next_seq = 1, tracking = $5 WHERE id = $6";
@@ -147,12 +148,16 @@ impl Store {
     /// The deliveries of a lease that still wait, with their recipients.
     pub async fn load(&self, lease: &Lease) -> Result<Vec<Leased>, StoreError> {
         const RANGE: &str = "SELECT d.seq, d.recipient_id, d.attempts, d.first_attempt_at, r.address, r.name, \
-            r.attributes, x.reason FROM deliveries d LEFT JOIN recipients r ON r.id = d.recipient_id \
+            r.attributes, x.reason, z.paused_until FROM deliveries d \
+            LEFT JOIN recipients r ON r.id = d.recipient_id \
             LEFT JOIN suppressions x ON x.address_key = r.address_key \
+            LEFT JOIN pauses z ON z.recipient_id = d.recipient_id \
             WHERE d.campaign_id = $1 AND d.seq BETWEEN $2 AND $3 AND d.state = 'planned' ORDER BY d.seq";
         const RETRY: &str = "SELECT d.seq, d.recipient_id, d.attempts, d.first_attempt_at, r.address, r.name, \
-            r.attributes, x.reason FROM deliveries d LEFT JOIN recipients r ON r.id = d.recipient_id \
+            r.attributes, x.reason, z.paused_until FROM deliveries d \
+            LEFT JOIN recipients r ON r.id = d.recipient_id \
             LEFT JOIN suppressions x ON x.address_key = r.address_key \
+            LEFT JOIN pauses z ON z.recipient_id = d.recipient_id \
             WHERE d.campaign_id = $1 AND d.seq BETWEEN $2 AND $3 AND d.state = 'leased' AND d.lease_id = $4 \
             ORDER BY d.seq";
         let text = match lease.kind {
@@ -214,13 +219,17 @@ impl Store {
         Ok(Standing {
             subscriptions,
             suppression,
+            paused_until: self.pause_of(recipient).await?,
         })
     }
 
     /// How many recipients a campaign would be planned for now.
-    pub async fn count_eligible(&self, campaign: CampaignId) -> Result<i64, StoreError> {
+    pub async fn count_eligible(&self, campaign: CampaignId, now: Timestamp) -> Result<i64, StoreError> {
         const COUNT: &str = concat!("SELECT COUNT(*) ", eligible!());
-        Ok(on_pool!(self, pool => sqlx::query_scalar(COUNT).bind(campaign.0).fetch_one(pool).await)?)
+        Ok(
+            on_pool!(self, pool => sqlx::query_scalar(COUNT).bind(campaign.0).bind(now.0)
+            .fetch_one(pool).await)?,
+        )
     }
 
     /// A page of the recipients a campaign would be planned for now, by ascending id after `after`.
@@ -229,21 +238,23 @@ impl Store {
         campaign: CampaignId,
         after: RecipientId,
         limit: i64,
+        now: Timestamp,
     ) -> Result<Vec<Leased>, StoreError> {
         const PAGE: &str = "SELECT CAST(0 AS BIGINT) AS seq, r.id AS recipient_id, CAST(0 AS BIGINT) AS attempts, \
             CAST(NULL AS BIGINT) AS first_attempt_at, r.address, r.name, r.attributes, \
-            CAST(NULL AS TEXT) AS reason FROM recipients r \
+            CAST(NULL AS TEXT) AS reason, CAST(NULL AS BIGINT) AS paused_until FROM recipients r \
             WHERE r.id > $2 AND EXISTS (SELECT 1 FROM subscriptions s \
                 JOIN campaign_lists cl ON cl.list_id = s.list_id \
                 WHERE cl.campaign_id = $1 AND s.recipient_id = r.id AND s.state = 'confirmed') \
             AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.address_key = r.address_key) \
+            AND NOT EXISTS (SELECT 1 FROM pauses z WHERE z.recipient_id = r.id AND z.paused_until > $4) \
             AND (NOT EXISTS (SELECT 1 FROM campaigns c WHERE c.id = $1 AND c.parent_id IS NOT NULL) \
                 OR EXISTS (SELECT 1 FROM campaigns c JOIN deliveries p ON p.campaign_id = c.parent_id \
                     WHERE c.id = $1 AND p.recipient_id = r.id \
                     AND ',' || c.parent_states || ',' LIKE '%,' || p.state || ',%')) \
             ORDER BY r.id LIMIT $3";
         let rows: Vec<LeasedRow> = on_pool!(self, pool => sqlx::query_as(PAGE)
-            .bind(campaign.0).bind(after.0).bind(limit).fetch_all(pool).await)?;
+            .bind(campaign.0).bind(after.0).bind(limit).bind(now.0).fetch_all(pool).await)?;
         Ok(rows
             .into_iter()
             .map(|row| row.into_leased(vec![Subscription::Confirmed]))
@@ -353,6 +364,7 @@ struct LeasedRow {
     name: Option<String>,
     attributes: Option<String>,
     reason: Option<String>,
+    paused_until: Option<i64>,
 }
 
 impl LeasedRow {
@@ -365,6 +377,7 @@ impl LeasedRow {
             standing: Standing {
                 subscriptions,
                 suppression: self.reason,
+                paused_until: self.paused_until.map(Timestamp),
             },
         }
     }

@@ -61,6 +61,14 @@ pub struct ExportedUnsubscribe {
     pub at: i64,
     /// By which way.
     pub how: String,
+    /// From which lists: `lists`, those of the campaign, or `all`.
+    pub scope: String,
+    /// Why, in a word, if that was said.
+    pub reason: Option<String>,
+    /// What the recipient wrote.
+    pub comment: Option<String>,
+    /// When the recipient took it back, UTC microseconds.
+    pub undone_at: Option<i64>,
 }
 
 /// A list with its recipients counted by their standing.
@@ -129,8 +137,8 @@ impl Store {
         after: (CampaignId, RecipientId),
         limit: i64,
     ) -> Result<Vec<ExportedUnsubscribe>, StoreError> {
-        const PAGE: &str = "SELECT u.campaign_id, u.recipient_id, r.address, u.at, u.how FROM unsubscribes u \
-            LEFT JOIN recipients r ON r.id = u.recipient_id \
+        const PAGE: &str = "SELECT u.campaign_id, u.recipient_id, r.address, u.at, u.how, u.scope, u.reason, u.comment, \
+            u.undone_at FROM unsubscribes u LEFT JOIN recipients r ON r.id = u.recipient_id \
             WHERE (u.campaign_id, u.recipient_id) > ($1, $2) ORDER BY u.campaign_id, u.recipient_id LIMIT $3";
         Ok(
             on_pool!(self, pool => sqlx::query_as(PAGE).bind(after.0.0).bind(after.1.0).bind(limit)

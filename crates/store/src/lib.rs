@@ -39,6 +39,7 @@ pub mod transcripts;
 mod transitions;
 pub mod translations;
 pub mod unsubscribes;
+pub mod wishes;
 
 pub use engine::{Store, Tx, place_of};
 pub use error::StoreError;

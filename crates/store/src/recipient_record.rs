@@ -58,6 +58,8 @@ pub struct RecipientRecord {
     pub lists: Vec<ListStanding>,
     /// Why the address must not be mailed, if it must not.
     pub suppression: Option<Suppression>,
+    /// Until when the recipient has asked for no mail; it may be over.
+    pub paused_until: Option<Timestamp>,
     /// Earlier suppressions, each with when it was lifted, the last first.
     pub lifted: Vec<(Suppression, Timestamp)>,
     /// What was sent, the newest first.
@@ -74,18 +76,20 @@ impl Store {
         limit: i64,
     ) -> Result<RecipientRecord, StoreError> {
         let recipient = self.find_recipient(address).await?;
-        let (lists, deliveries) = match &recipient {
+        let (lists, deliveries, paused_until) = match &recipient {
             Some(recipient) => (
                 self.list_standings(recipient.id).await?,
                 self.deliveries_to(recipient.id, limit).await?,
+                self.pause_of(recipient.id).await?,
             ),
-            None => (Vec::new(), Vec::new()),
+            None => (Vec::new(), Vec::new(), None),
         };
         Ok(RecipientRecord {
             recipient,
             lists,
             suppression: self.find_suppression(address).await?,
             lifted: self.lifted_suppressions(address).await?,
+            paused_until,
             deliveries,
             events: self.events_of_address(&address.key(), limit).await?,
         })

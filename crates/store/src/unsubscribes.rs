@@ -4,6 +4,7 @@ use crate::counters::Deltas;
 use crate::engine::{Store, Tx, on_tx};
 use crate::error::StoreError;
 use tidings_campaign::ids::{CampaignId, RecipientId};
+use tidings_campaign::leaving::{Reason, Said, Scope};
 use tidings_campaign::time::Timestamp;
 
 /// Rows on lists that the recipient was not on yet are made too, so that a later import does not subscribe a
@@ -14,15 +15,57 @@ const LEAVE_LISTS: &str = "INSERT INTO subscriptions (list_id, recipient_id, sta
     ON CONFLICT (list_id, recipient_id) DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at \
     WHERE subscriptions.state <> 'unsubscribed'";
 
-/// The campaign is gone, so nobody knows which lists were meant: all of them. By list, because the primary key
-/// begins with it.
-const LEAVE_ALL: &str = "UPDATE subscriptions SET state = 'unsubscribed', updated_at = $2 \
-    WHERE list_id IN (SELECT id FROM lists) AND recipient_id = $1 AND state <> 'unsubscribed'";
+const LEAVE_ALL: &str = "INSERT INTO subscriptions (list_id, recipient_id, state, updated_at) \
+    SELECT id, CAST($1 AS BIGINT), 'unsubscribed', CAST($2 AS BIGINT) FROM lists WHERE TRUE \
+    ON CONFLICT (list_id, recipient_id) DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at \
+    WHERE subscriptions.state <> 'unsubscribed'";
+
+/// How the recipient stands on the lists that are about to be left: what the way back gives back.
+const KEEP_LISTS: &str = "INSERT INTO left_lists (campaign_id, recipient_id, list_id, was) \
+    SELECT cl.campaign_id, CAST($1 AS BIGINT), cl.list_id, COALESCE(s.state, 'none') FROM campaign_lists cl \
+    LEFT JOIN subscriptions s ON s.list_id = cl.list_id AND s.recipient_id = $1 \
+    WHERE cl.campaign_id = $2 AND COALESCE(s.state, 'none') <> 'unsubscribed' \
+    ON CONFLICT (campaign_id, recipient_id, list_id) DO UPDATE SET was = excluded.was";
+
+const KEEP_ALL: &str = "INSERT INTO left_lists (campaign_id, recipient_id, list_id, was) \
+    SELECT CAST($2 AS BIGINT), CAST($1 AS BIGINT), l.id, COALESCE(s.state, 'none') FROM lists l \
+    LEFT JOIN subscriptions s ON s.list_id = l.id AND s.recipient_id = $1 \
+    WHERE COALESCE(s.state, 'none') <> 'unsubscribed' \
+    ON CONFLICT (campaign_id, recipient_id, list_id) DO UPDATE SET was = excluded.was";
 
 const CAMPAIGN_LISTS: &str = "SELECT COUNT(*) FROM campaign_lists WHERE campaign_id = $1";
 
-const REMEMBER: &str = "INSERT INTO unsubscribes (campaign_id, recipient_id, at, how) VALUES ($1, $2, $3, $4) \
-    ON CONFLICT (campaign_id, recipient_id) DO NOTHING";
+const REMEMBER: &str = "INSERT INTO unsubscribes (campaign_id, recipient_id, at, how, scope, reason, comment) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (campaign_id, recipient_id) DO NOTHING";
+
+/// What is said later does not wipe out what was said before; who leaves again after having come back has left now.
+const REMEMBER_AGAIN: &str = "UPDATE unsubscribes SET \
+    at = CASE WHEN undone_at IS NULL THEN at ELSE $3 END, how = CASE WHEN undone_at IS NULL THEN how ELSE $4 END, \
+    scope = CASE WHEN undone_at IS NULL AND scope = 'all' THEN scope ELSE $5 END, \
+    reason = COALESCE($6, reason), comment = COALESCE($7, comment), undone_at = NULL \
+    WHERE campaign_id = $1 AND recipient_id = $2";
+
+/// An unsubscribe as it is wished.
+#[derive(Clone, Debug)]
+pub struct Unsubscribe {
+    /// By which way, as a word for the record: `link`, `one-click` or `mail`.
+    pub how: &'static str,
+    /// From which lists.
+    pub scope: Scope,
+    /// What the recipient said of it.
+    pub said: Said,
+}
+
+impl Unsubscribe {
+    /// From the campaign's lists, without a word.
+    pub fn by(how: &'static str) -> Self {
+        Unsubscribe {
+            how,
+            scope: Scope::Lists,
+            said: Said::default(),
+        }
+    }
+}
 
 impl Store {
     /// Unsubscribes a recipient from all lists of a campaign; durable when it returns. It may be repeated, and
@@ -33,12 +76,24 @@ impl Store {
         &self,
         campaign: CampaignId,
         recipient: RecipientId,
-        how: &str,
+        how: &'static str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.unsubscribe_as(campaign, recipient, &Unsubscribe::by(how), now)
+            .await
+    }
+
+    /// The same from all lists, or with what was said of it, as `wish` has it. All lists are those that there are now.
+    pub async fn unsubscribe_as(
+        &self,
+        campaign: CampaignId,
+        recipient: RecipientId,
+        wish: &Unsubscribe,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin_write().await?;
         let mut deltas = Deltas::default();
-        let is_first = unsubscribe_in(&mut tx, &mut deltas, (campaign, recipient), how, now).await?;
+        let is_first = unsubscribe_in(&mut tx, &mut deltas, (campaign, recipient), wish, now).await?;
         deltas.write(&mut tx, self.node(), now).await?;
         tx.commit().await?;
         Ok(is_first)
@@ -50,23 +105,35 @@ pub(crate) async fn unsubscribe_in(
     tx: &mut Tx,
     deltas: &mut Deltas,
     (campaign, recipient): (CampaignId, RecipientId),
-    how: &str,
+    wish: &Unsubscribe,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let lists: i64 = on_tx!(tx, conn => sqlx::query_scalar(CAMPAIGN_LISTS)
         .bind(campaign.0).fetch_one(conn).await)?;
-    if lists > 0 {
+    // If the campaign is gone, nobody knows which lists were meant: all of them.
+    let is_about_lists = lists > 0 && wish.scope == Scope::Lists;
+    let keep = if is_about_lists { KEEP_LISTS } else { KEEP_ALL };
+    on_tx!(tx, conn => sqlx::query(keep).bind(recipient.0).bind(campaign.0).execute(conn).await.map(drop))?;
+    if is_about_lists {
         on_tx!(tx, conn => sqlx::query(LEAVE_LISTS)
             .bind(recipient.0).bind(now.0).bind(campaign.0).execute(conn).await.map(drop))?;
     } else {
         on_tx!(tx, conn => sqlx::query(LEAVE_ALL)
             .bind(recipient.0).bind(now.0).execute(conn).await.map(drop))?;
     }
-    let added = on_tx!(tx, conn => sqlx::query(REMEMBER)
-        .bind(campaign.0).bind(recipient.0).bind(now.0).bind(how)
-        .execute(conn).await.map(|done| done.rows_affected()))?;
-    if added == 1 {
+    let mut added = false;
+    for text in [REMEMBER, REMEMBER_AGAIN] {
+        let rows = on_tx!(tx, conn => sqlx::query(text)
+            .bind(campaign.0).bind(recipient.0).bind(now.0).bind(wish.how).bind(wish.scope.as_str())
+            .bind(wish.said.reason().map(Reason::as_str)).bind(wish.said.comment())
+            .execute(conn).await.map(|done| done.rows_affected()))?;
+        if rows == 1 {
+            added = text == REMEMBER;
+            break;
+        }
+    }
+    if added {
         deltas.happened(campaign, "", "", "unsubscribed", "", 1);
     }
-    Ok(added == 1)
+    Ok(added)
 }

@@ -34,12 +34,18 @@ async fn again(store: &Store, parent: CampaignId, states: &[DeliveryState]) -> C
 
 /// Who is eligible, counted and page by page, and then planned.
 async fn goes_to(store: &Store, campaign: CampaignId) -> Vec<String> {
-    let page = store.eligible_page(campaign, RecipientId(0), 100).await.unwrap();
+    let page = store
+        .eligible_page(campaign, RecipientId(0), 100, START)
+        .await
+        .unwrap();
     let page: Vec<_> = page
         .into_iter()
         .map(|eligible| eligible.recipient.unwrap().address.as_str().to_owned())
         .collect();
-    assert_eq!(store.count_eligible(campaign).await.unwrap(), page.len() as i64);
+    assert_eq!(
+        store.count_eligible(campaign, START).await.unwrap(),
+        page.len() as i64
+    );
     let planned = store.start_campaign(campaign, "{}", START).await.unwrap();
     assert_eq!(planned, page.len() as i64);
     let rows = store.list_deliveries(campaign, None, Seq(0), 100).await.unwrap();

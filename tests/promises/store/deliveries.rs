@@ -47,7 +47,7 @@ async fn mixed(store: &FreshStore) -> CampaignId {
 
 store_on_both_engines!(everybody_who_may_be_mailed_is_planned_once, |store| {
     let campaign = mixed(store).await;
-    assert_eq!(store.count_eligible(campaign).await.unwrap(), 3);
+    assert_eq!(store.count_eligible(campaign, START).await.unwrap(), 3);
     let planned = store.start_campaign(campaign, "{}", START).await.unwrap();
     assert_eq!(planned, 3);
     let expected = [reader(1), reader(2), reader(6)];
@@ -62,7 +62,7 @@ store_on_both_engines!(who_is_eligible_is_read_page_by_page, |store| {
     let campaign = mixed(store).await;
     let (mut found, mut after) = (Vec::new(), RecipientId(0));
     loop {
-        let page = store.eligible_page(campaign, after, 2).await.unwrap();
+        let page = store.eligible_page(campaign, after, 2, START).await.unwrap();
         assert!(page.len() <= 2);
         let Some(last) = page.last() else { break };
         after = last.recipient.as_ref().unwrap().id;

@@ -77,6 +77,10 @@ store_on_both_engines!(
             address: Some(reader(2)),
             at: at(1).0,
             how: "link".to_owned(),
+            scope: "lists".to_owned(),
+            reason: None,
+            comment: None,
+            undone_at: None,
         };
         assert_eq!(
             store

@@ -94,7 +94,7 @@ store_on_both_engines!(an_import_never_brings_back_who_left, |store| {
         standing(store, campaign, "ann@example.org").await,
         [Subscription::Unsubscribed]
     );
-    assert_eq!(store.count_eligible(campaign).await.unwrap(), 0);
+    assert_eq!(store.count_eligible(campaign, START).await.unwrap(), 0);
 });
 
 store_on_both_engines!(an_import_never_lifts_a_suppression, |store| {
@@ -113,7 +113,7 @@ store_on_both_engines!(an_import_never_lifts_a_suppression, |store| {
     assert_eq!(left_alone.unwrap().name, "Reader 1");
     assert_eq!(store.suppressed(&[reader(1)]).await.unwrap().len(), 1);
     let campaign = draft(store, &["readers"]).await;
-    assert_eq!(store.count_eligible(campaign).await.unwrap(), 1);
+    assert_eq!(store.count_eligible(campaign, START).await.unwrap(), 1);
 });
 
 store_on_both_engines!(an_import_confirms_who_had_not_answered, |store| {
@@ -199,7 +199,10 @@ store_on_both_engines!(a_batch_may_have_more_rows_than_one_statement_takes, |sto
         assert_eq!(found.attributes["city"], city, "reader {i}");
     }
     let campaign = draft(store, &["readers"]).await;
-    assert_eq!(store.count_eligible(campaign).await.unwrap(), MANY as i64 + 1);
+    assert_eq!(
+        store.count_eligible(campaign, START).await.unwrap(),
+        MANY as i64 + 1
+    );
 });
 
 store_on_both_engines!(a_dry_run_counts_the_same_and_changes_nothing, |store| {

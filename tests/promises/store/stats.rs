@@ -218,7 +218,7 @@ store_on_both_engines!(who_unsubscribes_leaves_every_list_of_the_campaign, |stor
     );
     // A later import to a list that they were not even on does not bring them there.
     import(store, "writers", &readers(1)).await;
-    assert_eq!(store.count_eligible(campaign).await.unwrap(), 0);
+    assert_eq!(store.count_eligible(campaign, START).await.unwrap(), 0);
 });
 
 store_on_both_engines!(who_unsubscribes_from_a_lost_campaign_leaves_every_list, |store| {

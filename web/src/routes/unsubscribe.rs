@@ -1,111 +1,243 @@
-//! The link in every message. GET shows one button and changes nothing, because mail scanners follow links; POST
-//! unsubscribes, from the button or from the mail program (one-click, RFC 8058).
+//! The link in every message. GET shows what can be chosen and changes nothing, because mail scanners follow links; POST
+//! does it, from the page or from the mail program (one-click, RFC 8058).
 
-use crate::pages::{Public, STYLE};
-use crate::site::Site;
+mod form;
+
+use crate::public::catalogue::{Texts, Translation, filled};
+use crate::public::{self, Choices, Offer, Page};
+use crate::site::{Site, Trouble};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
+use actix_web::http::header::CONTENT_SECURITY_POLICY;
 use actix_web::{HttpRequest, HttpResponse, web};
-use futures_util::StreamExt;
-use std::time::Duration;
+use form::{Refused, Wished};
+use tidings_campaign::leaving::{Choice, PauseLength, Reason, Said, Scope};
+use tidings_campaign::recipient::Subscription;
 use tidings_campaign::token::UnsubscribeToken;
+use tidings_store::unsubscribes::Unsubscribe;
+use tidings_store::wishes::Wish;
 
-/// A one-click body has 26 octets; as multipart a few hundred.
-const BODY_OCTETS: usize = 16 * 1024;
-const BODY_PATIENCE: Duration = Duration::from_secs(10);
-
-/// `GET /u/{token}` and HEAD: the page with the button.
-pub(crate) async fn ask(site: web::Data<Site>, token: web::Path<String>) -> HttpResponse {
+/// `GET /u/{token}` and HEAD: what is in force, and what can be chosen.
+pub(crate) async fn ask(
+    site: web::Data<Site>,
+    request: HttpRequest,
+    token: web::Path<String>,
+) -> HttpResponse {
     let Ok(token) = UnsubscribeToken::verify(&token, &site.keys) else {
-        return broken_link(&site);
+        return public::broken_link(&site, &request);
     };
-    let store = site.store.clone();
-    // The names are a courtesy: without them the button works all the same.
-    let lists = site
-        .ask(async move { store.lists_of(token.campaign).await })
-        .await
-        .unwrap_or_default();
-    let lists: Vec<String> = lists.into_iter().map(|(_, name)| name).collect();
-    let text = if lists.is_empty() {
-        "You will get no more of these newsletters."
-    } else {
-        "You will get no more mail from:"
-    };
-    page(
-        &site,
-        StatusCode::OK,
-        "Unsubscribe?",
-        text,
-        &lists,
-        Some("Unsubscribe"),
-    )
+    // What is in force is a courtesy: without it the form works all the same.
+    let wish = wish(&site, token).await.unwrap_or_else(|trouble| {
+        tracing::warn!("what a recipient has wished cannot be read: {trouble}");
+        Wish::default()
+    });
+    let translation = translation(&site, &request, &wish);
+    let texts = &translation.texts;
+    let mut page = Page::new(&site, translation, &texts.ask_title);
+    for sentence in in_force(texts, &wish) {
+        page = page.saying(sentence);
+    }
+    page.with_way_back(has_way_back(&wish))
+        .with_choices(choices(texts, &wish))
+        .answer(&site, StatusCode::OK)
 }
 
-/// `POST /u/{token}`: unsubscribes; durable before the answer.
-pub(crate) async fn unsubscribe(
+/// `POST /u/{token}`: does what is wished; durable before the answer.
+pub(crate) async fn choose(
     site: web::Data<Site>,
     request: HttpRequest,
     token: web::Path<String>,
     body: web::Payload,
 ) -> HttpResponse {
-    if !is_form(request.headers()) {
-        let text = "This address takes forms only.";
-        return page(
-            &site,
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "Not a form",
-            text,
-            &[],
-            None,
-        );
-    }
-    match tokio::time::timeout(BODY_PATIENCE, swallow(body)).await {
-        Ok(Ok(())) => {}
-        Ok(Err(status)) => {
-            return page(
-                &site,
-                status,
-                "Not done",
-                "The request was not usable.",
-                &[],
-                None,
-            );
-        }
-        Err(_) => {
-            let text = "The request did not arrive in time.";
-            return page(&site, StatusCode::REQUEST_TIMEOUT, "Not done", text, &[], None);
-        }
-    }
-    let Ok(token) = UnsubscribeToken::verify(&token, &site.keys) else {
-        return broken_link(&site);
+    let wished = match Wished::read(request.headers(), body).await {
+        Ok(wished) => wished,
+        Err(refused) => return refusal(&site, &request, &refused),
     };
-    let (store, now) = (site.store.clone(), site.clock.now());
-    let done = site
-        .ask(async move {
-            store
-                .unsubscribe(token.campaign, token.recipient, "link", now)
-                .await
-        })
-        .await;
-    match done {
-        Ok(first) => {
-            tracing::debug!(campaign.id = %token.campaign, first, "unsubscribed by link");
-            let text = "You will get no more of these newsletters. You may close this page.";
-            page(&site, StatusCode::OK, "You are unsubscribed", text, &[], None)
-        }
-        Err(trouble) => {
-            tracing::error!("an unsubscribe could not be recorded: {trouble}");
-            let text = "We could not record your wish just now. Please try again in a minute.";
-            page(
-                &site,
-                StatusCode::SERVICE_UNAVAILABLE,
-                "Not done yet",
-                text,
-                &[],
-                Some("Try again"),
-            )
-        }
+    let Ok(token) = UnsubscribeToken::verify(&token, &site.keys) else {
+        return public::broken_link(&site, &request);
+    };
+    if let Err(trouble) = record(&site, token, &wished).await {
+        tracing::error!("what a recipient wished could not be recorded: {trouble}");
+        let translation = public::accepted(&site, &request);
+        return Page::new(&site, translation, &translation.texts.not_yet_title)
+            .saying(&translation.texts.not_yet)
+            .with_again(wished.fields())
+            .answer(&site, StatusCode::SERVICE_UNAVAILABLE);
     }
+    tracing::debug!(campaign.id = %token.campaign, choice = wished.choice().as_str(), "chosen by link");
+    match wished {
+        // Mail programs read only the status.
+        Wished::OneClick => {
+            let translation = public::accepted(&site, &request);
+            let texts = &translation.texts;
+            Page::new(&site, translation, &texts.unsubscribed_title)
+                .saying(&texts.unsubscribed)
+                .with_link_to_choices()
+                .answer(&site, StatusCode::OK)
+        }
+        Wished::Chosen(choice, _) => chosen(&site, &request, token, choice).await,
+    }
+}
+
+/// Does it. It may be repeated.
+async fn record(site: &Site, token: UnsubscribeToken, wished: &Wished) -> Result<(), Trouble> {
+    let (store, now) = (site.store.clone(), site.clock.now());
+    let (campaign, recipient) = (token.campaign, token.recipient);
+    let leave = |scope, said| Unsubscribe {
+        how: "link",
+        scope,
+        said,
+    };
+    match wished {
+        Wished::OneClick => {
+            let wish = leave(Scope::Lists, Said::default());
+            site.ask(async move { store.unsubscribe_as(campaign, recipient, &wish, now).await })
+                .await
+                .map(drop)
+        }
+        Wished::Chosen(Choice::Leave(scope), said) => {
+            let wish = leave(*scope, said.clone());
+            site.ask(async move { store.unsubscribe_as(campaign, recipient, &wish, now).await })
+                .await
+                .map(drop)
+        }
+        Wished::Chosen(Choice::Pause(length), said) => {
+            let (length, said) = (*length, said.clone());
+            site.ask(async move {
+                store
+                    .pause_recipient(campaign, recipient, (length, &said), now)
+                    .await
+            })
+            .await
+            .map(drop)
+        }
+        Wished::Chosen(Choice::ComeBack, _) => site
+            .ask(async move { store.come_back(campaign, recipient, now).await })
+            .await
+            .map(drop),
+    }
+}
+
+/// The page after a choice: what is in force now.
+async fn chosen(site: &Site, request: &HttpRequest, token: UnsubscribeToken, choice: Choice) -> HttpResponse {
+    // It has been done: that it cannot be read now must not look like a failure.
+    let wish = wish(site, token).await.unwrap_or_default();
+    let translation = translation(site, request, &wish);
+    let texts = &translation.texts;
+    let mut sentences = in_force(texts, &wish);
+    let title = match choice {
+        Choice::Leave(_) => &texts.unsubscribed_title,
+        Choice::Pause(_) => &texts.paused_title,
+        Choice::ComeBack => &texts.came_back_title,
+    };
+    if choice == Choice::ComeBack {
+        sentences.insert(0, texts.came_back.clone());
+    } else if sentences.is_empty() {
+        sentences.push(texts.unsubscribed.clone());
+    }
+    let mut page = Page::new(site, translation, title);
+    for sentence in sentences {
+        page = page.saying(sentence);
+    }
+    page.with_way_back(has_way_back(&wish))
+        .with_link_to_choices()
+        .answer(site, StatusCode::OK)
+}
+
+async fn wish(site: &Site, token: UnsubscribeToken) -> Result<Wish, Trouble> {
+    let (store, now) = (site.store.clone(), site.clock.now());
+    site.ask(async move { store.wish(token.campaign, token.recipient, now).await })
+        .await
+}
+
+/// The recipient's language where it is known, else the browser's.
+fn translation<'a>(site: &'a Site, request: &HttpRequest, wish: &Wish) -> &'a Translation {
+    let own = wish.language.as_deref();
+    own.and_then(|language| site.public.catalogue.suiting(language))
+        .unwrap_or_else(|| public::accepted(site, request))
+}
+
+/// What keeps mail from the recipient by their own wish; and, if they may think that nothing does, what else.
+fn in_force(texts: &Texts, wish: &Wish) -> Vec<String> {
+    let mut sentences = Vec::new();
+    let left: Vec<&str> = wish
+        .lists
+        .iter()
+        .filter(|(_, standing)| *standing == Some(Subscription::Unsubscribed))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if wish.has_left() && !wish.is_on_some_list {
+        sentences.push(texts.unsubscribed_all.clone());
+    } else if !left.is_empty() {
+        let lists = left.join(", ");
+        sentences.push(filled(&texts.unsubscribed_lists, &[("lists", &lists)]));
+    }
+    if let Some(until) = wish.paused_until {
+        sentences.push(filled(&texts.paused, &[("date", &texts.day(until))]));
+    }
+    if wish.is_suppressed {
+        sentences.push(texts.suppressed.clone());
+    }
+    sentences
+}
+
+fn has_way_back(wish: &Wish) -> bool {
+    (wish.can_come_back || wish.paused_until.is_some()) && !wish.is_suppressed
+}
+
+fn choices(texts: &Texts, wish: &Wish) -> Choices {
+    let names: Vec<&str> = wish.lists.iter().map(|(name, _)| name.as_str()).collect();
+    let label = |choice: Choice| match choice {
+        Choice::Leave(Scope::Lists) if names.is_empty() => texts.choice_newsletter.clone(),
+        Choice::Leave(Scope::Lists) => filled(&texts.choice_lists, &[("lists", &names.join(", "))]),
+        Choice::Leave(Scope::All) => texts.choice_all.clone(),
+        Choice::Pause(length) => pause_label(texts, length),
+        Choice::ComeBack => texts.back.clone(),
+    };
+    let reason = |reason: Reason| match reason {
+        Reason::TooMany => &texts.reason_too_many,
+        Reason::NotRelevant => &texts.reason_not_relevant,
+        Reason::NeverSignedUp => &texts.reason_never_signed_up,
+        Reason::Other => &texts.reason_other,
+    };
+    let offer = |choice: Choice| Offer {
+        word: choice.as_str(),
+        label: label(choice),
+        is_checked: choice == Choice::Leave(Scope::Lists),
+    };
+    let offer_reason = |word: Reason| Offer {
+        word: word.as_str(),
+        label: reason(word).clone(),
+        is_checked: false,
+    };
+    Choices {
+        choices: Choice::OFFERED.map(offer).into(),
+        reasons: Reason::ALL.map(offer_reason).into(),
+    }
+}
+
+fn pause_label(texts: &Texts, length: PauseLength) -> String {
+    filled(&texts.choice_pause, &[("weeks", &length.weeks().to_string())])
+}
+
+fn refusal(site: &Site, request: &HttpRequest, refused: &Refused) -> HttpResponse {
+    let translation = public::accepted(site, request);
+    let texts = &translation.texts;
+    let (status, title, text) = match refused {
+        Refused::NotAForm => (
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            &texts.not_a_form_title,
+            &texts.not_a_form,
+        ),
+        Refused::Unusable(status) => (*status, &texts.not_done_title, &texts.unusable),
+        Refused::TooLate => (
+            StatusCode::REQUEST_TIMEOUT,
+            &texts.not_done_title,
+            &texts.too_late,
+        ),
+    };
+    Page::new(site, translation, title)
+        .saying(text)
+        .answer(site, status)
 }
 
 /// `OPTIONS /u/{token}` and everything unexpected.
@@ -121,71 +253,22 @@ pub(crate) async fn other_method(request: HttpRequest) -> HttpResponse {
 }
 
 /// `GET /u/style.css`: no token has a dot.
-pub(crate) async fn style() -> HttpResponse {
+pub(crate) async fn style(site: web::Data<Site>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/css; charset=utf-8")
-        .body(STYLE)
+        .body(site.public.style.clone())
 }
 
-/// The two types of RFC 8058, section 3.2; also none at all, for senders that leave an empty body untyped.
-fn is_form(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(CONTENT_TYPE) else {
-        return true;
-    };
-    let essence = value
-        .to_str()
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim();
-    ["application/x-www-form-urlencoded", "multipart/form-data"]
-        .iter()
-        .any(|form| essence.eq_ignore_ascii_case(form))
-}
-
-/// Reads the body to its end. What it says does not matter: the token says everything.
-async fn swallow(mut body: web::Payload) -> Result<(), StatusCode> {
-    let mut octets = 0;
-    while let Some(chunk) = body.next().await {
-        octets += chunk.map_err(|_| StatusCode::BAD_REQUEST)?.len();
-        if octets > BODY_OCTETS {
-            return Err(StatusCode::PAYLOAD_TOO_LARGE);
-        }
+/// `GET /u/logo.img`: the operator's. An SVG that is opened by itself may do nothing.
+pub(crate) async fn logo(site: web::Data<Site>) -> HttpResponse {
+    match site.public.brand.logo() {
+        Some(logo) => HttpResponse::Ok()
+            .content_type(logo.media_type())
+            .insert_header((
+                CONTENT_SECURITY_POLICY,
+                "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox",
+            ))
+            .body(logo.octets()),
+        None => HttpResponse::NotFound().body("not found\n"),
     }
-    Ok(())
-}
-
-fn broken_link(site: &Site) -> HttpResponse {
-    let text = "The address is not complete or was changed on its way. Please use the link in the newsletter again, \
-                or copy it as a whole.";
-    page(
-        site,
-        StatusCode::NOT_FOUND,
-        "This link does not work",
-        text,
-        &[],
-        None,
-    )
-}
-
-fn page(
-    site: &Site,
-    status: StatusCode,
-    title: &str,
-    text: &str,
-    lists: &[String],
-    button: Option<&str>,
-) -> HttpResponse {
-    site.page(
-        status,
-        "public",
-        &Public {
-            title,
-            text,
-            lists,
-            button,
-            style: "style.css",
-        },
-    )
 }

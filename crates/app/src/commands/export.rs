@@ -226,7 +226,17 @@ async fn consent(store: &Store, list: Option<ListId>, format: Format, json: bool
 }
 
 async fn unsubscribes(store: &Store, format: Format, json: bool) -> anyhow::Result<()> {
-    let mut rows = Rows::to_stdout(format, json, &["email", "at", "campaign", "how"])?;
+    let columns = [
+        "email",
+        "at",
+        "campaign",
+        "how",
+        "scope",
+        "reason",
+        "comment",
+        "undone_at",
+    ];
+    let mut rows = Rows::to_stdout(format, json, &columns)?;
     let mut after = (CampaignId(0), RecipientId(0));
     loop {
         let page = store.export_unsubscribes(after, PAGE).await?;
@@ -238,6 +248,10 @@ async fn unsubscribes(store: &Store, format: Format, json: bool) -> anyhow::Resu
                 moment(unsubscribe.at),
                 json!(unsubscribe.campaign_id),
                 json!(unsubscribe.how),
+                json!(unsubscribe.scope),
+                json!(unsubscribe.reason),
+                json!(unsubscribe.comment),
+                unsubscribe.undone_at.map_or(Value::Null, moment),
             ])?;
         }
     }

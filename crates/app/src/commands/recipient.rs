@@ -59,6 +59,7 @@ fn as_json(address: &EmailAddress, record: &RecipientRecord) -> Value {
             "list": list.list, "state": list.state, "since": time(list.since),
         })).collect::<Vec<_>>(),
         "suppression": record.suppression.as_ref().map(suppression),
+        "paused_until": record.paused_until.map(|until| until.to_string()),
         "lifted": record.lifted.iter().map(lifted).collect::<Vec<_>>(),
         "deliveries": record.deliveries.iter().map(delivery_json).collect::<Vec<_>>(),
         "events": record.events.iter().map(event_json).collect::<Vec<_>>(),
@@ -96,6 +97,9 @@ fn print(address: &EmailAddress, record: &RecipientRecord) -> anyhow::Result<()>
             "suppressed: {} since {}: {}\n  lift it with: tidings suppression lift {address}",
             found.reason, found.created_at, found.evidence
         ))?;
+    }
+    if let Some(until) = record.paused_until {
+        output::line(format_args!("pause by own wish until {until}"))?;
     }
     for (found, at) in &record.lifted {
         output::line(format_args!(

@@ -12,6 +12,7 @@ use tidings_campaign::eligibility::may_mail;
 use tidings_campaign::ids::{CampaignId, LeaseId, RecipientId, Seq};
 use tidings_campaign::lifecycle::DeliveryState;
 use tidings_campaign::provider;
+use tidings_campaign::time::Timestamp;
 use tidings_scripted_relay::{Script, ScriptedRelay};
 use tidings_sender::dispatch::Dispatcher;
 use tidings_sender::job::Job;
@@ -102,7 +103,7 @@ pub async fn run(args: RehearseArgs, context: &Context) -> anyhow::Result<()> {
         context.clock.clone(),
     );
     dispatcher.begin(run.id, None, &run.sender_domain, Limit::default())?;
-    let recipients = feed(&store, &run, &recorder, &dispatcher).await?;
+    let recipients = feed(&store, &run, &recorder, &dispatcher, context.clock.now()).await?;
     wait_for(recipients, &sizes, &counts).await;
     dispatcher.close();
     while sessions.join_next().await.is_some() {}
@@ -161,6 +162,7 @@ async fn feed(
     run: &Arc<CampaignRun>,
     recorder: &Recorder,
     dispatcher: &Dispatcher,
+    now: Timestamp,
 ) -> anyhow::Result<u64> {
     const PAGE: i64 = 1000;
     let lease = Lease {
@@ -174,7 +176,7 @@ async fn feed(
     let mut after = RecipientId(0);
     let mut fed = 0;
     loop {
-        let page = store.eligible_page(run.id, after, PAGE).await?;
+        let page = store.eligible_page(run.id, after, PAGE, now).await?;
         if page.is_empty() {
             return Ok(fed);
         }
@@ -183,7 +185,7 @@ async fn feed(
                 .recipient
                 .map_err(|why| anyhow::anyhow!("after recipient {after}: {why}"))?;
             after = recipient.id;
-            let Ok(to) = may_mail(recipient, &candidate.standing) else {
+            let Ok(to) = may_mail(recipient, &candidate.standing, now) else {
                 continue;
             };
             let held = Held {

@@ -47,6 +47,7 @@ pub async fn serve(
         public_url: identity.public_url.clone(),
         trusted_proxies: context.config.web.trusted_proxies.clone(),
         hits: context.config.tracking.hits()?,
+        brand: context.config.brand.clone(),
     };
     let incoming = Incoming::open(context, &store, identity.keys.clone()).await?;
     let server = bind(

@@ -1,5 +1,6 @@
 //! The configuration: `tidings.toml`, then `TIDINGS_…` variables. Raw sections first, checked once, at the start.
 
+mod brand;
 mod dns;
 mod environment;
 mod feedback;
@@ -25,6 +26,7 @@ use tidings_dns::DnsSettings;
 use tidings_sender::dispatch::Routing;
 use tidings_sender::relay::RelaySettings;
 use tidings_sender::retry::Retry;
+use tidings_web::Brand;
 
 pub use feedback::Feedback;
 pub use intake::Ways;
@@ -52,6 +54,8 @@ pub struct Config {
     pub dns: Option<DnsSettings>,
     /// The addresses of the pages.
     pub web: Web,
+    /// Whose name the public ones carry.
+    pub brand: Brand,
     /// How retries are spaced.
     pub retry: Retry,
     /// Leases and the node's name.
@@ -80,6 +84,8 @@ struct RawConfig {
     dns: dns::DnsSection,
     #[serde(default)]
     web: web::WebSection,
+    #[serde(default)]
+    brand: brand::BrandSection,
     #[serde(default)]
     retry: retry::RetrySection,
     #[serde(default)]
@@ -161,6 +167,7 @@ impl RawConfig {
         let intake = keep(self.intake.check(domain), &mut faults);
         let dns = keep(self.dns.check(), &mut faults);
         let web = keep(self.web.check(), &mut faults);
+        let brand = keep(self.brand.check(), &mut faults);
         let retry = keep(self.retry.check(), &mut faults);
         let sending = keep(self.sender.check(), &mut faults);
         let routing = pools.zip(limits).map(|(pools, limits)| Routing {
@@ -169,7 +176,7 @@ impl RawConfig {
             limits,
         });
         match (
-            public_url, routing, mail, feedback, intake, dns, web, retry, sending,
+            public_url, routing, mail, feedback, intake, dns, web, brand, retry, sending,
         ) {
             (
                 Some(public_url),
@@ -179,6 +186,7 @@ impl RawConfig {
                 Some(intake),
                 Some(dns),
                 Some(web),
+                Some(brand),
                 Some(retry),
                 Some(sending),
             ) if faults.is_empty() => Ok(Config {
@@ -190,6 +198,7 @@ impl RawConfig {
                 intake,
                 dns,
                 web,
+                brand,
                 retry,
                 sending,
             }),

@@ -67,7 +67,9 @@ fn mailable(name: &str, attributes: Value) -> Mailable {
         &Standing {
             subscriptions: vec![Subscription::Confirmed],
             suppression: None,
+            paused_until: None,
         },
+        Timestamp(0),
     )
     .unwrap()
 }

@@ -5,7 +5,7 @@ use super::judging::Judged;
 use crate::counters::Deltas;
 use crate::engine::{Tx, on_tx};
 use crate::error::StoreError;
-use crate::unsubscribes::unsubscribe_in;
+use crate::unsubscribes::{Unsubscribe, unsubscribe_in};
 use tidings_campaign::time::Timestamp;
 use tidings_feedback::policy::Why;
 use tidings_feedback::rules::cut;
@@ -24,7 +24,7 @@ pub(super) async fn bring_about(
             suppress(tx, one, why, now).await?;
         }
         if let (Done::Unsubscribed, Some(whom)) = (one.done, one.recipient()) {
-            unsubscribe_in(tx, deltas, whom, "mail", now).await?;
+            unsubscribe_in(tx, deltas, whom, &Unsubscribe::by("mail"), now).await?;
         }
     }
     Ok(())

@@ -1,0 +1,127 @@
+//! The pages that recipients reach, who know nothing of us: in their language, under the operator's name.
+
+pub(crate) mod brand;
+pub(crate) mod catalogue;
+
+use crate::site::Site;
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse};
+use brand::Brand;
+use catalogue::{Catalogue, Translation};
+use serde::Serialize;
+use tidings_campaign::language::Language;
+
+const STYLE: &str = include_str!("../assets/public.css");
+
+/// What all public pages share, made once.
+pub(crate) struct PublicPages {
+    pub(crate) catalogue: Catalogue,
+    pub(crate) brand: Brand,
+    /// The style sheet, with the brand's colour.
+    pub(crate) style: String,
+}
+
+impl PublicPages {
+    pub(crate) fn new(brand: Brand) -> Self {
+        let style = format!("{}{STYLE}", brand.style());
+        PublicPages {
+            catalogue: Catalogue::new(),
+            brand,
+            style,
+        }
+    }
+}
+
+/// What one public page shows.
+#[derive(Serialize)]
+pub(crate) struct Page<'a> {
+    /// For forms: what stands in them that is the same on every page.
+    t: &'a catalogue::Texts,
+    language: &'a Language,
+    brand: &'a Brand,
+    title: &'a str,
+    paragraphs: Vec<String>,
+    /// The question and the button of the way back.
+    way_back: bool,
+    /// What can be chosen.
+    choices: Option<Choices>,
+    /// What was chosen and could not be recorded, to be sent again.
+    again: Option<Vec<(String, String)>>,
+    /// A link to the page where it can be chosen.
+    other_choices: bool,
+}
+
+/// The form for choosing.
+#[derive(Serialize)]
+pub(crate) struct Choices {
+    pub(crate) choices: Vec<Offer>,
+    pub(crate) reasons: Vec<Offer>,
+}
+
+/// One thing that can be chosen: its word in the form, and what it is called.
+#[derive(Serialize)]
+pub(crate) struct Offer {
+    pub(crate) word: &'static str,
+    pub(crate) label: String,
+    pub(crate) is_checked: bool,
+}
+
+impl<'a> Page<'a> {
+    pub(crate) fn new(site: &'a Site, translation: &'a Translation, title: &'a str) -> Self {
+        Page {
+            t: &translation.texts,
+            language: &translation.language,
+            brand: &site.public.brand,
+            title,
+            paragraphs: Vec::new(),
+            way_back: false,
+            choices: None,
+            again: None,
+            other_choices: false,
+        }
+    }
+
+    pub(crate) fn saying(mut self, paragraph: impl Into<String>) -> Self {
+        self.paragraphs.push(paragraph.into());
+        self
+    }
+
+    pub(crate) fn with_way_back(mut self, is_open: bool) -> Self {
+        self.way_back = is_open;
+        self
+    }
+
+    pub(crate) fn with_choices(mut self, choices: Choices) -> Self {
+        self.choices = Some(choices);
+        self
+    }
+
+    pub(crate) fn with_again(mut self, fields: Vec<(String, String)>) -> Self {
+        self.again = Some(fields);
+        self
+    }
+
+    pub(crate) fn with_link_to_choices(mut self) -> Self {
+        self.other_choices = true;
+        self
+    }
+
+    pub(crate) fn answer(self, site: &Site, status: StatusCode) -> HttpResponse {
+        site.page(status, "public", &self)
+    }
+}
+
+/// The language that the visitor's browser asks for.
+pub(crate) fn accepted<'a>(site: &'a Site, request: &HttpRequest) -> &'a Translation {
+    let header = request.headers().get(actix_web::http::header::ACCEPT_LANGUAGE);
+    let wanted = header.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    site.public.catalogue.accepted(wanted)
+}
+
+/// The answer to a link whose token is not ours, or was cut.
+pub(crate) fn broken_link(site: &Site, request: &HttpRequest) -> HttpResponse {
+    let translation = accepted(site, request);
+    Page::new(site, translation, &translation.texts.broken_title)
+        .saying(&translation.texts.broken)
+        .answer(site, StatusCode::NOT_FOUND)
+}
