@@ -100,3 +100,145 @@ on_both_engines!(unsubscribes_show_on_the_dashboard, |app| {
         get(&served.url).1.contains("<dd data-n=\"unsubscribed\">1</dd>")
     });
 });
+
+/// Sends our own form, as a browser set to `languages` does; the page that comes.
+fn choose(link: &str, form: &str, languages: &str) -> String {
+    let mut answer = browser()
+        .post(link)
+        .content_type("application/x-www-form-urlencoded")
+        .header("Accept-Language", languages)
+        .send(form)
+        .unwrap();
+    assert_eq!(answer.status().as_u16(), 200);
+    assert!(answer.headers().get("set-cookie").is_none());
+    answer.body_mut().read_to_string().unwrap()
+}
+
+on_both_engines!(
+    a_pause_holds_mail_back_for_its_time_and_then_lets_it_through,
+    |app| {
+        let served = after_a_campaign(app);
+        let link = link(app, &served, "reader1@example.org");
+        let page = choose(&link, "choice=pause_4&reason=too_many", "de");
+        assert!(page.contains("Ihre Pause hat begonnen"), "{page}");
+        served.process.kill_9();
+        assert_eq!(mails_to_reader1_after_another_campaign(app), 1);
+        let shown = app.run(["--json", "recipient", "show", "reader1@example.org"]);
+        assert!(shown.succeeded().json()["paused_until"].is_string());
+        // Four weeks later.
+        app.database
+            .execute("UPDATE pauses SET paused_until = paused_until - 4 * 7 * 86400000000");
+        let campaign = app.campaign("readers");
+        app.send(campaign);
+        assert_eq!(app.relay.accepted_by_recipient()["reader1@example.org"], 2);
+    }
+);
+
+on_both_engines!(a_pause_during_a_slow_campaign_withholds_what_is_planned, |app| {
+    app.relay.follow(Script::accepting().keep_content(1024 * 1024));
+    app.import("readers", 120);
+    let first = app.campaign("readers");
+    app.send(first);
+    let served = serve(app);
+    let link = link(app, &served, "reader120@example.org");
+    app.relay.follow(Script::accepting().pace(15.0));
+    let campaign = app.campaign("readers");
+    app.run(["campaign", "schedule", &campaign.to_string(), "--now"])
+        .succeeded();
+    tidings_tests::wait_until("mail flows", 30, || app.relay.accepted_count() >= 125);
+    choose(&link, "choice=pause_8", "en");
+    tidings_tests::wait_until("the campaign is finished", 60, || {
+        app.show(campaign).state() == "finished"
+    });
+    let withheld = app.deliveries(campaign, "withheld");
+    assert_eq!(withheld.len(), 1, "{withheld:?}");
+    assert_eq!(withheld[0]["address"], "reader120@example.org");
+    assert_eq!(withheld[0]["cause"], "paused");
+});
+
+on_both_engines!(whoever_leaves_all_lists_gets_mail_from_none, |app| {
+    app.import("writers", 3);
+    let served = after_a_campaign(app);
+    let link = link(app, &served, "reader1@example.org");
+    let page = choose(
+        &link,
+        "choice=all&reason=other&comment=moving+to+%3CSpringfield%3E",
+        "fr;q=0.9, en;q=0.1",
+    );
+    assert!(
+        page.contains("<html lang=\"fr\">") && page.contains("plus aucune newsletter"),
+        "{page}"
+    );
+    served.process.kill_9();
+    app.import("writers", 3);
+    let campaign = app.campaign("writers");
+    app.send(campaign);
+    let by_recipient = app.relay.accepted_by_recipient();
+    assert_eq!(by_recipient["reader1@example.org"], 1);
+    assert_eq!(by_recipient["reader2@example.org"], 2);
+    let exported = app.run(["--json", "export", "unsubscribes"]).succeeded().json();
+    assert_eq!(exported[0]["scope"], "all");
+    assert_eq!(exported[0]["reason"], "other");
+    assert_eq!(exported[0]["comment"], "moving to <Springfield>");
+});
+
+on_both_engines!(the_way_back_brings_the_mail_back, |app| {
+    let served = after_a_campaign(app);
+    let link = link(app, &served, "reader1@example.org");
+    let page = choose(&link, "choice=lists", "es");
+    assert!(
+        page.contains("Su baja se ha registrado") && page.contains("value=\"back\""),
+        "{page}"
+    );
+    let page = choose(&link, "choice=back", "es");
+    assert!(page.contains("Todo vuelve a estar como antes"), "{page}");
+    served.process.kill_9();
+    assert_eq!(mails_to_reader1_after_another_campaign(app), 2);
+});
+
+on_both_engines!(
+    scanners_that_only_look_change_nothing_after_a_choice_either,
+    |app| {
+        let served = after_a_campaign(app);
+        let link = link(app, &served, "reader1@example.org");
+        assert_eq!(one_click(&link), 200);
+        for query in ["?choice=back", "?choice=pause_4", ""] {
+            assert_eq!(get(&format!("{link}{query}")).0, 200);
+            browser().head(format!("{link}{query}")).call().unwrap();
+        }
+        served.process.kill_9();
+        assert_eq!(mails_to_reader1_after_another_campaign(app), 1);
+        assert_eq!(app.database.number("SELECT COUNT(*) FROM pauses"), 0);
+    }
+);
+
+on_both_engines!(a_recipient_reads_the_page_in_their_own_language, |app| {
+    app.relay.follow(Script::accepting().keep_content(1024 * 1024));
+    app.import_csv("readers", "email,language\nann@example.org,de-AT\n");
+    let campaign = app.campaign("readers");
+    app.send(campaign);
+    app.configure(|settings| {
+        settings.more =
+            "[brand]\nname = \"Example Sons\"\npostal_address = \"1 Example Street\"\n".to_owned();
+    });
+    let served = serve(app);
+    let link = link(app, &served, "ann@example.org");
+    let (_, page) = get(&link);
+    for part in [
+        "<html lang=\"de\">",
+        "Was möchten Sie tun?",
+        "Example Sons",
+        "1 Example Street",
+    ] {
+        assert!(page.contains(part), "{part} is missing in: {page}");
+    }
+    // A link that names nobody speaks the browser's language.
+    let mut answer = browser()
+        .get(format!("{link}x"))
+        .header("Accept-Language", "fr-FR,fr;q=0.9")
+        .call()
+        .unwrap();
+    assert_eq!(answer.status().as_u16(), 404);
+    let page = answer.body_mut().read_to_string().unwrap();
+    assert!(page.contains("Ce lien ne fonctionne pas"), "{page}");
+});

@@ -91,8 +91,8 @@ impl<'a> Page<'a> {
         self
     }
 
-    pub(crate) fn with_choices(mut self, choices: Choices) -> Self {
-        self.choices = Some(choices);
+    pub(crate) fn with_choices(mut self, choices: Option<Choices>) -> Self {
+        self.choices = choices;
         self
     }
 
@@ -101,8 +101,8 @@ impl<'a> Page<'a> {
         self
     }
 
-    pub(crate) fn with_link_to_choices(mut self) -> Self {
-        self.other_choices = true;
+    pub(crate) fn with_link_to_choices(mut self, is_there: bool) -> Self {
+        self.other_choices = is_there;
         self
     }
 

@@ -25,6 +25,7 @@ mod templates;
 mod thresholds;
 mod translations;
 mod undo;
+mod wishes;
 
 use std::cell::Cell;
 use std::collections::HashSet;

@@ -29,6 +29,7 @@ struct Page {
     found: bool,
     name: String,
     suppression: Option<SuppressionView>,
+    paused_until: Option<String>,
     lifted: Vec<SuppressionView>,
     lists: Vec<[String; 3]>,
     attributes: Vec<[String; 2]>,
@@ -114,6 +115,7 @@ impl Page {
                 .collect();
         }
         self.suppression = record.suppression.map(|found| suppression(found, String::new()));
+        self.paused_until = record.paused_until.map(|until| until.to_string());
         self.lifted = record
             .lifted
             .into_iter()

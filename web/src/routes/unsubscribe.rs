@@ -37,7 +37,7 @@ pub(crate) async fn ask(
         page = page.saying(sentence);
     }
     page.with_way_back(has_way_back(&wish))
-        .with_choices(choices(texts, &wish))
+        .with_choices((!has_left_all(&wish)).then(|| choices(texts, &wish)))
         .answer(&site, StatusCode::OK)
 }
 
@@ -71,7 +71,7 @@ pub(crate) async fn choose(
             let texts = &translation.texts;
             Page::new(&site, translation, &texts.unsubscribed_title)
                 .saying(&texts.unsubscribed)
-                .with_link_to_choices()
+                .with_link_to_choices(true)
                 .answer(&site, StatusCode::OK)
         }
         Wished::Chosen(choice, _) => chosen(&site, &request, token, choice).await,
@@ -126,6 +126,7 @@ async fn chosen(site: &Site, request: &HttpRequest, token: UnsubscribeToken, cho
     let mut sentences = in_force(texts, &wish);
     let title = match choice {
         Choice::Leave(_) => &texts.unsubscribed_title,
+        Choice::Pause(_) if has_left_all(&wish) => &texts.unsubscribed_title,
         Choice::Pause(_) => &texts.paused_title,
         Choice::ComeBack => &texts.came_back_title,
     };
@@ -139,7 +140,7 @@ async fn chosen(site: &Site, request: &HttpRequest, token: UnsubscribeToken, cho
         page = page.saying(sentence);
     }
     page.with_way_back(has_way_back(&wish))
-        .with_link_to_choices()
+        .with_link_to_choices(!has_left_all(&wish))
         .answer(site, StatusCode::OK)
 }
 
@@ -165,13 +166,14 @@ fn in_force(texts: &Texts, wish: &Wish) -> Vec<String> {
         .filter(|(_, standing)| *standing == Some(Subscription::Unsubscribed))
         .map(|(name, _)| name.as_str())
         .collect();
-    if wish.has_left() && !wish.is_on_some_list {
+    if has_left_all(wish) {
         sentences.push(texts.unsubscribed_all.clone());
     } else if !left.is_empty() {
         let lists = left.join(", ");
         sentences.push(filled(&texts.unsubscribed_lists, &[("lists", &lists)]));
     }
-    if let Some(until) = wish.paused_until {
+    // To whom nothing comes, nothing comes again after a pause.
+    if let Some(until) = wish.paused_until.filter(|_| !has_left_all(wish)) {
         sentences.push(filled(&texts.paused, &[("date", &texts.day(until))]));
     }
     if wish.is_suppressed {
@@ -180,10 +182,15 @@ fn in_force(texts: &Texts, wish: &Wish) -> Vec<String> {
     sentences
 }
 
+fn has_left_all(wish: &Wish) -> bool {
+    wish.has_left() && !wish.is_on_some_list
+}
+
 fn has_way_back(wish: &Wish) -> bool {
     (wish.can_come_back || wish.paused_until.is_some()) && !wish.is_suppressed
 }
 
+/// What has not been chosen yet. The first is proposed.
 fn choices(texts: &Texts, wish: &Wish) -> Choices {
     let names: Vec<&str> = wish.lists.iter().map(|(name, _)| name.as_str()).collect();
     let label = |choice: Choice| match choice {
@@ -199,10 +206,13 @@ fn choices(texts: &Texts, wish: &Wish) -> Choices {
         Reason::NeverSignedUp => &texts.reason_never_signed_up,
         Reason::Other => &texts.reason_other,
     };
-    let offer = |choice: Choice| Offer {
+    let open = Choice::OFFERED
+        .into_iter()
+        .filter(|choice| *choice != Choice::Leave(Scope::Lists) || !wish.has_left());
+    let offer = |(place, choice): (usize, Choice)| Offer {
         word: choice.as_str(),
         label: label(choice),
-        is_checked: choice == Choice::Leave(Scope::Lists),
+        is_checked: place == 0,
     };
     let offer_reason = |word: Reason| Offer {
         word: word.as_str(),
@@ -210,7 +220,7 @@ fn choices(texts: &Texts, wish: &Wish) -> Choices {
         is_checked: false,
     };
     Choices {
-        choices: Choice::OFFERED.map(offer).into(),
+        choices: open.enumerate().map(offer).collect(),
         reasons: Reason::ALL.map(offer_reason).into(),
     }
 }
