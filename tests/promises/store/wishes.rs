@@ -4,6 +4,7 @@ use super::*;
 use tidings_campaign::eligibility::{Refusal, may_mail};
 use tidings_campaign::leaving::{PauseLength, Said, Scope};
 use tidings_store::unsubscribes::Unsubscribe;
+use tidings_tests::store_on_both_engines;
 
 const FOUR_WEEKS: u64 = 4 * 7 * 86_400;
 
