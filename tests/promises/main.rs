@@ -20,6 +20,7 @@ mod import;
 mod import_formats;
 mod import_jobs;
 mod interop;
+mod keys;
 mod layers;
 mod listener;
 mod machine_output;

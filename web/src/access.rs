@@ -29,6 +29,16 @@ pub(crate) async fn known_host_only(
     Ok(request.into_response(refusal))
 }
 
+/// Sees to it that the keys are known that the tokens of a request name.
+pub(crate) async fn meet_keys(
+    site: web::Data<Site>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    site.meet_keys(request.path()).await;
+    next.call(request).await
+}
+
 /// `host`: the value of a Host field. `public_host`: without a port.
 fn is_known_host(host: &str, public_host: &str) -> bool {
     let name = host_name(host);

@@ -1,12 +1,13 @@
 //! Binding, serving, stopping.
 
-use crate::access::host_of_url;
+use crate::access::{host_of_url, meet_keys};
 use crate::hits::{HitSettings, Hits};
 use crate::live::Poller;
 use crate::public::brand::Brand;
 use crate::routes;
 use crate::site::Site;
 use actix_web::dev::Server;
+use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use futures_util::future::try_join_all;
 use ipnet::IpNet;
@@ -138,6 +139,7 @@ fn listen(
         App::new()
             .app_data(shared.site.clone())
             .app_data(shared.hits.clone())
+            .wrap(from_fn(meet_keys))
             .configure(more.clone())
             .configure(routes)
     };

@@ -8,10 +8,12 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use serde::Serialize;
 use std::future::Future;
+use std::time::{Duration, Instant};
 use tidings_campaign::time::Clock;
 use tidings_campaign::token::KeyRing;
 use tidings_store::{Store, StoreError};
 use tokio::runtime::Handle;
+use tokio::sync::Mutex;
 
 pub(crate) struct Site {
     pub(crate) store: Store,
@@ -23,7 +25,12 @@ pub(crate) struct Site {
     /// The host of the public URL, under which the dashboard may be reached too.
     pub(crate) public_host: String,
     runtime: Handle,
+    /// When the keys were last read again because a token named one that is not known; while it is done, the others wait.
+    keys_read: Mutex<Option<Instant>>,
 }
+
+/// How long after they were read again the keys are not, whatever tokens come: a flood of them must not reach the database.
+const KEYS_REST: Duration = Duration::from_secs(1);
 
 /// Why a request could not be answered. What the visitor sees does not depend on it.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +59,27 @@ impl Site {
             live,
             public_host,
             runtime: Handle::current(),
+            keys_read: Mutex::new(None),
         }
+    }
+
+    /// Reads the keys again if a word of the request's path is a token of a key that is not known here: another process may
+    /// have made one.
+    pub(crate) async fn meet_keys(&self, path: &str) {
+        let is_stranger = || path.split(['/', '.']).any(|word| self.keys.is_stranger(word));
+        if !is_stranger() {
+            return;
+        }
+        let mut read = self.keys_read.lock().await;
+        if read.is_some_and(|at| at.elapsed() < KEYS_REST) || !is_stranger() {
+            return;
+        }
+        let (store, now) = (self.store.clone(), self.clock.now());
+        match self.ask(async move { store.key_ring(now).await }).await {
+            Ok(fresh) => self.keys.take_over(fresh),
+            Err(trouble) => tracing::warn!("the keys cannot be read again now: {trouble}"),
+        }
+        *read = Some(Instant::now());
     }
 
     /// Runs database work in the program's runtime. A connection belongs to the runtime that opened it, and

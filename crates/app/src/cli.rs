@@ -1,8 +1,8 @@
 //! The command line: a contract that scripts rely on.
 
 use crate::commands::{
-    bounce, campaign, check, export, import, list, recipient, rehearse, relay, serve, stats, suppression,
-    template,
+    bounce, campaign, check, export, import, key, list, recipient, rehearse, relay, serve, stats,
+    suppression, template,
 };
 use crate::config::ConfigSource;
 use crate::context::Context;
@@ -77,6 +77,9 @@ enum Command {
     /// Figures over campaigns.
     #[command(subcommand)]
     Stats(stats::StatsCommand),
+    /// The keys that sign links, return paths and Message-IDs.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     /// Look at relays.
     #[command(subcommand)]
     Relay(relay::RelayCommand),
@@ -124,6 +127,7 @@ impl Command {
             Command::Rehearse(args) => rehearse::run(args, context).await,
             Command::Bounce(command) => bounce::run(command, context).await,
             Command::Stats(command) => stats::run(command, context).await,
+            Command::Key(command) => key::run(command, context).await,
             Command::Relay(command) => relay::run(command, context).await,
             Command::Check => check::run(context).await,
         }

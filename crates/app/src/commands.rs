@@ -7,6 +7,7 @@ pub mod campaign;
 pub mod check;
 pub mod export;
 pub mod import;
+pub mod key;
 pub mod list;
 pub mod recipient;
 pub mod rehearse;

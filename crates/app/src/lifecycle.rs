@@ -2,8 +2,12 @@
 
 use crate::context::Context;
 use std::sync::Arc;
+use tidings_campaign::time::Clock;
+use tidings_campaign::token::KeyRing;
 use tidings_sender::dispatch::Routing;
 use tidings_sender::judging::JudgingNow;
+use tidings_store::Store;
+use tidings_store::signing_keys::KEYS_READ_EVERY;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -74,6 +78,21 @@ pub fn configured(context: &Context) -> anyhow::Result<(watch::Receiver<Routing>
         }
     });
     Ok((routing, judging))
+}
+
+/// Takes over keys that are made or retired while this process runs, until `stop`.
+pub async fn keep_keys_fresh(store: Store, keys: KeyRing, clock: Clock, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(KEYS_READ_EVERY) => {}
+        }
+        match store.key_ring(clock.now()).await {
+            Ok(fresh) => keys.take_over(fresh),
+            // Those that are known go on to be used.
+            Err(error) => tracing::warn!("the keys cannot be read again now: {error}"),
+        }
+    }
 }
 
 /// A name for the leases of this start of this process.

@@ -11,6 +11,7 @@ use data_encoding::BASE32_DNSSEC as BASE32;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use subtle::ConstantTimeEq;
 
 const MAC_LEN: usize = 12;
@@ -18,6 +19,8 @@ const MAC_LEN: usize = 12;
 const MAX_LEN: usize = 1 + 9 + 9 + 9 + MAC_LEN;
 /// `MAX_LEN` octets in base32.
 const MAX_TEXT: usize = MAX_LEN.div_ceil(5) * 8;
+/// A key id, two small numbers and the MAC in base32.
+const MIN_TEXT: usize = (1 + 1 + 1 + MAC_LEN) * 8 / 5;
 
 /// A secret that signs tokens.
 #[derive(Clone)]
@@ -36,36 +39,95 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// The keys of an instance: the newest signs, all verify.
+/// The keys of an instance: one signs, all verify. Clones share them: what one takes over, all have at once, wherever in the
+/// process they are.
 #[derive(Clone)]
-pub struct KeyRing {
+pub struct KeyRing(Arc<RwLock<Keys>>);
+
+struct Keys {
     /// By id, never empty. The HMAC state after the key is kept, which halves the cost of a signature.
-    keys: Vec<(u8, Hmac<Sha256>)>,
+    keys: Vec<Keyed>,
+    /// Which of them signs what is new.
+    signs: usize,
 }
+
+/// A key's id, and the HMAC state after its secret.
+type Keyed = (u8, Hmac<Sha256>);
 
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list()
-            .entries(self.keys.iter().map(|(id, _)| id))
+            .entries(self.read().keys.iter().map(|(id, _)| id))
             .finish()
     }
 }
 
 impl KeyRing {
-    /// A ring of these keys; `None` if there are none.
-    pub fn new(mut keys: Vec<SigningKey>) -> Option<KeyRing> {
-        keys.sort_by_key(|key| key.id);
-        let keys: Vec<_> = keys.iter().map(|key| (key.id, keyed(&key.secret))).collect();
-        (!keys.is_empty()).then_some(KeyRing { keys })
+    /// A ring of these keys, of which the newest signs; `None` if there are none.
+    pub fn new(keys: Vec<SigningKey>) -> Option<KeyRing> {
+        let newest = keys.iter().map(|key| key.id).max()?;
+        KeyRing::signing_with(newest, keys)
     }
 
-    fn newest(&self) -> &(u8, Hmac<Sha256>) {
-        self.keys.last().expect("a key ring is never empty")
+    /// A ring of these keys, of which that with the id `signs` signs; `None` if it is not among them.
+    pub fn signing_with(signs: u8, mut keys: Vec<SigningKey>) -> Option<KeyRing> {
+        keys.sort_by_key(|key| key.id);
+        let signs = keys.iter().position(|key| key.id == signs)?;
+        let keys = keys.iter().map(|key| (key.id, keyed(&key.secret))).collect();
+        Some(KeyRing(Arc::new(RwLock::new(Keys { keys, signs }))))
+    }
+
+    /// From now on this ring and all its clones have the keys of `fresh`, and no others.
+    pub fn take_over(&self, fresh: KeyRing) {
+        let keys = {
+            let fresh = fresh.read();
+            Keys {
+                keys: fresh.keys.clone(),
+                signs: fresh.signs,
+            }
+        };
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = keys;
+    }
+
+    /// Whether a text has the look of a token whose key is not in this ring: then it may be worth reading the ring again.
+    pub fn is_stranger(&self, text: &str) -> bool {
+        // Two letters hold the octet of the key id, and two bits more.
+        let Some(first) = text.as_bytes().get(..2) else {
+            return false;
+        };
+        if !(MIN_TEXT..=MAX_TEXT).contains(&text.len()) || !text.bytes().all(|c| c.is_ascii_alphanumeric()) {
+            return false;
+        }
+        // Without the bits that belong to the next octet, it is one octet in base32.
+        let value = |c: u8| char::from(c).to_digit(32);
+        let (Some(high), Some(low)) = (value(first[0]), value(first[1])) else {
+            return false;
+        };
+        let id = (high << 3) | (low >> 2);
+        !self.read().keys.iter().any(|(known, _)| u32::from(*known) == id)
+    }
+
+    fn newest(&self) -> Keyed {
+        let keys = self.read();
+        keys.keys[keys.signs].clone()
     }
 
     /// Signs what must stay the same while keys are added.
-    fn oldest(&self) -> &(u8, Hmac<Sha256>) {
-        self.keys.first().expect("a key ring is never empty")
+    fn oldest(&self) -> Keyed {
+        self.read()
+            .keys
+            .first()
+            .expect("a key ring is never empty")
+            .clone()
+    }
+
+    fn find(&self, id: u8) -> Option<Keyed> {
+        self.read().keys.iter().find(|(known, _)| *known == id).cloned()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Keys> {
+        // They are replaced as a whole, so a panic elsewhere leaves none half written.
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -327,14 +389,14 @@ impl MessageToken {
     }
 }
 
-fn sign(purpose: u8, numbers: &[i64], key: &(u8, Hmac<Sha256>), out: &mut String) {
+fn sign(purpose: u8, numbers: &[i64], key: Keyed, out: &mut String) {
     sign_with(purpose, numbers, &[], key, out);
 }
 
 /// Signs what stands beside the token too. The numbers tell their own length, so nothing can move between them and it.
-fn sign_with(purpose: u8, numbers: &[i64], beside: &[u8], (id, key): &(u8, Hmac<Sha256>), out: &mut String) {
+fn sign_with(purpose: u8, numbers: &[i64], beside: &[u8], (id, key): Keyed, out: &mut String) {
     let mut token = [0; MAX_LEN];
-    token[0] = *id;
+    token[0] = id;
     let mut len = 1;
     for number in numbers {
         put_number(*number, &mut token, &mut len);
@@ -363,11 +425,7 @@ fn verify_with<const N: usize>(
         .map_err(|_| TokenError::Malformed)?;
     let (body, tag) = token.split_last_chunk::<MAC_LEN>().ok_or(TokenError::Malformed)?;
     let (id, mut rest) = body.split_first().ok_or(TokenError::Malformed)?;
-    let (_, key) = keys
-        .keys
-        .iter()
-        .find(|(known, _)| known == id)
-        .ok_or(TokenError::UnknownKey)?;
+    let (_, key) = keys.find(*id).ok_or(TokenError::UnknownKey)?;
     if !bool::from(mac(key, purpose, body, beside).ct_eq(tag)) {
         return Err(TokenError::Forged);
     }
@@ -381,8 +439,8 @@ fn verify_with<const N: usize>(
     Ok(numbers)
 }
 
-fn mac(key: &Hmac<Sha256>, purpose: u8, body: &[u8], beside: &[u8]) -> [u8; MAC_LEN] {
-    let mut mac = key.clone();
+fn mac(key: Hmac<Sha256>, purpose: u8, body: &[u8], beside: &[u8]) -> [u8; MAC_LEN] {
+    let mut mac = key;
     mac.update(&[purpose]);
     mac.update(body);
     mac.update(beside);
@@ -565,6 +623,72 @@ mod tests {
             Err(TokenError::UnknownKey)
         );
         assert!(KeyRing::new(Vec::new()).is_none());
+    }
+
+    #[test]
+    fn a_key_that_only_verifies_yet_does_not_sign() {
+        let both = |signs| {
+            let key = |id| SigningKey { id, secret: [id; 32] };
+            KeyRing::signing_with(signs, vec![key(2), key(1)])
+        };
+        let token = UnsubscribeToken {
+            campaign: CampaignId(1),
+            recipient: RecipientId(2),
+        };
+        let keys = both(1).unwrap();
+        assert_eq!(token.sign(&keys), token.sign(&ring(&[1])));
+        assert_eq!(
+            UnsubscribeToken::verify(&token.sign(&ring(&[2])), &keys),
+            Ok(token)
+        );
+        assert!(both(3).is_none());
+    }
+
+    #[test]
+    fn what_a_ring_takes_over_all_its_clones_have() {
+        let keys = ring(&[1]);
+        let clone = keys.clone();
+        let token = UnsubscribeToken {
+            campaign: CampaignId(1),
+            recipient: RecipientId(2),
+        };
+        let [old, new] = [1, 2].map(|id| token.sign(&ring(&[id])));
+        keys.take_over(ring(&[2, 1]));
+        assert_eq!(token.sign(&clone), new);
+        assert_eq!(UnsubscribeToken::verify(&old, &clone), Ok(token));
+        keys.take_over(ring(&[2]));
+        assert_eq!(
+            UnsubscribeToken::verify(&old, &clone),
+            Err(TokenError::UnknownKey)
+        );
+    }
+
+    #[test]
+    fn a_token_with_an_unknown_key_is_told_from_other_words() {
+        let keys = ring(&[1]);
+        let token = UnsubscribeToken {
+            campaign: CampaignId(1),
+            recipient: RecipientId(2),
+        };
+        for id in [2, 31, 32, 100, 255] {
+            let text = token.sign(&ring(&[id]));
+            assert!(
+                keys.is_stranger(&text) && keys.is_stranger(&text.to_uppercase()),
+                "{id}"
+            );
+            assert!(!ring(&[id]).is_stranger(&text), "{id}");
+        }
+        assert!(!keys.is_stranger(&token.sign(&keys)));
+        for word in [
+            "",
+            "0",
+            "style.css",
+            "\u{f6}",
+            &"z".repeat(30),
+            &"a".repeat(10_000),
+        ] {
+            assert!(!keys.is_stranger(word), "{word}");
+        }
     }
 
     #[test]

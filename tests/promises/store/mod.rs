@@ -12,6 +12,7 @@ mod exports;
 mod feedback;
 mod hits;
 mod imports;
+mod keys;
 mod leases;
 mod ledger;
 mod limits;

@@ -43,6 +43,7 @@ pub async fn run(id: CampaignId, context: &Context, store: Store) -> anyhow::Res
     let campaign = store.get_campaign(id).await?;
     check_sendable(&campaign, context.clock.now())?;
     let identity = context.identity(&store).await?;
+    let keys = identity.keys.clone();
     let settings = sender_settings(context, identity, witness)?;
     let stop = lifecycle::stop_on_signals()?;
     if matches!(campaign.state, CampaignState::Draft | CampaignState::Scheduled) {
@@ -66,7 +67,8 @@ pub async fn run(id: CampaignId, context: &Context, store: Store) -> anyhow::Res
         told.cancel();
         outcome
     };
-    let (outcome, ()) = tokio::join!(work, progress);
+    let keys = lifecycle::keep_keys_fresh(store.clone(), keys, context.clock.clone(), told.clone());
+    let (outcome, (), ()) = tokio::join!(work, progress, keys);
     outcome?;
     let shown = Shown::read(&store, id, context).await?;
     let span = sending.elapsed().as_secs_f64();

@@ -60,6 +60,7 @@ pub async fn serve(
     .await?;
     announce(server.listen)?;
     let clock = context.clock.clone();
+    let keys = lifecycle::keep_keys_fresh(store.clone(), identity.keys.clone(), clock.clone(), stop.clone());
     // Whatever ends first ends the others.
     let ends = |outcome: anyhow::Result<()>| {
         stop.cancel();
@@ -100,8 +101,8 @@ pub async fn serve(
         )
     };
     let taking = async { ends(incoming.run(stop.clone()).await.context("intake")) };
-    let (pages, planning, sending, importing, taken) =
-        tokio::join!(pages, planning, sending, importing, taking);
+    let (pages, planning, sending, importing, taken, ()) =
+        tokio::join!(pages, planning, sending, importing, taking, keys);
     store.close().await;
     sending.and(planning).and(importing).and(taken).and(pages)
 }
