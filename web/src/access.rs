@@ -91,6 +91,20 @@ pub(crate) fn public_headers() -> DefaultHeaders {
     ))
 }
 
+/// For the archive, which anybody may read, find and keep for a while.
+pub(crate) fn archive_headers() -> DefaultHeaders {
+    DefaultHeaders::new()
+        .add(("Cache-Control", "public, max-age=300"))
+        .add(("Referrer-Policy", "no-referrer"))
+        .add(("X-Content-Type-Options", "nosniff"))
+        .add(("X-Frame-Options", "DENY"))
+        .add((
+            "Content-Security-Policy",
+            "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; \
+             frame-ancestors 'none'",
+        ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

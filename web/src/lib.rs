@@ -2,11 +2,13 @@
 //!
 //! Where to look: [`WebSettings`] and [`bind`] in `server.rs`; who may reach what in `access.rs`; the figures of
 //! the dashboard in `live.rs` and `view.rs`; the unsubscribe link in `routes/unsubscribe.rs`; what recipients read, in their
-//! languages, in `public/`; the open pixel and tracked links in `routes/hits.rs`, and how they are recorded in `hits.rs`.
+//! languages, in `public/`; newsletters in a browser in `newsletters.rs`, `routes/view.rs` and `routes/archive.rs`; the open
+//! pixel and tracked links in `routes/hits.rs`, and how they are recorded in `hits.rs`.
 
 mod access;
 mod hits;
 mod live;
+mod newsletters;
 mod pages;
 mod public;
 mod routes;

@@ -7,7 +7,7 @@ pub(crate) const STYLE: &str = include_str!("../assets/style.css");
 pub(crate) const SCRIPT: &str = include_str!("../assets/live.js");
 pub(crate) const ICON: &str = include_str!("../assets/icon.svg");
 
-const TEMPLATES: [(&str, &str); 8] = [
+const TEMPLATES: [(&str, &str); 11] = [
     ("page", include_str!("../assets/page.hbs")),
     ("rate", include_str!("../assets/rate.hbs")),
     ("card", include_str!("../assets/card.hbs")),
@@ -15,6 +15,9 @@ const TEMPLATES: [(&str, &str); 8] = [
     ("campaign", include_str!("../assets/campaign.hbs")),
     ("recipient", include_str!("../assets/recipient.hbs")),
     ("problem", include_str!("../assets/problem.hbs")),
+    ("notice", include_str!("../assets/notice.hbs")),
+    ("archive", include_str!("../assets/archive.hbs")),
+    ("feed", include_str!("../assets/feed.hbs")),
     ("public", include_str!("../assets/public.hbs")),
 ];
 

@@ -1,12 +1,14 @@
 //! Which address leads where.
 
+mod archive;
 mod dashboard;
 mod health;
 mod hits;
 mod recipient;
 mod unsubscribe;
+mod view;
 
-use crate::access::{dashboard_headers, known_host_only, public_headers};
+use crate::access::{archive_headers, dashboard_headers, known_host_only, public_headers};
 use actix_web::middleware::from_fn;
 use actix_web::{HttpResponse, Route, guard, web};
 
@@ -49,6 +51,7 @@ fn public(config: &mut web::ServiceConfig) {
     config
         .service(hit("/o/{token}", || web::route().to(hits::pixel)))
         .service(hit("/c/{token}", || web::route().to(hits::link)));
+    newsletters(config);
     config.route("/health", page().to(health::health)).service(
         web::scope("/u")
             .wrap(public_headers())
@@ -62,6 +65,30 @@ fn public(config: &mut web::ServiceConfig) {
                     .default_service(web::to(unsubscribe::other_method)),
             ),
     );
+}
+
+/// Newsletters in a browser: by the link of a recipient, and those that anybody may read.
+fn newsletters(config: &mut web::ServiceConfig) {
+    let read = |path: &str, route: Route| {
+        web::resource(path.to_owned())
+            .route(route)
+            .default_service(web::to(view::other_method))
+    };
+    config
+        .service(
+            web::scope("/v")
+                .wrap(public_headers())
+                .service(read("/{token}", page().to(view::newsletter)))
+                .service(read("/{token}/{name}", page().to(view::image))),
+        )
+        .service(
+            web::scope("/archive")
+                .wrap(archive_headers())
+                .service(read("/{list}", page().to(archive::index)))
+                .service(read("/{list}/feed.xml", page().to(archive::feed)))
+                .service(read("/{list}/{campaign}", page().to(archive::issue)))
+                .service(read("/{list}/{campaign}/{name}", page().to(archive::image))),
+        );
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crate::access::{host_of_url, meet_keys};
 use crate::hits::{HitSettings, Hits};
 use crate::live::Poller;
+use crate::newsletters::Newsletters;
 use crate::public::brand::Brand;
 use crate::routes;
 use crate::site::Site;
@@ -94,6 +95,10 @@ pub async fn bind(
     let shared = Shared {
         site: web::Data::new(Site::new(store, keys, clock, live, named)),
         hits: web::Data::new(hits),
+    };
+    let letters = web::Data::new(Newsletters::new(&settings.public_url));
+    let more = move |config: &mut web::ServiceConfig| {
+        more(config.app_data(letters.clone()));
     };
     let (listen, server) = listen(settings.listen, shared.clone(), more.clone(), routes::everything)?;
     let mut servers = vec![server];

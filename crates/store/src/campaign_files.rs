@@ -42,6 +42,20 @@ impl Store {
             .collect()
     }
 
+    /// The image that a campaign's HTML shows with `cid:` and this name: file name and octets.
+    pub async fn shown_file(
+        &self,
+        campaign: CampaignId,
+        content_id: &str,
+    ) -> Result<Option<(String, Vec<u8>)>, StoreError> {
+        const SHOWN: &str =
+            "SELECT file_name, octets FROM campaign_files WHERE campaign_id = $1 AND content_id = $2";
+        Ok(
+            on_pool!(self, pool => sqlx::query_as(SHOWN).bind(campaign.0).bind(content_id)
+            .fetch_optional(pool).await)?,
+        )
+    }
+
     /// The same without reading them.
     pub async fn list_files(&self, campaign: CampaignId) -> Result<Vec<FileSummary>, StoreError> {
         const LIST: &str = "SELECT file_name, content_id, CAST(LENGTH(octets) AS BIGINT) FROM campaign_files \

@@ -1,5 +1,6 @@
 //! All SQL, for both engines: one file per family of tables; [`deliveries`] is the ledger.
 
+pub mod archive;
 mod aside;
 pub mod attempts;
 pub mod bounces;

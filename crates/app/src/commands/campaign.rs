@@ -49,6 +49,8 @@ pub enum CampaignCommand {
     Again(AgainArgs),
     /// Decide about deliveries whose answer was lost.
     Settle(SettleArgs),
+    /// Keep it out of the public archives of its lists, or let it in.
+    Archive(ArchiveArgs),
 }
 
 /// The campaign's id.
@@ -158,6 +160,19 @@ pub struct SettleArgs {
     skip_unknown: bool,
 }
 
+/// `campaign archive`
+#[derive(Args, Debug)]
+pub struct ArchiveArgs {
+    /// The campaign's id.
+    id: CampaignId,
+    /// Keep it out.
+    #[arg(long, conflicts_with = "show", required_unless_present = "show")]
+    hide: bool,
+    /// Let it in, where its lists have an archive.
+    #[arg(long)]
+    show: bool,
+}
+
 /// A delivery's state as it is typed.
 pub fn state(word: &str) -> Result<DeliveryState, String> {
     let words = DeliveryState::ALL.map(DeliveryState::as_str).join(", ");
@@ -187,6 +202,7 @@ pub async fn run(command: CampaignCommand, context: &Context) -> anyhow::Result<
         CampaignCommand::Attempts(args) => attempts::run(args, &store).await,
         CampaignCommand::Again(args) => again::run(args, context, &store).await,
         CampaignCommand::Settle(args) => settle(args, context, &store).await,
+        CampaignCommand::Archive(args) => archive(args, context, &store).await,
     }
 }
 
@@ -261,6 +277,20 @@ async fn create(args: CreateArgs, context: &Context, store: &Store) -> anyhow::R
     };
     let id = store.create_campaign(&new, context.clock.now()).await?;
     made(id, context)
+}
+
+async fn archive(args: ArchiveArgs, context: &Context, store: &Store) -> anyhow::Result<()> {
+    let ArchiveArgs { id, hide, .. } = args;
+    store.hide_from_archive(id, hide).await?;
+    if context.json {
+        return output::json(&serde_json::json!({ "id": id, "hidden": hide }));
+    }
+    output::line(match hide {
+        true => format!("campaign {id} is kept out of every archive"),
+        false => {
+            format!("campaign {id} is in the archives of its lists, where they have one, once it is finished")
+        }
+    })
 }
 
 /// Tells the id of a campaign that was made.

@@ -1,5 +1,7 @@
 //! `tidings list`: what holds for lists of recipients.
 
+mod archive;
+
 use crate::commands::campaign::links;
 use crate::context::Context;
 use crate::output;
@@ -16,6 +18,8 @@ pub enum ListCommand {
     Show,
     /// Say what holds for a list.
     Set(SetArgs),
+    /// Let anybody read the finished newsletters of a list, with a feed, or nobody any more.
+    Archive(archive::ArchiveArgs),
 }
 
 /// `list set`
@@ -54,6 +58,7 @@ pub async fn run(command: ListCommand, context: &Context) -> anyhow::Result<()> 
     match command {
         ListCommand::Show => show(context, &store).await,
         ListCommand::Set(args) => set(args, context, &store).await,
+        ListCommand::Archive(args) => archive::run(args, context, &store).await,
     }
 }
 

@@ -1,0 +1,126 @@
+//! The newsletter in a browser, as one recipient got it: for those whose mail program shows it badly. Whoever holds the link
+//! sees it; it is not counted, and nothing of it may be kept or found by search engines.
+
+use crate::newsletters::{Newsletters, NotShown, POLICY};
+use crate::site::{Site, Trouble};
+use actix_web::http::StatusCode;
+use actix_web::http::header::CONTENT_SECURITY_POLICY;
+use actix_web::{HttpResponse, web};
+use serde::Serialize;
+use tidings_campaign::message::attachment::media_type;
+use tidings_campaign::token::{UnsubscribeToken, ViewToken};
+
+/// What `notice` shows: why a newsletter is not there.
+#[derive(Serialize)]
+pub(crate) struct Notice<'a> {
+    pub(crate) title: &'a str,
+    pub(crate) text: &'a str,
+    /// Where the style sheet is, seen from the page.
+    pub(crate) style: &'a str,
+}
+
+/// `GET /v/{token}` and HEAD.
+pub(crate) async fn newsletter(
+    site: web::Data<Site>,
+    letters: web::Data<Newsletters>,
+    text: web::Path<String>,
+) -> HttpResponse {
+    let Ok(token) = ViewToken::verify(&text, &site.keys) else {
+        return broken_link(&site);
+    };
+    match merged(&site, &letters, token, &text).await {
+        Ok(html) => HttpResponse::Ok()
+            .content_type("text/html; charset=utf-8")
+            .insert_header((CONTENT_SECURITY_POLICY, POLICY))
+            .body(html),
+        Err(why) => not_shown(&site, &why),
+    }
+}
+
+/// `GET /v/{token}/{name}`: an image that the newsletter carries with it.
+pub(crate) async fn image(site: web::Data<Site>, path: web::Path<(String, String)>) -> HttpResponse {
+    let (token, name) = path.into_inner();
+    let Ok(token) = ViewToken::verify(&token, &site.keys) else {
+        return broken_link(&site);
+    };
+    let store = site.store.clone();
+    let found = site
+        .ask(async move { store.shown_file(token.campaign, &name).await })
+        .await;
+    match found {
+        Ok(Some((file, octets))) => picture(&file, octets),
+        Ok(None) => HttpResponse::NotFound().body("not found\n"),
+        Err(trouble) => not_shown(&site, &trouble.into()),
+    }
+}
+
+/// Everything but GET and HEAD.
+pub(crate) async fn other_method() -> HttpResponse {
+    HttpResponse::MethodNotAllowed()
+        .insert_header(("Allow", "GET, HEAD"))
+        .finish()
+}
+
+/// An image of a campaign. What a campaign carries as an image is one.
+pub(crate) fn picture(file: &str, octets: Vec<u8>) -> HttpResponse {
+    HttpResponse::Ok().content_type(media_type(file)).body(octets)
+}
+
+async fn merged(
+    site: &Site,
+    letters: &Newsletters,
+    token: ViewToken,
+    text: &str,
+) -> Result<String, NotShown> {
+    let (store, wanted) = (site.store.clone(), token.recipient);
+    let mut found = site.ask(async move { store.recipients(&[wanted]).await }).await?;
+    let recipient = found.pop().ok_or(NotShown::Gone)?;
+    let letter = letters.of(site, token.campaign).await?;
+    let unsubscribe = UnsubscribeToken {
+        campaign: token.campaign,
+        recipient: token.recipient,
+    };
+    let unsubscribe = format!("{}/u/{}", letters.public_url, unsubscribe.sign(&site.keys));
+    let view = format!("{}/v/{text}", letters.public_url);
+    let html = letter.render(&recipient, &unsubscribe, &view)?.html;
+    // Seen from the page, images are below its own name. A token that verifies has letters and digits only.
+    Ok(letter.with_images(&html, &format!("{text}/")))
+}
+
+fn not_shown(site: &Site, why: &NotShown) -> HttpResponse {
+    let (status, title, text) = match why {
+        NotShown::Gone => (
+            StatusCode::GONE,
+            "This newsletter is not here any more",
+            "It was for somebody who is not on our lists any more, or it has been removed.",
+        ),
+        NotShown::Trouble(Trouble::Stopping | Trouble::Store(_)) => {
+            tracing::error!("a newsletter could not be shown in a browser: {why}");
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Not now",
+                "We could not show this newsletter just now. Please try again in a minute.",
+            )
+        }
+        NotShown::Template(_) | NotShown::Render(_) | NotShown::Content(_) => {
+            tracing::warn!("a newsletter cannot be shown in a browser: {why}");
+            (
+                StatusCode::GONE,
+                "This newsletter cannot be shown",
+                "It cannot be put together any more as you got it. Please read it in your mail program.",
+            )
+        }
+    };
+    notice(site, status, title, text)
+}
+
+fn broken_link(site: &Site) -> HttpResponse {
+    let text = "The address is not complete or was changed on its way. Please use the link in the newsletter again, \
+                or copy it as a whole.";
+    notice(site, StatusCode::NOT_FOUND, "This link does not work", text)
+}
+
+fn notice(site: &Site, status: StatusCode, title: &str, text: &str) -> HttpResponse {
+    let style = "../u/style.css";
+    site.page(status, "notice", &Notice { title, text, style })
+}
