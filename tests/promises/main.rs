@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod again;
+mod archive;
 mod attachments;
 mod bad_input;
 mod bounces;

@@ -41,6 +41,9 @@ store_on_both_engines!(files_are_kept_with_their_campaign, |store| {
             summary("logo.png", Some("logo"), 2),
         ];
         assert_eq!(store.list_files(campaign).await.unwrap(), expected);
+        let shown = store.shown_file(campaign, "logo").await.unwrap();
+        assert_eq!(shown, Some(("logo.png".to_owned(), vec![0x89, 0])));
+        assert_eq!(store.shown_file(campaign, "Grüße.pdf").await.unwrap(), None);
         let kept = store.get_campaign(campaign).await.unwrap();
         assert_eq!(kept.attach_from.as_deref(), Some("invoice"));
         assert_eq!(kept.language_attribute, "sprache");

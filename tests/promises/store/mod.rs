@@ -1,6 +1,7 @@
 //! What the store promises to the sender, the pages and the commands: every public function of it, on both engines.
 //! After each of these promises the counters of every campaign are compared with its ledger.
 
+mod archive;
 mod attempts;
 mod bounces;
 mod campaign_files;
