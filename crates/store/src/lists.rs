@@ -18,6 +18,8 @@ pub struct List {
     pub confirmed: i64,
     /// What becomes of the links of campaigns that go to it, if it says so.
     pub tracking: Option<Tracking>,
+    /// Whether anybody may read its finished campaigns.
+    pub archived: bool,
 }
 
 impl Store {
@@ -40,15 +42,17 @@ impl Store {
     /// All lists by name, with the number of their confirmed recipients.
     pub async fn lists(&self) -> Result<Vec<List>, StoreError> {
         const LISTS: &str = "SELECT l.id, l.name, (SELECT COUNT(*) FROM subscriptions s \
-            WHERE s.list_id = l.id AND s.state = 'confirmed'), l.tracking FROM lists l ORDER BY l.name";
-        let rows: Vec<(i64, String, i64, Option<String>)> =
+            WHERE s.list_id = l.id AND s.state = 'confirmed'), l.tracking, l.archived \
+            FROM lists l ORDER BY l.name";
+        let rows: Vec<(i64, String, i64, Option<String>, i64)> =
             on_pool!(self, pool => sqlx::query_as(LISTS).fetch_all(pool).await)?;
-        let list = |(id, name, confirmed, tracking): (i64, String, i64, Option<String>)| {
+        let list = |(id, name, confirmed, tracking, archived): (_, _, _, Option<String>, _)| {
             Ok(List {
                 id: ListId(id),
                 name,
                 confirmed,
                 tracking: wish(id, tracking.as_deref())?,
+                archived: archived == 1,
             })
         };
         rows.into_iter().map(list).collect()

@@ -6,7 +6,7 @@ use tidings_store::archive::{ArchivedCampaign, Issue};
 use tidings_tests::store_on_both_engines;
 
 /// A campaign to nobody on a list, finished.
-async fn finished(store: &Store, name: &str, seconds: i64) -> CampaignId {
+async fn finished(store: &Store, name: &str, seconds: u64) -> CampaignId {
     let campaign = draft(store, &[name]).await;
     store.start_campaign(campaign, "{}", START).await.unwrap();
     assert!(store.finish_if_done(campaign, at(seconds)).await.unwrap());

@@ -43,6 +43,7 @@ store_on_both_engines!(a_list_counts_those_who_want_its_mail, |store| {
         name: name.to_owned(),
         confirmed,
         tracking: None,
+        archived: false,
     };
     let readers = list(store, "readers").await;
     let expected = [

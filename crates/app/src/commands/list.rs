@@ -67,14 +67,24 @@ async fn show(context: &Context, store: &Store) -> anyhow::Result<()> {
     if context.json {
         let lists: Vec<_> = lists
             .iter()
-            .map(|list| json!({ "name": list.name, "confirmed": list.confirmed, "tracking": word(list.tracking) }))
+            .map(|list| {
+                json!({
+                    "name": list.name, "confirmed": list.confirmed, "tracking": word(list.tracking),
+                    "archive": list.archived,
+                })
+            })
             .collect();
         return output::json(&lists);
     }
     for list in lists {
         let (confirmed, name) = (list.confirmed, list.name);
+        let archive = if list.archived {
+            "archive open"
+        } else {
+            "no archive"
+        };
         output::line(format!(
-            "{confirmed:>9} confirmed  tracking {:<9}  {name}",
+            "{confirmed:>9} confirmed  tracking {:<9}  {name}{archive}",
             word(list.tracking)
         ))?;
     }
