@@ -14,7 +14,7 @@ use tidings_feedback::hits::HitRules;
 use tidings_store::Store;
 use tidings_store::hits::NewHit;
 
-pub(crate) use destinations::{Destination, location, told_address};
+pub(crate) use destinations::{Destination, location};
 pub(crate) use visitor::{address, is_prefetch, user_agent};
 
 /// How hits are recorded.

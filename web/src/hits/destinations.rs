@@ -2,7 +2,6 @@
 
 use crate::site::{Site, Trouble};
 use actix_web::http::header::HeaderValue;
-use percent_encoding::percent_decode_str;
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -81,17 +80,10 @@ impl Destinations {
                 known.campaigns.remove(&campaign);
             }
         }
+        known.uses += 1;
         let uses = known.uses;
         known.campaigns.insert(campaign, (links, uses));
     }
-}
-
-/// The address that a link of one message alone names in its query: `to=…`. The token that stands before it is signed for
-/// this address.
-pub(crate) fn told_address(query: &str) -> Option<String> {
-    let value = query.split('&').find_map(|field| field.strip_prefix("to="))?;
-    let address = percent_decode_str(value).decode_utf8().ok()?;
-    Some(address.into_owned())
 }
 
 /// An address as a Location field: of the web, in ASCII, without anything that could end the field.

@@ -1,8 +1,8 @@
 //! The open pixel and the tracked links. What is answered has been recorded before, unless that would take too long.
 
-use crate::hits::{Destination, Hits, address, is_prefetch, location, told_address, user_agent};
-use crate::site::Site;
-use actix_web::http::header::{ALLOW, CACHE_CONTROL, HeaderValue, LOCATION, REFERRER_POLICY};
+use crate::hits::{Destination, Hits, address, is_prefetch, location, user_agent};
+use crate::site::{Site, Trouble};
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, LOCATION, REFERRER_POLICY};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 use tidings_campaign::token::{HitTarget, HitToken};
@@ -48,21 +48,14 @@ pub(crate) async fn link(site: web::Data<Site>, hits: web::Data<Hits>, request: 
     if let Some(refusal) = refuse(&request) {
         return refusal;
     }
-    if let Some(to) = told_address(request.query_string()) {
-        return told_link(&site, &hits, &request, &to).await;
-    }
-    let Ok(token) = HitToken::verify(part(&request), &site.keys) else {
-        return broken_link();
+    let asked = match to(&request) {
+        Some(to) => leading_to(&site, &request, &to),
+        None => remembered(&site, &hits, &request).await,
     };
-    match hits.destinations.find(&site, token.campaign, token.target).await {
-        Ok(Some(Destination::Link(location))) => {
+    match asked {
+        Ok(Some((token, destination))) => {
             hits.record(hit(&site, &hits, &request, token)).await;
-            redirect(location)
-        }
-        Ok(Some(Destination::Trap)) => {
-            hits.record(hit(&site, &hits, &request, token)).await;
-            let text = "This link is there for programs that follow every link. Nothing has happened, and there is nothing to do.";
-            page(StatusCode::OK, text)
+            lead(destination)
         }
         Ok(None) => broken_link(),
         Err(trouble) => {
@@ -73,25 +66,44 @@ pub(crate) async fn link(site: web::Data<Site>, hits: web::Data<Hits>, request: 
     }
 }
 
-/// A link of one message alone, whose address is part of it: the token is signed for that address and no other.
-async fn told_link(site: &Site, hits: &Hits, request: &HttpRequest, to: &str) -> HttpResponse {
-    let token = HitToken::verify_leading_to(part(request), to, &site.keys).ok();
-    let token = token.filter(|token| matches!(token.target, HitTarget::Link(_)));
-    match token.zip(location(to)) {
-        Some((token, location)) => {
-            hits.record(hit(site, hits, request, token)).await;
-            redirect(location)
-        }
-        None => broken_link(),
-    }
+/// What a link asks for.
+type Asked = Result<Option<(HitToken, Destination)>, Trouble>;
+
+/// A link of the campaign, or the trap.
+async fn remembered(site: &Site, hits: &Hits, request: &HttpRequest) -> Asked {
+    let Ok(token) = HitToken::verify(part(request), &site.keys) else {
+        return Ok(None);
+    };
+    let destination = hits.destinations.find(site, token.campaign, token.target).await?;
+    Ok(destination.map(|destination| (token, destination)))
 }
 
-fn redirect(location: HeaderValue) -> HttpResponse {
-    HttpResponse::Found()
-        .insert_header((LOCATION, location))
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .insert_header((REFERRER_POLICY, "no-referrer"))
-        .finish()
+/// A link whose address is of one message alone: it stands beside the token, which signs it too.
+fn leading_to(site: &Site, request: &HttpRequest, to: &str) -> Asked {
+    let token = HitToken::verify_leading_to(part(request), to, &site.keys).ok();
+    Ok(token.and_then(|token| Some((token, Destination::Link(location(to)?)))))
+}
+
+/// The address that stands in the query, without its percent-encoding.
+fn to(request: &HttpRequest) -> Option<String> {
+    let mut fields = request.query_string().split('&');
+    let to = fields.find_map(|field| field.strip_prefix("to="))?;
+    let to = percent_encoding::percent_decode_str(to).decode_utf8().ok()?;
+    Some(to.into_owned())
+}
+
+fn lead(destination: Destination) -> HttpResponse {
+    match destination {
+        Destination::Link(location) => HttpResponse::Found()
+            .insert_header((LOCATION, location))
+            .insert_header((CACHE_CONTROL, "no-store"))
+            .insert_header((REFERRER_POLICY, "no-referrer"))
+            .finish(),
+        Destination::Trap => {
+            let text = "This link is there for programs that follow every link. Nothing has happened, and there is nothing to do.";
+            page(StatusCode::OK, text)
+        }
+    }
 }
 
 /// `OPTIONS` and everything unexpected.

@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Recipients, each with a pixel and five links.
+/// Recipients, each with a pixel and four tracked links.
 const RECIPIENTS: usize = 100_000;
 /// For the size of the database.
 const MANY: i64 = 1_000_000;
@@ -111,7 +111,7 @@ pub fn run(binary: &Path) -> anyhow::Result<String> {
     };
     let [empty, pixel, click] = &all;
     Ok(format!(
-        "Hits of a campaign to {RECIPIENTS} recipients with five links, by `wrk` with {CONNECTIONS} connections for {SECONDS} s a round; \
+        "Hits of a campaign to {RECIPIENTS} recipients with four tracked links, by `wrk` with {CONNECTIONS} connections for {SECONDS} s a round; \
          SQLite with synchronous=FULL. Each was judged, counted and committed before its answer. The empty handler is \
          actix-web's with as many workers.\n\n\
          | | requests/s (median) | of each round | p99 in ms | ratio |\n|---|---|---|---|---|\n{}{}{}\n\

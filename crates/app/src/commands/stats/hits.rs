@@ -83,6 +83,9 @@ struct Row {
     key: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<String>,
+    /// What stands in the link.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
     opens: Numbers,
     clicks: Numbers,
 }
@@ -251,6 +254,7 @@ async fn name_links(
             }
             if let Some(row) = rows.get_mut(&place) {
                 row.url = Some(link.url);
+                row.text = Some(link.text);
             }
         }
     }
