@@ -23,6 +23,9 @@ async fn main() -> Result<(), Error> {
     let store = Store::open(database, "bench").await.map_err(Error::other)?;
     let keys = store.key_ring(Clock::System.now()).await.map_err(Error::other)?;
     let links = store.links_of(campaign).await.map_err(Error::other)?;
+    if links.is_empty() {
+        return Err(Error::other("the campaign has no tracked links"));
+    }
     let mut out = BufWriter::new(File::create(pixels)?);
     for n in shuffled(recipients) {
         writeln!(out, "/o/{}.gif", path(&keys, campaign, n, HitTarget::Pixel))?;

@@ -111,8 +111,8 @@ impl Store {
         names: &mut HitNames,
     ) -> Result<(), StoreError> {
         names.learn(self, hits, rules).await?;
-        for _ in 0..TRIES {
-            if self.try_record(hits, rules, names).await? {
+        for tries in 0..TRIES {
+            if self.try_record(hits, rules, names, tries > 0).await? {
                 return Ok(());
             }
         }
@@ -125,6 +125,7 @@ impl Store {
         hits: &[NewHit],
         rules: &HitRules,
         names: &HitNames,
+        is_again: bool,
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin_write().await?;
         let mut deltas = HitDeltas::default();
@@ -140,7 +141,7 @@ impl Store {
             }
         }
         let mut writing = Writing::default();
-        for (case, judged) in reading::judged(&mut tx, new, rules, names).await? {
+        for (case, judged) in reading::judged(&mut tx, new, rules, names, is_again).await? {
             case.settle(&judged, names, &mut writing, &mut deltas);
         }
         if !writing.write(&mut tx, &mut deltas).await? {

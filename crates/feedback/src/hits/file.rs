@@ -181,6 +181,9 @@ impl RawRule {
         {
             return Err(self.fault("it says nothing: give it agents, networks, signs or a target"));
         }
+        if self.links.is_some() && target != Some(Target::Link) {
+            return Err(self.fault("links needs target = \"link\" beside it"));
+        }
         let mut add = |texts: &[String]| -> Result<Vec<Word>, HitRulesFault> {
             texts.iter().map(|text| self.word(text, words)).collect()
         };

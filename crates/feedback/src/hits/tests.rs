@@ -214,6 +214,10 @@ fn a_faulty_file_says_what_is_wrong() {
             "no_agent",
         ),
         (
+            "[[rule]]\nname = \"a\"\nverdict = \"scanner\"\nlinks = 3",
+            "target = \"link\"",
+        ),
+        (
             "[[network]]\nname = \"n\"\nranges = [\"192.0.2.1/32\"]",
             "24 bits",
         ),

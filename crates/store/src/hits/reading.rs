@@ -23,12 +23,13 @@ pub(super) struct Standing {
     sent_at: Option<Timestamp>,
 }
 
-/// Judges the new hits together with what is kept around them.
+/// Judges the new hits together with what is kept around them. `is_again`: a row with the time of a new one was there.
 pub(super) async fn judged<'r>(
     tx: &mut Tx,
     new: BTreeMap<Key, Vec<Kept>>,
     rules: &'r HitRules,
     names: &HitNames,
+    is_again: bool,
 ) -> Result<Vec<(Case, Vec<Judged<'r>>)>, StoreError> {
     let keys: Vec<Key> = new.keys().copied().collect();
     let mut standings = standings(tx, &keys).await?;
@@ -37,10 +38,11 @@ pub(super) async fn judged<'r>(
         .map(|(key, hits)| Case::of_new(key, standings.remove(&key).unwrap_or_default(), hits))
         .collect();
     let known = |case: &Case| {
-        let from = if case.is_trapped() {
-            far_back
-        } else {
-            a_little_back
+        let from = match case.is_trapped() {
+            true => far_back,
+            // What else came lately says nothing of an open.
+            false if case.is_nothing_but_opens() && !is_again => return None,
+            false => a_little_back,
         };
         case.standing.is_kept.then(|| (case.key, from(case.since)))
     };
@@ -92,6 +94,10 @@ impl Case {
             hits,
             since: Timestamp(i64::MIN),
         }
+    }
+
+    fn is_nothing_but_opens(&self) -> bool {
+        self.hits.iter().all(|hit| hit.target == HitTarget::Pixel)
     }
 
     /// Adds kept hits. Of hits at the same microsecond the new ones move on: the key of a row is its time.
