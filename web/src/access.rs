@@ -82,6 +82,10 @@ pub(crate) fn dashboard_headers() -> DefaultHeaders {
     ))
 }
 
+/// For a page of the dashboard that has a form of ours.
+pub(crate) const FORM_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
+    img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
 /// For the pages that recipients reach.
 pub(crate) fn public_headers() -> DefaultHeaders {
     common_headers().add((

@@ -1,8 +1,10 @@
 //! The page of one address: what was sent, what came back, and why it is or is not mailed.
 
 use super::dashboard::failed;
+use crate::access::FORM_POLICY;
 use crate::site::Site;
 use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use tidings_campaign::address::EmailAddress;
@@ -66,8 +68,15 @@ struct EventView {
     arrival: i64,
 }
 
-/// `GET /recipients?address=…`
+/// `GET /recipients?address=…`. Its form, which only asks, leads to itself.
 pub(crate) async fn recipient(site: web::Data<Site>, asked: web::Query<Asked>) -> HttpResponse {
+    let mut answer = found(&site, &asked).await;
+    let policy = HeaderValue::from_static(FORM_POLICY);
+    answer.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    answer
+}
+
+async fn found(site: &Site, asked: &Asked) -> HttpResponse {
     let mut page = Page {
         title: "Recipient".to_owned(),
         address: asked.address.trim().to_owned(),
@@ -96,7 +105,7 @@ pub(crate) async fn recipient(site: web::Data<Site>, asked: web::Query<Asked>) -
             }
             site.page(StatusCode::OK, "recipient", &page)
         }
-        Err(trouble) => failed(&site, &trouble),
+        Err(trouble) => failed(site, &trouble),
     }
 }
 
