@@ -1,4 +1,4 @@
-//! Signed tokens in return paths, Message-IDs and unsubscribe links: they name a delivery or a recipient, cannot be guessed or
+//! Signed tokens in return paths, Message-IDs, tracked links and the links of public pages: they name a delivery or a recipient, cannot be guessed or
 //! changed, and need no look-up to be checked.
 //!
 //! Layout before base32: key id (1 octet), two or three numbers (1 to 9 octets each, LEB128), MAC (12 octets). The MAC is
@@ -6,7 +6,6 @@
 //! host names may be folded to one case on their way.
 
 use crate::ids::{CampaignId, RecipientId, Seq};
-use crate::time::Timestamp;
 use data_encoding::BASE32_DNSSEC as BASE32;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -338,36 +337,6 @@ impl ViewToken {
     }
 }
 
-/// What a person confirms with a link that was mailed to an address. Whoever holds it has read that mailbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MailboxToken {
-    /// Which request is confirmed: the number of its row.
-    pub request: i64,
-    /// Until when.
-    pub expires_at: Timestamp,
-}
-
-impl MailboxToken {
-    const PURPOSE: u8 = b'c';
-
-    /// The token as text: at most 64 lower-case letters and digits.
-    pub fn sign(&self, keys: &KeyRing) -> String {
-        let mut text = String::with_capacity(MAX_TEXT);
-        let numbers = [self.request, self.expires_at.seconds()];
-        sign(Self::PURPOSE, &numbers, keys.newest(), &mut text);
-        text
-    }
-
-    /// Reads a token, in upper or lower case. Whether its time is over is for the caller to say.
-    pub fn verify(text: &str, keys: &KeyRing) -> Result<Self, TokenError> {
-        let [request, seconds] = verify(Self::PURPOSE, text, keys)?;
-        Ok(MailboxToken {
-            request,
-            expires_at: Timestamp::from_seconds(seconds),
-        })
-    }
-}
-
 impl MessageToken {
     const PURPOSE: u8 = b'm';
 
@@ -576,11 +545,6 @@ mod tests {
         view.sign_into(&keys, &mut text);
         assert_eq!(ViewToken::verify(&text, &keys), Ok(view));
         assert!(UnsubscribeToken::verify(&text, &keys).is_err());
-        let confirm = MailboxToken {
-            request: 12,
-            expires_at: Timestamp::from_seconds(1_800_000_000),
-        };
-        assert_eq!(MailboxToken::verify(&confirm.sign(&keys), &keys), Ok(confirm));
     }
 
     #[test]

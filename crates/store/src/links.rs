@@ -16,19 +16,6 @@ impl Store {
             on_pool!(self, pool => sqlx::query_as(LINKS).bind(campaign.0).fetch_all(pool).await)?;
         rows.into_iter().map(|row| read(campaign, row)).collect()
     }
-
-    /// The link with this number.
-    pub async fn find_link(
-        &self,
-        campaign: CampaignId,
-        number: u32,
-    ) -> Result<Option<TrackedLink>, StoreError> {
-        const LINK: &str = "SELECT number, url, text, languages FROM campaign_links \
-            WHERE campaign_id = $1 AND number = $2";
-        let row: Option<LinkRow> = on_pool!(self, pool => sqlx::query_as(LINK).bind(campaign.0)
-            .bind(i64::from(number)).fetch_optional(pool).await)?;
-        row.map(|row| read(campaign, row)).transpose()
-    }
 }
 
 fn read(campaign: CampaignId, (number, url, text, languages): LinkRow) -> Result<TrackedLink, StoreError> {

@@ -6,15 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tidings_feedback::hits::HitRules;
-use tidings_store::Store;
 use tidings_store::hits::{HitNames, NewHit};
+use tidings_store::{Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// Hits of one transaction at most.
 const BATCH: usize = 1000;
 /// Hits that may wait. What does not fit in waits in its request, whose patience is bounded.
 const WAITING: usize = 8 * BATCH;
+/// When the database does not answer, what waits is tried again so often.
+const AGAIN: Duration = Duration::from_millis(500);
 /// How long a visitor waits for us.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -60,7 +62,7 @@ async fn run(store: Store, rules: Arc<HitRules>, mut queue: mpsc::Receiver<Asked
     while queue.recv_many(&mut batch, BATCH).await > 0 {
         let (hits, answers): (Vec<_>, Vec<_>) =
             batch.drain(..).map(|Asked { hit, done }| (hit, done)).unzip();
-        match store.record_hits(&hits, &rules, &mut names).await {
+        match record(&store, &hits, &rules, &mut names).await {
             // Whoever asked may have been answered already.
             Ok(()) => answers.into_iter().for_each(|done| {
                 let _ = done.send(());
@@ -69,6 +71,29 @@ async fn run(store: Store, rules: Arc<HitRules>, mut queue: mpsc::Receiver<Asked
                 let n = hits.len();
                 tracing::error!("{n} hits were not recorded: {error}");
             }
+        }
+    }
+}
+
+/// While the database is away the hits are kept here. Visitors are answered meanwhile, and what no longer fits into the queue
+/// is not recorded.
+async fn record(
+    store: &Store,
+    hits: &[NewHit],
+    rules: &HitRules,
+    names: &mut HitNames,
+) -> Result<(), StoreError> {
+    let mut is_told = false;
+    loop {
+        match store.record_hits(hits, rules, names).await {
+            Err(error) if error.is_transient() => {
+                if !is_told {
+                    tracing::warn!("hits wait for the database: {error}");
+                }
+                is_told = true;
+                sleep(AGAIN).await;
+            }
+            recorded => return recorded,
         }
     }
 }

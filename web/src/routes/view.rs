@@ -2,10 +2,11 @@
 //! sees it; it is not counted, and nothing of it may be kept or found by search engines.
 
 use crate::newsletters::{Newsletters, NotShown, POLICY};
+use crate::public;
 use crate::site::{Site, Trouble};
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_SECURITY_POLICY;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use tidings_campaign::message::attachment::media_type;
 use tidings_campaign::token::{UnsubscribeToken, ViewToken};
@@ -23,10 +24,11 @@ pub(crate) struct Notice<'a> {
 pub(crate) async fn newsletter(
     site: web::Data<Site>,
     letters: web::Data<Newsletters>,
+    request: HttpRequest,
     text: web::Path<String>,
 ) -> HttpResponse {
     let Ok(token) = ViewToken::verify(&text, &site.keys) else {
-        return broken_link(&site);
+        return public::broken_link(&site, &request);
     };
     match merged(&site, &letters, token, &text).await {
         Ok(html) => HttpResponse::Ok()
@@ -38,10 +40,14 @@ pub(crate) async fn newsletter(
 }
 
 /// `GET /v/{token}/{name}`: an image that the newsletter carries with it.
-pub(crate) async fn image(site: web::Data<Site>, path: web::Path<(String, String)>) -> HttpResponse {
+pub(crate) async fn image(
+    site: web::Data<Site>,
+    request: HttpRequest,
+    path: web::Path<(String, String)>,
+) -> HttpResponse {
     let (token, name) = path.into_inner();
     let Ok(token) = ViewToken::verify(&token, &site.keys) else {
-        return broken_link(&site);
+        return public::broken_link(&site, &request);
     };
     let store = site.store.clone();
     let found = site
@@ -112,12 +118,6 @@ fn not_shown(site: &Site, why: &NotShown) -> HttpResponse {
         }
     };
     notice(site, status, title, text)
-}
-
-fn broken_link(site: &Site) -> HttpResponse {
-    let text = "The address is not complete or was changed on its way. Please use the link in the newsletter again, \
-                or copy it as a whole.";
-    notice(site, StatusCode::NOT_FOUND, "This link does not work", text)
 }
 
 fn notice(site: &Site, status: StatusCode, title: &str, text: &str) -> HttpResponse {
