@@ -13,6 +13,7 @@
 
 mod app;
 mod authority;
+mod browser;
 mod database;
 mod dns_server;
 mod faultsink;
@@ -34,6 +35,7 @@ mod small_disk;
 
 pub use app::App;
 pub use authority::{Authority, Issued};
+pub use browser::{Browser, Theme};
 pub use database::{Database, Engine};
 pub use dns_server::DnsServer;
 pub use faultsink::Faultsink;

@@ -127,7 +127,7 @@ impl Sent {
             .max_redirects(0)
             .allow_non_standard_methods(true);
         let browser = config.build().new_agent();
-        let request = ureq::http::Request::builder()
+        let request = http::Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.server.url))
             .header("User-Agent", agent)

@@ -5,7 +5,7 @@ use tidings_tests::script::Script;
 use tidings_tests::{App, on_both_engines};
 
 /// A campaign that three readers got, and the server behind its links.
-fn after_a_campaign(app: &App) -> Served {
+pub fn after_a_campaign(app: &App) -> Served {
     app.relay.follow(Script::accepting().keep_content(1024 * 1024));
     app.import("readers", 3);
     let campaign = app.campaign("readers");
@@ -14,7 +14,7 @@ fn after_a_campaign(app: &App) -> Served {
 }
 
 /// The address in the message's List-Unsubscribe field, on the server of the test.
-fn link(app: &App, served: &Served, reader: &str) -> String {
+pub fn link(app: &App, served: &Served, reader: &str) -> String {
     let message = app.relay.contents_for(reader).pop().unwrap();
     let header = message
         .split("\r\n\r\n")

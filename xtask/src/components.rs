@@ -23,13 +23,17 @@ pub enum Component {
     SaslPlain,
     /// Dovecot's server for IMAP, which keeps the mailboxes of tests.
     Dovecot,
+    /// Chromium, in which pages are looked at.
+    Chromium,
+    /// ChromeDriver, which drives it.
+    ChromeDriver,
     /// wrk, which asks a web server as fast as it can; for benchmarks.
     Wrk,
 }
 
 impl Component {
     /// Everything that `cargo xtask test` needs.
-    pub const ALL: [Component; 8] = [
+    pub const ALL: [Component; 10] = [
         Component::Postgres,
         Component::SmtpSink,
         Component::Python,
@@ -38,6 +42,8 @@ impl Component {
         Component::Saslpasswd,
         Component::SaslPlain,
         Component::Dovecot,
+        Component::Chromium,
+        Component::ChromeDriver,
     ];
 
     const fn program(self) -> &'static str {
@@ -50,6 +56,8 @@ impl Component {
             Component::Saslpasswd => "saslpasswd2",
             Component::SaslPlain => "libplain.so",
             Component::Dovecot => "imap",
+            Component::Chromium => "chromium",
+            Component::ChromeDriver => "chromedriver",
             Component::Wrk => "wrk",
         }
     }
@@ -64,6 +72,8 @@ impl Component {
             Component::Saslpasswd => "sasl2-bin",
             Component::SaslPlain => "libsasl2-modules",
             Component::Dovecot => "dovecot-imapd",
+            Component::Chromium => "chromium",
+            Component::ChromeDriver => "chromium-driver",
             Component::Wrk => "wrk",
         }
     }
