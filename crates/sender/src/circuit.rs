@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 use tidings_campaign::time::Timestamp;
+use tidings_store::relay_status::RelayHealth;
 
 /// How a relay's connections fare.
 #[derive(Debug)]
@@ -74,6 +75,23 @@ impl Circuit {
 
     pub(crate) fn is_closed(&self) -> bool {
         matches!(self, Circuit::Closed)
+    }
+
+    /// As the pages show it.
+    pub(crate) fn health(&self) -> RelayHealth {
+        match self {
+            Circuit::Closed => RelayHealth::Works,
+            Circuit::Open { .. } => RelayHealth::Resting,
+            Circuit::HalfOpen { .. } => RelayHealth::Trying,
+        }
+    }
+
+    /// Until when nobody connects, if it is open.
+    pub(crate) fn is_open_until(&self) -> Option<Timestamp> {
+        match self {
+            Circuit::Open { until, .. } => Some(*until),
+            _ => None,
+        }
     }
 
     /// How long it stays open; zero when it is closed or somebody tries.

@@ -12,6 +12,7 @@ use tidings_campaign::ids::CampaignId;
 use tidings_campaign::provider;
 use tidings_campaign::time::{Clock, Timestamp};
 use tidings_store::ledger::Outcome;
+use tidings_store::relay_status::RelayStatus;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
@@ -281,6 +282,11 @@ impl Dispatcher {
     /// What binds a campaign now, if anything does.
     pub(crate) fn binding_limit(&self, campaign: CampaignId) -> Option<String> {
         self.with(|schedule, now| schedule.binding_limit(campaign, now))
+    }
+
+    /// See [`Schedule::relay_statuses`].
+    pub(crate) fn relay_statuses(&self) -> Vec<RelayStatus> {
+        self.with(|schedule, now| schedule.relay_statuses(now))
     }
 
     /// See [`Schedule::know_provider`].

@@ -21,6 +21,7 @@ use tidings_campaign::ids::CampaignId;
 use tidings_campaign::lifecycle::Action;
 use tidings_campaign::time::Clock;
 use tidings_dns::DnsSettings;
+use tidings_store::relay_status::RelayStatus;
 use tidings_store::send_status::SendStatus;
 use tidings_store::{Store, StoreError};
 use tokio::sync::{Notify, watch};
@@ -72,6 +73,8 @@ pub enum SenderError {
 }
 
 const LOOK: Duration = Duration::from_millis(250);
+/// How the relays fare is said so often at least; the pages take it for true three times as long.
+const RELAYS_TOLD: Duration = Duration::from_secs(10);
 
 /// Sends until `stop`, or until the one campaign of the scope is done. What is on the wire is finished, the rest is
 /// given back.
@@ -142,6 +145,8 @@ struct Sender {
     ended: Arc<Notify>,
     renewed: Instant,
     told: Instant,
+    /// What was last said of the relays, and when.
+    told_of_relays: Option<(Instant, Vec<RelayStatus>)>,
 }
 
 impl Sender {
@@ -182,6 +187,7 @@ impl Sender {
             ended: Arc::default(),
             renewed: now,
             told: now,
+            told_of_relays: None,
         };
         sender.route();
         sender
@@ -292,6 +298,7 @@ impl Sender {
         }
         if self.told.elapsed() > Duration::from_secs(1) {
             self.tell().await?;
+            self.tell_of_relays().await?;
             cancelled::sweep(&self.store, &self.clock).await?;
             self.told = Instant::now();
         }
@@ -416,6 +423,20 @@ impl Sender {
             };
             self.store.set_send_status(*id, &status, now).await?;
         }
+        Ok(())
+    }
+
+    /// Says how the relays fare, when that has changed or has not been said for a while.
+    async fn tell_of_relays(&mut self) -> Result<(), StoreError> {
+        let statuses = self.dispatcher.relay_statuses();
+        if let Some((at, told)) = &self.told_of_relays
+            && (*told == statuses && at.elapsed() < RELAYS_TOLD)
+        {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        self.store.set_relay_statuses(&statuses, now).await?;
+        self.told_of_relays = Some((Instant::now(), statuses));
         Ok(())
     }
 

@@ -76,8 +76,8 @@ pub struct Breakdown {
 }
 
 #[derive(sqlx::FromRow)]
-struct SummaryRow {
-    id: i64,
+pub(crate) struct SummaryRow {
+    pub(crate) id: i64,
     name: String,
     state: String,
     state_reason: Option<String>,
@@ -91,7 +91,10 @@ struct SummaryRow {
 }
 
 impl SummaryRow {
-    fn into_summary(self, states: [i64; DeliveryState::ALL.len()]) -> Result<CampaignSummary, StoreError> {
+    pub(crate) fn into_summary(
+        self,
+        states: [i64; DeliveryState::ALL.len()],
+    ) -> Result<CampaignSummary, StoreError> {
         let state = CampaignState::parse(&self.state)
             .ok_or_else(|| bad_row("campaigns", self.id, format!("unknown state `{}`", self.state)))?;
         let unknown_policy = UnknownPolicy::parse(&self.unknown_policy)
@@ -180,7 +183,7 @@ impl Store {
     }
 }
 
-fn by_campaign(
+pub(crate) fn by_campaign(
     rows: Vec<(i64, String, i64)>,
 ) -> Result<HashMap<i64, [i64; DeliveryState::ALL.len()]>, StoreError> {
     let mut campaigns: HashMap<i64, [i64; DeliveryState::ALL.len()]> = HashMap::new();

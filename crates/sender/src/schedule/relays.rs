@@ -11,12 +11,14 @@ use crate::relay::RelaySettings;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use tidings_campaign::time::Timestamp;
+use tidings_store::relay_status::RelayStatus;
 
 #[derive(Debug)]
 pub(super) struct RelayEntry {
     pub name: Arc<str>,
     pub circuit: Circuit,
-    pub last_fault: Option<String>,
+    /// What went wrong last, and when.
+    pub last_fault: Option<(Timestamp, String)>,
     /// Faults of ready connections since a message last went through.
     faults_in_a_row: u32,
     /// Sessions with a connection.
@@ -163,7 +165,6 @@ impl<T: Waiting> Schedule<T> {
     pub(crate) fn connected(&mut self, relay: RelayId) -> bool {
         let entry = &mut self.relays[relay.0];
         entry.connected += 1;
-        entry.last_fault = None;
         let news = entry.circuit.works();
         // Its other sessions may connect too.
         self.wake
@@ -185,7 +186,7 @@ impl<T: Waiting> Schedule<T> {
     /// A fault of the relay. `was_ready`: of a connection that had been made. True if the relay is left alone now.
     pub(crate) fn fault(&mut self, relay: RelayId, words: String, was_ready: bool, now: Timestamp) -> bool {
         let entry = &mut self.relays[relay.0];
-        entry.last_fault = Some(words);
+        entry.last_fault = Some((now, words));
         if was_ready {
             entry.faults_in_a_row += 1;
             if entry.faults_in_a_row < BROKEN_IN_A_ROW {
@@ -198,6 +199,21 @@ impl<T: Waiting> Schedule<T> {
             self.wake.extend((0..self.relays.len()).map(RelayId));
         }
         opened
+    }
+
+    /// How the relays fare, for the pages.
+    pub(crate) fn relay_statuses(&self, now: Timestamp) -> Vec<RelayStatus> {
+        let entries = self.relays.iter().filter(|entry| !entry.closed);
+        let number = |n| i64::try_from(n).unwrap_or(i64::MAX);
+        let statuses = entries.map(|entry| RelayStatus {
+            relay: entry.name.to_string(),
+            health: entry.circuit.health(),
+            sessions: number(entry.connected),
+            max_sessions: number(entry.max_sessions),
+            resting_until: entry.circuit.is_open_until().filter(|until| *until > now),
+            fault: entry.last_fault.clone(),
+        });
+        statuses.collect()
     }
 
     /// The sessions that a pool may have.

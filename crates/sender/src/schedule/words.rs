@@ -28,7 +28,10 @@ impl<T: Waiting> Schedule<T> {
         }
         let each = members.iter().map(|member| {
             let entry = &self.relays[member.relay.0];
-            let fault = entry.last_fault.as_deref().unwrap_or("no connection yet");
+            let fault = entry
+                .last_fault
+                .as_ref()
+                .map_or("no connection yet", |(_, fault)| fault.as_str());
             let rest = entry.circuit.rests_for(now).as_secs_f64().ceil();
             format!("relay {} is down, next try in {rest:.0} s: {fault}", entry.name)
         });
