@@ -1,11 +1,14 @@
 //! The dashboard, and the pages that recipients reach: an actix-web server that shows what the counters say.
 //!
-//! Where to look: [`WebSettings`] and [`bind`] in `server.rs`; who may reach what in `access.rs`; the figures of
-//! the dashboard in `live.rs` and `view.rs`; the unsubscribe link in `routes/unsubscribe.rs`; what recipients read, in their
+//! Where to look: [`WebSettings`] and [`bind`] in `server.rs`; who may reach what in `access.rs`; the frame of the dashboard's
+//! pages in `shell.rs`, each page in a file of `routes/`, figures as people read them in `figures/`, and what changes while one
+//! looks in `live.rs`; style and scripts in `assets.rs`; the unsubscribe link in `routes/unsubscribe.rs`; what recipients read, in their
 //! languages, in `public/`; newsletters in a browser in `newsletters.rs`, `routes/view.rs` and `routes/archive.rs`; the open
 //! pixel and tracked links in `routes/hits.rs`, and how they are recorded in `hits.rs`.
 
 mod access;
+mod assets;
+mod figures;
 mod hits;
 mod live;
 mod newsletters;
@@ -13,9 +16,10 @@ mod pages;
 mod public;
 mod routes;
 mod server;
+mod shell;
 mod site;
-mod view;
 
 pub use hits::HitSettings;
+pub use live::ThresholdsNow;
 pub use public::brand::{Brand, BrandError, Colour, Logo};
 pub use server::{BoundServer, WebError, WebSettings, bind, check_listen};

@@ -1,31 +1,55 @@
-//! The pages' templates and other files, embedded in the program.
+//! The pages' templates, embedded in the program: `partials/` has the components, `pages/` one file for each page.
 
-use handlebars::Handlebars;
+use crate::assets;
+use handlebars::{Handlebars, handlebars_helper};
 use serde::Serialize;
 
-pub(crate) const STYLE: &str = include_str!("../assets/style.css");
-pub(crate) const SCRIPT: &str = include_str!("../assets/live.js");
-pub(crate) const ICON: &str = include_str!("../assets/icon.svg");
+macro_rules! templates {
+    ($($name:literal: $file:literal,)*) => {
+        [$(($name, include_str!(concat!("../assets/", $file, ".hbs")))),*]
+    };
+}
 
-const TEMPLATES: [(&str, &str); 11] = [
-    ("page", include_str!("../assets/page.hbs")),
-    ("rate", include_str!("../assets/rate.hbs")),
-    ("card", include_str!("../assets/card.hbs")),
-    ("dashboard", include_str!("../assets/dashboard.hbs")),
-    ("campaign", include_str!("../assets/campaign.hbs")),
-    ("recipient", include_str!("../assets/recipient.hbs")),
-    ("problem", include_str!("../assets/problem.hbs")),
-    ("notice", include_str!("../assets/notice.hbs")),
-    ("archive", include_str!("../assets/archive.hbs")),
-    ("feed", include_str!("../assets/feed.hbs")),
-    ("public", include_str!("../assets/public.hbs")),
-];
+const TEMPLATES: &[(&str, &str)] = &templates! {
+    "page": "partials/page",
+    "sections": "partials/sections",
+    "card": "partials/card",
+    "bar": "partials/bar",
+    "state": "partials/state",
+    "badge": "partials/badge",
+    "spark": "partials/spark",
+    "chart": "partials/chart",
+    "meter": "partials/meter",
+    "range": "partials/range",
+    "field": "partials/field",
+    "alert": "partials/alert",
+    "empty": "partials/empty",
+    "tabs": "partials/tabs",
+    "pager": "partials/pager",
+    "dialog": "partials/dialog",
+    "campaign_card": "partials/campaign_card",
+    "now": "pages/now",
+    "campaigns": "pages/campaigns",
+    "campaign": "pages/campaign",
+    "recipient": "pages/recipient",
+    "problem": "pages/problem",
+    "notice": "notice",
+    "archive": "archive",
+    "feed": "feed",
+    "public": "public",
+};
 
 pub(crate) struct Pages(Handlebars<'static>);
+
+// `{{asset "style.css"}}`: where that file is.
+handlebars_helper!(asset: |name: str| {
+    assets::path(name).expect("embedded templates name embedded files")
+});
 
 impl Pages {
     pub(crate) fn new() -> Self {
         let mut pages = Handlebars::new();
+        pages.register_helper("asset", Box::new(asset));
         for (name, text) in TEMPLATES {
             pages
                 .register_template_string(name, text)
@@ -39,11 +63,4 @@ impl Pages {
             .render(name, data)
             .expect("embedded templates render with any data")
     }
-}
-
-/// What `problem` shows.
-#[derive(Serialize)]
-pub(crate) struct Problem<'a> {
-    pub(crate) title: &'a str,
-    pub(crate) text: &'a str,
 }

@@ -2,7 +2,7 @@
 
 use crate::access::{host_of_url, meet_keys};
 use crate::hits::{HitSettings, Hits};
-use crate::live::Poller;
+use crate::live::{Poller, ThresholdsNow};
 use crate::newsletters::Newsletters;
 use crate::public::brand::Brand;
 use crate::routes;
@@ -41,6 +41,8 @@ pub struct WebSettings {
     pub hits: HitSettings,
     /// Whose pages they are.
     pub brand: Brand,
+    /// When campaigns pause by themselves.
+    pub thresholds: ThresholdsNow,
 }
 
 /// Why the server cannot begin, or ended.
@@ -88,7 +90,7 @@ pub async fn bind(
     more: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
 ) -> Result<BoundServer, WebError> {
     check_listen(settings.listen)?;
-    let (poller, live) = Poller::start(store.clone(), clock.clone()).await?;
+    let (poller, live) = Poller::start(store.clone(), clock.clone(), settings.thresholds.clone()).await?;
     let host = host_of_url(&settings.public_url).to_owned();
     let hits = Hits::new(store.clone(), &settings.hits, settings.trusted_proxies.clone());
     let named = (host, settings.brand.clone());

@@ -39,7 +39,8 @@ impl Store {
              scheduled_zone, started_at, finished_at FROM campaigns \
              WHERE {HAS_TEXT} AND ($3 = '' OR state = $3) ORDER BY id DESC LIMIT $4 OFFSET $5"
         );
-        let totals = format!("SELECT state, COUNT(*) FROM campaigns WHERE {HAS_TEXT} GROUP BY state ORDER BY 1");
+        let totals =
+            format!("SELECT state, COUNT(*) FROM campaigns WHERE {HAS_TEXT} GROUP BY state ORDER BY 1");
         let written = pattern(&search.text);
         let folded = pattern(&search.text.to_lowercase());
         let state = search.state.map_or("", CampaignState::as_str);

@@ -158,6 +158,13 @@ impl Store {
         row.map(record).transpose()
     }
 
+    /// Imports that ended before their end and wait for a person, the newest first; at most twenty.
+    pub async fn stopped_imports(&self) -> Result<Vec<ImportRecord>, StoreError> {
+        const STOPPED: &str = select_imports!("WHERE i.state = 'stopped' ORDER BY i.id DESC LIMIT 20");
+        let rows: Vec<ImportRow> = on_pool!(self, pool => sqlx::query_as(STOPPED).fetch_all(pool).await)?;
+        rows.into_iter().map(record).collect()
+    }
+
     /// Imports that should be running and have committed nothing since `before`, oldest first: perhaps their process is
     /// gone. Whether it is, [`ImportLock::take`] says.
     pub async fn quiet_imports(&self, before: Timestamp) -> Result<Vec<ImportRecord>, StoreError> {

@@ -28,7 +28,9 @@ impl RelayHealth {
     }
 
     fn parse(word: &str) -> Option<Self> {
-        RelayHealth::ALL.into_iter().find(|health| health.as_str() == word)
+        RelayHealth::ALL
+            .into_iter()
+            .find(|health| health.as_str() == word)
     }
 }
 
@@ -102,8 +104,13 @@ impl Store {
         let rows: Vec<Row> = on_pool!(self, pool => sqlx::query_as(GET).bind(since.0).fetch_all(pool).await)?;
         let mut statuses: Vec<RelayStatus> = Vec::new();
         for row in rows {
-            let health = RelayHealth::parse(&row.health)
-                .ok_or_else(|| bad_row("relay_status", &row.relay, format!("unknown health `{}`", row.health)))?;
+            let health = RelayHealth::parse(&row.health).ok_or_else(|| {
+                bad_row(
+                    "relay_status",
+                    &row.relay,
+                    format!("unknown health `{}`", row.health),
+                )
+            })?;
             let status = RelayStatus {
                 relay: row.relay,
                 health,

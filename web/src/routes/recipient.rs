@@ -1,7 +1,8 @@
 //! The page of one address: what was sent, what came back, and why it is or is not mailed.
 
-use super::dashboard::failed;
+use super::problem::failed;
 use crate::access::FORM_POLICY;
+use crate::shell;
 use crate::site::Site;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
@@ -25,7 +26,6 @@ pub(crate) struct Asked {
 
 #[derive(Default, Serialize)]
 struct Page {
-    title: String,
     address: String,
     problem: Option<String>,
     found: bool,
@@ -76,20 +76,25 @@ pub(crate) async fn recipient(site: web::Data<Site>, asked: web::Query<Asked>) -
     answer
 }
 
+fn framed(site: &Site, status: StatusCode, page: &Page) -> HttpResponse {
+    shell::Page::new("recipient", "Recipients")
+        .under("/recipients")
+        .answer(site, status, page)
+}
+
 async fn found(site: &Site, asked: &Asked) -> HttpResponse {
     let mut page = Page {
-        title: "Recipient".to_owned(),
         address: asked.address.trim().to_owned(),
         ..Page::default()
     };
     if page.address.is_empty() {
-        return site.page(StatusCode::OK, "recipient", &page);
+        return framed(site, StatusCode::OK, &page);
     }
     let address = match EmailAddress::parse(&page.address) {
         Ok(address) => address,
         Err(error) => {
             page.problem = Some(format!("The address {error}."));
-            return site.page(StatusCode::BAD_REQUEST, "recipient", &page);
+            return framed(site, StatusCode::BAD_REQUEST, &page);
         }
     };
     let store = site.store.clone();
@@ -103,7 +108,7 @@ async fn found(site: &Site, asked: &Asked) -> HttpResponse {
             if !page.found {
                 page.problem = Some("Nobody with this address was imported.".to_owned());
             }
-            site.page(StatusCode::OK, "recipient", &page)
+            framed(site, StatusCode::OK, &page)
         }
         Err(trouble) => failed(site, &trouble),
     }

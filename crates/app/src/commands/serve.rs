@@ -13,7 +13,7 @@ use tidings_sender::lock::SenderLock;
 use tidings_sender::sender::{self, Scope};
 use tidings_sender::{guard, planner};
 use tidings_store::Store;
-use tidings_web::{WebSettings, bind};
+use tidings_web::{ThresholdsNow, WebSettings, bind};
 use tokio_util::sync::CancellationToken;
 
 /// Serves until a signal comes or a part fails.
@@ -41,6 +41,7 @@ pub async fn serve(
     let lock = SenderLock::take(&store).context("sender")?;
     let witness = guard::look(&store, &context.data).await?;
     let settings = sender_settings(context, identity.clone(), witness)?;
+    let judging = settings.judging.clone();
     let web = WebSettings {
         listen: context.config.web.listen,
         public_listen: context.config.web.public_listen,
@@ -48,6 +49,7 @@ pub async fn serve(
         trusted_proxies: context.config.web.trusted_proxies.clone(),
         hits: context.config.tracking.hits()?,
         brand: context.config.brand.clone(),
+        thresholds: ThresholdsNow::new(move || judging.borrow().thresholds),
     };
     let incoming = Incoming::open(context, &store, identity.keys.clone()).await?;
     let server = bind(

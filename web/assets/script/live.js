@@ -1,0 +1,71 @@
+"use strict";
+// Puts the figures of each live event into the page. Everything is formatted by the server; when the page's shape changes
+// (a campaign begins, a relay fails), the page is fetched again and its main part exchanged.
+(() => {
+  const link = document.querySelector("[data-link]");
+  const main = () => document.getElementById("main");
+  const say = (text, kind) => {
+    if (!link) return;
+    if (link.textContent !== text) link.textContent = text;
+    link.className = `link ${kind}`;
+  };
+  const put = (element, text) => { if (element && text !== undefined && element.textContent !== text) element.textContent = text; };
+  const set = (element, name, value) => { if (element && value !== undefined) element.setAttribute(name, value); };
+
+  // What only a script can do is shown by it.
+  function offer() {
+    document.querySelectorAll("[data-print]").forEach((button) => { button.hidden = false; button.onclick = () => window.print(); });
+  }
+  document.addEventListener("htmx:load", offer);
+  offer();
+
+  let fetching = false;
+  function refetch() {
+    // Not under somebody's hands.
+    if (fetching || main().contains(document.activeElement?.closest("input, select, textarea, [popover]"))) return;
+    fetching = true;
+    htmx.ajax("GET", location.pathname + location.search, { target: "#main", select: "#main", swap: "outerHTML" })
+      .finally(() => { fetching = false; });
+  }
+
+  function showCampaign(campaign) {
+    const card = document.querySelector(`[data-campaign="${campaign.id}"]`);
+    if (!card) return;
+    for (const [key, text] of Object.entries(campaign.texts)) put(card.querySelector(`[data-n="${key}"]`), text);
+    for (const segment of campaign.segments) {
+      const rect = card.querySelector(`rect[data-segment="${segment.key}"]`);
+      set(rect, "x", segment.x);
+      set(rect, "width", segment.width);
+      put(card.querySelector(`b[data-n="${segment.key}"]`), segment.count);
+      card.querySelector(`[data-part="${segment.key}"]`)?.classList.toggle("none", segment.n === 0);
+    }
+  }
+
+  function show(live) {
+    put(document.querySelector('[data-text="rate"]'), live.rate);
+    document.querySelectorAll("[data-text]").forEach((element) => put(element, live.texts[element.dataset.text]));
+    document.querySelectorAll("[data-width]").forEach((element) => set(element, "width", live.widths[element.dataset.width]));
+    document.querySelectorAll("[data-drawing]").forEach((element) => {
+      const drawing = live.drawings[element.dataset.drawing];
+      set(element.querySelector(".line"), "points", drawing?.line);
+      set(element.querySelector(".area"), "points", drawing?.area);
+    });
+    live.campaigns.forEach(showCampaign);
+    document.dispatchEvent(new CustomEvent("tidings:live", { detail: live }));
+  }
+
+  if (document.body.dataset.live === undefined) return;
+  let last = performance.now();
+  const source = new EventSource("/events");
+  source.onmessage = (event) => {
+    const live = JSON.parse(event.data);
+    say(live.problem || "live", live.problem ? "bad" : "live");
+    show(live);
+    const shape = main().dataset.structure;
+    const every = Number(main().dataset.refetch || 0) * 1000;
+    const isOld = every > 0 && performance.now() - last > every;
+    if (isOld) last = performance.now();
+    if (isOld || (shape !== undefined && shape !== live.structure)) refetch();
+  };
+  source.onerror = () => say("no connection; trying again", "bad");
+})();

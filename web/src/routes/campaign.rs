@@ -1,0 +1,64 @@
+//! `GET /campaigns/{id}`: everything about one campaign, as a report that can be printed.
+
+mod rate;
+mod response;
+mod view;
+
+use super::problem::{failed, not_found};
+use crate::shell::Page;
+use crate::site::Site;
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use tidings_campaign::ids::CampaignId;
+use tidings_store::bounces::{Asked, By};
+use tidings_store::{Store, StoreError};
+use view::{CampaignPage, Read};
+
+/// `GET /campaigns/{id}`
+pub(crate) async fn campaign(site: web::Data<Site>, id: web::Path<String>) -> HttpResponse {
+    let Ok(id) = id.parse::<CampaignId>() else {
+        return not_found(site).await;
+    };
+    let store = site.store.clone();
+    match site.ask(async move { read(&store, id).await }).await {
+        Ok(Some(read)) => {
+            let pulse = site.live.snapshots.borrow().pulses.get(&id).cloned();
+            let name = read.summary.name.clone();
+            let view = CampaignPage::new(read, &pulse.unwrap_or_default(), site.clock.now());
+            Page::new("campaign", &name)
+                .under("/campaigns")
+                .live()
+                .answer(&site, StatusCode::OK, &view)
+        }
+        Ok(None) => not_found(site).await,
+        Err(trouble) => failed(&site, &trouble),
+    }
+}
+
+/// All that the page is made of: counters and the campaign's own row.
+async fn read(store: &Store, id: CampaignId) -> Result<Option<Read>, StoreError> {
+    let Some(summary) = store.find_campaign_summary(id).await? else {
+        return Ok(None);
+    };
+    let bounces = async |by| {
+        let asked = Asked {
+            campaign: Some(id),
+            by,
+            since: None,
+        };
+        store.bounce_breakdown(asked).await
+    };
+    let lists = store.lists_of(id).await?;
+    Ok(Some(Read {
+        campaign: store.get_campaign(id).await?,
+        lists: lists.into_iter().map(|(_, name)| name).collect(),
+        minutes: store.minutes_of(id).await?,
+        parts: store.breakdown(Some(id)).await?,
+        by_class: bounces(By::Class).await?,
+        by_reason: bounces(By::Reason).await?,
+        by_provider: bounces(By::Provider).await?,
+        by_relay: bounces(By::Relay).await?,
+        recipients: store.hit_recipient_counts(Some(id)).await?,
+        summary,
+    }))
+}

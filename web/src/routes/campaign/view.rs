@@ -1,0 +1,268 @@
+//! The page of one campaign. Pure.
+
+use super::rate::chart;
+use super::response::{Range, range};
+use crate::figures::campaign::{CampaignView, Pulse};
+use crate::figures::chart::Chart;
+use crate::figures::happened::Happened;
+use crate::figures::numbers::{count, moment, none, share, start};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tidings_campaign::lifecycle::{CampaignState, DeliveryState};
+use tidings_campaign::time::Timestamp;
+use tidings_feedback::hits::HitKind;
+use tidings_feedback::thresholds::ComplaintLine;
+use tidings_store::bounces::BounceBreakdown;
+use tidings_store::campaigns::Campaign;
+use tidings_store::flow::CampaignMinute;
+use tidings_store::hits::HitRecipientCount;
+use tidings_store::stats::{Breakdown, CampaignSummary};
+
+/// What was read of it.
+pub(super) struct Read {
+    pub(super) summary: CampaignSummary,
+    pub(super) campaign: Campaign,
+    pub(super) lists: Vec<String>,
+    pub(super) minutes: Vec<CampaignMinute>,
+    pub(super) parts: Vec<Breakdown>,
+    pub(super) by_class: BounceBreakdown,
+    pub(super) by_reason: BounceBreakdown,
+    pub(super) by_provider: BounceBreakdown,
+    pub(super) by_relay: BounceBreakdown,
+    pub(super) recipients: Vec<HitRecipientCount>,
+}
+
+/// The page.
+#[derive(Debug, Serialize)]
+pub(super) struct CampaignPage {
+    campaign: CampaignView,
+    /// Something may still change by itself.
+    is_open: bool,
+    facts: Vec<Fact>,
+    chart: Option<Chart>,
+    opens: Range,
+    clicks: Range,
+    is_tracked: bool,
+    unsubscribed: Told,
+    complaints: Told,
+    complaints_line: String,
+    complaints_level: &'static str,
+    bounces: Vec<Bounces>,
+    has_bounces: bool,
+    rows: Vec<BreakdownRow>,
+    /// When the page was made, for its printed form.
+    printed: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Fact {
+    name: &'static str,
+    value: String,
+}
+
+/// A number and its share.
+#[derive(Debug, Serialize)]
+struct Told {
+    n: String,
+    share: String,
+}
+
+/// What bounced, by one thing.
+#[derive(Debug, Serialize)]
+struct Bounces {
+    title: &'static str,
+    rows: Vec<BounceRow>,
+}
+
+#[derive(Debug, Serialize)]
+struct BounceRow {
+    key: String,
+    n: String,
+    share: String,
+    /// Thousandths of the greatest row.
+    width: i64,
+}
+
+/// A row of the table of all outcomes.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct BreakdownRow {
+    relay: String,
+    provider: String,
+    outcome: String,
+    class: String,
+    n: String,
+}
+
+impl CampaignPage {
+    pub(super) fn new(read: Read, pulse: &Pulse, now: Timestamp) -> CampaignPage {
+        let summary = &read.summary;
+        let accepted = summary.count(DeliveryState::Accepted).max(0);
+        let happened = happened(&read);
+        let positive = |n: i64| u64::try_from(n).unwrap_or_default();
+        let line = ComplaintLine::of(positive(happened.complaints), positive(accepted));
+        let bounces = bounces(&read);
+        CampaignPage {
+            campaign: CampaignView::new(summary, happened, pulse),
+            is_open: !matches!(
+                summary.state,
+                CampaignState::Finished | CampaignState::Cancelled | CampaignState::Draft
+            ),
+            facts: facts(&read, pulse, now),
+            chart: chart(&read.minutes),
+            opens: range(HitKind::Open, &read.recipients, accepted),
+            clicks: range(HitKind::Click, &read.recipients, accepted),
+            is_tracked: !read.recipients.is_empty(),
+            unsubscribed: Told {
+                n: count(happened.unsubscribed),
+                share: share(happened.unsubscribed, accepted),
+            },
+            complaints: Told {
+                n: count(happened.complaints),
+                share: share(happened.complaints, accepted),
+            },
+            complaints_line: line.to_string(),
+            complaints_level: match line {
+                ComplaintLine::Good => "good",
+                ComplaintLine::Raised => "warn",
+                ComplaintLine::Harmful => "bad",
+            },
+            has_bounces: bounces.iter().any(|one| !one.rows.is_empty()),
+            bounces,
+            rows: breakdown_rows(read.parts),
+            printed: moment(now),
+        }
+    }
+}
+
+/// Refusals and unsubscribes by the counters of sending, the rest by those of reports.
+fn happened(read: &Read) -> Happened {
+    let mut happened = Happened::default();
+    for part in &read.parts {
+        happened.add(&part.outcome, &part.class, part.n);
+    }
+    let total = &read.by_class.total;
+    happened.complaints += total.complaints;
+    for row in &read.by_class.rows {
+        happened.add("bounce", &row.key, row.reported);
+    }
+    happened
+}
+
+fn facts(read: &Read, pulse: &Pulse, now: Timestamp) -> Vec<Fact> {
+    let campaign = &read.campaign;
+    let mut facts = Vec::new();
+    let mut say = |name, value: String| facts.push(Fact { name, value });
+    say("Subject", campaign.subject.clone());
+    say("From", campaign.sender.clone());
+    say("Lists", read.lists.join(", "));
+    say("Template", campaign.template.clone());
+    let schedule = campaign.schedule.as_ref();
+    say("Scheduled for", schedule.map_or_else(none, start));
+    say("Started", campaign.started_at.map_or_else(none, moment));
+    match (campaign.finished_at, pulse.eta_seconds) {
+        (Some(at), _) => say("Finished", moment(at)),
+        (None, Some(seconds)) if campaign.state == CampaignState::Sending => {
+            let left = Duration::from_secs_f64(seconds.clamp(0.0, 1e9));
+            say("Estimated end", moment(now.plus(left)));
+        }
+        _ => {}
+    }
+    if let Some(rate) = &campaign.rate {
+        say("Own limit", rate.clone());
+    }
+    if let Some((parent, states)) = &campaign.parent {
+        let states: Vec<_> = states.iter().map(|state| state.as_str()).collect();
+        say(
+            "Again to",
+            format!("recipients of campaign {parent} that were {}", states.join(", ")),
+        );
+    }
+    facts
+}
+
+/// Rows of each table of bounces at most.
+const ROWS: usize = 8;
+
+fn bounces(read: &Read) -> Vec<Bounces> {
+    let tables = [
+        ("By class", &read.by_class),
+        ("By reason", &read.by_reason),
+        ("By provider", &read.by_provider),
+        ("By relay", &read.by_relay),
+    ];
+    let tables = tables.map(|(title, breakdown)| {
+        let mut rows: Vec<_> = breakdown
+            .rows
+            .iter()
+            .map(|row| (row.key.clone(), row.bounced()))
+            .filter(|(_, n)| *n > 0)
+            .collect();
+        rows.sort_by_key(|(_, n)| -n);
+        let most = rows.first().map_or(1, |(_, n)| *n);
+        let whole: i64 = rows.iter().map(|(_, n)| n).sum();
+        let rows = rows.into_iter().take(ROWS).map(|(key, n)| BounceRow {
+            key: shown(key.replace('_', " ")),
+            n: count(n),
+            share: share(n, whole),
+            width: (n * 1000 / most).max(4),
+        });
+        Bounces {
+            title,
+            rows: rows.collect(),
+        }
+    });
+    tables.into()
+}
+
+fn shown(word: String) -> String {
+    if word.is_empty() { none() } else { word }
+}
+
+/// Days added up, the most frequent first.
+fn breakdown_rows(parts: Vec<Breakdown>) -> Vec<BreakdownRow> {
+    let mut sums: BTreeMap<(String, String, String, String), i64> = BTreeMap::new();
+    for part in parts {
+        *sums
+            .entry((part.relay, part.provider, part.outcome, part.class))
+            .or_default() += part.n;
+    }
+    let mut rows: Vec<_> = sums.into_iter().collect();
+    rows.sort_by_key(|(_, n)| -n);
+    rows.into_iter()
+        .map(|((relay, provider, outcome, class), n)| BreakdownRow {
+            relay: shown(relay),
+            provider: shown(provider),
+            outcome,
+            class: shown(class),
+            n: count(n),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_added_up_and_the_most_frequent_comes_first() {
+        let part = |day, outcome: &str, n| Breakdown {
+            day,
+            relay: "primary".into(),
+            provider: "gmail".into(),
+            outcome: outcome.into(),
+            class: String::new(),
+            n,
+        };
+        let rows = breakdown_rows(vec![
+            part(1, "rejected", 3),
+            part(1, "accepted", 2),
+            part(2, "accepted", 5),
+        ]);
+        let rows: Vec<_> = rows
+            .iter()
+            .map(|row| (row.outcome.as_str(), row.n.as_str(), row.class.as_str()))
+            .collect();
+        assert_eq!(rows, [("accepted", "7", "–"), ("rejected", "3", "–")]);
+    }
+}

@@ -1,0 +1,215 @@
+//! What needs a person, the most urgent first. Pure.
+
+use super::view::Seen;
+use crate::figures::numbers::{count, moment, share};
+use serde::Serialize;
+use tidings_campaign::lifecycle::{CampaignState, DeliveryState, UnknownPolicy};
+use tidings_feedback::thresholds::ComplaintLine;
+use tidings_store::imports::ImportRecord;
+use tidings_store::relay_status::{RelayHealth, RelayStatus};
+use tidings_store::stats::CampaignSummary;
+
+/// One thing that needs a person.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, Serialize)]
+pub(crate) struct Attention {
+    /// The name of its colour.
+    level: &'static str,
+    what: String,
+    why: String,
+    /// Where more is to be seen.
+    href: Option<String>,
+    /// What helps, once its cause is gone.
+    command: Option<String>,
+}
+
+/// What needs a person.
+pub(super) fn attention(seen: &Seen<'_>) -> Vec<Attention> {
+    let mut found: Vec<Attention> = Vec::new();
+    let is_sending = seen
+        .summaries
+        .iter()
+        .any(|summary| summary.state == CampaignState::Sending);
+    if seen.is_sender_away && is_sending {
+        found.push(Attention {
+            level: "bad",
+            what: "No sender is at work".to_owned(),
+            why: "A campaign is to be sent, and no process has said for half a minute that it sends."
+                .to_owned(),
+            href: None,
+            command: Some("tidings check".to_owned()),
+        });
+    }
+    found.extend(seen.relays.iter().filter_map(relay));
+    found.extend(seen.summaries.iter().filter_map(standing));
+    found.extend(seen.summaries.iter().filter_map(unknown));
+    found.extend(complaints(seen));
+    found.extend(seen.stopped_imports.iter().map(import));
+    // What stops mail comes before what only asks; the order within is kept.
+    found.sort_by_key(|one| one.level != "bad");
+    found
+}
+
+fn relay(status: &RelayStatus) -> Option<Attention> {
+    if status.health == RelayHealth::Works {
+        return None;
+    }
+    let fault = status.fault.as_ref();
+    Some(Attention {
+        level: "bad",
+        what: format!("Relay {} is down", status.relay),
+        why: fault.map_or_else(
+            || "It is tried again by itself.".to_owned(),
+            |(_, words)| words.clone(),
+        ),
+        href: None,
+        command: Some(format!("tidings relay test {}", status.relay)),
+    })
+}
+
+/// Stopped by us: held, or paused because a threshold was passed.
+fn standing(summary: &CampaignSummary) -> Option<Attention> {
+    let (level, word) = match (summary.state, &summary.state_reason) {
+        (CampaignState::Held, _) => ("bad", "held"),
+        (CampaignState::Paused, Some(_)) => ("warn", "paused"),
+        _ => return None,
+    };
+    Some(Attention {
+        level,
+        what: format!("“{}” is {word}", summary.name),
+        why: summary
+            .state_reason
+            .clone()
+            .unwrap_or_else(|| "No reason was given.".to_owned()),
+        href: Some(format!("/campaigns/{}", summary.id)),
+        command: Some(format!("tidings campaign resume {}", summary.id)),
+    })
+}
+
+fn unknown(summary: &CampaignSummary) -> Option<Attention> {
+    let n = summary.count(DeliveryState::Unknown);
+    if n <= 0 || summary.unknown_policy != UnknownPolicy::Hold {
+        return None;
+    }
+    let (noun, them) = match n {
+        1 => ("delivery", "it again, --skip-unknown leaves it"),
+        _ => ("deliveries", "them again, --skip-unknown leaves them"),
+    };
+    Some(Attention {
+        level: "warn",
+        what: format!("{} unknown {noun} of “{}”", count(n), summary.name),
+        why: format!("The relay's answer was lost. You decide: --resend-unknown sends {them}."),
+        href: Some(format!("/campaigns/{}", summary.id)),
+        command: Some(format!("tidings campaign settle {} --resend-unknown", summary.id)),
+    })
+}
+
+fn complaints(seen: &Seen<'_>) -> Option<Attention> {
+    let (n, accepted) = (seen.day.happened.complaints, seen.day.accepted);
+    let positive = |n: i64| u64::try_from(n).unwrap_or_default();
+    let line = ComplaintLine::of(positive(n), positive(accepted));
+    if line != ComplaintLine::Harmful {
+        return None;
+    }
+    Some(Attention {
+        level: "bad",
+        what: format!("Complaints are {line}"),
+        why: format!(
+            "{} of {} messages accepted in the last 24 hours ({}). Mailbox providers refuse senders above 0.3 %.",
+            count(n),
+            count(accepted),
+            share(n, accepted)
+        ),
+        href: None,
+        command: Some("tidings stats bounces --by campaign".to_owned()),
+    })
+}
+
+fn import(record: &ImportRecord) -> Attention {
+    let why = record
+        .reason
+        .clone()
+        .unwrap_or_else(|| "It was ended.".to_owned());
+    Attention {
+        level: "warn",
+        what: format!("Import {} into “{}” stopped", record.id, record.list),
+        why: format!(
+            "{why} It stands since {}. The same command as before goes on.",
+            moment(record.updated_at)
+        ),
+        href: None,
+        command: Some(format!("tidings import --undo {}", record.id)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figures::campaign::tests::summary;
+    use crate::live::{Day, Flows};
+    use tidings_campaign::time::Timestamp;
+    use tidings_feedback::thresholds::Thresholds;
+
+    fn what(summaries: &[CampaignSummary], relays: &[RelayStatus], is_sender_away: bool) -> Vec<String> {
+        let (flows, day) = (Flows::default(), Day::default());
+        let seen = Seen {
+            now: Timestamp::from_seconds(0),
+            problem: None,
+            rate: 0.0,
+            rates: &[],
+            summaries,
+            cards: Vec::new(),
+            is_sender_away,
+            relays,
+            flows: &flows,
+            day: &day,
+            stopped_imports: &[],
+            thresholds: Thresholds::default(),
+        };
+        attention(&seen).into_iter().map(|one| one.what).collect()
+    }
+
+    #[test]
+    fn what_stops_mail_comes_first() {
+        let unknown = summary(10, &[(DeliveryState::Unknown, 2)]);
+        let held = CampaignSummary {
+            state: CampaignState::Held,
+            ..summary(10, &[])
+        };
+        let relay = RelayStatus {
+            relay: "primary".into(),
+            health: RelayHealth::Resting,
+            sessions: 0,
+            max_sessions: 5,
+            resting_until: None,
+            fault: None,
+        };
+        assert_eq!(
+            what(&[unknown.clone(), held], &[relay], true),
+            [
+                "No sender is at work",
+                "Relay primary is down",
+                "“Spring” is held",
+                "2 unknown deliveries of “Spring”",
+            ]
+        );
+        let skipped = CampaignSummary {
+            unknown_policy: UnknownPolicy::Skip,
+            ..unknown
+        };
+        assert!(what(&[skipped], &[], false).is_empty());
+    }
+
+    #[test]
+    fn a_pause_that_a_person_made_needs_nobody() {
+        let paused = CampaignSummary {
+            state: CampaignState::Paused,
+            ..summary(10, &[])
+        };
+        assert!(what(std::slice::from_ref(&paused), &[], true).is_empty());
+        let by_itself = CampaignSummary {
+            state_reason: Some("paused by itself".into()),
+            ..paused
+        };
+        assert_eq!(what(&[by_itself], &[], true), ["“Spring” is paused"]);
+    }
+}
