@@ -39,6 +39,26 @@ const TEMPLATES: &[(&str, &str)] = &templates! {
     "public": "public",
 };
 
+// `{{{prose text}}}`: a sentence in which commands stand between backticks, escaped, with the commands as code.
+handlebars_helper!(prose: |text: str| in_html(text));
+
+fn in_html(text: &str) -> String {
+    let mut html = String::with_capacity(text.len() + 16);
+    let mut parts = text.split('`').peekable();
+    let mut is_code = false;
+    while let Some(part) = parts.next() {
+        let escaped = handlebars::html_escape(part);
+        match is_code {
+            // A last backtick without a partner is only a backtick.
+            true if parts.peek().is_none() => html.extend(["`", &escaped]),
+            true => html.extend(["<code>", &escaped, "</code>"]),
+            false => html.push_str(&escaped),
+        }
+        is_code = !is_code;
+    }
+    html
+}
+
 pub(crate) struct Pages(Handlebars<'static>);
 
 // `{{asset "style.css"}}`: where that file is.
@@ -50,6 +70,7 @@ impl Pages {
     pub(crate) fn new() -> Self {
         let mut pages = Handlebars::new();
         pages.register_helper("asset", Box::new(asset));
+        pages.register_helper("prose", Box::new(prose));
         for (name, text) in TEMPLATES {
             pages
                 .register_template_string(name, text)
@@ -62,5 +83,20 @@ impl Pages {
         self.0
             .render(name, data)
             .expect("embedded templates render with any data")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_in_a_sentence_become_code_and_nothing_becomes_markup() {
+        assert_eq!(
+            in_html("look at `a <b>`, then <i>"),
+            "look at <code>a &lt;b&gt;</code>, then &lt;i&gt;"
+        );
+        assert_eq!(in_html("a lone ` is kept"), "a lone ` is kept");
+        assert_eq!(in_html(""), "");
     }
 }

@@ -11,6 +11,7 @@ mod deliveries;
 mod domain_providers;
 mod exports;
 mod feedback;
+mod flow;
 mod hits;
 mod imports;
 mod keys;

@@ -23,13 +23,18 @@
     const axis = { stroke: quiet, font, ticks: { show: false } };
     const line = (one, index) => {
       const stroke = colour(`--${one.key}`);
-      const value = (plot, n) => (n === null || n === undefined ? "–" : number.format(n));
+      // Without a pointer the last value is shown.
+      const value = (plot, n, series) => number.format(n ?? plot.data[series].at(-1));
       return { label: one.label, stroke, width: 2, fill: index === 0 ? `${stroke}26` : undefined, points: { show: false }, value };
     };
-    const moment = (plot, second) => (second === null ? "–" : `${live ? "" : `${time(second, 86400)}, `}${time(second, live ? 1 : 60)}`);
+    const moment = (plot, second) => {
+      const at = second ?? plot.data[0].at(-1);
+      return live ? time(at, 1) : `${time(at, 86400)}, ${time(at, 60)}`;
+    };
     return {
       width: figure.clientWidth,
       height: figure.classList.contains("small") ? 130 : 220,
+      padding: [8, 26, 0, 0],
       cursor: { y: false, drag: { x: !live, y: false } },
       scales: { y: { range: (plot, least, most) => [0, most > 0 ? most * 1.12 : 1] } },
       axes: [

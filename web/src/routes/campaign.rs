@@ -58,6 +58,7 @@ async fn read(store: &Store, id: CampaignId) -> Result<Option<Read>, StoreError>
         by_reason: bounces(By::Reason).await?,
         by_provider: bounces(By::Provider).await?,
         by_relay: bounces(By::Relay).await?,
+        hits: store.hit_counts(Some(id)).await?,
         recipients: store.hit_recipient_counts(Some(id)).await?,
         summary,
     }))

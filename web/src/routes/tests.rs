@@ -47,6 +47,11 @@ impl Instance {
             .await
             .unwrap();
         let campaign = campaign_to_ann(&store).await;
+        Self::over(store, brand, campaign, folder).await
+    }
+
+    /// Over a database that is there already.
+    async fn over(store: Store, brand: Brand, campaign: CampaignId, folder: tempfile::TempDir) -> Self {
         let keys = store.key_ring(CLOCK.now()).await.unwrap();
         let (_poller, live) = Poller::start(store.clone(), CLOCK, ThresholdsNow::default())
             .await

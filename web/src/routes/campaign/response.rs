@@ -3,7 +3,7 @@
 use crate::figures::numbers::{count, share};
 use serde::Serialize;
 use tidings_feedback::hits::{HitKind, HitVerdict};
-use tidings_store::hits::HitRecipientCount;
+use tidings_store::hits::{HitCount, HitRecipientCount};
 
 /// Between how many and how many recipients did something; lengths in thousandths of all whose message was accepted.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -43,6 +43,30 @@ pub(super) fn range(kind: HitKind, counts: &[HitRecipientCount], accepted: i64) 
         x: place(least),
         // What is there is seen.
         width: (place(most) - place(least)).max(i64::from(most > 0) * 4),
+        is_none: most == 0,
+    }
+}
+
+/// The same of a campaign that is tracked without recipients: it is known how often, and not by whom.
+pub(super) fn anonymous(kind: HitKind, counts: &[HitCount]) -> Range {
+    let of_kind = || {
+        counts
+            .iter()
+            .filter(|count| HitKind::of(count.target) == Some(kind))
+    };
+    let by_persons = of_kind().filter(|count| count.verdict == HitVerdict::Human);
+    let (least, most): (i64, i64) = (
+        by_persons.map(|count| count.n).sum(),
+        of_kind().map(|count| count.n).sum(),
+    );
+    Range {
+        share: match least == most {
+            true => count(most),
+            false => format!("{} to {}", count(least), count(most)),
+        },
+        count: "times; by whom is not recorded".to_owned(),
+        x: least * 1000 / most.max(1),
+        width: 1000 - least * 1000 / most.max(1),
         is_none: most == 0,
     }
 }

@@ -1,7 +1,7 @@
 //! The page of one campaign. Pure.
 
 use super::rate::chart;
-use super::response::{Range, range};
+use super::response::{Range, anonymous, range};
 use crate::figures::campaign::{CampaignView, Pulse};
 use crate::figures::chart::Chart;
 use crate::figures::happened::Happened;
@@ -11,12 +11,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tidings_campaign::lifecycle::{CampaignState, DeliveryState};
 use tidings_campaign::time::Timestamp;
+use tidings_campaign::tracking::Tracking;
 use tidings_feedback::hits::HitKind;
 use tidings_feedback::thresholds::ComplaintLine;
 use tidings_store::bounces::BounceBreakdown;
 use tidings_store::campaigns::Campaign;
 use tidings_store::flow::CampaignMinute;
-use tidings_store::hits::HitRecipientCount;
+use tidings_store::hits::{HitCount, HitRecipientCount};
 use tidings_store::stats::{Breakdown, CampaignSummary};
 
 /// What was read of it.
@@ -31,6 +32,7 @@ pub(super) struct Read {
     pub(super) by_provider: BounceBreakdown,
     pub(super) by_relay: BounceBreakdown,
     pub(super) recipients: Vec<HitRecipientCount>,
+    pub(super) hits: Vec<HitCount>,
 }
 
 /// The page.
@@ -43,7 +45,10 @@ pub(super) struct CampaignPage {
     chart: Option<Chart>,
     opens: Range,
     clicks: Range,
+    /// Opens or clicks were seen.
     is_tracked: bool,
+    /// Why there are none, if there are none.
+    tracking: &'static str,
     unsubscribed: Told,
     complaints: Told,
     complaints_line: String,
@@ -110,9 +115,13 @@ impl CampaignPage {
             ),
             facts: facts(&read, pulse, now),
             chart: chart(&read.minutes),
-            opens: range(HitKind::Open, &read.recipients, accepted),
-            clicks: range(HitKind::Click, &read.recipients, accepted),
-            is_tracked: !read.recipients.is_empty(),
+            opens: response(&read, HitKind::Open, accepted),
+            clicks: response(&read, HitKind::Click, accepted),
+            is_tracked: !read.hits.is_empty(),
+            tracking: match read.campaign.tracking {
+                Some(Tracking::Off) => "not tracked",
+                Some(Tracking::Full | Tracking::Anonymous) | None => "none was seen yet",
+            },
             unsubscribed: Told {
                 n: count(happened.unsubscribed),
                 share: share(happened.unsubscribed, accepted),
@@ -132,6 +141,13 @@ impl CampaignPage {
             rows: breakdown_rows(read.parts),
             printed: moment(now),
         }
+    }
+}
+
+fn response(read: &Read, kind: HitKind, accepted: i64) -> Range {
+    match read.campaign.tracking {
+        Some(Tracking::Anonymous) => anonymous(kind, &read.hits),
+        _ => range(kind, &read.recipients, accepted),
     }
 }
 
@@ -155,7 +171,7 @@ fn facts(read: &Read, pulse: &Pulse, now: Timestamp) -> Vec<Fact> {
     let mut say = |name, value: String| facts.push(Fact { name, value });
     say("Subject", campaign.subject.clone());
     say("From", campaign.sender.clone());
-    say("Lists", read.lists.join(", "));
+    say("Lists", shown(read.lists.join(", ")));
     say("Template", campaign.template.clone());
     let schedule = campaign.schedule.as_ref();
     say("Scheduled for", schedule.map_or_else(none, start));

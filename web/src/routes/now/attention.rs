@@ -59,7 +59,7 @@ fn relay(status: &RelayStatus) -> Option<Attention> {
         what: format!("Relay {} is down", status.relay),
         why: fault.map_or_else(
             || "It is tried again by itself.".to_owned(),
-            |(_, words)| words.clone(),
+            |(_, words)| sentence(words),
         ),
         href: None,
         command: Some(format!("tidings relay test {}", status.relay)),
@@ -78,8 +78,8 @@ fn standing(summary: &CampaignSummary) -> Option<Attention> {
         what: format!("“{}” is {word}", summary.name),
         why: summary
             .state_reason
-            .clone()
-            .unwrap_or_else(|| "No reason was given.".to_owned()),
+            .as_deref()
+            .map_or_else(|| "No reason was given.".to_owned(), sentence),
         href: Some(format!("/campaigns/{}", summary.id)),
         command: Some(format!("tidings campaign resume {}", summary.id)),
     })
@@ -125,20 +125,28 @@ fn complaints(seen: &Seen<'_>) -> Option<Attention> {
 }
 
 fn import(record: &ImportRecord) -> Attention {
-    let why = record
-        .reason
-        .clone()
-        .unwrap_or_else(|| "It was ended.".to_owned());
+    let why = sentence(record.reason.as_deref().unwrap_or("it was ended"));
     Attention {
         level: "warn",
         what: format!("Import {} into “{}” stopped", record.id, record.list),
         why: format!(
-            "{why} It stands since {}. The same command as before goes on.",
+            "{why} It stands since {}. The same command as before goes on with it; this one takes it back:",
             moment(record.updated_at)
         ),
         href: None,
         command: Some(format!("tidings import --undo {}", record.id)),
     }
+}
+
+/// With a great letter at its beginning and a sign at its end.
+fn sentence(words: &str) -> String {
+    let mut letters = words.trim().chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    let mut sentence: String = first.chain(letters).collect();
+    if !sentence.ends_with(['.', '!', '?', ':', '`']) {
+        sentence.push('.');
+    }
+    sentence
 }
 
 #[cfg(test)]
@@ -197,6 +205,12 @@ mod tests {
             ..unknown
         };
         assert!(what(&[skipped], &[], false).is_empty());
+    }
+
+    #[test]
+    fn what_others_said_becomes_a_sentence() {
+        assert_eq!(sentence("it refused the login"), "It refused the login.");
+        assert_eq!(sentence("Ended. "), "Ended.");
     }
 
     #[test]

@@ -52,6 +52,7 @@ pub(crate) struct NowView {
     chart: Chart,
     attention: Vec<Attention>,
     queue: Queue,
+    limits: Vec<Binding>,
     hard: Meter,
     complaints: Meter,
     unsubscribed: Trend,
@@ -70,6 +71,14 @@ struct Queue {
     /// What waits of campaigns that stand still.
     standing: String,
     has_standing: bool,
+}
+
+/// A limit that binds a campaign.
+#[derive(Debug, Serialize)]
+struct Binding {
+    id: i64,
+    name: String,
+    words: String,
 }
 
 /// A figure, and how it went.
@@ -127,6 +136,7 @@ impl NowView {
             chart: rate_chart(seen.rates, seen.now.seconds()),
             attention: attention(&seen),
             queue: Queue::of(seen.summaries),
+            limits: seen.cards.iter().filter_map(binding).collect(),
             hard: Meter::hard(&seen),
             complaints: Meter::complaints(seen.day),
             unsubscribed: unsubscribed(seen.day, minute.div_euclid(60)),
@@ -153,6 +163,9 @@ impl NowView {
         for relay in &self.relays {
             (&relay.name, relay.health, &relay.fault).hash(&mut shape);
         }
+        for limit in &self.limits {
+            limit.id.hash(&mut shape);
+        }
         for provider in &self.providers {
             provider.name.hash(&mut shape);
         }
@@ -178,6 +191,15 @@ fn shown(summaries: &[CampaignSummary], cards: Vec<CampaignView>) -> Vec<Campaig
         !is_over || over <= OVER
     });
     shown.map(|(_, card)| card).collect()
+}
+
+fn binding(card: &CampaignView) -> Option<Binding> {
+    let (id, name, words) = card.binding()?;
+    Some(Binding {
+        id,
+        name: name.to_owned(),
+        words: words.to_owned(),
+    })
 }
 
 fn rate_chart(rates: &[f64], now: i64) -> Chart {
@@ -318,6 +340,9 @@ impl<'a> LiveEvent<'a> {
         ];
         texts.extend(fixed.map(|(name, text)| (name.to_owned(), text)));
         drawings.insert("unsubscribed".to_owned(), &now.unsubscribed.drawn);
+        for limit in &now.limits {
+            texts.insert(format!("limit.{}", limit.id), &limit.words);
+        }
         for relay in &now.relays {
             texts.insert(format!("{}.rate", relay.key), &relay.rate);
             texts.insert(format!("{}.sessions", relay.key), &relay.sessions);

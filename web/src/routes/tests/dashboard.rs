@@ -33,7 +33,7 @@ async fn the_dashboard_shows_what_the_counters_say() {
 async fn a_foreign_host_name_gets_no_dashboard_but_may_unsubscribe() {
     let instance = Instance::new().await;
     let request = |path: &str| TestRequest::get().uri(path).insert_header(("Host", "evil.test"));
-    for path in ["/", "/events", "/assets/live.js", "/campaigns/1"] {
+    for path in ["/", "/events", "/assets/style.css", "/campaigns/1"] {
         let answer = instance.ask_of(everything, request(path)).await;
         assert_eq!(answer.status, StatusCode::MISDIRECTED_REQUEST);
     }
@@ -68,4 +68,118 @@ async fn the_public_address_has_no_dashboard() {
         instance.ask_of(public_only, request("/u/style.css")).await.status,
         StatusCode::OK
     );
+}
+
+#[actix_web::test]
+async fn every_section_leads_to_a_page_that_knows_where_it_is() {
+    let instance = Instance::new().await;
+    let first = instance.ask(Method::GET, "/").await;
+    let links: Vec<&str> = first
+        .body
+        .split("<li><a href=\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    assert!(links.contains(&"/campaigns"), "{links:?}");
+    for link in links {
+        let page = instance.ask(Method::GET, link).await;
+        assert_eq!(page.status, StatusCode::OK, "{link}");
+        assert!(page.body.contains("aria-current=\"page\""), "{link}");
+        assert!(page.body.contains("id=\"main\""), "the skip link of {link}");
+        assert!(
+            !page.body.contains(" style=")
+                && !page.body.contains("<style")
+                && !page.body.contains(" onclick="),
+            "the policy forbids styles and scripts in {link}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn assets_are_kept_for_ever_and_named_by_their_content() {
+    let instance = Instance::new().await;
+    let first = instance.ask(Method::GET, "/").await;
+    let named: Vec<&str> = first
+        .body
+        .split('"')
+        .filter(|word| word.starts_with("/assets/"))
+        .collect();
+    assert!(named.len() >= 5, "{named:?}");
+    for path in named {
+        let asset = instance.ask(Method::GET, path).await;
+        assert_eq!(asset.status, StatusCode::OK, "{path}");
+        assert!(asset.head.contains("immutable"), "{}", asset.head);
+        let etag = path.rsplit('-').next().unwrap().split('.').next().unwrap();
+        let again = TestRequest::get()
+            .uri(path)
+            .insert_header(("Host", "localhost"))
+            .insert_header(("If-None-Match", format!("\"{etag}\"")));
+        let again = instance.ask_of(everything, again).await;
+        assert_eq!(again.status, StatusCode::NOT_MODIFIED);
+        assert_eq!(again.body, "");
+    }
+    let other = instance
+        .ask(Method::GET, "/assets/style-0000000000000000.css")
+        .await;
+    assert_eq!(other.status, StatusCode::NOT_FOUND);
+    assert!(!other.head.contains("immutable"));
+}
+
+#[actix_web::test]
+async fn an_asset_is_packed_for_browsers_that_unpack() {
+    let path = assets::path("htmx.js").unwrap();
+    let instance = Instance::new().await;
+    let app = init_service(App::new().app_data(instance.site.clone()).configure(everything)).await;
+    let request = TestRequest::get()
+        .uri(&path)
+        .insert_header(("Host", "localhost"))
+        .insert_header(("Accept-Encoding", "br, gzip"));
+    let answer = actix_web::test::call_service(&app, request.to_request()).await;
+    assert_eq!(answer.headers().get("content-encoding").unwrap(), "gzip");
+    let packed = to_bytes(answer.into_body()).await.unwrap();
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&packed[..]), &mut text).unwrap();
+    assert_eq!(text, instance.ask(Method::GET, &path).await.body);
+}
+
+#[actix_web::test]
+async fn campaigns_are_found_by_name_and_state() {
+    let instance = Instance::new().await;
+    for (query, is_found) in [
+        ("", true),
+        ("?q=spring", true),
+        ("?q=%3CSPR", true),
+        ("?q=autumn", false),
+        ("?q=%25", false),
+        ("?state=sending", true),
+        ("?state=finished", false),
+        ("?state=nonsense&page=x", true),
+        ("?page=2", false),
+    ] {
+        let page = instance.ask(Method::GET, &format!("/campaigns{query}")).await;
+        assert_eq!(page.status, StatusCode::OK, "{query}");
+        assert_eq!(page.body.contains("&lt;Spring&gt;"), is_found, "{query}");
+        assert_eq!(page.body.contains("Nothing found"), !is_found, "{query}");
+    }
+}
+
+#[actix_web::test]
+async fn an_empty_instance_says_what_to_do_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&format!("sqlite://{}/t.db", folder.path().display()), "node")
+        .await
+        .unwrap();
+    let instance = Instance::over(store, Brand::default(), CampaignId(1), folder).await;
+    let first = instance.ask(Method::GET, "/").await;
+    for words in [
+        "three steps",
+        "tidings import",
+        "{{name}}",
+        "tidings campaign create",
+    ] {
+        assert!(first.body.contains(words), "{words} in {}", first.body);
+    }
+    assert!(!first.body.contains("class=\"done\""));
+    let list = instance.ask(Method::GET, "/campaigns").await;
+    assert!(list.body.contains("There is no campaign yet"));
 }
