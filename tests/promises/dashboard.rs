@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::time::{Duration, Instant};
-use tidings_tests::script::{Reply, Rule, Script, Who};
+use tidings_tests::script::{Outage, Reply, Rule, Script, Who};
 use tidings_tests::{App, Running, on_both_engines, wait_until};
 
 /// A running `tidings serve` and where its dashboard is.
@@ -166,4 +166,44 @@ on_both_engines!(the_dashboard_is_never_shown_to_the_network, |app| {
     output
         .failed_with(1)
         .says(&["0.0.0.0:0", "loopback", "public_listen"]);
+});
+
+on_both_engines!(
+    a_relay_that_is_down_is_named_on_the_first_page_with_its_fault,
+    |app| {
+        app.import("readers", 300);
+        let campaign = app.campaign("readers");
+        app.relay.go_down(Outage::RefuseConnections);
+        let served = serve(app);
+        let sessions = |live: &serde_json::Value| live["texts"]["relay.primary.sessions"].to_string();
+        snapshot(&served, |live| sessions(live).contains("0 of"));
+        assert!(get(&served.url).1.contains("Nothing needs you"));
+        app.run(["campaign", "schedule", &campaign.to_string(), "--now"])
+            .succeeded();
+        wait_until("the page says so", 30, || {
+            get(&served.url).1.contains("Relay primary is down")
+        });
+        let (_, page) = get(&served.url);
+        assert!(page.contains("tidings relay test primary"), "{page}");
+        assert!(page.contains("refuses connections"), "{page}");
+        app.relay.come_up();
+        wait_until("the page is calm again", 60, || {
+            get(&served.url).1.contains("Nothing needs you")
+        });
+    }
+);
+
+on_both_engines!(campaigns_are_found_by_their_name, |app| {
+    app.import("readers", 3);
+    let campaign = app.campaign("readers");
+    app.send(campaign);
+    let served = serve(app);
+    let (status, page) = get(&format!("{}/campaigns?q=sPRING&state=finished", served.url));
+    assert_eq!(status, 200);
+    assert!(
+        page.contains(&format!("href=\"/campaigns/{campaign}\"")),
+        "{page}"
+    );
+    let (_, page) = get(&format!("{}/campaigns?q=autumn", served.url));
+    assert!(page.contains("Nothing found"), "{page}");
 });

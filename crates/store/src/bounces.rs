@@ -186,7 +186,32 @@ pub struct ReportCount {
     pub n: i64,
 }
 
+/// How often one thing was said of a campaign's deliveries.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct SaidCount {
+    /// The relay's name; empty if it is not known.
+    pub relay: String,
+    /// The mailbox provider; empty likewise.
+    pub provider: String,
+    /// `rejected`, `expired`, `bounce` or `complaint`.
+    pub kind: String,
+    /// The verdict's class.
+    pub class: String,
+    /// The verdict's finer reason.
+    pub reason: String,
+    /// How often.
+    pub n: i64,
+}
+
 impl Store {
+    /// What bounced of a campaign and what was complained about, by everything that tells it apart but the time.
+    pub async fn said_of(&self, campaign: CampaignId) -> Result<Vec<SaidCount>, StoreError> {
+        const OF_ONE: &str = "SELECT relay, provider, kind, class, reason, CAST(SUM(n) AS BIGINT) AS n \
+            FROM bounce_counters WHERE campaign_id = $1 AND kind IN ('rejected', 'expired', 'bounce', 'complaint') \
+            GROUP BY relay, provider, kind, class, reason ORDER BY 1, 2, 3, 4, 5";
+        Ok(on_pool!(self, pool => sqlx::query_as(OF_ONE).bind(campaign.0).fetch_all(pool).await)?)
+    }
+
     /// What reports said of these campaigns: bounces of what had been accepted, and complaints.
     pub async fn reports_of(&self, campaigns: &[CampaignId]) -> Result<Vec<ReportCount>, StoreError> {
         if campaigns.is_empty() {

@@ -147,6 +147,32 @@ store_on_both_engines!(bounces_are_counted_by_all_that_tells_them_apart, |store|
     assert_eq!(keys(&since.rows), [("2024-10-05", 3, 3, 1)]);
 });
 
+store_on_both_engines!(
+    a_campaigns_bounces_are_told_apart_by_everything_at_once,
+    |store| {
+        let campaigns = sent(store).await;
+        let said = store.said_of(campaigns[0]).await.unwrap();
+        let said: Vec<_> = said
+            .iter()
+            .map(|said| {
+                format!(
+                    "{} {} {} {} {} {}",
+                    said.relay, said.provider, said.kind, said.class, said.reason, said.n
+                )
+            })
+            .collect();
+        assert_eq!(
+            said,
+            [
+                "second gmail expired soft speeding 1",
+                "second yahoo rejected block spamdetected 1",
+                "second yahoo rejected hard userunknown 1",
+            ]
+        );
+        assert!(store.said_of(CampaignId(77)).await.unwrap().is_empty());
+    }
+);
+
 store_on_both_engines!(reports_are_counted_beside_refusals, |store| {
     let campaigns = sent(store).await;
     let hour = at(2 * DAY).0 / 3_600_000_000;

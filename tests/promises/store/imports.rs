@@ -397,7 +397,8 @@ store_on_both_engines!(an_import_goes_on_where_its_last_commit_was, |store| {
         (stopped.state, stopped.reason.as_deref()),
         (ImportState::Stopped, Some("a test"))
     );
-    assert_eq!(store.stopped_imports().await.unwrap(), [stopped.clone()]);
+    let waiting = store.stopped_imports().await.unwrap();
+    assert_eq!(waiting, std::slice::from_ref(&stopped));
     assert_eq!(store.quiet_imports(at(9)).await.unwrap(), []);
     released(store, id).await;
     let (import, _) = Import::resume(store, &stopped, at(3)).await.unwrap().unwrap();

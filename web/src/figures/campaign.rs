@@ -141,6 +141,13 @@ fn pace(state: CampaignState, pulse: &Pulse, left: i64) -> String {
 
 fn limit(state: CampaignState, pulse: &Pulse) -> String {
     match &pulse.limit {
+        // A relay that is down, or retries that are not due, are no limits.
+        Some(why)
+            if state == CampaignState::Sending
+                && (why.contains(" is down") || why.starts_with("waiting ")) =>
+        {
+            why.clone()
+        }
         Some(limit) if state == CampaignState::Sending => format!("limited by {limit}"),
         _ => String::new(),
     }
@@ -195,5 +202,12 @@ pub(crate) mod tests {
         let view = CampaignView::new(&summary, Happened::default(), &pulse);
         assert_eq!(view.texts["pace"], "25/s, about 15 min left");
         assert_eq!(view.texts["limit"], "limited by provider gmail: 1/s");
+
+        pulse.limit = Some("relay primary is down, next try in 2 s: it fell silent".to_owned());
+        let view = CampaignView::new(&summary, Happened::default(), &pulse);
+        assert_eq!(
+            view.texts["limit"],
+            "relay primary is down, next try in 2 s: it fell silent"
+        );
     }
 }

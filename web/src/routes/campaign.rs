@@ -10,7 +10,6 @@ use crate::site::Site;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use tidings_campaign::ids::CampaignId;
-use tidings_store::bounces::{Asked, By};
 use tidings_store::{Store, StoreError};
 use view::{CampaignPage, Read};
 
@@ -40,24 +39,13 @@ async fn read(store: &Store, id: CampaignId) -> Result<Option<Read>, StoreError>
     let Some(summary) = store.find_campaign_summary(id).await? else {
         return Ok(None);
     };
-    let bounces = async |by| {
-        let asked = Asked {
-            campaign: Some(id),
-            by,
-            since: None,
-        };
-        store.bounce_breakdown(asked).await
-    };
     let lists = store.lists_of(id).await?;
     Ok(Some(Read {
         campaign: store.get_campaign(id).await?,
         lists: lists.into_iter().map(|(_, name)| name).collect(),
         minutes: store.minutes_of(id).await?,
         parts: store.breakdown(Some(id)).await?,
-        by_class: bounces(By::Class).await?,
-        by_reason: bounces(By::Reason).await?,
-        by_provider: bounces(By::Provider).await?,
-        by_relay: bounces(By::Relay).await?,
+        said: store.said_of(id).await?,
         hits: store.hit_counts(Some(id)).await?,
         recipients: store.hit_recipient_counts(Some(id)).await?,
         summary,

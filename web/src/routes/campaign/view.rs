@@ -14,7 +14,7 @@ use tidings_campaign::time::Timestamp;
 use tidings_campaign::tracking::Tracking;
 use tidings_feedback::hits::HitKind;
 use tidings_feedback::thresholds::ComplaintLine;
-use tidings_store::bounces::BounceBreakdown;
+use tidings_store::bounces::SaidCount;
 use tidings_store::campaigns::Campaign;
 use tidings_store::flow::CampaignMinute;
 use tidings_store::hits::{HitCount, HitRecipientCount};
@@ -27,10 +27,7 @@ pub(super) struct Read {
     pub(super) lists: Vec<String>,
     pub(super) minutes: Vec<CampaignMinute>,
     pub(super) parts: Vec<Breakdown>,
-    pub(super) by_class: BounceBreakdown,
-    pub(super) by_reason: BounceBreakdown,
-    pub(super) by_provider: BounceBreakdown,
-    pub(super) by_relay: BounceBreakdown,
+    pub(super) said: Vec<SaidCount>,
     pub(super) recipients: Vec<HitRecipientCount>,
     pub(super) hits: Vec<HitCount>,
 }
@@ -106,7 +103,7 @@ impl CampaignPage {
         let happened = happened(&read);
         let positive = |n: i64| u64::try_from(n).unwrap_or_default();
         let line = ComplaintLine::of(positive(happened.complaints), positive(accepted));
-        let bounces = bounces(&read);
+        let bounces = bounces(&read.said);
         CampaignPage {
             campaign: CampaignView::new(summary, happened, pulse),
             is_open: !matches!(
@@ -157,10 +154,13 @@ fn happened(read: &Read) -> Happened {
     for part in &read.parts {
         happened.add(&part.outcome, &part.class, part.n);
     }
-    let total = &read.by_class.total;
-    happened.complaints += total.complaints;
-    for row in &read.by_class.rows {
-        happened.add("bounce", &row.key, row.reported);
+    // Refusals are among the parts already.
+    let reported = read
+        .said
+        .iter()
+        .filter(|said| matches!(said.kind.as_str(), "bounce" | "complaint"));
+    for said in reported {
+        happened.add(&said.kind, &said.class, said.n);
     }
     happened
 }
@@ -200,20 +200,23 @@ fn facts(read: &Read, pulse: &Pulse, now: Timestamp) -> Vec<Fact> {
 /// Rows of each table of bounces at most.
 const ROWS: usize = 8;
 
-fn bounces(read: &Read) -> Vec<Bounces> {
-    let tables = [
-        ("By class", &read.by_class),
-        ("By reason", &read.by_reason),
-        ("By provider", &read.by_provider),
-        ("By relay", &read.by_relay),
-    ];
-    let tables = tables.map(|(title, breakdown)| {
-        let mut rows: Vec<_> = breakdown
-            .rows
-            .iter()
-            .map(|row| (row.key.clone(), row.bounced()))
-            .filter(|(_, n)| *n > 0)
-            .collect();
+type Of = fn(&SaidCount) -> &str;
+
+/// By what bounces are shown.
+const TABLES: [(&str, Of); 4] = [
+    ("By class", |said| &said.class),
+    ("By reason", |said| &said.reason),
+    ("By provider", |said| &said.provider),
+    ("By relay", |said| &said.relay),
+];
+
+fn bounces(said: &[SaidCount]) -> Vec<Bounces> {
+    let tables = TABLES.iter().map(|(title, of)| {
+        let mut sums: BTreeMap<&str, i64> = BTreeMap::new();
+        for said in said.iter().filter(|said| said.kind != "complaint") {
+            *sums.entry(of(said)).or_default() += said.n;
+        }
+        let mut rows: Vec<_> = sums.into_iter().filter(|(_, n)| *n > 0).collect();
         rows.sort_by_key(|(_, n)| -n);
         let most = rows.first().map_or(1, |(_, n)| *n);
         let whole: i64 = rows.iter().map(|(_, n)| n).sum();
@@ -228,7 +231,7 @@ fn bounces(read: &Read) -> Vec<Bounces> {
             rows: rows.collect(),
         }
     });
-    tables.into()
+    tables.collect()
 }
 
 fn shown(word: String) -> String {
@@ -259,6 +262,33 @@ fn breakdown_rows(parts: Vec<Breakdown>) -> Vec<BreakdownRow> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bounces_are_shown_by_each_thing_the_most_frequent_first() {
+        let said = |provider: &str, kind: &str, class: &str, n| SaidCount {
+            relay: String::new(),
+            provider: provider.into(),
+            kind: kind.into(),
+            class: class.into(),
+            reason: "mailbox_full".into(),
+            n,
+        };
+        let tables = bounces(&[
+            said("gmail", "rejected", "hard", 1),
+            said("yahoo", "bounce", "hard", 2),
+            said("yahoo", "expired", "soft", 1),
+            said("yahoo", "complaint", "complaint", 9),
+        ]);
+        let of = |at: usize| -> Vec<_> {
+            let rows = tables[at].rows.iter();
+            rows.map(|row| (row.key.as_str(), row.n.as_str(), row.width))
+                .collect()
+        };
+        assert_eq!(of(0), [("hard", "3", 1000), ("soft", "1", 333)]);
+        assert_eq!(of(1), [("mailbox full", "4", 1000)]);
+        assert_eq!(of(2), [("yahoo", "3", 1000), ("gmail", "1", 333)]);
+        assert_eq!(of(3), [("–", "4", 1000)]);
+    }
 
     #[test]
     fn days_are_added_up_and_the_most_frequent_comes_first() {
