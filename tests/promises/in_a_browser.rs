@@ -1,8 +1,9 @@
 //! What people do, done in a real browser: they read, click and type, and every page can be used by keyboard, without seeing it
 //! well, in both themes and on a phone.
 
+use crate::dashboard::{Served, serve};
 use crate::unsubscribe::{after_a_campaign, link};
-use tidings_tests::{App, Browser, Theme, on_both_engines};
+use tidings_tests::{App, Browser, Engine, Theme, on_both_engines, wait_until};
 
 /// Looks at these pages on a phone and on a laptop, in both themes.
 #[track_caller]
@@ -64,4 +65,65 @@ fn anybody_can_use_the_pages_that_recipients_reach() {
     let served = after_a_campaign(&app);
     let link = link(&app, &served, "reader1@example.org");
     anybody_can_use(&[link.clone(), format!("{link}x")]);
+}
+
+/// A dashboard that has something to show: one campaign that is over.
+fn dashboard_after_a_campaign() -> (App, Served, i64) {
+    let app = App::start(Engine::Sqlite);
+    app.import("readers", 40);
+    let campaign = app.campaign("readers");
+    app.send(campaign);
+    let served = serve(&app);
+    (app, served, campaign)
+}
+
+#[test]
+fn anybody_can_use_the_dashboard() {
+    let (_app, served, campaign) = dashboard_after_a_campaign();
+    let paths = [
+        "/".to_owned(),
+        "/campaigns".to_owned(),
+        "/campaigns?q=nothing".to_owned(),
+        format!("/campaigns/{campaign}"),
+        "/recipients".to_owned(),
+        "/recipients?address=reader1@example.org".to_owned(),
+    ];
+    anybody_can_use(&paths.map(|path| format!("{}{path}", served.url)));
+}
+
+#[test]
+fn anybody_can_use_an_empty_dashboard() {
+    let app = App::start(Engine::Sqlite);
+    let served = serve(&app);
+    anybody_can_use(&["/", "/campaigns"].map(|path| format!("{}{path}", served.url)));
+}
+
+#[test]
+fn a_search_answers_while_one_types_and_charts_are_drawn() {
+    let (_app, served, campaign) = dashboard_after_a_campaign();
+    let browser = Browser::open();
+    browser.goto(&format!("{}/campaigns", served.url));
+    browser.fill("Name", "autumn");
+    browser.sees("Nothing found");
+    browser.fill("Name", "spring");
+    browser.sees("Spring news");
+    browser.click("Spring news");
+    browser.sees("Rate over time");
+    assert!(browser.address().ends_with(&format!("/campaigns/{campaign}")));
+    let drawn = "return document.querySelectorAll('.chart.drawn canvas').length";
+    wait_until("the chart is drawn", 10, || browser.script(drawn) == 1);
+    browser.goto(&served.url);
+    browser.sees("live");
+    wait_until("the rate is drawn", 10, || browser.script(drawn) == 1);
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn the_menu_of_a_phone_opens_without_a_script() {
+    let (_app, served, _) = dashboard_after_a_campaign();
+    let browser = Browser::open_with(390, Theme::Dark);
+    browser.goto(&served.url);
+    browser.click_at(".menu summary");
+    browser.click_at(".menu a[href='/recipients']");
+    browser.sees("Look somebody up");
 }
