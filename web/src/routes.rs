@@ -56,7 +56,10 @@ fn public(config: &mut web::ServiceConfig) {
         .service(hit("/c/{token}", || web::route().to(hits::link)));
     newsletters(config);
     // Browsers ask for it by themselves; the pages of recipients have no icon.
-    config.route("/favicon.ico", page().to(|| async { HttpResponse::NoContent() }));
+    config.route(
+        "/favicon.ico",
+        page().to(|| async { HttpResponse::NoContent().finish() }),
+    );
     config.route("/health", page().to(health::health)).service(
         web::scope("/u")
             .wrap(public_headers())
