@@ -61,7 +61,7 @@ on_both_engines!(a_reader_unsubscribes_and_comes_back_by_clicking, |app| {
 
 #[test]
 fn anybody_can_use_the_pages_that_recipients_reach() {
-    let app = App::start(tidings_tests::Engine::Sqlite);
+    let app = App::start(Engine::Sqlite);
     let served = after_a_campaign(&app);
     let link = link(&app, &served, "reader1@example.org");
     anybody_can_use(&[link.clone(), format!("{link}x")]);
