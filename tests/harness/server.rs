@@ -8,11 +8,13 @@ pub struct Server {
     pub process: Running,
     /// Its address without a slash at the end: `http://127.0.0.1:PORT`.
     pub url: String,
+    /// By which it lets the test see its dashboard.
+    token: String,
 }
 
 impl Server {
     #[track_caller]
-    pub(crate) fn of(mut process: Running) -> Self {
+    pub(crate) fn of(mut process: Running, token: String) -> Self {
         let mut url = None;
         crate::wait_until("the server says where it is", 30, || {
             assert!(
@@ -30,6 +32,7 @@ impl Server {
         Self {
             process,
             url: url.expect("the wait ends with an address"),
+            token,
         }
     }
 
@@ -38,6 +41,7 @@ impl Server {
     pub fn get(&self, path: &str) -> (u16, String) {
         let mut response = agent()
             .get(self.address_of(path))
+            .header("Authorization", format!("Bearer {}", self.token))
             .call()
             .expect("the server answers");
         (

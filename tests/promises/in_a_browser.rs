@@ -2,12 +2,29 @@
 //! well, in both themes and on a phone.
 
 use crate::dashboard::{Served, serve};
+use crate::sign_in::{PASSWORD, administrator};
 use crate::unsubscribe::{after_a_campaign, link};
 use tidings_tests::{App, Browser, Engine, Theme, on_both_engines, wait_until};
+
+/// Signs an administrator in.
+#[track_caller]
+fn sign_in(browser: &Browser, served: &Served, email: &str) {
+    browser.goto(&served.url);
+    browser.fill("E-mail address", email);
+    browser.fill("Password", PASSWORD);
+    browser.click("Sign in");
+    browser.sees("Sign out");
+}
 
 /// Looks at these pages on a phone and on a laptop, in both themes.
 #[track_caller]
 fn anybody_can_use(pages: &[String]) {
+    anybody_can_use_as(None, pages);
+}
+
+/// The same as somebody who has signed in to this server.
+#[track_caller]
+fn anybody_can_use_as(who: Option<(&Served, &str)>, pages: &[String]) {
     for (width, theme) in [
         (390, Theme::Light),
         (390, Theme::Dark),
@@ -15,6 +32,9 @@ fn anybody_can_use(pages: &[String]) {
         (1440, Theme::Dark),
     ] {
         let browser = Browser::open_with(width, theme);
+        if let Some((served, email)) = who {
+            sign_in(&browser, served, email);
+        }
         for page in pages {
             browser.goto(page);
             let obstacles = browser.obstacles();
@@ -79,8 +99,14 @@ fn dashboard_after_a_campaign() -> (App, Served, i64) {
 
 #[test]
 fn anybody_can_use_the_dashboard() {
-    let (_app, served, campaign) = dashboard_after_a_campaign();
+    let (app, served, campaign) = dashboard_after_a_campaign();
+    let email = administrator(&app, &served);
     let paths = [
+        "/account".to_owned(),
+        "/settings/people".to_owned(),
+        "/settings/tokens".to_owned(),
+        "/settings/audit".to_owned(),
+        "/nowhere".to_owned(),
         "/".to_owned(),
         "/campaigns".to_owned(),
         "/campaigns?q=nothing".to_owned(),
@@ -88,20 +114,36 @@ fn anybody_can_use_the_dashboard() {
         "/recipients".to_owned(),
         "/recipients?address=reader1@example.org".to_owned(),
     ];
-    anybody_can_use(&paths.map(|path| format!("{}{path}", served.url)));
+    let pages = paths.map(|path| format!("{}{path}", served.url));
+    anybody_can_use_as(Some((&served, &email)), &pages);
+}
+
+#[test]
+fn anybody_can_come_in() {
+    let app = App::start(Engine::Sqlite);
+    let served = serve(&app);
+    let first = served.first_sign_in().unwrap();
+    anybody_can_use(&[
+        first,
+        format!("{}/sign-in", served.url),
+        format!("{}/enter/x", served.url),
+    ]);
 }
 
 #[test]
 fn anybody_can_use_an_empty_dashboard() {
     let app = App::start(Engine::Sqlite);
     let served = serve(&app);
-    anybody_can_use(&["/", "/campaigns"].map(|path| format!("{}{path}", served.url)));
+    let email = administrator(&app, &served);
+    let pages = ["/", "/campaigns"].map(|path| format!("{}{path}", served.url));
+    anybody_can_use_as(Some((&served, &email)), &pages);
 }
 
 #[test]
 fn a_search_answers_while_one_types_and_charts_are_drawn() {
-    let (_app, served, campaign) = dashboard_after_a_campaign();
+    let (app, served, campaign) = dashboard_after_a_campaign();
     let browser = Browser::open();
+    sign_in(&browser, &served, &administrator(&app, &served));
     browser.goto(&format!("{}/campaigns", served.url));
     browser.fill("Name", "autumn");
     browser.sees("Nothing found");
@@ -120,10 +162,46 @@ fn a_search_answers_while_one_types_and_charts_are_drawn() {
 
 #[test]
 fn the_menu_of_a_phone_opens_without_a_script() {
-    let (_app, served, _) = dashboard_after_a_campaign();
+    let (app, served, _) = dashboard_after_a_campaign();
     let browser = Browser::open_with(390, Theme::Dark);
+    sign_in(&browser, &served, &administrator(&app, &served));
     browser.goto(&served.url);
     browser.click_at(".menu summary");
     browser.click_at(".menu a[href='/recipients']");
     browser.sees("Look somebody up");
+}
+
+#[test]
+fn the_first_person_comes_in_by_the_link_of_the_first_start_and_invites_another() {
+    let app = App::start(Engine::Sqlite);
+    let served = serve(&app);
+    let browser = Browser::open();
+    browser.goto(&served.first_sign_in().unwrap());
+    browser.sees("You are the first here");
+    browser.fill("E-mail address", "ada@example.com");
+    browser.fill("Your name", "Ada Example");
+    browser.fill("Password", PASSWORD);
+    browser.click("Create the account");
+    browser.sees("Ada Example");
+    browser.click("Settings");
+    browser.fill("E-mail address", "bob@example.com");
+    browser.fill("Name", "Bob Example");
+    browser.choose("What they may do", "viewer: looks at everything but the settings");
+    browser.click("Make a link");
+    browser.sees("Hand this link to bob@example.com");
+    let link = browser.script("return document.querySelector('.alert code').textContent");
+    browser.click("Audit log");
+    browser.sees("invited a person");
+    browser.click("Sign out");
+    browser.sees("Sign in to Tidings");
+
+    browser.goto(link.as_str().unwrap());
+    browser.fill("Password", "short");
+    browser.click("Set the password");
+    browser.sees("at least 10 characters");
+    browser.fill("Password", PASSWORD);
+    browser.click("Set the password");
+    browser.sees("viewer");
+    assert!(!browser.text().contains("Settings"));
+    assert_eq!(browser.complaints(), Vec::<String>::new());
 }

@@ -46,6 +46,11 @@ on_both_engines!(a_database_of_the_first_version_is_brought_up_to_date, |app| {
     let campaign = app.campaign("readers");
     let before = app.send(campaign);
     for statement in [
+        "DROP TABLE people",
+        "DROP TABLE entry_links",
+        "DROP TABLE person_sessions",
+        "DROP TABLE access_tokens",
+        "DROP TABLE audit_log",
         "DROP TABLE relay_status",
         "DROP TABLE arrivals",
         "DROP TABLE feedback_events",

@@ -39,13 +39,16 @@ pub(crate) async fn meet_keys(
     next.call(request).await
 }
 
+/// Whether a Host field names this host; `name` without a port.
+pub(crate) fn is_host(host: &str, name: &str) -> bool {
+    !name.is_empty() && host_name(host).eq_ignore_ascii_case(name)
+}
+
 /// `host`: the value of a Host field. `public_host`: without a port.
 fn is_known_host(host: &str, public_host: &str) -> bool {
     let name = host_name(host);
     let loopback = name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    loopback
-        || name.eq_ignore_ascii_case("localhost")
-        || (!name.is_empty() && name.eq_ignore_ascii_case(public_host))
+    loopback || name.eq_ignore_ascii_case("localhost") || is_host(host, public_host)
 }
 
 /// The name or address in `name`, `name:port`, `[v6]` or `[v6]:port`.
@@ -73,18 +76,14 @@ fn common_headers() -> DefaultHeaders {
         .add(("Cross-Origin-Resource-Policy", "same-origin"))
 }
 
-/// For the dashboard.
+/// For the dashboard. Every page has a form: that to sign out.
 pub(crate) fn dashboard_headers() -> DefaultHeaders {
     common_headers().add((
         "Content-Security-Policy",
         "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
-         base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+         base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     ))
 }
-
-/// For a page of the dashboard that has a form of ours.
-pub(crate) const FORM_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
-    img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// For the pages that recipients reach.
 pub(crate) fn public_headers() -> DefaultHeaders {

@@ -3,7 +3,7 @@
 mod destinations;
 mod limits;
 mod recorder;
-mod visitor;
+pub(crate) mod visitor;
 
 use destinations::Destinations;
 use ipnet::IpNet;

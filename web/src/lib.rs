@@ -13,6 +13,7 @@ mod hits;
 mod live;
 mod newsletters;
 mod pages;
+mod people;
 mod public;
 mod routes;
 mod server;
@@ -21,5 +22,6 @@ mod site;
 
 pub use hits::HitSettings;
 pub use live::ThresholdsNow;
+pub use people::Secret;
 pub use public::brand::{Brand, BrandError, Colour, Logo};
-pub use server::{BoundServer, WebError, WebSettings, bind, check_listen};
+pub use server::{BoundServer, WebError, WebSettings, bind};

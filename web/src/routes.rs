@@ -1,18 +1,22 @@
 //! Which address leads where.
 
+mod account;
 mod archive;
 mod campaign;
 mod campaigns;
 mod health;
 mod hits;
 pub(crate) mod now;
-mod problem;
+pub(crate) mod problem;
 mod recipient;
+mod settings;
+mod sign_in;
 mod unsubscribe;
 mod view;
 
 use crate::access::{archive_headers, dashboard_headers, known_host_only, public_headers};
 use crate::assets;
+use crate::people::gate::let_in;
 use actix_web::middleware::from_fn;
 use actix_web::{HttpResponse, Route, guard, web};
 
@@ -23,14 +27,57 @@ pub(crate) fn everything(config: &mut web::ServiceConfig) {
         web::scope("")
             .wrap(from_fn(known_host_only))
             .wrap(dashboard_headers())
-            .route("/", page().to(now::now))
-            .route("/events", web::get().to(now::events))
-            .route("/campaigns", page().to(campaigns::campaigns))
-            .route("/campaigns/{id}", page().to(campaign::campaign))
-            .route("/recipients", page().to(recipient::recipient))
-            .route("/assets/{name}", page().to(assets::asset))
-            .default_service(web::to(problem::not_found)),
+            .configure(ways_in)
+            .service(web::scope("").wrap(from_fn(let_in)).configure(inside)),
     );
+}
+
+/// What of the dashboard is there for people who have not come in yet.
+fn ways_in(config: &mut web::ServiceConfig) {
+    config
+        .route("/assets/{name}", page().to(assets::asset))
+        .service(
+            web::resource("/sign-in")
+                .route(page().to(sign_in::ask))
+                .route(web::post().to(sign_in::sign_in)),
+        )
+        .service(
+            web::resource("/enter/{secret}")
+                .route(page().to(sign_in::ask_to_choose))
+                .route(web::post().to(sign_in::choose)),
+        );
+}
+
+/// What is behind the gate. What each address needs, `people/permission.rs` says.
+fn inside(config: &mut web::ServiceConfig) {
+    config
+        .route("/", page().to(now::now))
+        .route("/events", web::get().to(now::events))
+        .route("/campaigns", page().to(campaigns::campaigns))
+        .route("/campaigns/{id}", page().to(campaign::campaign))
+        .route("/recipients", page().to(recipient::recipient))
+        .route("/account", page().to(account::account))
+        .route("/account/password", web::post().to(account::change_password))
+        .route(
+            "/account/sign-out-everywhere",
+            web::post().to(account::sign_out_everywhere),
+        )
+        .route("/sign-out", web::post().to(sign_in::sign_out))
+        .route("/settings/people", page().to(settings::people::people))
+        .route("/settings/people", web::post().to(settings::people::invite))
+        .route("/settings/people/{id}", web::post().to(settings::people::change))
+        .route(
+            "/settings/people/{id}/reset",
+            web::post().to(settings::people::reset),
+        )
+        .route("/settings/tokens", page().to(settings::tokens::tokens))
+        .route("/settings/tokens", web::post().to(settings::tokens::make))
+        .route(
+            "/settings/tokens/{id}/revoke",
+            web::post().to(settings::tokens::revoke),
+        )
+        .route("/settings/audit", page().to(settings::audit::audit))
+        .default_service(web::to(problem::not_found));
 }
 
 /// Only what recipients and load balancers need.

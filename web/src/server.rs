@@ -1,12 +1,12 @@
 //! Binding, serving, stopping.
 
-use crate::access::{host_of_url, meet_keys};
+use crate::access::meet_keys;
 use crate::hits::{HitSettings, Hits};
 use crate::live::{Poller, ThresholdsNow};
 use crate::newsletters::Newsletters;
 use crate::public::brand::Brand;
 use crate::routes;
-use crate::site::Site;
+use crate::site::{Outside, Site};
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
@@ -17,6 +17,7 @@ use std::io;
 use std::net::SocketAddr;
 use tidings_campaign::time::Clock;
 use tidings_campaign::token::KeyRing;
+use tidings_store::people::Role;
 use tidings_store::{Store, StoreError};
 use tokio::task::JoinHandle;
 
@@ -28,8 +29,7 @@ const WORKERS: usize = 2;
 /// Where the server listens.
 #[derive(Clone, Debug)]
 pub struct WebSettings {
-    /// The dashboard and the public pages. Must be a loopback address, because the dashboard has no sign-in;
-    /// port 0 takes a free one.
+    /// The dashboard and the public pages; port 0 takes a free one.
     pub listen: SocketAddr,
     /// Only what recipients reach (`/u/…`, `/o/…`, `/c/…`), `/health` and what is bound besides; any address.
     pub public_listen: Option<SocketAddr>,
@@ -43,17 +43,13 @@ pub struct WebSettings {
     pub brand: Brand,
     /// When campaigns pause by themselves.
     pub thresholds: ThresholdsNow,
+    /// What whoever comes may do in the dashboard without signing in: for demonstrations.
+    pub guests: Option<Role>,
 }
 
 /// Why the server cannot begin, or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum WebError {
-    /// `listen` would show the dashboard to the network.
-    #[error(
-        "listen = {0} is not a loopback address, and the dashboard has no sign-in: listen on 127.0.0.1 or [::1], \
-         and set public_listen for the pages that recipients reach"
-    )]
-    NotLoopback(SocketAddr),
     /// The address is taken, or is not this machine's.
     #[error("cannot listen on {addr}: {source}")]
     Listen {
@@ -62,6 +58,9 @@ pub enum WebError {
         /// Why.
         source: io::Error,
     },
+    /// The system gives no random octets.
+    #[error("the system gives no random octets: {0}")]
+    Random(#[from] getrandom::Error),
     /// The counters cannot be read.
     #[error("{0}")]
     Store(#[from] StoreError),
@@ -89,13 +88,16 @@ pub async fn bind(
     settings: &WebSettings,
     more: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
 ) -> Result<BoundServer, WebError> {
-    check_listen(settings.listen)?;
     let (poller, live) = Poller::start(store.clone(), clock.clone(), settings.thresholds.clone()).await?;
-    let host = host_of_url(&settings.public_url).to_owned();
     let hits = Hits::new(store.clone(), &settings.hits, settings.trusted_proxies.clone());
-    let named = (host, settings.brand.clone());
+    let outside = Outside {
+        public_url: settings.public_url.clone(),
+        brand: settings.brand.clone(),
+        trusted_proxies: settings.trusted_proxies.clone(),
+        guests: settings.guests,
+    };
     let shared = Shared {
-        site: web::Data::new(Site::new(store, keys, clock, live, named)),
+        site: web::Data::new(Site::new(store, keys, clock, live, outside)?),
         hits: web::Data::new(hits),
     };
     let letters = web::Data::new(Newsletters::new(&settings.public_url));
@@ -116,15 +118,6 @@ pub async fn bind(
         servers,
         poller: tokio::spawn(poller.run()),
     })
-}
-
-/// Whether the dashboard may listen there.
-pub fn check_listen(listen: SocketAddr) -> Result<(), WebError> {
-    if listen.ip().is_loopback() {
-        Ok(())
-    } else {
-        Err(WebError::NotLoopback(listen))
-    }
 }
 
 /// What all workers of all servers share.

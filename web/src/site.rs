@@ -1,16 +1,21 @@
 //! What every request handler may use.
 
+use crate::access::host_of_url;
 use crate::live::Live;
 use crate::pages::Pages;
+use crate::people::Door;
+use crate::people::password::PasswordError;
 use crate::public::PublicPages;
 use crate::public::brand::Brand;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
+use ipnet::IpNet;
 use serde::Serialize;
 use std::future::Future;
 use std::time::{Duration, Instant};
 use tidings_campaign::time::Clock;
 use tidings_campaign::token::KeyRing;
+use tidings_store::people::Role;
 use tidings_store::{Store, StoreError};
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
@@ -24,9 +29,27 @@ pub(crate) struct Site {
     pub(crate) live: Live,
     /// The host of the public URL, under which the dashboard may be reached too.
     pub(crate) public_host: String,
+    /// Whether browsers reach that host by https.
+    pub(crate) is_https: bool,
+    /// Who is let into the dashboard.
+    pub(crate) door: Door,
+    /// Proxies of ours, which say who the visitor is.
+    pub(crate) trusted_proxies: Vec<IpNet>,
     runtime: Handle,
     /// When the keys were last read again because a token named one that is not known; while it is done, the others wait.
     keys_read: Mutex<Option<Instant>>,
+}
+
+/// How the server is seen from outside.
+pub(crate) struct Outside {
+    /// Under which recipients reach the public pages.
+    pub(crate) public_url: String,
+    /// Whose pages they are.
+    pub(crate) brand: Brand,
+    /// Proxies of ours.
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    /// What whoever comes may do in the dashboard without signing in.
+    pub(crate) guests: Option<Role>,
 }
 
 /// How long after they were read again the keys are not, whatever tokens come: a flood of them must not reach the database.
@@ -39,6 +62,10 @@ pub(crate) enum Trouble {
     Store(#[from] StoreError),
     #[error("the program is stopping")]
     Stopping,
+    #[error("{0}")]
+    Password(#[from] PasswordError),
+    #[error("the system gives no random octets: {0}")]
+    Random(#[from] getrandom::Error),
 }
 
 impl Site {
@@ -48,19 +75,28 @@ impl Site {
         keys: KeyRing,
         clock: Clock,
         live: Live,
-        (public_host, brand): (String, Brand),
-    ) -> Self {
-        Site {
+        outside: Outside,
+    ) -> Result<Self, getrandom::Error> {
+        let Outside {
+            public_url,
+            brand,
+            trusted_proxies,
+            guests,
+        } = outside;
+        Ok(Site {
             store,
             keys,
             clock,
             pages: Pages::new(),
             public: PublicPages::new(brand),
             live,
-            public_host,
+            public_host: host_of_url(&public_url).to_owned(),
+            is_https: public_url.starts_with("https://"),
+            door: Door::new(guests)?,
+            trusted_proxies,
             runtime: Handle::current(),
             keys_read: Mutex::new(None),
-        }
+        })
     }
 
     /// Reads the keys again if a word of the request's path is a token of a key that is not known here: another process may

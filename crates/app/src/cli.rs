@@ -2,7 +2,7 @@
 
 use crate::commands::{
     bounce, campaign, check, export, import, key, list, recipient, rehearse, relay, serve, stats,
-    suppression, template,
+    suppression, template, token, user,
 };
 use crate::config::ConfigSource;
 use crate::context::Context;
@@ -80,6 +80,12 @@ enum Command {
     /// The keys that sign links, return paths and Message-IDs.
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// People who may use the dashboard.
+    #[command(subcommand)]
+    User(user::UserCommand),
+    /// Tokens of programs that use the dashboard's addresses.
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// Look at relays.
     #[command(subcommand)]
     Relay(relay::RelayCommand),
@@ -128,6 +134,8 @@ impl Command {
             Command::Stats(command) => stats::run(command, context).await,
             Command::List(command) => list::run(command, context).await,
             Command::Key(command) => key::run(command, context).await,
+            Command::User(command) => user::run(command, context).await,
+            Command::Token(command) => token::run(command, context).await,
             Command::Relay(command) => relay::run(command, context).await,
             Command::Check => check::run(context).await,
         }

@@ -18,4 +18,6 @@ pub mod shown;
 pub mod stats;
 pub mod suppression;
 pub mod template;
+pub mod token;
 pub mod transcripts;
+pub mod user;

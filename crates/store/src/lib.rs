@@ -3,6 +3,7 @@
 pub mod archive;
 mod aside;
 pub mod attempts;
+pub mod audit;
 pub mod bounces;
 mod bulk;
 pub mod campaign_files;
@@ -28,6 +29,7 @@ pub mod limit_usage;
 pub mod links;
 pub mod lists;
 mod outcome;
+pub mod people;
 pub mod recipient_record;
 pub mod recipients;
 pub mod relay_status;

@@ -20,6 +20,7 @@ mod ledger;
 mod limits;
 mod links;
 mod others;
+mod people;
 mod recipients_and_lists;
 mod stats;
 mod suppressing;

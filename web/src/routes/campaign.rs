@@ -5,6 +5,7 @@ mod response;
 mod view;
 
 use super::problem::{failed, not_found};
+use crate::people::Visitor;
 use crate::shell::Page;
 use crate::site::Site;
 use actix_web::http::StatusCode;
@@ -14,9 +15,9 @@ use tidings_store::{Store, StoreError};
 use view::{CampaignPage, Read};
 
 /// `GET /campaigns/{id}`
-pub(crate) async fn campaign(site: web::Data<Site>, id: web::Path<String>) -> HttpResponse {
+pub(crate) async fn campaign(site: web::Data<Site>, visitor: Visitor, id: web::Path<String>) -> HttpResponse {
     let Ok(id) = id.parse::<CampaignId>() else {
-        return not_found(site).await;
+        return not_found(site, visitor).await;
     };
     let store = site.store.clone();
     match site.ask(async move { read(&store, id).await }).await {
@@ -26,10 +27,11 @@ pub(crate) async fn campaign(site: web::Data<Site>, id: web::Path<String>) -> Ht
             let view = CampaignPage::new(read, &pulse.unwrap_or_default(), site.clock.now());
             Page::new("campaign", &name)
                 .under("/campaigns")
+                .shown_to(&visitor)
                 .live()
                 .answer(&site, StatusCode::OK, &view)
         }
-        Ok(None) => not_found(site).await,
+        Ok(None) => not_found(site, visitor).await,
         Err(trouble) => failed(&site, &trouble),
     }
 }

@@ -3,12 +3,11 @@
 mod view;
 
 use super::problem::failed;
-use crate::access::FORM_POLICY;
 use crate::figures::happened::Happened;
+use crate::people::Visitor;
 use crate::shell::Page;
 use crate::site::Site;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -36,7 +35,11 @@ pub(crate) struct Asked {
 }
 
 /// `GET /campaigns`
-pub(crate) async fn campaigns(site: web::Data<Site>, asked: web::Query<Asked>) -> HttpResponse {
+pub(crate) async fn campaigns(
+    site: web::Data<Site>,
+    visitor: Visitor,
+    asked: web::Query<Asked>,
+) -> HttpResponse {
     let page: i64 = asked.page.parse().unwrap_or(1);
     let page = page.clamp(1, LAST);
     let search = CampaignSearch {
@@ -62,11 +65,8 @@ pub(crate) async fn campaigns(site: web::Data<Site>, asked: web::Query<Asked>) -
         of_one.add(&row.kind, &row.class, row.n);
     }
     let view = ListView::new(&search, page, &found, &happened);
-    let mut answer =
-        Page::new("campaigns", "Campaigns")
-            .under("/campaigns")
-            .answer(&site, StatusCode::OK, &view);
-    let policy = HeaderValue::from_static(FORM_POLICY);
-    answer.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
-    answer
+    Page::new("campaigns", "Campaigns")
+        .under("/campaigns")
+        .shown_to(&visitor)
+        .answer(&site, StatusCode::OK, &view)
 }

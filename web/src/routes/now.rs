@@ -5,6 +5,7 @@ mod meter;
 pub(crate) mod view;
 
 use super::problem::failed;
+use crate::people::Visitor;
 use crate::shell::Page;
 use crate::site::Site;
 use actix_web::http::StatusCode;
@@ -23,9 +24,9 @@ struct Steps {
 }
 
 /// `GET /`. It shows the newest snapshot; only an empty instance asks the database.
-pub(crate) async fn now(site: web::Data<Site>) -> HttpResponse {
+pub(crate) async fn now(site: web::Data<Site>, visitor: Visitor) -> HttpResponse {
     let snapshot = site.live.snapshots.borrow().clone();
-    let page = Page::new("now", "Now").under("/").live();
+    let page = Page::new("now", "Now").under("/").live().shown_to(&visitor);
     if !snapshot.now.is_empty() {
         return page.answer(&site, StatusCode::OK, &snapshot.now);
     }

@@ -1,8 +1,10 @@
 //! The pages that say why there is no page.
 
+use crate::people::Visitor;
 use crate::shell::Page;
 use crate::site::{Site, Trouble};
 use actix_web::http::StatusCode;
+use actix_web::http::header::LOCATION;
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
 
@@ -19,7 +21,41 @@ pub(crate) fn failed(site: &Site, trouble: &Trouble) -> HttpResponse {
 }
 
 /// Every address that leads nowhere.
-pub(crate) async fn not_found(site: web::Data<Site>) -> HttpResponse {
+pub(crate) async fn not_found(site: web::Data<Site>, visitor: Visitor) -> HttpResponse {
     let text = "There is no such page or campaign here.";
-    Page::new("problem", "Not found").answer(&site, StatusCode::NOT_FOUND, &Problem { text })
+    Page::new("problem", "Not found").shown_to(&visitor).answer(
+        &site,
+        StatusCode::NOT_FOUND,
+        &Problem { text },
+    )
+}
+
+/// A link that lets nobody in.
+pub(crate) fn broken_link(site: &Site) -> HttpResponse {
+    let text = "This link has been used, or its time is over. `tidings user reset ADDRESS` makes a new one; while nobody can \
+        sign in yet, each start of `tidings serve` prints one.";
+    Page::new("problem", "This link does not work").answer(site, StatusCode::NOT_FOUND, &Problem { text })
+}
+
+/// The visitor's role does not allow it.
+pub(crate) fn not_allowed(site: &Site, visitor: &Visitor) -> HttpResponse {
+    let text = "Your role does not allow this. An administrator can change that.";
+    Page::new("problem", "Not allowed").shown_to(visitor).answer(
+        site,
+        StatusCode::FORBIDDEN,
+        &Problem { text },
+    )
+}
+
+/// A change that does not come from a page of ours, or from one of an earlier session.
+pub(crate) fn not_from_us(site: &Site, visitor: &Visitor) -> HttpResponse {
+    let text = "Nothing was changed: the form was of an earlier session, or of another site. Open the page again and repeat it.";
+    Page::new("problem", "Not done")
+        .shown_to(visitor)
+        .answer(site, StatusCode::FORBIDDEN, &Problem { text })
+}
+
+/// Leads to a page of ours, which is to be got (RFC 9110 section 15.4.4).
+pub(crate) fn see_other(path: &str) -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((LOCATION, path)).finish()
 }

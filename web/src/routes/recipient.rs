@@ -1,11 +1,10 @@
 //! The page of one address: what was sent, what came back, and why it is or is not mailed.
 
 use super::problem::failed;
-use crate::access::FORM_POLICY;
+use crate::people::Visitor;
 use crate::shell;
 use crate::site::Site;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use tidings_campaign::address::EmailAddress;
@@ -69,32 +68,29 @@ struct EventView {
 }
 
 /// `GET /recipients?address=…`. Its form, which only asks, leads to itself.
-pub(crate) async fn recipient(site: web::Data<Site>, asked: web::Query<Asked>) -> HttpResponse {
-    let mut answer = found(&site, &asked).await;
-    let policy = HeaderValue::from_static(FORM_POLICY);
-    answer.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
-    answer
-}
-
-fn framed(site: &Site, status: StatusCode, page: &Page) -> HttpResponse {
-    shell::Page::new("recipient", "Recipients")
-        .under("/recipients")
-        .answer(site, status, page)
-}
-
-async fn found(site: &Site, asked: &Asked) -> HttpResponse {
+pub(crate) async fn recipient(
+    site: web::Data<Site>,
+    visitor: Visitor,
+    asked: web::Query<Asked>,
+) -> HttpResponse {
+    let framed = |status, page: &Page| {
+        shell::Page::new("recipient", "Recipients")
+            .under("/recipients")
+            .shown_to(&visitor)
+            .answer(&site, status, page)
+    };
     let mut page = Page {
         address: asked.address.trim().to_owned(),
         ..Page::default()
     };
     if page.address.is_empty() {
-        return framed(site, StatusCode::OK, &page);
+        return framed(StatusCode::OK, &page);
     }
     let address = match EmailAddress::parse(&page.address) {
         Ok(address) => address,
         Err(error) => {
             page.problem = Some(format!("The address {error}."));
-            return framed(site, StatusCode::BAD_REQUEST, &page);
+            return framed(StatusCode::BAD_REQUEST, &page);
         }
     };
     let store = site.store.clone();
@@ -108,9 +104,9 @@ async fn found(site: &Site, asked: &Asked) -> HttpResponse {
             if !page.found {
                 page.problem = Some("Nobody with this address was imported.".to_owned());
             }
-            framed(site, StatusCode::OK, &page)
+            framed(StatusCode::OK, &page)
         }
-        Err(trouble) => failed(site, &trouble),
+        Err(trouble) => failed(&site, &trouble),
     }
 }
 

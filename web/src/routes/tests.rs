@@ -4,10 +4,9 @@ mod dashboard;
 mod recipients_choice;
 
 use super::*;
-use crate::access::host_of_url;
 use crate::live::{Poller, ThresholdsNow};
 use crate::public::brand::{Brand, Colour, Logo};
-use crate::site::Site;
+use crate::site::{Outside, Site};
 use actix_web::App;
 use actix_web::body::to_bytes;
 use actix_web::dev::ServiceResponse;
@@ -25,6 +24,7 @@ use tidings_store::Store;
 use tidings_store::campaigns::{LANGUAGE_ATTRIBUTE, NewCampaign};
 use tidings_store::imports::{Import, ImportBatch, NewImport};
 use tidings_store::leases::{Claim, Lease};
+use tidings_store::people::Role;
 
 /// A database with one recipient, Ann, and a started campaign to her list.
 struct Instance {
@@ -56,8 +56,13 @@ impl Instance {
         let (_poller, live) = Poller::start(store.clone(), CLOCK, ThresholdsNow::default())
             .await
             .unwrap();
-        let host = host_of_url("https://news.example.com").to_owned();
-        let site = web::Data::new(Site::new(store.clone(), keys, CLOCK, live, (host, brand)));
+        let outside = Outside {
+            public_url: "https://news.example.com".to_owned(),
+            brand,
+            trusted_proxies: Vec::new(),
+            guests: Some(Role::Administrator),
+        };
+        let site = web::Data::new(Site::new(store.clone(), keys, CLOCK, live, outside).unwrap());
         Instance {
             store,
             site,

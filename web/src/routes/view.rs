@@ -3,7 +3,7 @@
 
 use crate::newsletters::{Newsletters, NotShown, POLICY};
 use crate::public;
-use crate::site::{Site, Trouble};
+use crate::site::Site;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_SECURITY_POLICY;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -100,7 +100,7 @@ fn not_shown(site: &Site, why: &NotShown) -> HttpResponse {
             "This newsletter is not here any more",
             "It was for somebody who is not on our lists any more, or it has been removed.",
         ),
-        NotShown::Trouble(Trouble::Stopping | Trouble::Store(_)) => {
+        NotShown::Trouble(_) => {
             tracing::error!("a newsletter could not be shown in a browser: {why}");
             (
                 StatusCode::SERVICE_UNAVAILABLE,

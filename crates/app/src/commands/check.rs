@@ -33,8 +33,6 @@ pub async fn run(context: &Context) -> anyhow::Result<()> {
     };
     add("database".to_owned(), database(context).await, Vec::new());
     add("public_url".to_owned(), public_url(context), Vec::new());
-    let listen = tidings_web::check_listen(context.config.web.listen);
-    add("web".to_owned(), listen.map_err(anyhow::Error::from), Vec::new());
     if let Some(folder) = &context.config.mail.attachments_folder {
         let looked = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()));
         add("attachments_folder".to_owned(), looked.map(drop), Vec::new());

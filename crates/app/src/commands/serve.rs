@@ -13,28 +13,49 @@ use tidings_sender::lock::SenderLock;
 use tidings_sender::sender::{self, Scope};
 use tidings_sender::{guard, planner};
 use tidings_store::Store;
-use tidings_web::{ThresholdsNow, WebSettings, bind};
+use tidings_store::people::Role;
+use tidings_web::{Secret, ThresholdsNow, WebSettings, bind};
 use tokio_util::sync::CancellationToken;
 
 /// Serves until a signal comes or a part fails.
 pub async fn run(context: &Context) -> anyhow::Result<()> {
     let store = context.store().await?;
     let stop = lifecycle::stop_on_signals()?;
+    let first = first_link(context, &store).await?;
     let announce = |addr: std::net::SocketAddr| {
         let url = format!("http://{addr}/");
-        match context.json {
-            true => output::json(&serde_json::json!({ "dashboard": url })),
-            false => output::line(format!("dashboard: {url}")),
+        let first = first.map(|secret| format!("{url}enter/{}", secret.expose()));
+        if context.json {
+            return output::json(&serde_json::json!({ "dashboard": url, "first_sign_in": first }));
+        }
+        output::line(format!("dashboard: {url}"))?;
+        match first {
+            Some(first) => output::line(format!(
+                "nobody can sign in yet; create the administrator here, once: {first}"
+            )),
+            None => Ok(()),
         }
     };
-    serve(context, store, stop, announce).await
+    serve(context, store, stop, None, announce).await
 }
 
-/// The server, also for the demo. `announce` is told where the dashboard is, once it answers.
+/// The secret of the link that makes the first administrator; none if there is one.
+async fn first_link(context: &Context, store: &Store) -> anyhow::Result<Option<Secret>> {
+    if store.has_administrator().await? {
+        return Ok(None);
+    }
+    let secret = Secret::random()?;
+    store.first_link(secret.digest(), context.clock.now()).await?;
+    Ok(Some(secret))
+}
+
+/// The server, also for the demo. `guests`: what whoever comes may do without signing in. `announce` is told where the
+/// dashboard is, once it answers.
 pub async fn serve(
     context: &Context,
     store: Store,
     stop: CancellationToken,
+    guests: Option<Role>,
     announce: impl FnOnce(std::net::SocketAddr) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let identity = context.identity(&store).await?;
@@ -49,6 +70,7 @@ pub async fn serve(
         trusted_proxies: context.config.web.trusted_proxies.clone(),
         hits: context.config.tracking.hits()?,
         brand: context.config.brand.clone(),
+        guests,
         thresholds: ThresholdsNow::new(move || judging.borrow().thresholds),
     };
     let incoming = Incoming::open(context, &store, identity.keys.clone()).await?;

@@ -17,7 +17,7 @@ pub(super) struct WebSection {
 /// The addresses of the pages.
 #[derive(Clone, Debug)]
 pub struct Web {
-    /// `listen`, `TIDINGS_WEB_LISTEN`: the dashboard and the public pages, on a loopback address.
+    /// `listen`, `TIDINGS_WEB_LISTEN`: the dashboard and the public pages.
     pub listen: SocketAddr,
     /// `public_listen`, `TIDINGS_WEB_PUBLIC_LISTEN`: the public pages alone.
     pub public_listen: Option<SocketAddr>,

@@ -26,6 +26,7 @@ use tidings_sender::relay::RelaySettings;
 use tidings_sender::retry::Retry;
 use tidings_store::Store;
 use tidings_store::campaigns::{LANGUAGE_ATTRIBUTE, NewCampaign};
+use tidings_store::people::Role;
 use tidings_web::Brand;
 use tokio_util::sync::CancellationToken;
 
@@ -66,8 +67,12 @@ pub async fn run(args: DemoArgs, json: bool) -> anyhow::Result<()> {
         say(json, format!("dashboard: http://{addr}/"))?;
         say(json, "sending; press Ctrl-C to end")
     };
+    // It lives on this machine for as long as the demo does, so that nobody need sign in.
     let watch = watch(args, id, store.clone(), &context, stop.clone());
-    let (served, watched) = tokio::join!(serve::serve(&context, store, stop.clone(), announce), watch);
+    let (served, watched) = tokio::join!(
+        serve::serve(&context, store, stop.clone(), Some(Role::Administrator), announce),
+        watch
+    );
     relay.stop().await;
     served.and(watched)
 }

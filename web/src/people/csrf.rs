@@ -1,0 +1,91 @@
+//! Whether a change comes from a page of ours: it brings the session's token along, in the form field `csrf` or the header
+//! `X-CSRF-Token`, and the browser does not say that another site sent it.
+
+use super::Visitor;
+use actix_web::dev::{Payload, ServiceRequest};
+use actix_web::http::header::{CONTENT_TYPE, HOST, HeaderMap, ORIGIN};
+use actix_web::web::{self, Bytes};
+use futures_util::stream;
+use subtle::ConstantTimeEq;
+
+/// Octets of a form at most.
+const LONGEST: usize = 2 * 1024 * 1024;
+
+/// Whether this change may be made. Reads a form's body, and puts it back.
+pub(crate) async fn is_from_us(visitor: &Visitor, request: &mut ServiceRequest) -> bool {
+    let Some(expected) = &visitor.csrf else {
+        return true;
+    };
+    if !is_from_our_site(request.headers()) {
+        return false;
+    }
+    let in_header = request
+        .headers()
+        .get("X-CSRF-Token")
+        .and_then(|value| value.to_str().ok());
+    if let Some(brought) = in_header {
+        return is_same(brought, expected);
+    }
+    let kind = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    if !kind.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded")) {
+        return false;
+    }
+    let Ok(payload) = request.extract::<web::Payload>().await else {
+        return false;
+    };
+    let Ok(Ok(body)) = payload.to_bytes_limited(LONGEST).await else {
+        return false;
+    };
+    let is_right =
+        url::form_urlencoded::parse(&body).any(|(name, value)| name == "csrf" && is_same(&value, expected));
+    let whole = stream::once(async move { Ok::<Bytes, actix_web::error::PayloadError>(body) });
+    request.set_payload(Payload::Stream {
+        payload: Box::pin(whole),
+    });
+    is_right
+}
+
+fn is_same(brought: &str, expected: &str) -> bool {
+    brought.as_bytes().ct_eq(expected.as_bytes()).into()
+}
+
+/// What the browser says about the page that asked (Fetch Metadata; the Fetch standard's Origin field for older ones).
+pub(crate) fn is_from_our_site(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(site) = text("Sec-Fetch-Site") {
+        return matches!(site, "same-origin" | "none");
+    }
+    match (text(ORIGIN.as_str()), text(HOST.as_str())) {
+        (Some(origin), Some(host)) => origin.split_once("://").is_some_and(|(_, of)| of == host),
+        (Some(_), None) => false,
+        (None, _) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    #[test]
+    fn other_sites_are_known_by_what_the_browser_says() {
+        for (fields, expected) in [
+            (&[][..], true),
+            (&[("Sec-Fetch-Site", "same-origin")], true),
+            (&[("Sec-Fetch-Site", "cross-site")], false),
+            (&[("Sec-Fetch-Site", "same-site")], false),
+            (&[("Host", "a.test"), ("Origin", "https://a.test")], true),
+            (&[("Host", "a.test"), ("Origin", "https://b.test")], false),
+            (&[("Host", "a.test"), ("Origin", "null")], false),
+        ] {
+            let request = fields.iter().fold(TestRequest::post(), |request, field| {
+                request.insert_header(*field)
+            });
+            let request = request.to_http_request();
+            assert_eq!(is_from_our_site(request.headers()), expected, "{fields:?}");
+        }
+    }
+}

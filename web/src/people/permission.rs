@@ -1,0 +1,47 @@
+//! What each role may do. Whatever is not named here needs an editor if it changes something, so that a page that is
+//! forgotten here is not open to all.
+
+use actix_web::http::Method;
+use tidings_store::people::Role;
+
+/// Whether a request changes something (RFC 9110 section 9.2.1).
+pub(crate) fn is_change(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// The role that a request needs at least.
+pub(crate) fn least_role(method: &Method, path: &str) -> Role {
+    let is_below = |folder: &str| {
+        path.strip_prefix(folder)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    if is_below("/settings") {
+        Role::Administrator
+    } else if is_below("/account") || path == "/sign-out" || !is_change(method) {
+        Role::Viewer
+    } else {
+        Role::Editor
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_each_address_needs() {
+        for (method, path, role) in [
+            (Method::GET, "/", Role::Viewer),
+            (Method::HEAD, "/campaigns/7", Role::Viewer),
+            (Method::POST, "/campaigns/7/pause", Role::Editor),
+            (Method::DELETE, "/what/ever", Role::Editor),
+            (Method::GET, "/settings/people", Role::Administrator),
+            (Method::POST, "/settings/tokens", Role::Administrator),
+            (Method::GET, "/settingsx", Role::Viewer),
+            (Method::POST, "/account", Role::Viewer),
+            (Method::POST, "/sign-out", Role::Viewer),
+        ] {
+            assert_eq!(least_role(&method, path), role, "{method} {path}");
+        }
+    }
+}
