@@ -151,6 +151,16 @@ on_both_engines!(a_newsletter_goes_with_its_recipient, |app| {
     let (status, page) = get(&link);
     assert_eq!(status, 410);
     assert!(page.contains("not here any more"), "{page}");
+    let mut answer = browser()
+        .get(&link)
+        .header("Accept-Language", "de")
+        .call()
+        .unwrap();
+    let page = answer.body_mut().read_to_string().unwrap();
+    assert!(
+        page.contains("Diesen Newsletter gibt es hier nicht mehr"),
+        "{page}"
+    );
 });
 
 on_both_engines!(an_archive_is_closed_until_the_operator_opens_it, |app| {
@@ -320,4 +330,49 @@ on_both_engines!(what_a_reader_of_the_archive_has_is_not_sent_again, |app| {
             .unwrap();
         assert_eq!(other.status(), 200);
     }
+});
+
+on_both_engines!(an_archive_speaks_the_visitors_language, |app| {
+    sent(app);
+    app.run(["list", "archive", "readers", "--on"]).succeeded();
+    let served = serve(app);
+    for (language, feed) in [
+        ("en", "feed reader"),
+        ("de", "Feedreader"),
+        ("fr", "lecteur de flux"),
+        ("es", "lector de noticias"),
+    ] {
+        let asked = browser().get(format!("{}/archive/1", served.url));
+        let mut answer = asked.header("Accept-Language", language).call().unwrap();
+        assert_eq!(answer.headers()["vary"], "accept-language");
+        let page = answer.body_mut().read_to_string().unwrap();
+        let lang = format!("<html lang=\"{language}\">");
+        for part in [
+            &*lang,
+            feed,
+            "Spring &amp; more",
+            "../u/style.css",
+            "rel=\"alternate\"",
+        ] {
+            assert!(page.contains(part), "{language}: {part} is missing in {page}");
+        }
+        assert!(!page.contains("noindex"), "{page}");
+    }
+});
+
+on_both_engines!(a_campaign_can_be_made_for_no_archive, |app| {
+    app.relay.follow(Script::accepting());
+    app.import("readers", 1);
+    add(app, "<p><a href=\"{{unsubscribe_url}}\">x</a></p>", &[]);
+    let secret = send(app, "Not for all", &["--no-archive"]);
+    send(app, "For all", &[]);
+    app.run(["list", "archive", "readers", "--on"]).succeeded();
+    let served = serve(app);
+    let list = format!("{}/archive/1", served.url);
+    let page = get(&list).1;
+    assert!(
+        page.contains("For all") && !page.contains("Not for all"),
+        "{page}"
+    );
+    assert_eq!(get(&format!("{list}/{secret}")).0, 404);
 });

@@ -9,7 +9,7 @@ use tidings_campaign::time::Timestamp;
 use tidings_campaign::token::{HitTarget, HitToken, KeyRing, UnsubscribeToken};
 use tidings_store::Store;
 use tidings_tests::script::Script;
-use tidings_tests::{App, Server, on_both_engines};
+use tidings_tests::{App, Running, Server, on_both_engines};
 
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 const HOME: &str = "198.51.100.7";
@@ -85,7 +85,8 @@ fn addresses(html: &str) -> Vec<String> {
         .collect()
 }
 
-fn keys(app: &App) -> KeyRing {
+/// The keys of the instance.
+pub fn keys(app: &App) -> KeyRing {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -375,3 +376,182 @@ on_both_engines!(new_rules_correct_old_figures_while_the_server_runs, |app| {
         .says(&["hits.toml", "odd", "privacy_proxy"]);
     assert_eq!(recipients(&stats(app, &[]), "clicks"), [0, 0, 0, 3]);
 });
+
+on_both_engines!(a_link_that_is_replayed_counts_one_reader, |app| {
+    let sent = sent(app, 2);
+    for _ in 0..30 {
+        assert_eq!(sent.get(&sent.link(1, 1), FIREFOX, HOME).0, 302);
+        assert_eq!(sent.get(&sent.pixel(1), FIREFOX, HOME).0, 200);
+    }
+    let stats = stats(app, &[]);
+    assert_eq!(recipients(&stats, "clicks"), [1, 0, 0, 0]);
+    assert_eq!(recipients(&stats, "opens"), [1, 0, 0, 0]);
+    let hits = ["opens", "clicks"].map(|kind| stats[kind]["hits"]["human"].as_i64().unwrap());
+    assert_eq!(hits, [30, 30], "{stats}");
+});
+
+on_both_engines!(one_hit_that_cannot_be_kept_takes_no_other_with_it, |app| {
+    let sent = sent(app, 81);
+    assert_eq!(sent.get(&sent.link(1, 1), FIREFOX, HOME).0, 302);
+    // What is kept of the first reader makes no sense, so nothing can be judged beside it.
+    app.database.execute("UPDATE hits SET verdict = 9");
+    let trap = format!("/c/{}", sent.token(Some(1), HitTarget::Trap));
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let (sent, trap) = (&sent, &trap);
+            scope.spawn(move || {
+                for at in 0..10 {
+                    sent.get(trap, FIREFOX, HOME);
+                    let (status, ..) = sent.get(&sent.link(2 + thread * 10 + at, 1), FIREFOX, HOME);
+                    assert_eq!(status, 302);
+                }
+            });
+        }
+    });
+    let kept = app
+        .database
+        .number("SELECT COUNT(*) FROM hits WHERE recipient_id > 1");
+    assert_eq!(kept, 80);
+    let said = sent.server.process.stderr_so_far();
+    assert!(said.contains("a hit was not recorded"), "{said}");
+});
+
+on_both_engines!(
+    every_hit_that_was_answered_is_there_after_kill_9_under_load,
+    |app| {
+        let sent = sent(app, 400);
+        let pixel = |reader| format!("{}{}", sent.server.url, sent.pixel(reader));
+        let pixels: Vec<String> = (0..=400).map(pixel).collect();
+        let answered = until_killed(sent.server.process, |reader| {
+            let url = &pixels[reader as usize];
+            let answer = crate::dashboard::browser()
+                .get(url)
+                .header("User-Agent", FIREFOX)
+                .call();
+            answer.is_ok_and(|answer| answer.status() == 200)
+        });
+        let known: i64 = answered
+            .iter()
+            .map(|reader| {
+                app.database.number(&format!(
+                    "SELECT COUNT(*) FROM hits WHERE recipient_id = {reader}"
+                ))
+            })
+            .sum();
+        assert_eq!(known, answered.len() as i64);
+        let stats = stats(app, &[]);
+        let counted = stats["opens"]["hits"].as_object().unwrap();
+        let counted: i64 = counted.values().filter_map(serde_json::Value::as_i64).sum();
+        assert_eq!(counted, app.database.number("SELECT COUNT(*) FROM hits"));
+    }
+);
+
+/// Has four threads ask for 400 readers, and kills the server when 100 are answered. Returns whose request was answered.
+pub fn until_killed(server: Running, ask: impl Fn(i64) -> bool + Sync) -> Vec<i64> {
+    let answered = std::sync::Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (answered, ask) = (&answered, &ask);
+            scope.spawn(move || {
+                for reader in thread * 100 + 1..=thread * 100 + 100 {
+                    if !ask(reader) {
+                        return;
+                    }
+                    answered.lock().unwrap().push(reader);
+                }
+            });
+        }
+        tidings_tests::wait_until("100 are answered", 60, || answered.lock().unwrap().len() >= 100);
+        server.kill_9();
+    });
+    let answered = answered.into_inner().unwrap();
+    assert!(answered.len() < 400, "the server was not killed under load");
+    answered
+}
+
+on_both_engines!(
+    old_hits_are_deleted_while_the_server_runs_and_their_counts_stay,
+    |app| {
+        let sent = sent(app, 2);
+        for reader in [1, 2] {
+            sent.get(&sent.link(reader, 1), FIREFOX, HOME);
+        }
+        drop(sent);
+        let year = 366_i64 * 86_400_000_000;
+        for (table, column) in [
+            ("campaigns", "created_at"),
+            ("hits", "at"),
+            ("hit_recipients", "clicked_at"),
+        ] {
+            let whom = if table == "campaigns" {
+                ""
+            } else {
+                " WHERE recipient_id = 1"
+            };
+            app.database
+                .execute(&format!("UPDATE {table} SET {column} = {column} - {year}{whom}"));
+        }
+        app.configure(|settings| settings.more = "[tracking]\nkeep_hits = \"1h\"\n".to_owned());
+        app.run(["check"])
+            .failed_with(1)
+            .says(&["keep_hits", "1h", "90days"]);
+        app.configure(|settings| settings.more = "[tracking]\nkeep_hits = \"90days\"\n".to_owned());
+        let _server = app.serve();
+        tidings_tests::wait_until("the old hit is gone", 20, || {
+            app.database.number("SELECT COUNT(*) FROM hits") == 1
+        });
+        tidings_tests::wait_until("nothing is known of its reader", 20, || {
+            app.database
+                .number("SELECT COUNT(*) FROM hit_recipients WHERE recipient_id = 1")
+                == 0
+        });
+        assert_eq!(recipients(&stats(app, &[]), "clicks"), [2, 0, 0, 0]);
+    }
+);
+
+on_both_engines!(
+    a_broken_link_says_so_in_the_readers_language_under_the_operators_name,
+    |app| {
+        let sent = sent(app, 1);
+        drop(sent.server);
+        let brand = "[brand]\nname = \"Example Sons\"\npostal_address = \"1 Example Street\"\n";
+        app.configure(|settings| settings.more = brand.to_owned());
+        let server = app.serve();
+        let trap = format!("c/{}", sent_trap(app, sent.campaign));
+        for (path, languages, status, words) in [
+            ("c/x", "de-AT,en;q=0.5", 404, "Dieser Link funktioniert nicht"),
+            ("c/x", "ja", 404, "This link does not work"),
+            (&trap, "fr", 200, "Il n’y a rien à faire ici"),
+            ("v/x", "es", 404, "Este enlace no funciona"),
+            ("archive/7", "de", 404, "Nicht gefunden"),
+            ("archive/7/feed.xml", "es", 404, "No se ha encontrado"),
+        ] {
+            let request = crate::dashboard::browser().get(format!("{}/{path}", server.url));
+            let mut answer = request.header("Accept-Language", languages).call().unwrap();
+            assert_eq!(answer.status().as_u16(), status, "{path}");
+            let policy = answer.headers()["content-security-policy"]
+                .to_str()
+                .unwrap()
+                .to_owned();
+            assert!(policy.contains("default-src 'none'"), "{path}: {policy}");
+            let page = answer.body_mut().read_to_string().unwrap();
+            let root = "../".repeat(path.matches('/').count());
+            let style = format!("href=\"{root}u/style.css\"");
+            for part in [words, "Example Sons", "1 Example Street", &style, "<html lang="] {
+                assert!(page.contains(part), "{path}: {part} is missing in {page}");
+            }
+            assert_eq!(page.matches("<h1>").count(), 1, "{page}");
+        }
+    }
+);
+
+fn sent_trap(app: &App, campaign: i64) -> String {
+    let mut text = String::new();
+    HitToken {
+        campaign: CampaignId(campaign),
+        recipient: Some(RecipientId(1)),
+        target: HitTarget::Trap,
+    }
+    .sign_into(&keys(app), &mut text);
+    text
+}

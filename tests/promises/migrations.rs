@@ -69,6 +69,7 @@ on_both_engines!(a_database_of_the_first_version_is_brought_up_to_date, |app| {
         "DROP TABLE hit_recipient_counters",
         "DROP TABLE archive_issues",
         "ALTER TABLE signing_keys DROP COLUMN retired_at",
+        "ALTER TABLE lists DROP COLUMN utm",
         "ALTER TABLE lists DROP COLUMN archived",
         "ALTER TABLE campaigns DROP COLUMN archive_hidden",
         "DROP TABLE suppression_hashes",

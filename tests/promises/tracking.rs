@@ -171,7 +171,7 @@ on_both_engines!(
         assert!(are_tracked(&["--list", "others"]));
         let shown = app.run(["list", "show"]).succeeded().stdout;
         assert!(
-            shown.contains("2 confirmed  tracking anonymous  readers"),
+            shown.contains("2 confirmed  tracking anonymous  no archive    readers"),
             "{shown}"
         );
         app.run(["list", "set", "nobody", "--tracking", "off"])
@@ -271,4 +271,39 @@ on_both_engines!(a_preview_shows_the_links_as_they_were_written, |app| {
             "{shown}"
         );
     }
+});
+
+on_both_engines!(a_list_has_utm_parameters_which_a_campaign_may_overrule, |app| {
+    prepare(app);
+    app.run(["list", "set", "readers"]).failed_with(2);
+    let set = [
+        "list",
+        "set",
+        "readers",
+        "--utm-source",
+        "readers",
+        "--utm-medium",
+        "email",
+    ];
+    app.run(set)
+        .succeeded()
+        .prints(&["utm_source=readers&utm_medium=email"]);
+    let [ann, _] = sent(app, &["--tracking", "off", "--utm-source", "own"]);
+    assert_eq!(
+        ann[0],
+        "https://shop.example.com/spring?x=1&amp;y=2&amp;utm_source=own&amp;utm_medium=email#top"
+    );
+    let waiting = create(app, &["--tracking", "off"]);
+    for wanted in ["readers", "1"] {
+        let shown = app.run(["--json", "list", "show", wanted]).succeeded().json();
+        assert_eq!(shown[0]["name"], "readers");
+        assert_eq!(shown[0]["utm"]["source"], "readers");
+    }
+    app.run(["list", "show", "nobody"])
+        .failed_with(1)
+        .says(&["no list `nobody`"]);
+    app.run(["list", "set", "readers", "--no-utm"]).succeeded();
+    app.send(waiting);
+    let (html, _) = newest(app, "ann@example.org");
+    assert!(!html.contains("utm_"), "{html}");
 });

@@ -1,8 +1,11 @@
 //! Whoever unsubscribes by the link of a message gets no more mail, at once and for good.
 
 use crate::dashboard::{Served, browser, get, serve};
+use crate::hits::{keys, until_killed};
+use tidings_campaign::ids::{CampaignId, RecipientId};
+use tidings_campaign::token::{HitTarget, HitToken, UnsubscribeToken, ViewToken};
 use tidings_tests::script::Script;
-use tidings_tests::{App, on_both_engines};
+use tidings_tests::{App, Server, on_both_engines};
 
 /// A campaign that three readers got, and the server behind its links.
 pub fn after_a_campaign(app: &App) -> Served {
@@ -123,6 +126,9 @@ on_both_engines!(
         assert!(page.contains("Ihre Pause hat begonnen"), "{page}");
         served.process.kill_9();
         assert_eq!(mails_to_reader1_after_another_campaign(app), 1);
+        let exported = app.run(["--json", "export", "pauses"]).succeeded().json();
+        assert_eq!(exported[0]["email"], "reader1@example.org");
+        assert_eq!(exported[0]["reason"], "too_many");
         let shown = app.run(["--json", "recipient", "show", "reader1@example.org"]);
         assert!(shown.succeeded().json()["paused_until"].is_string());
         // Four weeks later.
@@ -245,4 +251,122 @@ on_both_engines!(a_recipient_reads_the_page_in_their_own_language, |app| {
     assert_eq!(answer.status().as_u16(), 404);
     let page = answer.body_mut().read_to_string().unwrap();
     assert!(page.contains("Ce lien ne fonctionne pas"), "{page}");
+});
+
+on_both_engines!(
+    every_unsubscribe_that_was_answered_is_there_after_kill_9_under_load,
+    |app| {
+        app.relay.follow(Script::accepting());
+        app.import("readers", 400);
+        let campaign = app.campaign("readers");
+        app.send(campaign);
+        let keys = keys(app);
+        let Server { process, url } = app.serve();
+        let answered = until_killed(process, |reader| {
+            let token = UnsubscribeToken {
+                campaign: CampaignId(campaign),
+                recipient: RecipientId(reader),
+            };
+            let posted = browser()
+                .post(format!("{url}/u/{}", token.sign(&keys)))
+                .content_type("application/x-www-form-urlencoded")
+                .send("List-Unsubscribe=One-Click");
+            posted.is_ok_and(|answer| answer.status() == 200)
+        });
+        let ids: Vec<String> = answered.iter().map(ToString::to_string).collect();
+        for table in [
+            "subscriptions WHERE state = 'unsubscribed' AND",
+            "unsubscribes WHERE",
+        ] {
+            let there = app.database.number(&format!(
+                "SELECT COUNT(*) FROM {table} recipient_id IN ({})",
+                ids.join(",")
+            ));
+            assert_eq!(there, answered.len() as i64, "{table}");
+        }
+        // What was committed is counted, be it answered or not.
+        assert_eq!(
+            app.database
+                .number("SELECT CAST(SUM(n) AS BIGINT) FROM send_counters WHERE outcome = 'unsubscribed'"),
+            app.database.number("SELECT COUNT(*) FROM unsubscribes")
+        );
+    }
+);
+
+on_both_engines!(what_is_no_unsubscribe_link_unsubscribes_nobody, |app| {
+    let served = after_a_campaign(app);
+    let link = link(app, &served, "reader1@example.org");
+    let keys = keys(app);
+    let (campaign, recipient) = (CampaignId(1), RecipientId(1));
+    let mut view = String::new();
+    ViewToken { campaign, recipient }.sign_into(&keys, &mut view);
+    let mut hit = String::new();
+    HitToken {
+        campaign,
+        recipient: Some(recipient),
+        target: HitTarget::Link(1),
+    }
+    .sign_into(&keys, &mut hit);
+    let root = link.rsplit_once('/').unwrap().0;
+    let cut = &link[..link.len() - 5];
+    for link in [
+        cut.to_owned(),
+        format!("{root}/{view}"),
+        format!("{root}/{hit}"),
+        format!("{root}/x"),
+        format!("{root}/%00"),
+        format!("{link}0"),
+    ] {
+        assert_eq!((get(&link).0, one_click(&link)), (404, 404), "{link}");
+    }
+    assert_eq!(app.database.number("SELECT COUNT(*) FROM unsubscribes"), 0);
+});
+
+on_both_engines!(every_method_has_its_answer_at_the_unsubscribe_link, |app| {
+    let served = after_a_campaign(app);
+    let link = link(app, &served, "reader1@example.org");
+    let ask = |method: &str, url: &str| {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .allow_non_standard_methods(true);
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(url)
+            .body(())
+            .unwrap();
+        let mut answer = config.build().new_agent().run(request).unwrap();
+        (
+            answer.status().as_u16(),
+            answer.body_mut().read_to_string().unwrap(),
+        )
+    };
+    let (status, body) = ask("HEAD", &link);
+    assert_eq!((status, body.len()), (200, 0));
+    assert_eq!(ask("OPTIONS", &link).0, 204);
+    for method in ["PUT", "DELETE", "PATCH"] {
+        assert_eq!(ask(method, &link).0, 405);
+    }
+    // Long queries are looked at by nobody, and too long ones are refused; long bodies are not read to their end.
+    assert_eq!(
+        get(&format!("{link}?choice=lists&x={}", "y".repeat(20_000))).0,
+        200
+    );
+    let long = browser().get(format!("{link}?x={}", "y".repeat(100_000))).call();
+    assert!(long.is_err() || (400..500).contains(&long.unwrap().status().as_u16()));
+    let posted = browser()
+        .post(&link)
+        .content_type("application/x-www-form-urlencoded")
+        .send("x".repeat(100_000));
+    assert!(posted.is_err() || posted.unwrap().status() == 413);
+    assert_eq!(app.database.number("SELECT COUNT(*) FROM unsubscribes"), 0);
+    // Replays do nothing more.
+    for _ in 0..20 {
+        assert_eq!(one_click(&link), 200);
+    }
+    assert_eq!(app.database.number("SELECT COUNT(*) FROM unsubscribes"), 1);
+    assert_eq!(
+        app.database
+            .number("SELECT CAST(SUM(n) AS BIGINT) FROM send_counters WHERE outcome = 'unsubscribed'"),
+        1
+    );
 });

@@ -1,21 +1,22 @@
-//! The paths of all pixels and links of a campaign, as they stand in its messages: for `cargo xtask bench hits`.
+//! The paths of all pixels, tracked links and unsubscribe links of a campaign, as they stand in its messages: for `cargo xtask bench
+//! hits`.
 //!
-//! `hit_paths DATABASE CAMPAIGN RECIPIENTS PIXELS CLICKS`: writes two files, each in an order that looks like chance. The
-//! recipients are those of a first import: numbered from 1.
+//! `hit_paths DATABASE CAMPAIGN RECIPIENTS PIXELS CLICKS LEAVES`: writes three files, each in an order that looks like chance. The
+//! recipients are those of a first import: numbered from 1. Every tenth of those who leave does so twice.
 
 use std::fs::File;
 use std::io::{BufWriter, Error, Write};
 use tidings_campaign::ids::{CampaignId, RecipientId};
 use tidings_campaign::time::Clock;
-use tidings_campaign::token::{HitTarget, HitToken, KeyRing};
+use tidings_campaign::token::{HitTarget, HitToken, KeyRing, UnsubscribeToken};
 use tidings_store::Store;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [database, campaign, recipients, pixels, clicks] = &arguments[..] else {
+    let [database, campaign, recipients, pixels, clicks, leaves] = &arguments[..] else {
         return Err(Error::other(
-            "hit_paths DATABASE CAMPAIGN RECIPIENTS PIXELS CLICKS",
+            "hit_paths DATABASE CAMPAIGN RECIPIENTS PIXELS CLICKS LEAVES",
         ));
     };
     let recipients: usize = recipients.parse().map_err(Error::other)?;
@@ -35,6 +36,18 @@ async fn main() -> Result<(), Error> {
     for n in shuffled(recipients) {
         let number = links[n % links.len()].number;
         writeln!(out, "/c/{}", path(&keys, campaign, n, HitTarget::Link(number)))?;
+    }
+    out.flush()?;
+    let mut out = BufWriter::new(File::create(leaves)?);
+    for n in shuffled(recipients) {
+        let token = UnsubscribeToken {
+            campaign,
+            recipient: RecipientId(n as i64 + 1),
+        };
+        let path = format!("/u/{}", token.sign(&keys));
+        for _ in 0..if n % 10 == 0 { 2 } else { 1 } {
+            writeln!(out, "{path}")?;
+        }
     }
     out.flush()
 }

@@ -3,7 +3,7 @@
 use crate::site::Site;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::HOST;
+use actix_web::http::header::{HOST, HeaderName, HeaderValue};
 use actix_web::middleware::{DefaultHeaders, Next};
 use actix_web::{Error, HttpResponse, web};
 use std::net::IpAddr;
@@ -66,14 +66,20 @@ pub(crate) fn host_of_url(url: &str) -> &str {
     host_name(authority.rsplit('@').next().unwrap_or_default())
 }
 
+/// What holds for every page that is not for everybody.
+const COMMON: [(&str, &str); 6] = [
+    ("Cache-Control", "no-store"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("X-Robots-Tag", "noindex, nofollow"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+];
+
 fn common_headers() -> DefaultHeaders {
-    DefaultHeaders::new()
-        .add(("Cache-Control", "no-store"))
-        .add(("Referrer-Policy", "no-referrer"))
-        .add(("X-Content-Type-Options", "nosniff"))
-        .add(("X-Frame-Options", "DENY"))
-        .add(("X-Robots-Tag", "noindex, nofollow"))
-        .add(("Cross-Origin-Resource-Policy", "same-origin"))
+    COMMON
+        .into_iter()
+        .fold(DefaultHeaders::new(), DefaultHeaders::add)
 }
 
 /// For the dashboard. Every page has a form: that to sign out.
@@ -85,13 +91,23 @@ pub(crate) fn dashboard_headers() -> DefaultHeaders {
     ))
 }
 
+const PUBLIC_POLICY: (&str, &str) = (
+    "Content-Security-Policy",
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; \
+     frame-ancestors 'none'",
+);
+
 /// For the pages that recipients reach.
 pub(crate) fn public_headers() -> DefaultHeaders {
-    common_headers().add((
-        "Content-Security-Policy",
-        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; \
-         frame-ancestors 'none'",
-    ))
+    common_headers().add(PUBLIC_POLICY)
+}
+
+/// The same for a single answer, where others of the same route need none.
+pub(crate) fn add_public_headers(answer: &mut HttpResponse) {
+    for (name, value) in COMMON.into_iter().chain([PUBLIC_POLICY]) {
+        let name = HeaderName::from_bytes(name.as_bytes()).expect("a name of ours");
+        answer.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
 }
 
 /// For the archive, which anybody may read, find and keep for a while.

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use limits::PerMinute;
 use recorder::Recorder;
 use std::sync::Arc;
+use std::time::Duration;
 use tidings_feedback::hits::HitRules;
 use tidings_store::Store;
 use tidings_store::hits::NewHit;
@@ -24,6 +25,8 @@ pub struct HitSettings {
     pub rules: Arc<HitRules>,
     /// So many from one network in a minute are recorded; 0: no limit. Proxies of mailbox providers are not limited.
     pub per_minute: u32,
+    /// How long they are kept; the counters stay.
+    pub keep: Duration,
 }
 
 /// So many hits of one message in a minute are recorded. No person does more, and what is judged together stays small.
@@ -52,7 +55,7 @@ impl Hits {
             rules: Arc::clone(&settings.rules),
             networks: PerMinute::new(settings.per_minute, NETWORKS),
             recipients: PerMinute::new(PER_RECIPIENT, RECIPIENTS),
-            recorder: Recorder::start(store, Arc::clone(&settings.rules)),
+            recorder: Recorder::start(store, Arc::clone(&settings.rules), settings.keep),
         }
     }
 

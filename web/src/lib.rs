@@ -1,8 +1,9 @@
 //! The dashboard, and the pages that recipients reach: an actix-web server that shows what the counters say.
 //!
-//! Where to look: [`WebSettings`] and [`bind`] in `server.rs`; who may reach what in `access.rs`; the frame of the dashboard's
-//! pages in `shell.rs`, each page in a file of `routes/`, figures as people read them in `figures/`, and what changes while one
-//! looks in `live.rs`; style and scripts in `assets.rs`; the unsubscribe link in `routes/unsubscribe.rs`; what recipients read, in their
+//! Where to look: [`WebSettings`] and [`bind`] in `server.rs`; who may reach what in `access.rs` and `people.rs`; the frame of the
+//! dashboard's pages in `shell.rs`, each page in a file of `routes/`, figures as people read them in `figures/`, and what changes
+//! while one looks in `live.rs`; style and scripts in `assets.rs`; the unsubscribe link in `routes/unsubscribe.rs`, and how
+//! one-clicks are gathered in `one_clicks.rs`; what recipients read, in their
 //! languages, in `public/`; newsletters in a browser in `newsletters.rs`, `routes/view.rs` and `routes/archive.rs`; the open
 //! pixel and tracked links in `routes/hits.rs`, and how they are recorded in `hits.rs`.
 
@@ -12,6 +13,7 @@ mod figures;
 mod hits;
 mod live;
 mod newsletters;
+mod one_clicks;
 mod pages;
 mod people;
 mod public;

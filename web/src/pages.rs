@@ -39,7 +39,6 @@ const TEMPLATES: &[(&str, &str)] = &templates! {
     "people": "pages/people",
     "tokens": "pages/tokens",
     "audit": "pages/audit",
-    "notice": "notice",
     "archive": "archive",
     "feed": "feed",
     "public": "public",

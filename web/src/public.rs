@@ -9,6 +9,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use brand::Brand;
 use catalogue::{Catalogue, Translation};
 use serde::Serialize;
+use tidings_campaign::ids::{CampaignId, RecipientId};
 use tidings_campaign::language::Language;
 
 const STYLE: &str = include_str!("../assets/public.css");
@@ -49,6 +50,29 @@ pub(crate) struct Page<'a> {
     again: Option<Vec<(String, String)>>,
     /// A link to the page where it can be chosen.
     other_choices: bool,
+    /// The newsletters of a list, which anybody may find.
+    archive: Option<Archive>,
+    /// The way from the page's address to the root of ours: they may lie below a folder of another server.
+    root: String,
+}
+
+/// The newsletters of a list, or some of them.
+#[derive(Serialize)]
+pub(crate) struct Archive {
+    pub(crate) list: String,
+    pub(crate) issues: Vec<ListedIssue>,
+    /// The last one, if there may be more.
+    pub(crate) before: Option<i64>,
+}
+
+/// A newsletter of an archive.
+#[derive(Serialize)]
+pub(crate) struct ListedIssue {
+    pub(crate) id: i64,
+    pub(crate) subject: String,
+    /// As machines read it.
+    pub(crate) date: String,
+    pub(crate) day: String,
 }
 
 /// The form for choosing.
@@ -67,8 +91,17 @@ pub(crate) struct Offer {
 }
 
 impl<'a> Page<'a> {
-    pub(crate) fn new(site: &'a Site, translation: &'a Translation, title: &'a str) -> Self {
+    pub(crate) fn new(
+        site: &'a Site,
+        request: &HttpRequest,
+        translation: &'a Translation,
+        title: &'a str,
+    ) -> Self {
+        // Our addresses have a few parts, the first of which begins with a slash.
+        let parts = request.path().matches('/').count();
         Page {
+            root: "../".repeat(parts.saturating_sub(1)),
+            archive: None,
             t: &translation.texts,
             language: &translation.language,
             brand: &site.public.brand,
@@ -106,6 +139,16 @@ impl<'a> Page<'a> {
         self
     }
 
+    pub(crate) fn with_archive(mut self, archive: Archive) -> Self {
+        self.archive = Some(archive);
+        self
+    }
+
+    /// The page as a text.
+    pub(crate) fn html(self, site: &Site) -> String {
+        site.pages.render("public", &self)
+    }
+
     pub(crate) fn answer(self, site: &Site, status: StatusCode) -> HttpResponse {
         site.page(status, "public", &self)
     }
@@ -118,10 +161,43 @@ pub(crate) fn accepted<'a>(site: &'a Site, request: &HttpRequest) -> &'a Transla
     site.public.catalogue.accepted(wanted)
 }
 
+/// The language of a recipient where it is known, else the browser's.
+pub(crate) async fn of_recipient<'a>(
+    site: &'a Site,
+    request: &HttpRequest,
+    (campaign, recipient): (CampaignId, RecipientId),
+) -> &'a Translation {
+    let (store, now) = (site.store.clone(), site.clock.now());
+    let wish = site
+        .ask(async move { store.wish(campaign, recipient, now).await })
+        .await;
+    let language = wish.ok().and_then(|wish| wish.language);
+    suiting(site, request, language.as_deref())
+}
+
+/// This language where we have it, else the browser's.
+pub(crate) fn suiting<'a>(site: &'a Site, request: &HttpRequest, language: Option<&str>) -> &'a Translation {
+    language
+        .and_then(|language| site.public.catalogue.suiting(language))
+        .unwrap_or_else(|| accepted(site, request))
+}
+
+/// A page that says one thing, such as that something is not there.
+pub(crate) fn notice<'a>(
+    site: &'a Site,
+    request: &HttpRequest,
+    translation: &'a Translation,
+    (status, title, text): (StatusCode, &'a str, &'a str),
+) -> HttpResponse {
+    Page::new(site, request, translation, title)
+        .saying(text)
+        .answer(site, status)
+}
+
 /// The answer to a link whose token is not ours, or was cut.
 pub(crate) fn broken_link(site: &Site, request: &HttpRequest) -> HttpResponse {
     let translation = accepted(site, request);
-    Page::new(site, translation, &translation.texts.broken_title)
-        .saying(&translation.texts.broken)
-        .answer(site, StatusCode::NOT_FOUND)
+    let texts = &translation.texts;
+    let said = (StatusCode::NOT_FOUND, &*texts.broken_title, &*texts.broken);
+    notice(site, request, translation, said)
 }

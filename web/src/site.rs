@@ -2,6 +2,7 @@
 
 use crate::access::host_of_url;
 use crate::live::Live;
+use crate::one_clicks::OneClicks;
 use crate::pages::Pages;
 use crate::people::Door;
 use crate::people::password::PasswordError;
@@ -27,6 +28,7 @@ pub(crate) struct Site {
     pub(crate) pages: Pages,
     pub(crate) public: PublicPages,
     pub(crate) live: Live,
+    pub(crate) one_clicks: OneClicks,
     /// The host of the public URL, under which the dashboard may be reached too.
     pub(crate) public_host: String,
     /// Whether browsers reach that host by https.
@@ -66,6 +68,8 @@ pub(crate) enum Trouble {
     Password(#[from] PasswordError),
     #[error("the system gives no random octets: {0}")]
     Random(#[from] getrandom::Error),
+    #[error("it was not recorded in time, or the database refused it")]
+    NotRecorded,
 }
 
 impl Site {
@@ -84,6 +88,7 @@ impl Site {
             guests,
         } = outside;
         Ok(Site {
+            one_clicks: OneClicks::start(store.clone()),
             store,
             keys,
             clock,

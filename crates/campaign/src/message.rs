@@ -17,7 +17,7 @@ use crate::template::{Content, TemplateError, Translation, translations};
 pub use crate::template::{MAX_MESSAGE, RenderError};
 use crate::time::Timestamp;
 use crate::token::{DeliveryToken, KeyRing, MessageToken, UnsubscribeToken, ViewToken};
-use crate::tracking::{LinkTable, TrackedLink, Tracker, Tracking, TrackingSettings};
+use crate::tracking::{LinkTable, TrackedLink, Tracker, Tracking, TrackingSettings, Utm};
 use attachment::{Attachment, EncodedFile};
 use body::Body;
 use canonical::Canonical;
@@ -370,6 +370,11 @@ impl MessageFactory {
     /// What becomes of the links.
     pub fn tracking(&self) -> Tracking {
         self.settings.tracking.mode
+    }
+
+    /// What is added to the links' addresses.
+    pub fn utm(&self) -> &Utm {
+        &self.settings.tracking.utm
     }
 
     /// The tracked links of all languages, by number.

@@ -49,6 +49,7 @@ pub async fn start(
     let frozen = Frozen {
         content: &content,
         tracking: factory.tracking(),
+        utm: Some(factory.utm()),
         links: factory.links(),
     };
     Ok(store.start_campaign(campaign.id, frozen, clock.now()).await?)

@@ -196,13 +196,13 @@ async fn tracking(
     identity: &Identity,
 ) -> Result<TrackingSettings, StoreError> {
     let lists = store.list_tracking(campaign.id).await?;
-    let kept = match campaign.started_at {
-        Some(_) => Some(store.links_of(campaign.id).await?),
-        None => None,
+    let (kept, utm) = match campaign.started_at {
+        Some(_) => (Some(store.links_of(campaign.id).await?), campaign.utm.clone()),
+        None => (None, campaign.utm.clone().or(store.list_utm(campaign.id).await?)),
     };
     Ok(TrackingSettings {
         mode: Tracking::chosen(campaign.tracking, lists, identity.tracking),
-        utm: campaign.utm.clone(),
+        utm,
         kept,
     })
 }

@@ -70,6 +70,7 @@ async fn measure(store: &Store, size: usize) -> Result<(), Box<dyn std::error::E
         thresholds: OwnThresholds::default(),
         tracking: None,
         utm: Utm::default(),
+        archive_hidden: false,
     };
     let id = store.create_campaign(&new, clock.now()).await?;
     let planning = Instant::now();

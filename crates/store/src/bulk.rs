@@ -81,6 +81,19 @@ impl Bulk {
     }
 }
 
+/// Rows of one statement. Few sizes, so that few statements are kept prepared.
+const SIZES: [usize; 5] = [512, 128, 32, 8, 1];
+
+/// Cuts a batch into pieces of these sizes.
+pub(crate) fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let size = SIZES.into_iter().find(|size| *size <= rows.len())?;
+        let (piece, rest) = rows.split_at(size);
+        rows = rest;
+        Some(piece)
+    })
+}
+
 /// Whether a statement has changed as many rows as it had to.
 fn is_as_expected(expected: Option<u64>, changed: u64) -> bool {
     expected.is_none_or(|expected| expected == changed)
@@ -179,4 +192,19 @@ fn numbered(text: &str) -> String {
         numbered.push_str(part);
     }
     numbered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_cut_into_pieces_of_few_sizes() {
+        let rows: Vec<u32> = (0..999).collect();
+        let sizes: Vec<usize> = pieces(&rows).map(<[u32]>::len).collect();
+        assert_eq!(sizes.iter().sum::<usize>(), 999);
+        assert!(sizes.iter().all(|size| SIZES.contains(size)));
+        assert_eq!(pieces(&rows).flatten().copied().collect::<Vec<_>>(), rows);
+        assert_eq!(pieces::<u32>(&[]).count(), 0);
+    }
 }

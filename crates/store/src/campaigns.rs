@@ -51,8 +51,10 @@ pub struct NewCampaign {
     pub thresholds: OwnThresholds,
     /// What becomes of its links; if nothing is said, its lists or the configuration say it when it starts.
     pub tracking: Option<Tracking>,
-    /// What is added to their addresses.
+    /// What is added to their addresses, beside what its lists say.
     pub utm: Utm,
+    /// It is kept out of the archives of its lists.
+    pub archive_hidden: bool,
 }
 
 /// The attribute that names a recipient's language, if nothing else is said.
@@ -100,7 +102,7 @@ pub struct Campaign {
     pub language_attribute: String,
     /// What becomes of its links, as far as it says so; once it has started, what holds.
     pub tracking: Option<Tracking>,
-    /// What is added to their addresses.
+    /// What is added to their addresses, as far as it says so; once it has started, all.
     pub utm: Utm,
     /// The frozen newsletter, once it has started: JSON.
     pub content: Option<String>,
@@ -346,18 +348,18 @@ pub(crate) async fn create_in(
 ) -> Result<CampaignId, StoreError> {
     const INSERT: &str = "INSERT INTO campaigns (name, template_name, subject, sender, reply_to, rate, \
         unknown_policy, greatest_lateness_seconds, pool, max_sessions, parent_id, parent_states, \
-        attach_from, language_attribute, tracking, utm, created_at) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) RETURNING id";
+        attach_from, language_attribute, tracking, utm, archive_hidden, created_at) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) RETURNING id";
     const LIST: &str = "INSERT INTO campaign_lists (campaign_id, list_id) VALUES ($1, $2)";
     let lateness = i64::try_from(new.greatest_lateness.as_secs()).unwrap_or(i64::MAX);
     let parent = new.parent.as_ref();
-    let utm = (!new.utm.is_empty()).then(|| serde_json::json!(new.utm).to_string());
+    let utm = utm_json(&new.utm);
     let id: i64 = on_tx!(tx, conn => sqlx::query_scalar(INSERT)
         .bind(&new.name).bind(&new.template).bind(&new.subject).bind(&new.sender).bind(&new.reply_to)
         .bind(&new.rate).bind(new.unknown_policy.as_str()).bind(lateness).bind(&new.pool).bind(new.max_sessions)
         .bind(parent.map(|(id, _)| id.0)).bind(parent.map(|(_, states)| join_states(states)))
         .bind(&new.attach_from).bind(&new.language_attribute).bind(new.tracking.map(Tracking::as_str))
-        .bind(&utm).bind(now.0)
+        .bind(&utm).bind(i64::from(new.archive_hidden)).bind(now.0)
         .fetch_one(conn).await)?;
     for list in &new.lists {
         on_tx!(tx, conn => sqlx::query(LIST).bind(id).bind(list.0).execute(conn).await.map(drop))?;
@@ -365,6 +367,11 @@ pub(crate) async fn create_in(
     campaign_files::keep_in(tx, CampaignId(id), &new.files).await?;
     thresholds::keep_in(tx, CampaignId(id), new.thresholds).await?;
     Ok(CampaignId(id))
+}
+
+/// UTM parameters as they are kept; nothing if there are none.
+pub(crate) fn utm_json(utm: &Utm) -> Option<String> {
+    (!utm.is_empty()).then(|| serde_json::json!(utm).to_string())
 }
 
 /// A mode as it is kept, if one is; `None` if it is none.

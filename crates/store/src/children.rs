@@ -43,6 +43,8 @@ impl Store {
             thresholds: self.campaign_thresholds(parent).await?.0,
             tracking: like.tracking,
             utm: like.utm,
+            // It is no issue of its own, and in no archive.
+            archive_hidden: false,
         };
         let mut tx = self.begin_write().await?;
         let state = lock_state(&mut tx, parent).await?;

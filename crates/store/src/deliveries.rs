@@ -1,6 +1,7 @@
 //! The ledger's rows: planning them, reading what a lease covers, listing them. Moving them from state to state
 //! is in [`crate::ledger`].
 
+use crate::campaigns::utm_json;
 use crate::counters::Deltas;
 use crate::engine::{Store, Tx, on_pool, on_tx};
 use crate::error::{StoreError, bad_row};
@@ -14,7 +15,7 @@ use tidings_campaign::ids::{CampaignId, RecipientId, Seq};
 use tidings_campaign::lifecycle::{Action, CampaignState, DeliveryState, NotAllowed, UnknownPolicy};
 use tidings_campaign::recipient::{Recipient, Subscription};
 use tidings_campaign::time::Timestamp;
-use tidings_campaign::tracking::{TrackedLink, Tracking};
+use tidings_campaign::tracking::{TrackedLink, Tracking, Utm};
 
 /// A leased delivery with all that is needed to decide and to send.
 #[derive(Debug)]
@@ -81,6 +82,8 @@ pub struct Frozen<'a> {
     pub content: &'a str,
     /// What becomes of its links.
     pub tracking: Tracking,
+    /// What is added to their addresses; nothing: what the campaign says itself.
+    pub utm: Option<&'a Utm>,
     /// Its tracked links.
     pub links: &'a [TrackedLink],
 }
@@ -91,6 +94,7 @@ impl<'a> From<&'a str> for Frozen<'a> {
         Frozen {
             content,
             tracking: Tracking::Off,
+            utm: None,
             links: &[],
         }
     }
@@ -134,9 +138,9 @@ impl Store {
             .execute(conn).await.map(|done| done.rows_affected()))?;
         let planned = i64::try_from(planned).expect("fewer rows than i64::MAX");
         const START: &str = "UPDATE campaigns SET state = $1, state_reason = NULL, planned = $2, content = $3, \
-            started_at = $4, next_seq = 1, tracking = $5 WHERE id = $6";
+            started_at = $4, next_seq = 1, tracking = $5, utm = COALESCE($6, utm) WHERE id = $7";
         on_tx!(&mut tx, conn => sqlx::query(START).bind(next.as_str()).bind(planned).bind(frozen.content)
-            .bind(now.0).bind(frozen.tracking.as_str()).bind(campaign.0).execute(conn).await.map(drop))?;
+            .bind(now.0).bind(frozen.tracking.as_str()).bind(frozen.utm.and_then(utm_json)).bind(campaign.0).execute(conn).await.map(drop))?;
         links::put_in(&mut tx, campaign, frozen.links).await?;
         let mut deltas = Deltas::default();
         deltas.state(campaign, DeliveryState::Planned, planned);

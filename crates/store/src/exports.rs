@@ -71,6 +71,25 @@ pub struct ExportedUnsubscribe {
     pub undone_at: Option<i64>,
 }
 
+/// A pause as it was wished last.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct ExportedPause {
+    /// The recipient's identity, by which the next page is found.
+    pub recipient_id: i64,
+    /// The address; none if the recipient is gone.
+    pub address: Option<String>,
+    /// When it was wished, UTC microseconds.
+    pub at: i64,
+    /// Until when it holds, UTC microseconds; it may be over.
+    pub paused_until: i64,
+    /// The campaign whose link was used.
+    pub campaign_id: i64,
+    /// Why, in a word, if that was said.
+    pub reason: Option<String>,
+    /// What the recipient wrote.
+    pub comment: Option<String>,
+}
+
 /// A list with its recipients counted by their standing.
 #[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct ExportedList {
@@ -144,6 +163,18 @@ impl Store {
             on_pool!(self, pool => sqlx::query_as(PAGE).bind(after.0.0).bind(after.1.0).bind(limit)
             .fetch_all(pool).await)?,
         )
+    }
+
+    /// A page of all pauses, those that are over too, by recipient: up to `limit` after `after`.
+    pub async fn export_pauses(
+        &self,
+        after: RecipientId,
+        limit: i64,
+    ) -> Result<Vec<ExportedPause>, StoreError> {
+        const PAGE: &str = "SELECT z.recipient_id, r.address, z.created_at AS at, z.paused_until, z.campaign_id, z.reason, \
+            z.comment FROM pauses z LEFT JOIN recipients r ON r.id = z.recipient_id \
+            WHERE z.recipient_id > $1 ORDER BY z.recipient_id LIMIT $2";
+        Ok(on_pool!(self, pool => sqlx::query_as(PAGE).bind(after.0).bind(limit).fetch_all(pool).await)?)
     }
 
     /// All lists by name, counted.

@@ -4,6 +4,7 @@
 //! may be judged anew when more comes. Pages read the counters, which follow in the same transaction.
 
 mod deltas;
+mod expiring;
 mod figures;
 mod names;
 mod reading;
@@ -24,6 +25,7 @@ use tidings_feedback::hits::{
 };
 use writing::Writing;
 
+pub use expiring::Expired;
 pub use figures::{HitCount, HitRecipientCount};
 pub use names::HitNames;
 pub use rejudging::Rejudged;
@@ -100,7 +102,8 @@ struct Case {
 const TRIES: usize = 10;
 
 impl Store {
-    /// Keeps, judges and counts hits, in one transaction: a thousand or so at most. `names` is kept from call to call.
+    /// Keeps, judges and counts hits, in one transaction: a thousand or so at most. `names` is kept from call to call. Of one
+    /// that comes longer than `keep` after its message only the count is kept, as of an anonymous one.
     ///
     /// # Errors
     /// If the database fails. Nothing has been kept then.
@@ -109,10 +112,12 @@ impl Store {
         hits: &[NewHit],
         rules: &HitRules,
         names: &mut HitNames,
+        keep: Duration,
     ) -> Result<(), StoreError> {
         names.learn(self, hits, rules).await?;
+        let keep = i64::try_from(keep.as_secs()).unwrap_or(i64::MAX);
         for tries in 0..TRIES {
-            if self.try_record(hits, rules, names, tries > 0).await? {
+            if self.try_record(hits, rules, names, (keep, tries > 0)).await? {
                 return Ok(());
             }
         }
@@ -125,7 +130,7 @@ impl Store {
         hits: &[NewHit],
         rules: &HitRules,
         names: &HitNames,
-        is_again: bool,
+        (keep, is_again): (i64, bool),
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin_write().await?;
         let mut deltas = HitDeltas::default();
@@ -140,7 +145,7 @@ impl Store {
                 }
             }
         }
-        let mut writing = Writing::default();
+        let mut writing = Writing::keeping(keep);
         for (case, judged) in reading::judged(&mut tx, new, rules, names, is_again).await? {
             case.settle(&judged, names, &mut writing, &mut deltas);
         }
@@ -188,7 +193,7 @@ impl Case {
     fn settle(self, judged: &[Judged<'_>], names: &HitNames, writing: &mut Writing, deltas: &mut HitDeltas) {
         let campaign = self.key.0;
         let mut standing = self.standing;
-        let mut is_corrected = false;
+        let (mut is_corrected, mut is_told) = (false, false);
         for (hit, old, new) in self.corrections(judged, names) {
             writing.correct(self.key, hit, new);
             deltas.hit(campaign, hit.at, hit.target, old, -1);
@@ -196,13 +201,18 @@ impl Case {
             is_corrected = true;
         }
         for (hit, judged) in self.hits.iter().zip(judged) {
-            if hit.judged.is_none() {
-                writing.keep(self.key, hit, (judged.verdict, names.rule(judged.rule)));
-                deltas.hit(campaign, hit.at, hit.target, judged.verdict, 1);
+            if hit.judged.is_some() {
+                continue;
+            }
+            deltas.hit(campaign, hit.at, hit.target, judged.verdict, 1);
+            if writing.keep(self.key, hit, (judged.verdict, names.rule(judged.rule))) {
                 standing.saw(hit, judged.verdict);
+                is_told = true;
             }
         }
-        writing.stands(self.key, self.standing, standing, is_corrected);
+        if is_told || is_corrected {
+            writing.stands(self.key, self.standing, standing, is_corrected);
+        }
     }
 }
 

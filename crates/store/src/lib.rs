@@ -28,6 +28,7 @@ pub mod ledger;
 pub mod limit_usage;
 pub mod links;
 pub mod lists;
+pub mod one_clicks;
 mod outcome;
 pub mod people;
 pub mod recipient_record;

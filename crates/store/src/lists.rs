@@ -1,11 +1,11 @@
 //! Lists of recipients.
 
-use crate::campaigns::parse_tracking;
+use crate::campaigns::{parse_tracking, utm_json};
 use crate::engine::{Store, Tx, on_pool, on_tx, on_write_pool};
 use crate::error::{StoreError, bad_row};
 use tidings_campaign::ids::{CampaignId, ListId};
 use tidings_campaign::time::Timestamp;
-use tidings_campaign::tracking::Tracking;
+use tidings_campaign::tracking::{Tracking, Utm};
 
 /// A list as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,9 +18,14 @@ pub struct List {
     pub confirmed: i64,
     /// What becomes of the links of campaigns that go to it, if it says so.
     pub tracking: Option<Tracking>,
+    /// What is added to the addresses of links of campaigns that go to it.
+    pub utm: Utm,
     /// Whether anybody may read its finished campaigns.
     pub archived: bool,
 }
+
+/// Its id, name, confirmed recipients, mode, UTM parameters, and 1 if it has an archive.
+type ListRow = (i64, String, i64, Option<String>, Option<String>, i64);
 
 impl Store {
     /// The list of this name; none if there is none.
@@ -42,16 +47,16 @@ impl Store {
     /// All lists by name, with the number of their confirmed recipients.
     pub async fn lists(&self) -> Result<Vec<List>, StoreError> {
         const LISTS: &str = "SELECT l.id, l.name, (SELECT COUNT(*) FROM subscriptions s \
-            WHERE s.list_id = l.id AND s.state = 'confirmed'), l.tracking, l.archived \
+            WHERE s.list_id = l.id AND s.state = 'confirmed'), l.tracking, l.utm, l.archived \
             FROM lists l ORDER BY l.name";
-        let rows: Vec<(i64, String, i64, Option<String>, i64)> =
-            on_pool!(self, pool => sqlx::query_as(LISTS).fetch_all(pool).await)?;
-        let list = |(id, name, confirmed, tracking, archived): (_, _, _, Option<String>, _)| {
+        let rows: Vec<ListRow> = on_pool!(self, pool => sqlx::query_as(LISTS).fetch_all(pool).await)?;
+        let list = |(id, name, confirmed, tracking, utm, archived): ListRow| {
             Ok(List {
                 id: ListId(id),
                 name,
                 confirmed,
                 tracking: wish(id, tracking.as_deref())?,
+                utm: read_utm(id, utm.as_deref())?,
                 archived: archived == 1,
             })
         };
@@ -72,6 +77,27 @@ impl Store {
         Ok(rows == 1)
     }
 
+    /// Says what is added to the addresses of links of campaigns that go to this list. False if there is no such list.
+    pub async fn set_list_utm(&self, name: &str, utm: &Utm) -> Result<bool, StoreError> {
+        const SET: &str = "UPDATE lists SET utm = $1 WHERE name = $2";
+        let json = utm_json(utm);
+        let rows = on_write_pool!(self, pool => sqlx::query(SET).bind(json).bind(name).execute(pool).await
+            .map(|done| done.rows_affected()))?;
+        Ok(rows == 1)
+    }
+
+    /// What a campaign's lists say is to be added to the addresses of its links; of each parameter the first that says it,
+    /// by name.
+    pub async fn list_utm(&self, campaign: CampaignId) -> Result<Utm, StoreError> {
+        const SAID: &str = "SELECT l.id, l.utm FROM lists l JOIN campaign_lists cl ON cl.list_id = l.id \
+            WHERE cl.campaign_id = $1 AND l.utm IS NOT NULL ORDER BY l.name";
+        let rows: Vec<(i64, String)> =
+            on_pool!(self, pool => sqlx::query_as(SAID).bind(campaign.0).fetch_all(pool).await)?;
+        rows.into_iter().try_fold(Utm::default(), |utm, (id, json)| {
+            Ok(utm.or(read_utm(id, Some(&json))?))
+        })
+    }
+
     /// What each of a campaign's lists says of its links.
     pub async fn list_tracking(&self, campaign: CampaignId) -> Result<Vec<Option<Tracking>>, StoreError> {
         const WISHES: &str = "SELECT l.id, l.tracking FROM lists l JOIN campaign_lists cl ON cl.list_id = l.id \
@@ -82,6 +108,13 @@ impl Store {
             .map(|(id, word)| wish(id, word.as_deref()))
             .collect()
     }
+}
+
+fn read_utm(list: i64, json: Option<&str>) -> Result<Utm, StoreError> {
+    let utm = json.map(serde_json::from_str).transpose();
+    Ok(utm
+        .map_err(|error| bad_row("lists", list, error))?
+        .unwrap_or_default())
 }
 
 fn wish(list: i64, word: Option<&str>) -> Result<Option<Tracking>, StoreError> {

@@ -6,6 +6,7 @@ use sqlx::AssertSqlSafe;
 use tidings_campaign::address::EmailAddress;
 use tidings_campaign::ids::{ListId, RecipientId};
 use tidings_campaign::recipient::Recipient;
+use tidings_campaign::time::Timestamp;
 
 /// Ids of one statement.
 const IDS: usize = 500;
@@ -45,21 +46,23 @@ impl Store {
         Ok(found)
     }
 
-    /// A page of those whom a campaign to a list would reach, who are confirmed on it and not suppressed: up to `limit`
-    /// after `after`, by ascending id.
+    /// A page of those whom a campaign to a list would reach now, who are confirmed on it, not suppressed and in no pause: up
+    /// to `limit` after `after`, by ascending id.
     pub async fn recipients_of_list(
         &self,
         list: ListId,
         after: RecipientId,
         limit: i64,
+        now: Timestamp,
     ) -> Result<Vec<Recipient>, StoreError> {
         const PAGE: &str = "SELECT r.id, r.address, r.name, r.attributes FROM subscriptions s \
             JOIN recipients r ON r.id = s.recipient_id \
             WHERE s.list_id = $1 AND s.recipient_id > $2 AND s.state = 'confirmed' \
             AND NOT EXISTS (SELECT 1 FROM suppressions x WHERE x.address_key = r.address_key) \
+            AND NOT EXISTS (SELECT 1 FROM pauses z WHERE z.recipient_id = r.id AND z.paused_until > $4) \
             ORDER BY s.recipient_id LIMIT $3";
         let rows: Vec<RecipientRow> = on_pool!(self, pool => sqlx::query_as(PAGE)
-            .bind(list.0).bind(after.0).bind(limit).fetch_all(pool).await)?;
+            .bind(list.0).bind(after.0).bind(limit).bind(now.0).fetch_all(pool).await)?;
         rows.into_iter().map(recipient).collect()
     }
 }

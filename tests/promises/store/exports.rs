@@ -1,7 +1,8 @@
 //! Everything that is known of recipients, page by page.
 
 use super::*;
-use tidings_store::exports::{Consent, ExportedList, ExportedUnsubscribe};
+use tidings_campaign::leaving::{PauseLength, Said};
+use tidings_store::exports::{Consent, ExportedList, ExportedPause, ExportedUnsubscribe};
 use tidings_tests::store_on_both_engines;
 
 store_on_both_engines!(recipients_are_exported_page_by_page, |store| {
@@ -103,3 +104,33 @@ store_on_both_engines!(
         assert_eq!(store.export_lists().await.unwrap(), [counted]);
     }
 );
+
+store_on_both_engines!(pauses_are_exported_with_what_was_said_of_them, |store| {
+    import(store, "readers", &readers(2)).await;
+    let campaign = draft(store, &["readers"]).await;
+    let mut expected = Vec::new();
+    for i in 1..=2 {
+        let id = recipient_id(store, &reader(i)).await;
+        let pause = (PauseLength::FourWeeks, &Said::new("too_many", "every day"));
+        let until = store
+            .pause_recipient(campaign, id, pause, at(i as u64))
+            .await
+            .unwrap();
+        expected.push(ExportedPause {
+            recipient_id: id.0,
+            address: Some(reader(i)),
+            at: at(i as u64).0,
+            paused_until: until.0,
+            campaign_id: campaign.0,
+            reason: Some("too_many".to_owned()),
+            comment: Some("every day".to_owned()),
+        });
+    }
+    assert_eq!(store.export_pauses(RecipientId(0), 9).await.unwrap(), expected);
+    let first = RecipientId(expected[0].recipient_id);
+    assert_eq!(store.export_pauses(first, 9).await.unwrap(), expected[1..]);
+    assert_eq!(
+        store.export_pauses(RecipientId(0), 1).await.unwrap(),
+        expected[..1]
+    );
+});

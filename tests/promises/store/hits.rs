@@ -9,6 +9,9 @@ use tidings_tests::{FreshStore, store_on_both_engines};
 
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 
+const DAY: u64 = 86_400;
+const KEEP: Duration = Duration::from_secs(400 * DAY);
+
 /// A campaign to so many readers, whose messages were accepted at the start; the ids of the readers.
 async fn sent(store: &Store, n: usize) -> (CampaignId, Vec<RecipientId>) {
     let campaign = sending(store, n).await;
@@ -41,7 +44,7 @@ async fn record(store: &Store, hits: &[NewHit]) {
 }
 
 async fn record_by(store: &Store, hits: &[NewHit], rules: &HitRules, names: &mut HitNames) {
-    store.record_hits(hits, rules, names).await.unwrap();
+    store.record_hits(hits, rules, names, KEEP).await.unwrap();
 }
 
 /// The counters must be what the rows say, of hits that are kept and of recipients.
@@ -345,3 +348,82 @@ store_on_both_engines!(
         assert_eq!((second.hits, second.next), (0, None));
     }
 );
+
+store_on_both_engines!(
+    old_hits_are_forgotten_in_small_batches_and_their_counts_stay,
+    |store| {
+        let (campaign, ids) = sent(store, 5).await;
+        let readers = list(store, "readers").await;
+        let young = store
+            .create_campaign(&spring_news(vec![readers]), at(380 * DAY))
+            .await
+            .unwrap();
+        let (opened, clicked) = (Pixel, Link(1));
+        let mut hits: Vec<NewHit> = ids.iter().map(|id| hit(campaign, *id, opened, 100)).collect();
+        // The last has come back within the time.
+        hits.push(hit(campaign, ids[4], clicked, 300 * DAY));
+        hits.push(hit(young, ids[0], opened, 390 * DAY));
+        record(store, &hits).await;
+        let before = store.hit_counts(None).await.unwrap();
+        let recipients = store.hit_recipient_counts(None).await.unwrap();
+        let (mut after, mut deleted, mut batches) = (None, 0, 0);
+        loop {
+            let expired = store.expire_hits(at(200 * DAY), after, 2).await.unwrap();
+            assert!(expired.hits <= 2);
+            (deleted, batches, after) = (deleted + expired.hits, batches + 1, expired.next);
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(deleted, 5);
+        assert!(batches >= 3, "{batches}");
+        let kept = store
+            .texts(
+                "SELECT CAST(campaign_id AS TEXT) || ' ' || CAST(recipient_id AS TEXT) FROM hits ORDER BY 1",
+            )
+            .await;
+        let expected = [format!("{campaign} {}", ids[4]), format!("{young} {}", ids[0])];
+        assert_eq!(kept, expected);
+        let known = store
+        .texts("SELECT CAST(campaign_id AS TEXT) || ' ' || CAST(recipient_id AS TEXT) FROM hit_recipients ORDER BY 1")
+        .await;
+        assert_eq!(known, expected, "of whom no hit is left, nothing is");
+        assert_eq!(store.hit_counts(None).await.unwrap(), before);
+        assert_eq!(store.hit_recipient_counts(None).await.unwrap(), recipients);
+        // Who is forgotten and comes once more is counted as a hit, and not as another recipient.
+        record(store, &[hit(campaign, ids[0], opened, 401 * DAY)]).await;
+        assert_eq!(store.hit_recipient_counts(None).await.unwrap(), recipients);
+        let opens = |counts: &[tidings_store::hits::HitCount]| {
+            counts
+                .iter()
+                .filter(|count| count.target == opened)
+                .map(|count| count.n)
+                .sum::<i64>()
+        };
+        assert_eq!(opens(&store.hit_counts(None).await.unwrap()), opens(&before) + 1);
+        assert_eq!(
+            store.texts("SELECT CAST(COUNT(*) AS TEXT) FROM hits").await,
+            ["2"]
+        );
+    }
+);
+
+store_on_both_engines!(what_counted_by_a_forgotten_hit_counts_on, |store| {
+    let (campaign, ids) = sent(store, 1).await;
+    record(store, &[hit(campaign, ids[0], Pixel, 100)]).await;
+    let mut bot = hit(campaign, ids[0], Pixel, 300 * DAY);
+    bot.agent = "curl/8.0".to_owned();
+    record(store, &[bot]).await;
+    let before = store.hit_recipient_counts(None).await.unwrap();
+    store.expire_hits(at(200 * DAY), None, 9).await.unwrap();
+    // Rules that judge the hit that is left otherwise say nothing of the one that is gone.
+    let rules =
+        HitRules::with("[[rule]]\nname = \"ours\"\nverdict = \"privacy_proxy\"\nagents = [\"curl\"]\n")
+            .unwrap();
+    let done = store
+        .rejudge_hits(None, None, &rules, &mut HitNames::default())
+        .await
+        .unwrap();
+    assert_eq!((done.hits, done.changed), (1, 1));
+    assert_eq!(store.hit_recipient_counts(None).await.unwrap(), before);
+});

@@ -47,6 +47,7 @@ store_on_both_engines!(links_are_kept_when_their_campaign_starts, |store| {
     ];
     let frozen = Frozen {
         content: "{}",
+        utm: None,
         tracking: Tracking::Full,
         links: &links,
     };

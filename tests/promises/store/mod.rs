@@ -142,6 +142,7 @@ fn spring_news(lists: Vec<ListId>) -> NewCampaign {
         thresholds: OwnThresholds::default(),
         tracking: None,
         utm: Utm::default(),
+        archive_hidden: false,
     }
 }
 

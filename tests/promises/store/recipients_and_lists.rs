@@ -1,9 +1,13 @@
 //! Lists, recipients and suppressions.
 
 use super::*;
+use tidings_campaign::leaving::{PauseLength, Said};
 use tidings_store::StoreError;
+use tidings_store::deliveries::Frozen;
 use tidings_store::lists::List;
 use tidings_tests::store_on_both_engines;
+
+const FOUR_WEEKS: u64 = 4 * 7 * 86_400;
 
 store_on_both_engines!(a_list_is_found_once_it_was_made, |store| {
     assert_eq!(store.find_list("readers").await.unwrap(), None);
@@ -43,6 +47,7 @@ store_on_both_engines!(a_list_counts_those_who_want_its_mail, |store| {
         name: name.to_owned(),
         confirmed,
         tracking: None,
+        utm: Utm::default(),
         archived: false,
     };
     let readers = list(store, "readers").await;
@@ -99,16 +104,26 @@ store_on_both_engines!(
         let leaving = recipient_id(store, &reader(2)).await;
         store.unsubscribe(campaign, leaving, "link", START).await.unwrap();
         suppress(store, &reader(4)).await;
+        let pausing = recipient_id(store, &reader(5)).await;
+        let pause = (PauseLength::FourWeeks, &Said::default());
+        store
+            .pause_recipient(campaign, pausing, pause, START)
+            .await
+            .unwrap();
         let readers = list(store, "readers").await;
+        let after_the_pause = store
+            .recipients_of_list(readers, RecipientId(0), 9, at(FOUR_WEEKS))
+            .await;
+        assert_eq!(after_the_pause.unwrap().len(), 3);
         let mut pages = Vec::new();
         let mut after = RecipientId(0);
         loop {
-            let page = store.recipients_of_list(readers, after, 2).await.unwrap();
+            let page = store.recipients_of_list(readers, after, 2, START).await.unwrap();
             let Some(last) = page.last() else { break };
             after = last.id;
             pages.push(page.iter().map(|r| r.address.to_string()).collect::<Vec<_>>());
         }
-        assert_eq!(pages, [vec![reader(1), reader(3)], vec![reader(5)]]);
+        assert_eq!(pages, [vec![reader(1), reader(3)]]);
         let broken = recipient_id(store, &reader(3)).await;
         store
             .execute(&format!(
@@ -116,7 +131,7 @@ store_on_both_engines!(
             ))
             .await;
         let error = store
-            .recipients_of_list(readers, RecipientId(0), 2)
+            .recipients_of_list(readers, RecipientId(0), 2, at(FOUR_WEEKS))
             .await
             .unwrap_err();
         assert!(error.to_string().contains(&broken.to_string()), "{error}");
@@ -179,3 +194,45 @@ store_on_both_engines!(
         assert!(store.suppressed(&[]).await.unwrap().is_empty());
     }
 );
+
+store_on_both_engines!(lists_say_what_is_added_to_links_and_the_first_wins, |store| {
+    let campaign = draft(store, &["writers", "readers"]).await;
+    assert_eq!(store.list_utm(campaign).await.unwrap(), Utm::default());
+    let utm = |source: &str, medium: Option<&str>| Utm {
+        source: Some(source.to_owned()),
+        medium: medium.map(str::to_owned),
+        ..Utm::default()
+    };
+    assert!(
+        store
+            .set_list_utm("writers", &utm("writers", Some("email")))
+            .await
+            .unwrap()
+    );
+    assert!(
+        store
+            .set_list_utm("readers", &utm("readers", None))
+            .await
+            .unwrap()
+    );
+    assert!(!store.set_list_utm("nobody", &Utm::default()).await.unwrap());
+    assert_eq!(
+        store.list_utm(campaign).await.unwrap(),
+        utm("readers", Some("email"))
+    );
+    store.set_list_utm("readers", &Utm::default()).await.unwrap();
+    assert_eq!(
+        store.list_utm(campaign).await.unwrap(),
+        utm("writers", Some("email"))
+    );
+    // What was in force when it started stays.
+    let frozen = Frozen {
+        utm: Some(&utm("writers", None)),
+        ..Frozen::from("{}")
+    };
+    store.start_campaign(campaign, frozen, START).await.unwrap();
+    assert_eq!(
+        store.get_campaign(campaign).await.unwrap().utm,
+        utm("writers", None)
+    );
+});

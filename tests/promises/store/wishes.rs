@@ -3,6 +3,7 @@
 use super::*;
 use tidings_campaign::eligibility::{Refusal, may_mail};
 use tidings_campaign::leaving::{PauseLength, Said, Scope};
+use tidings_store::one_clicks::OneClick;
 use tidings_store::unsubscribes::Unsubscribe;
 use tidings_tests::store_on_both_engines;
 
@@ -199,4 +200,68 @@ store_on_both_engines!(a_wish_is_known_for_whoever_is_gone, |store| {
     store.unsubscribe(gone.0, gone.1, "link", START).await.unwrap();
     assert!(store.wish(gone.0, gone.1, START).await.unwrap().has_left());
     assert!(store.come_back(gone.0, gone.1, START).await.unwrap());
+});
+
+store_on_both_engines!(many_one_clicks_do_what_one_after_the_other_would, |store| {
+    import(store, "readers", &readers(700)).await;
+    import(store, "others", &readers(3)).await;
+    let campaign = draft(store, &["readers"]).await;
+    let both = draft(store, &["readers", "others"]).await;
+    let click = |campaign, recipient, seconds| OneClick {
+        campaign,
+        recipient,
+        at: at(seconds),
+    };
+    let mut ids = Vec::new();
+    for i in 1..=700 {
+        ids.push(recipient_id(store, &reader(i)).await);
+    }
+    store.one_clicks(&[]).await.unwrap();
+    let mut clicks: Vec<OneClick> = ids.iter().rev().map(|id| click(campaign, *id, 5)).collect();
+    // Again, by another campaign, by one that is gone, and somebody who is gone.
+    clicks.push(click(campaign, ids[0], 6));
+    clicks.push(click(both, ids[1], 7));
+    clicks.push(click(CampaignId(9_999), ids[2], 8));
+    clicks.push(click(campaign, RecipientId(123_456), 9));
+    store.one_clicks(&clicks).await.unwrap();
+    store.one_clicks(&clicks[..100]).await.unwrap();
+    let count = async |rows: &str| {
+        store
+            .texts(&format!("SELECT CAST(COUNT(*) AS TEXT) FROM {rows}"))
+            .await
+            .remove(0)
+    };
+    assert_eq!(count("subscriptions WHERE state = 'unsubscribed'").await, "703");
+    assert_eq!(
+        count("unsubscribes WHERE how = 'link' AND scope = 'lists'").await,
+        "703"
+    );
+    assert_eq!(
+        standing(store, both, &reader(1)).await,
+        [Subscription::Confirmed, Subscription::Unsubscribed]
+    );
+    assert_eq!(
+        standing(store, both, &reader(2)).await,
+        [Subscription::Unsubscribed; 2]
+    );
+    let counted = store.counts_since(0).await.unwrap();
+    let of = |campaign: CampaignId| {
+        let rows = counted.iter().filter(|row| row.outcome == "unsubscribed");
+        rows.filter(|row| row.campaign_id == campaign.0)
+            .map(|row| row.n)
+            .sum::<i64>()
+    };
+    assert_eq!((of(campaign), of(both)), (701, 1));
+    // The way back gives back what each left by it, and who leaves again has left.
+    assert!(store.come_back(campaign, ids[1], at(10)).await.unwrap());
+    assert_eq!(
+        standing(store, both, &reader(2)).await,
+        [Subscription::Unsubscribed, Subscription::Confirmed]
+    );
+    store.one_clicks(&[click(campaign, ids[1], 11)]).await.unwrap();
+    assert_eq!(
+        standing(store, campaign, &reader(2)).await,
+        [Subscription::Unsubscribed]
+    );
+    assert_eq!(count("unsubscribes WHERE undone_at IS NOT NULL").await, "0");
 });

@@ -32,9 +32,9 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    pub(super) fn start(store: Store, rules: Arc<HitRules>) -> Recorder {
+    pub(super) fn start(store: Store, rules: Arc<HitRules>, keep: Duration) -> Recorder {
         let (queue, asked) = mpsc::channel(WAITING);
-        tokio::spawn(run(store, rules, asked));
+        tokio::spawn(run(store, Judging { rules, keep }, asked));
         Recorder {
             queue,
             late: AtomicU64::new(0),
@@ -56,37 +56,54 @@ impl Recorder {
     }
 }
 
-async fn run(store: Store, rules: Arc<HitRules>, mut queue: mpsc::Receiver<Asked>) {
+/// By what hits are judged, and how long they are kept.
+struct Judging {
+    rules: Arc<HitRules>,
+    keep: Duration,
+}
+
+async fn run(store: Store, judging: Judging, mut queue: mpsc::Receiver<Asked>) {
     let mut names = HitNames::default();
     let mut batch = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut batch, BATCH).await > 0 {
         let (hits, answers): (Vec<_>, Vec<_>) =
             batch.drain(..).map(|Asked { hit, done }| (hit, done)).unzip();
-        match record(&store, &hits, &rules, &mut names).await {
-            // Whoever asked may have been answered already.
-            Ok(()) => answers.into_iter().for_each(|done| {
-                let _ = done.send(());
-            }),
-            Err(error) => {
-                let n = hits.len();
-                tracing::error!("{n} hits were not recorded: {error}");
-            }
+        record(&store, &hits, &judging, &mut names).await;
+        // Whoever asked may have been answered already.
+        answers.into_iter().for_each(|done| {
+            let _ = done.send(());
+        });
+    }
+}
+
+/// Records what can be recorded. A hit that the database refuses must not take the others with it: it is looked for by halving.
+async fn record(store: &Store, hits: &[NewHit], judging: &Judging, names: &mut HitNames) {
+    let mut left = vec![hits];
+    while let Some(hits) = left.pop() {
+        let Err(error) = persist(store, hits, judging, names).await else {
+            continue;
+        };
+        if let [hit] = hits {
+            tracing::error!(campaign.id = %hit.campaign, "a hit was not recorded: {error}");
+        } else {
+            let (first, rest) = hits.split_at(hits.len() / 2);
+            left.extend([rest, first]);
         }
     }
 }
 
-/// While the database is away the hits are kept here. Visitors are answered meanwhile, and what no longer fits into the queue
-/// is not recorded.
-async fn record(
+/// While the database is away or its disk full, the hits are kept here. Visitors are answered meanwhile, and what no longer fits
+/// into the queue is not recorded.
+async fn persist(
     store: &Store,
     hits: &[NewHit],
-    rules: &HitRules,
+    judging: &Judging,
     names: &mut HitNames,
 ) -> Result<(), StoreError> {
     let mut is_told = false;
     loop {
-        match store.record_hits(hits, rules, names).await {
-            Err(error) if error.is_transient() => {
+        match store.record_hits(hits, &judging.rules, names, judging.keep).await {
+            Err(error) if error.is_transient() || matches!(error, StoreError::DiskFull) => {
                 if !is_told {
                     tracing::warn!("hits wait for the database: {error}");
                 }

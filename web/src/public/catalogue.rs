@@ -68,6 +68,22 @@ pub(crate) struct Texts {
     pub(crate) not_yet_title: String,
     pub(crate) not_yet: String,
     pub(crate) try_again: String,
+    pub(crate) broken_or_gone: String,
+    pub(crate) too_long_title: String,
+    pub(crate) too_long: String,
+    pub(crate) trap_title: String,
+    pub(crate) trap: String,
+    pub(crate) busy_title: String,
+    pub(crate) busy: String,
+    pub(crate) gone_title: String,
+    pub(crate) gone: String,
+    pub(crate) cannot_show_title: String,
+    pub(crate) cannot_show: String,
+    pub(crate) not_found_title: String,
+    pub(crate) not_found: String,
+    pub(crate) archive_empty: String,
+    pub(crate) archive_older: String,
+    pub(crate) archive_feed: String,
 }
 
 impl Texts {

@@ -1,12 +1,14 @@
 //! The public archive of a list: its finished newsletters as strangers see them, merged with nobody's data, and a feed of
 //! them (Atom, RFC 4287). Only lists that the operator has opened have one.
 
-use super::view::{Notice, picture};
+use super::view::picture;
 use crate::newsletters::{Newsletters, NotShown, POLICY, show_images};
-use crate::site::{Site, Trouble};
+use crate::public::{self, Archive, ListedIssue, Page};
+use crate::site::Site;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    CONTENT_SECURITY_POLICY, ETAG, HttpDate, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
+    ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, HeaderValue, HttpDate, IF_MODIFIED_SINCE,
+    IF_NONE_MATCH, LAST_MODIFIED, VARY,
 };
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
@@ -38,22 +40,6 @@ const NOBODY: &str = "reader@example.invalid";
 #[derive(Deserialize)]
 pub(crate) struct Asked {
     before: Option<CampaignId>,
-}
-
-#[derive(Serialize)]
-struct Index {
-    list: String,
-    name: String,
-    issues: Vec<Listed>,
-    /// The last one, if there may be more.
-    before: Option<i64>,
-}
-
-#[derive(Serialize)]
-struct Listed {
-    id: i64,
-    subject: String,
-    date: String,
 }
 
 #[derive(Serialize)]
@@ -89,20 +75,23 @@ pub(crate) async fn index(
     };
     let (list, name, campaigns, before) = match page.await {
         Ok(page) => page,
-        Err(why) => return missing(&site, &why, "../u/style.css"),
+        Err(why) => return missing(&site, &request, &why),
     };
-    let listed = |(campaign, issue): &(ArchivedCampaign, Issue)| Listed {
+    let translation = public::accepted(&site, &request);
+    let listed = |(campaign, issue): &(ArchivedCampaign, Issue)| ListedIssue {
         id: campaign.id.0,
         subject: issue.subject.clone(),
         date: campaign.finished_at.to_string()[.."2026-12-01".len()].to_owned(),
+        day: translation.texts.day(campaign.finished_at),
     };
-    let index = Index {
+    let archive = Archive {
         list: list.to_string(),
-        name,
         issues: campaigns.iter().map(listed).collect(),
         before: before.map(|id| id.0),
     };
-    let body = site.pages.render("archive", &index);
+    let body = Page::new(&site, &request, translation, &name)
+        .with_archive(archive)
+        .html(&site);
     answer(&request, changed(&campaigns), "text/html; charset=utf-8", body)
 }
 
@@ -148,7 +137,7 @@ pub(crate) async fn feed(
     };
     match read.await {
         Ok((body, changed)) => answer(&request, changed, "application/atom+xml; charset=utf-8", body),
-        Err(why) => missing(&site, &why, "../../u/style.css"),
+        Err(why) => missing(&site, &request, &why),
     }
 }
 
@@ -174,16 +163,20 @@ pub(crate) async fn issue(
     match read.await {
         Ok((html, changed)) => {
             let mut answer = answer(&request, changed, "text/html; charset=utf-8", html);
-            let policy = actix_web::http::header::HeaderValue::from_static(POLICY);
+            let policy = HeaderValue::from_static(POLICY);
             answer.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
             answer
         }
-        Err(why) => missing(&site, &why, "../../u/style.css"),
+        Err(why) => missing(&site, &request, &why),
     }
 }
 
 /// `GET /archive/{list}/{campaign}/{name}`: an image that a newsletter carries with it.
-pub(crate) async fn image(site: web::Data<Site>, path: web::Path<(String, String, String)>) -> HttpResponse {
+pub(crate) async fn image(
+    site: web::Data<Site>,
+    path: web::Path<(String, String, String)>,
+    request: HttpRequest,
+) -> HttpResponse {
     let (list, campaign, name) = path.into_inner();
     let read = async {
         let (list, _) = opened(&site, &list).await?;
@@ -200,7 +193,7 @@ pub(crate) async fn image(site: web::Data<Site>, path: web::Path<(String, String
     };
     match read.await {
         Ok((file, octets)) => picture(&file, octets),
-        Err(why) => missing(&site, &why, "../../../u/style.css"),
+        Err(why) => missing(&site, &request, &why),
     }
 }
 
@@ -335,7 +328,8 @@ fn answer(request: &HttpRequest, changed: Timestamp, content_type: &str, body: S
     let mut answer = HttpResponse::build(status);
     answer
         .insert_header((ETAG, tag))
-        .insert_header((LAST_MODIFIED, changed));
+        .insert_header((LAST_MODIFIED, changed))
+        .insert_header((VARY, ACCEPT_LANGUAGE.as_str()));
     match is_known {
         true => answer.finish(),
         false => answer.content_type(content_type).body(body),
@@ -357,25 +351,20 @@ fn xml_text(text: &str) -> String {
     text.chars().filter(known).collect()
 }
 
-fn missing(site: &Site, why: &NotShown, style: &str) -> HttpResponse {
-    let (status, title, text) = match why {
-        NotShown::Trouble(Trouble::Store(_) | Trouble::Stopping) => {
-            tracing::error!("the archive cannot be read: {why}");
-            let text = "We could not show this just now. Please try again in a minute.";
-            (StatusCode::SERVICE_UNAVAILABLE, "Not now", text)
+fn missing(site: &Site, request: &HttpRequest, why: &NotShown) -> HttpResponse {
+    let translation = public::accepted(site, request);
+    let texts = &translation.texts;
+    let said = match why {
+        NotShown::Trouble(trouble) => {
+            tracing::error!("the archive cannot be read: {trouble}");
+            (StatusCode::SERVICE_UNAVAILABLE, &*texts.busy_title, &*texts.busy)
         }
-        _ => (
-            StatusCode::NOT_FOUND,
-            "Not found",
-            "There is no newsletter at this address.",
-        ),
+        _ => (StatusCode::NOT_FOUND, &*texts.not_found_title, &*texts.not_found),
     };
-    let mut answer = site.page(status, "notice", &Notice { title, text, style });
+    let mut answer = public::notice(site, request, translation, said);
     // What is not there now may be there in a moment.
-    let no_store = actix_web::http::header::HeaderValue::from_static("no-store");
-    answer
-        .headers_mut()
-        .insert(actix_web::http::header::CACHE_CONTROL, no_store);
+    let no_store = HeaderValue::from_static("no-store");
+    answer.headers_mut().insert(CACHE_CONTROL, no_store);
     answer
 }
 

@@ -1,6 +1,9 @@
 //! The open pixel and the tracked links. What is answered has been recorded before, unless that would take too long.
 
+use crate::access::add_public_headers;
 use crate::hits::{Destination, Hits, address, is_prefetch, location, user_agent};
+use crate::public;
+use crate::public::catalogue::Texts;
 use crate::site::{Site, Trouble};
 use actix_web::http::header::{ALLOW, CACHE_CONTROL, LOCATION, REFERRER_POLICY};
 use actix_web::http::{Method, StatusCode};
@@ -23,8 +26,8 @@ pub(crate) async fn pixel(
     hits: web::Data<Hits>,
     request: HttpRequest,
 ) -> HttpResponse {
-    if let Some(refusal) = refuse(&request) {
-        return refusal;
+    if is_too_long(&request) {
+        return too_long(&site, &request);
     }
     let token = part(&request)
         .strip_suffix(".gif")
@@ -45,8 +48,8 @@ pub(crate) async fn pixel(
 
 /// `GET /c/{token}` and HEAD: leads to the campaign's own link, and nowhere else.
 pub(crate) async fn link(site: web::Data<Site>, hits: web::Data<Hits>, request: HttpRequest) -> HttpResponse {
-    if let Some(refusal) = refuse(&request) {
-        return refusal;
+    if is_too_long(&request) {
+        return too_long(&site, &request);
     }
     let asked = match to(&request) {
         Some(to) => leading_to(&site, &request, &to),
@@ -55,13 +58,16 @@ pub(crate) async fn link(site: web::Data<Site>, hits: web::Data<Hits>, request: 
     match asked {
         Ok(Some((token, destination))) => {
             hits.record(hit(&site, &hits, &request, token)).await;
-            lead(destination)
+            lead(&site, &request, destination)
         }
-        Ok(None) => broken_link(),
+        Ok(None) => notice(&site, &request, StatusCode::NOT_FOUND, |texts| {
+            (&texts.broken_title, &texts.broken_or_gone)
+        }),
         Err(trouble) => {
             tracing::error!("where a link leads cannot be read: {trouble}");
-            let text = "We cannot find out just now where this link leads. Please try again in a minute.";
-            page(StatusCode::SERVICE_UNAVAILABLE, text)
+            notice(&site, &request, StatusCode::SERVICE_UNAVAILABLE, |texts| {
+                (&texts.busy_title, &texts.busy)
+            })
         }
     }
 }
@@ -92,17 +98,16 @@ fn to(request: &HttpRequest) -> Option<String> {
     Some(to.into_owned())
 }
 
-fn lead(destination: Destination) -> HttpResponse {
+fn lead(site: &Site, request: &HttpRequest, destination: Destination) -> HttpResponse {
     match destination {
         Destination::Link(location) => HttpResponse::Found()
             .insert_header((LOCATION, location))
             .insert_header((CACHE_CONTROL, "no-store"))
             .insert_header((REFERRER_POLICY, "no-referrer"))
             .finish(),
-        Destination::Trap => {
-            let text = "This link is there for programs that follow every link. Nothing has happened, and there is nothing to do.";
-            page(StatusCode::OK, text)
-        }
+        Destination::Trap => notice(site, request, StatusCode::OK, |texts| {
+            (&texts.trap_title, &texts.trap)
+        }),
     }
 }
 
@@ -122,9 +127,14 @@ fn part(request: &HttpRequest) -> &str {
     request.match_info().get("token").unwrap_or_default()
 }
 
-fn refuse(request: &HttpRequest) -> Option<HttpResponse> {
-    let is_too_long = request.query_string().len() > LONGEST_QUERY;
-    is_too_long.then(|| page(StatusCode::URI_TOO_LONG, "This address is too long."))
+fn is_too_long(request: &HttpRequest) -> bool {
+    request.query_string().len() > LONGEST_QUERY
+}
+
+fn too_long(site: &Site, request: &HttpRequest) -> HttpResponse {
+    notice(site, request, StatusCode::URI_TOO_LONG, |texts| {
+        (&texts.too_long_title, &texts.too_long)
+    })
 }
 
 fn hit(site: &Site, hits: &Hits, request: &HttpRequest, token: HitToken) -> NewHit {
@@ -140,19 +150,19 @@ fn hit(site: &Site, hits: &Hits, request: &HttpRequest, token: HitToken) -> NewH
     }
 }
 
-fn broken_link() -> HttpResponse {
-    let text = "This link does not work: its address is not complete or was changed on its way, or what it led to is gone. \
-                Please use the link in the newsletter again, or copy it as a whole.";
-    page(StatusCode::NOT_FOUND, text)
+/// A short page in the language of the browser: for these no database is asked, because machines come here more than people.
+fn notice(
+    site: &Site,
+    request: &HttpRequest,
+    status: StatusCode,
+    said: impl Fn(&Texts) -> (&String, &String),
+) -> HttpResponse {
+    let translation = public::accepted(site, request);
+    let (title, text) = said(&translation.texts);
+    shown(public::notice(site, request, translation, (status, title, text)))
 }
 
-/// A short page, plain so that nothing of the request can become part of it.
-fn page(status: StatusCode, text: &'static str) -> HttpResponse {
-    HttpResponse::build(status)
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .insert_header((REFERRER_POLICY, "no-referrer"))
-        .insert_header(("X-Robots-Tag", "noindex, nofollow"))
-        .insert_header(("X-Content-Type-Options", "nosniff"))
-        .content_type("text/plain; charset=utf-8")
-        .body(text)
+fn shown(mut page: HttpResponse) -> HttpResponse {
+    add_public_headers(&mut page);
+    page
 }

@@ -160,6 +160,7 @@ async fn campaign_to_ann(store: &Store) -> CampaignId {
         thresholds: Default::default(),
         tracking: None,
         utm: tidings_campaign::tracking::Utm::default(),
+        archive_hidden: false,
     };
     let campaign = store.create_campaign(&new, now).await.unwrap();
     assert_eq!(store.start_campaign(campaign, "{}", now).await.unwrap(), 1);

@@ -10,9 +10,10 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_SECURITY_POLICY;
 use actix_web::{HttpRequest, HttpResponse, web};
 use form::{Refused, Wished};
-use tidings_campaign::leaving::{Choice, PauseLength, Reason, Said, Scope};
+use tidings_campaign::leaving::{Choice, PauseLength, Reason, Scope};
 use tidings_campaign::recipient::Subscription;
 use tidings_campaign::token::UnsubscribeToken;
+use tidings_store::one_clicks::OneClick;
 use tidings_store::unsubscribes::Unsubscribe;
 use tidings_store::wishes::Wish;
 
@@ -32,7 +33,7 @@ pub(crate) async fn ask(
     });
     let translation = translation(&site, &request, &wish);
     let texts = &translation.texts;
-    let mut page = Page::new(&site, translation, &texts.ask_title);
+    let mut page = Page::new(&site, &request, translation, &texts.ask_title);
     for sentence in in_force(texts, &wish) {
         page = page.saying(sentence);
     }
@@ -58,7 +59,7 @@ pub(crate) async fn choose(
     if let Err(trouble) = record(&site, token, &wished).await {
         tracing::error!("what a recipient wished could not be recorded: {trouble}");
         let translation = public::accepted(&site, &request);
-        return Page::new(&site, translation, &translation.texts.not_yet_title)
+        return Page::new(&site, &request, translation, &translation.texts.not_yet_title)
             .saying(&translation.texts.not_yet)
             .with_again(wished.fields())
             .answer(&site, StatusCode::SERVICE_UNAVAILABLE);
@@ -69,7 +70,7 @@ pub(crate) async fn choose(
         Wished::OneClick => {
             let translation = public::accepted(&site, &request);
             let texts = &translation.texts;
-            Page::new(&site, translation, &texts.unsubscribed_title)
+            Page::new(&site, &request, translation, &texts.unsubscribed_title)
                 .saying(&texts.unsubscribed)
                 .with_link_to_choices(true)
                 .answer(&site, StatusCode::OK)
@@ -82,20 +83,21 @@ pub(crate) async fn choose(
 async fn record(site: &Site, token: UnsubscribeToken, wished: &Wished) -> Result<(), Trouble> {
     let (store, now) = (site.store.clone(), site.clock.now());
     let (campaign, recipient) = (token.campaign, token.recipient);
-    let leave = |scope, said| Unsubscribe {
-        how: "link",
-        scope,
-        said,
-    };
     match wished {
         Wished::OneClick => {
-            let wish = leave(Scope::Lists, Said::default());
-            site.ask(async move { store.unsubscribe_as(campaign, recipient, &wish, now).await })
-                .await
-                .map(drop)
+            let click = OneClick {
+                campaign,
+                recipient,
+                at: now,
+            };
+            site.one_clicks.record(click).await
         }
         Wished::Chosen(Choice::Leave(scope), said) => {
-            let wish = leave(*scope, said.clone());
+            let wish = Unsubscribe {
+                how: "link",
+                scope: *scope,
+                said: said.clone(),
+            };
             site.ask(async move { store.unsubscribe_as(campaign, recipient, &wish, now).await })
                 .await
                 .map(drop)
@@ -135,7 +137,7 @@ async fn chosen(site: &Site, request: &HttpRequest, token: UnsubscribeToken, cho
     } else if sentences.is_empty() {
         sentences.push(texts.unsubscribed.clone());
     }
-    let mut page = Page::new(site, translation, title);
+    let mut page = Page::new(site, request, translation, title);
     for sentence in sentences {
         page = page.saying(sentence);
     }
@@ -152,9 +154,7 @@ async fn wish(site: &Site, token: UnsubscribeToken) -> Result<Wish, Trouble> {
 
 /// The recipient's language where it is known, else the browser's.
 fn translation<'a>(site: &'a Site, request: &HttpRequest, wish: &Wish) -> &'a Translation {
-    let own = wish.language.as_deref();
-    own.and_then(|language| site.public.catalogue.suiting(language))
-        .unwrap_or_else(|| public::accepted(site, request))
+    public::suiting(site, request, wish.language.as_deref())
 }
 
 /// What keeps mail from the recipient by their own wish; and, if they may think that nothing does, what else.
@@ -245,9 +245,7 @@ fn refusal(site: &Site, request: &HttpRequest, refused: &Refused) -> HttpRespons
             &texts.too_late,
         ),
     };
-    Page::new(site, translation, title)
-        .saying(text)
-        .answer(site, status)
+    public::notice(site, request, translation, (status, title, text))
 }
 
 /// `OPTIONS /u/{token}` and everything unexpected.

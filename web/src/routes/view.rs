@@ -7,18 +7,8 @@ use crate::site::Site;
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_SECURITY_POLICY;
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::Serialize;
 use tidings_campaign::message::attachment::media_type;
 use tidings_campaign::token::{UnsubscribeToken, ViewToken};
-
-/// What `notice` shows: why a newsletter is not there.
-#[derive(Serialize)]
-pub(crate) struct Notice<'a> {
-    pub(crate) title: &'a str,
-    pub(crate) text: &'a str,
-    /// Where the style sheet is, seen from the page.
-    pub(crate) style: &'a str,
-}
 
 /// `GET /v/{token}` and HEAD.
 pub(crate) async fn newsletter(
@@ -35,7 +25,7 @@ pub(crate) async fn newsletter(
             .content_type("text/html; charset=utf-8")
             .insert_header((CONTENT_SECURITY_POLICY, POLICY))
             .body(html),
-        Err(why) => not_shown(&site, &why),
+        Err(why) => not_shown(&site, &request, token, &why).await,
     }
 }
 
@@ -56,7 +46,7 @@ pub(crate) async fn image(
     match found {
         Ok(Some((file, octets))) => picture(&file, octets),
         Ok(None) => HttpResponse::NotFound().body("not found\n"),
-        Err(trouble) => not_shown(&site, &trouble.into()),
+        Err(trouble) => not_shown(&site, &request, token, &trouble.into()).await,
     }
 }
 
@@ -93,34 +83,23 @@ async fn merged(
     Ok(letter.with_images(&html, &format!("{text}/")))
 }
 
-fn not_shown(site: &Site, why: &NotShown) -> HttpResponse {
-    let (status, title, text) = match why {
-        NotShown::Gone => (
-            StatusCode::GONE,
-            "This newsletter is not here any more",
-            "It was for somebody who is not on our lists any more, or it has been removed.",
-        ),
-        NotShown::Trouble(_) => {
-            tracing::error!("a newsletter could not be shown in a browser: {why}");
-            (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "Not now",
-                "We could not show this newsletter just now. Please try again in a minute.",
-            )
-        }
+async fn not_shown(site: &Site, request: &HttpRequest, token: ViewToken, why: &NotShown) -> HttpResponse {
+    if let NotShown::Trouble(trouble) = why {
+        tracing::error!("a newsletter could not be shown in a browser: {trouble}");
+        // Who cannot be asked about the newsletter cannot be asked about the language.
+        let translation = public::accepted(site, request);
+        let texts = &translation.texts;
+        let said = (StatusCode::SERVICE_UNAVAILABLE, &*texts.busy_title, &*texts.busy);
+        return public::notice(site, request, translation, said);
+    }
+    let translation = public::of_recipient(site, request, (token.campaign, token.recipient)).await;
+    let texts = &translation.texts;
+    let (title, text) = match why {
+        NotShown::Gone | NotShown::Trouble(_) => (&texts.gone_title, &texts.gone),
         NotShown::Template(_) | NotShown::Render(_) | NotShown::Content(_) => {
             tracing::warn!("a newsletter cannot be shown in a browser: {why}");
-            (
-                StatusCode::GONE,
-                "This newsletter cannot be shown",
-                "It cannot be put together any more as you got it. Please read it in your mail program.",
-            )
+            (&texts.cannot_show_title, &texts.cannot_show)
         }
     };
-    notice(site, status, title, text)
-}
-
-fn notice(site: &Site, status: StatusCode, title: &str, text: &str) -> HttpResponse {
-    let style = "../u/style.css";
-    site.page(status, "notice", &Notice { title, text, style })
+    public::notice(site, request, translation, (StatusCode::GONE, title, text))
 }

@@ -1,4 +1,4 @@
-//! Pixels and clicks, each durable and judged before its answer, beside a handler that does nothing.
+//! Pixels, clicks and one-click unsubscribes, each durable before its answer, beside a handler that does nothing.
 
 use super::installation::{Installation, relay};
 use super::meter::EndedAtDrop;
@@ -20,7 +20,8 @@ const MANY: i64 = 1_000_000;
 const CONNECTIONS: usize = 256;
 const SECONDS: u64 = 10;
 
-/// Asks for the lines of a file in turn, each thread from its own place on, and prints the figures.
+/// Asks for the lines of a file in turn, each thread from its own place on, and prints the figures. With a second argument, that
+/// is posted.
 const SCRIPT: &str = r#"
 local threads = 0
 function setup(thread)
@@ -29,8 +30,13 @@ function setup(thread)
 end
 function init(args)
   requests = {}
+  local form = { ["Content-Type"] = "application/x-www-form-urlencoded" }
   for path in io.lines(args[1]) do
-    requests[#requests + 1] = wrk.format("GET", path)
+    if args[2] then
+      requests[#requests + 1] = wrk.format("POST", path, form, args[2])
+    else
+      requests[#requests + 1] = wrk.format("GET", path)
+    end
   end
   at = math.floor(first * #requests / 2)
 end
@@ -66,21 +72,28 @@ pub fn run(binary: &Path) -> anyhow::Result<String> {
     let installation = Installation::new(binary, &sections)?;
     let campaign = installation.campaign(RECIPIENTS)?;
     installation.run(&["campaign", "send", &campaign])?;
-    let [pixels, clicks] = ["pixels", "clicks"].map(|name| installation.folder().join(name));
-    paths(&tokens, &installation, &campaign, &pixels, &clicks)?;
+    let files = ["pixels", "clicks", "leaves"].map(|name| installation.folder().join(name));
+    paths(&tokens, &installation, &campaign, &files)?;
+    let [pixels, clicks, leaves] = files.map(Asking::getting);
+    let leaves = leaves.posting("List-Unsubscribe=One-Click");
     let script = installation.folder().join("ask.lua");
     std::fs::write(&script, SCRIPT)?;
     let before = octets(&installation)?;
 
     let (server, ours) = installation.serve()?;
     let (_empty, theirs) = start_empty(&empty)?;
-    let mut all: [Vec<Asked>; 3] = Default::default();
+    let mut all: [Vec<Asked>; 4] = Default::default();
     for round in 1..=ROUNDS {
-        for (place, (at, paths)) in [(theirs, &pixels), (ours, &pixels), (ours, &clicks)]
-            .into_iter()
-            .enumerate()
-        {
-            let asked = ask(&script, at, paths)?;
+        // Everybody is back, so that leaving is work again.
+        come_back(&installation)?;
+        let turns = [
+            (theirs, &pixels),
+            (ours, &pixels),
+            (ours, &clicks),
+            (ours, &leaves),
+        ];
+        for (place, (at, asking)) in turns.into_iter().enumerate() {
+            let asked = ask(&script, at, asking)?;
             eprintln!(
                 "round {round}: {:.0} requests/s, p99 {:.1} ms",
                 asked.rate, asked.p99
@@ -88,7 +101,7 @@ pub fn run(binary: &Path) -> anyhow::Result<String> {
             all[place].push(asked);
         }
     }
-    let mut sent: i64 = all[1..].iter().flatten().map(|asked| asked.requests).sum();
+    let mut sent: i64 = all[1..3].iter().flatten().map(|asked| asked.requests).sum();
     while sent < MANY {
         sent += ask(&script, ours, &pixels)?.requests;
     }
@@ -96,6 +109,15 @@ pub fn run(binary: &Path) -> anyhow::Result<String> {
     drop(server);
     let kept = kept(&installation)?;
     ensure!(kept >= sent, "{sent} hits were answered, {kept} are kept");
+    let left = left(&installation)?;
+    let leaving = all[3].last().map_or(0, |asked| asked.requests);
+    // Every eleventh was a repetition; the threads may have met at the end.
+    let least = leaving.min(i64::try_from(RECIPIENTS)?) * 8 / 10;
+    ensure!(
+        left >= least,
+        "{leaving} unsubscribes were answered, {left} are kept"
+    );
+    come_back(&installation)?;
     let added = octets(&installation)? - before;
 
     let empty_rate = median(all[0].iter().map(|asked| asked.rate));
@@ -109,37 +131,58 @@ pub fn run(binary: &Path) -> anyhow::Result<String> {
             rate / empty_rate
         )
     };
-    let [empty, pixel, click] = &all;
+    let [empty, pixel, click, leave] = &all;
     Ok(format!(
         "Hits of a campaign to {RECIPIENTS} recipients with four tracked links, by `wrk` with {CONNECTIONS} connections for {SECONDS} s a round; \
-         SQLite with synchronous=FULL. Each was judged, counted and committed before its answer. The empty handler is \
-         actix-web's with as many workers.\n\n\
-         | | requests/s (median) | of each round | p99 in ms | ratio |\n|---|---|---|---|---|\n{}{}{}\n\
+         SQLite with synchronous=FULL. Each was judged, counted and committed before its answer. One-click posts are of recipients who \
+         have not left, with every eleventh a repetition. The empty handler is actix-web's with as many workers.\n\n\
+         | | requests/s (median) | of each round | p99 in ms | ratio |\n|---|---|---|---|---|\n{}{}{}{}\n\
          {kept} hits added {:.0} MB to the SQLite file: {:.0} octets each, {:.0} MB a million.\n",
         row("empty handler", empty),
         row("open pixel", pixel),
         row("click", click),
+        row("one-click POST", leave),
         added as f64 / 1e6,
         added as f64 / kept as f64,
         added as f64 / kept as f64,
     ))
 }
 
-/// Writes the paths of all pixels into one file and those of all links into another, each shuffled.
+/// What wrk asks for.
+struct Asking {
+    /// A file of paths.
+    paths: PathBuf,
+    /// What is posted; nothing: it is got.
+    body: Option<&'static str>,
+}
+
+impl Asking {
+    fn getting(paths: PathBuf) -> Asking {
+        Asking { paths, body: None }
+    }
+
+    fn posting(self, body: &'static str) -> Asking {
+        Asking {
+            body: Some(body),
+            ..self
+        }
+    }
+}
+
+/// Writes the paths of all pixels, of all links and of all unsubscribe links into a file each, shuffled.
 fn paths(
     program: &Path,
     installation: &Installation,
     campaign: &str,
-    pixels: &Path,
-    clicks: &Path,
+    files: &[PathBuf],
 ) -> anyhow::Result<()> {
     let status = Command::new(program)
         .arg(format!("sqlite://{}", database(installation).display()))
         .args([campaign, &RECIPIENTS.to_string()])
-        .args([pixels, clicks])
+        .args(files)
         .status()
         .context("hit_paths")?;
-    ensure!(status.success(), "the paths of pixels and links cannot be made");
+    ensure!(status.success(), "the paths cannot be made");
     Ok(())
 }
 
@@ -158,7 +201,7 @@ fn start_empty(program: &Path) -> anyhow::Result<(EndedAtDrop, SocketAddr)> {
     ))
 }
 
-fn ask(script: &Path, at: SocketAddr, paths: &Path) -> anyhow::Result<Asked> {
+fn ask(script: &Path, at: SocketAddr, asking: &Asking) -> anyhow::Result<Asked> {
     let output = Command::new(find("wrk").context("wrk")?)
         .args([
             "-t2",
@@ -175,7 +218,8 @@ fn ask(script: &Path, at: SocketAddr, paths: &Path) -> anyhow::Result<Asked> {
         .arg(script)
         .arg(format!("http://{at}/"))
         .arg("--")
-        .arg(paths)
+        .arg(&asking.paths)
+        .args(asking.body)
         .output()
         .context("wrk")?;
     let said = String::from_utf8_lossy(&output.stdout);
@@ -208,6 +252,22 @@ fn kept(installation: &Installation) -> anyhow::Result<i64> {
         .parse()?;
     ensure!(rows == counted, "{counted} hits are counted, and {rows} are kept");
     Ok(rows)
+}
+
+/// How many have left.
+fn left(installation: &Installation) -> anyhow::Result<i64> {
+    let n = sqlite(
+        installation,
+        "SELECT COUNT(*) FROM subscriptions WHERE state = 'unsubscribed'",
+    )?;
+    Ok(n.trim().parse()?)
+}
+
+/// Nobody has left.
+fn come_back(installation: &Installation) -> anyhow::Result<()> {
+    let statements = "PRAGMA busy_timeout = 20000; BEGIN IMMEDIATE; DELETE FROM unsubscribes; DELETE FROM left_lists; \
+        UPDATE subscriptions SET state = 'confirmed' WHERE state <> 'confirmed'; COMMIT";
+    sqlite(installation, statements).map(drop)
 }
 
 /// The size of the database, with everything in its file.

@@ -102,6 +102,9 @@ pub struct CreateArgs {
     language_attribute: String,
     #[command(flatten)]
     links: links::LinkArgs,
+    /// Keep it out of the public archives of its lists.
+    #[arg(long)]
+    no_archive: bool,
     /// How late it may start after an outage; later, it is held for a person.
     #[arg(long, value_name = "SPAN", default_value = "1h")]
     lateness: humantime::Duration,
@@ -273,7 +276,8 @@ async fn create(args: CreateArgs, context: &Context, store: &Store) -> anyhow::R
         language_attribute: args.language_attribute,
         thresholds: args.thresholds.own(),
         tracking: args.links.tracking,
-        utm: args.links.utm(),
+        utm: args.links.utm.utm(),
+        archive_hidden: args.no_archive,
     };
     let id = store.create_campaign(&new, context.clock.now()).await?;
     made(id, context)

@@ -45,6 +45,8 @@ enum What {
     },
     /// Every unsubscribe: when, by which campaign and way.
     Unsubscribes,
+    /// Every pause, also one that is over: since when, until when, and why.
+    Pauses,
 }
 
 /// Writes the rows to standard output.
@@ -62,6 +64,7 @@ pub async fn run(args: ExportArgs, context: &Context) -> anyhow::Result<()> {
             consent(&store, list, format, json).await
         }
         What::Unsubscribes => unsubscribes(&store, format, json).await,
+        What::Pauses => pauses(&store, format, json).await,
     })
 }
 
@@ -252,6 +255,28 @@ async fn unsubscribes(store: &Store, format: Format, json: bool) -> anyhow::Resu
                 json!(unsubscribe.reason),
                 json!(unsubscribe.comment),
                 unsubscribe.undone_at.map_or(Value::Null, moment),
+            ])?;
+        }
+    }
+    rows.end()
+}
+
+async fn pauses(store: &Store, format: Format, json: bool) -> anyhow::Result<()> {
+    let columns = ["email", "at", "until", "campaign", "reason", "comment"];
+    let mut rows = Rows::to_stdout(format, json, &columns)?;
+    let mut after = RecipientId(0);
+    loop {
+        let page = store.export_pauses(after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = RecipientId(last.recipient_id);
+        for pause in page {
+            rows.add(&[
+                json!(pause.address),
+                moment(pause.at),
+                moment(pause.paused_until),
+                json!(pause.campaign_id),
+                json!(pause.reason),
+                json!(pause.comment),
             ])?;
         }
     }

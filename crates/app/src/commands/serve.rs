@@ -1,5 +1,6 @@
 //! `tidings serve`: pages, scheduler, sender, what comes back, and interrupted imports in one process.
 
+mod expiring;
 mod intake;
 
 use crate::commands::import::resuming;
@@ -84,6 +85,8 @@ pub async fn serve(
     .await?;
     announce(server.listen)?;
     let clock = context.clock.clone();
+    let keep_hits = context.config.tracking.keep_hits;
+    let expiring = expiring::run(store.clone(), clock.clone(), keep_hits, stop.clone());
     let keys = lifecycle::keep_keys_fresh(store.clone(), identity.keys.clone(), clock.clone(), stop.clone());
     // Whatever ends first ends the others.
     let ends = |outcome: anyhow::Result<()>| {
@@ -125,8 +128,8 @@ pub async fn serve(
         )
     };
     let taking = async { ends(incoming.run(stop.clone()).await.context("intake")) };
-    let (pages, planning, sending, importing, taken, ()) =
-        tokio::join!(pages, planning, sending, importing, taking, keys);
+    let (pages, planning, sending, importing, taken, (), ()) =
+        tokio::join!(pages, planning, sending, importing, taking, keys, expiring);
     store.close().await;
     sending.and(planning).and(importing).and(taken).and(pages)
 }

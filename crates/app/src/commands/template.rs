@@ -71,9 +71,7 @@ pub async fn run(command: TemplateCommand, context: &Context) -> anyhow::Result<
         TemplateCommand::List => list(&context.existing_store().await?, context.json).await,
         TemplateCommand::Starters => list_starters(context.json),
         TemplateCommand::Render(args) => render::run(args, &context.existing_store().await?, context).await,
-        TemplateCommand::Check(args) => {
-            check::run(args, &context.existing_store().await?, context.json).await
-        }
+        TemplateCommand::Check(args) => check::run(args, context).await,
         TemplateCommand::Remove(args) => translations::remove(args, context).await,
     }
 }

@@ -53,6 +53,7 @@ const SETTINGS: &[Setting] = &[
     ("intake.maildir", "poll"),
     ("feedback", "rules"),
     ("tracking", "rules"),
+    ("tracking", "keep_hits"),
     ("tracking", "max_hits_per_minute"),
     ("intake.smtp", "listen"),
     ("intake.smtp", "protocol"),

@@ -174,6 +174,7 @@ async fn set_up(
         thresholds: OwnThresholds::default(),
         tracking: None,
         utm: Utm::default(),
+        archive_hidden: false,
     };
     let id = store.create_campaign(&new, now).await?;
     store

@@ -2,6 +2,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use url::form_urlencoded;
 
 /// The longest value, in octets.
@@ -35,6 +36,13 @@ pub struct Utm {
     pub term: Option<String>,
 }
 
+impl fmt::Display for Utm {
+    /// As it is added to an address.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.added_to("").trim_start_matches('?'))
+    }
+}
+
 /// What is no value of a UTM parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UtmError {
@@ -64,6 +72,17 @@ impl Utm {
     /// Whether nothing is added.
     pub fn is_empty(&self) -> bool {
         self.parameters().next().is_none()
+    }
+
+    /// Each parameter of its own, or else of `other`.
+    pub fn or(self, other: Utm) -> Utm {
+        Utm {
+            source: self.source.or(other.source),
+            medium: self.medium.or(other.medium),
+            campaign: self.campaign.or(other.campaign),
+            content: self.content.or(other.content),
+            term: self.term.or(other.term),
+        }
     }
 
     fn parameters(&self) -> impl Iterator<Item = (&'static str, &str)> {
@@ -154,6 +173,23 @@ mod tests {
         assert_eq!(Utm::value(" "), Err(UtmError::Empty));
         assert_eq!(Utm::value("a\nb"), Err(UtmError::Control));
         assert_eq!(Utm::value(&"x".repeat(201)), Err(UtmError::TooLong(201)));
+    }
+
+    #[test]
+    fn what_is_not_said_is_said_by_the_next() {
+        let value = |text: &str| Some(text.to_owned());
+        let own = Utm {
+            source: value("own"),
+            ..Utm::default()
+        };
+        let list = Utm {
+            source: value("list"),
+            medium: value("email"),
+            ..Utm::default()
+        };
+        let both = own.or(list);
+        assert_eq!((both.source, both.medium), (value("own"), value("email")));
+        assert_eq!(both.term, None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What is known already of the recipients whose hits have come in.
 
 use super::{Case, HitNames, Kept, Key, a_little_back, far_back};
+use crate::bulk::pieces;
 use crate::engine::{Tx, on_tx, values_list};
 use crate::error::{StoreError, bad_row};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -119,19 +120,6 @@ impl Case {
         let evidence: Vec<_> = self.hits.iter().map(Kept::evidence).collect();
         rules.judge(&evidence)
     }
-}
-
-/// Rows of one statement. Few sizes, so that few statements are kept prepared.
-const SIZES: [usize; 5] = [512, 128, 32, 8, 1];
-
-/// Cuts a batch into pieces of these sizes.
-pub(super) fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
-    std::iter::from_fn(move || {
-        let size = SIZES.into_iter().find(|size| *size <= rows.len())?;
-        let (piece, rest) = rows.split_at(size);
-        rows = rest;
-        Some(piece)
-    })
 }
 
 #[derive(sqlx::FromRow)]
@@ -271,19 +259,4 @@ pub(super) async fn kept_since(
         hits.sort_by_key(|hit| hit.at);
     }
     Ok(kept)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_batch_is_cut_into_pieces_of_few_sizes() {
-        let rows: Vec<u32> = (0..999).collect();
-        let sizes: Vec<usize> = pieces(&rows).map(<[u32]>::len).collect();
-        assert_eq!(sizes.iter().sum::<usize>(), 999);
-        assert!(sizes.iter().all(|size| SIZES.contains(size)));
-        assert_eq!(pieces(&rows).flatten().copied().collect::<Vec<_>>(), rows);
-        assert_eq!(pieces::<u32>(&[]).count(), 0);
-    }
 }

@@ -1,13 +1,14 @@
 //! Writing what was judged.
 
 use super::deltas::HitDeltas;
-use super::reading::{Standing, pieces};
+use super::reading::Standing;
 use super::{Kept, Key};
-use crate::bulk::{Bulk, Value};
+use crate::bulk::{Bulk, Value, pieces};
 use crate::engine::{Tx, on_tx, values_list};
 use crate::error::StoreError;
 use std::collections::HashMap;
 use tidings_campaign::ids::{CampaignId, RecipientId};
+use tidings_campaign::time::Timestamp;
 use tidings_feedback::hits::{HitKind, HitVerdict};
 
 /// All that a batch writes, the counters excepted.
@@ -16,6 +17,8 @@ pub(super) struct Writing {
     new: Vec<[Value; 10]>,
     corrections: Vec<[Value; 8]>,
     standings: Vec<Change>,
+    /// Seconds after its message within which a hit is kept.
+    keep: i64,
 }
 
 struct Change {
@@ -27,12 +30,24 @@ struct Change {
 }
 
 impl Writing {
+    /// Keeps hits that come within so many seconds after their message.
+    pub(super) fn keeping(keep: i64) -> Writing {
+        Writing {
+            keep,
+            ..Writing::default()
+        }
+    }
+
+    /// Keeps a new hit; false if it comes too late to be kept.
     pub(super) fn keep(
         &mut self,
         (campaign, recipient): Key,
         hit: &Kept,
         (verdict, rule): (HitVerdict, i64),
-    ) {
+    ) -> bool {
+        if hit.delay.is_some_and(|seconds| seconds > self.keep) {
+            return false;
+        }
         self.new.push([
             campaign.0.into(),
             recipient.0.into(),
@@ -45,6 +60,7 @@ impl Writing {
             verdict.number().into(),
             rule.into(),
         ]);
+        true
     }
 
     /// `hit` is judged otherwise now.
@@ -113,6 +129,23 @@ impl Writing {
     }
 }
 
+/// Campaign and recipient; the greatest verdict of kept opens and of clicks; when the first of each came.
+type GreatestRow = (i64, i64, Option<i64>, Option<i64>, Option<i64>, Option<i64>);
+
+/// The greatest verdict of what is kept, with when the first of it came. If the very first is not kept any more, what had
+/// counted by it counts on.
+fn counted(
+    (greatest, first): (Option<i64>, Option<i64>),
+    (old, very_first): (Option<HitVerdict>, Option<Timestamp>),
+) -> Option<HitVerdict> {
+    let greatest = greatest.and_then(HitVerdict::from_number);
+    let is_all = very_first.is_none_or(|at| first.is_some_and(|first| first <= at.0));
+    match is_all {
+        true => greatest,
+        false => greatest.max(old),
+    }
+}
+
 /// The greatest verdicts of those whose kept hits were corrected, as they are in the database now.
 async fn recount(tx: &mut Tx, standings: &mut [Change]) -> Result<(), StoreError> {
     let corrected: Vec<Key> = standings
@@ -124,27 +157,30 @@ async fn recount(tx: &mut Tx, standings: &mut [Change]) -> Result<(), StoreError
     for keys in pieces(&corrected) {
         let text = format!(
             "SELECT h.campaign_id, h.recipient_id, MAX(CASE WHEN h.target = 0 THEN h.verdict END), \
-                MAX(CASE WHEN h.target > 0 THEN h.verdict END) \
+                MAX(CASE WHEN h.target > 0 THEN h.verdict END), \
+                MIN(CASE WHEN h.target = 0 THEN h.at END), MIN(CASE WHEN h.target > 0 THEN h.at END) \
              FROM (VALUES {}) AS v JOIN hits h ON h.campaign_id = v.column1 AND h.recipient_id = v.column2 \
              GROUP BY h.campaign_id, h.recipient_id",
             values_list(keys.len(), 2, 1)
         );
         let text = tx.bulk_text(text);
-        let rows: Vec<(i64, i64, Option<i64>, Option<i64>)> = on_tx!(&mut *tx, conn => {
+        let rows: Vec<GreatestRow> = on_tx!(&mut *tx, conn => {
             let mut query = sqlx::query_as(text);
             for (campaign, recipient) in keys {
                 query = query.bind(campaign.0).bind(recipient.0);
             }
             query.fetch_all(conn).await
         })?;
-        for (campaign, recipient, open, click) in rows {
-            greatest.insert((CampaignId(campaign), RecipientId(recipient)), (open, click));
+        for (campaign, recipient, open, click, opened_at, clicked_at) in rows {
+            let key = (CampaignId(campaign), RecipientId(recipient));
+            greatest.insert(key, [(open, opened_at), (click, clicked_at)]);
         }
     }
     for change in standings {
-        if let Some((open, click)) = greatest.get(&change.key) {
-            change.new.open = open.and_then(HitVerdict::from_number);
-            change.new.click = click.and_then(HitVerdict::from_number);
+        if let Some([open, click]) = greatest.get(&change.key) {
+            let old = &change.old;
+            change.new.open = counted(*open, (old.open, old.opened_at));
+            change.new.click = counted(*click, (old.click, old.clicked_at));
         }
     }
     Ok(())

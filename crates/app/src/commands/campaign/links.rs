@@ -10,6 +10,13 @@ pub(super) struct LinkArgs {
     /// its lists says it, or the configuration.
     #[arg(long, value_name = "MODE", value_parser = mode)]
     pub(super) tracking: Option<Tracking>,
+    #[command(flatten)]
+    pub(super) utm: UtmArgs,
+}
+
+/// The UTM parameters.
+#[derive(Args, Clone, Debug)]
+pub struct UtmArgs {
     /// Adds utm_source to the addresses of its links, such as newsletter.
     #[arg(long, value_name = "VALUE", value_parser = Utm::value)]
     utm_source: Option<String>,
@@ -27,8 +34,9 @@ pub(super) struct LinkArgs {
     utm_term: Option<String>,
 }
 
-impl LinkArgs {
-    pub(super) fn utm(self) -> Utm {
+impl UtmArgs {
+    /// As they were typed.
+    pub fn utm(self) -> Utm {
         Utm {
             source: self.utm_source,
             medium: self.utm_medium,

@@ -1,6 +1,7 @@
 //! `tidings template check`: a template tried on everybody of a list, before there is a campaign.
 
 use super::render::LIST;
+use crate::context::Context;
 use crate::output;
 use anyhow::bail;
 use serde::Serialize;
@@ -11,6 +12,7 @@ use tidings_campaign::merge::MergeData;
 use tidings_campaign::recipient::Recipient;
 use tidings_campaign::template::variables::{Presence, Variable};
 use tidings_campaign::template::{Content, Newsletter, RenderError, TemplateError, Templates, check_subject};
+use tidings_campaign::time::Timestamp;
 use tidings_store::Store;
 use tidings_store::campaigns::LANGUAGE_ATTRIBUTE;
 
@@ -82,7 +84,8 @@ struct Check {
 }
 
 /// Checks and reports; fails if there is a recipient for whom rendering fails, or if no campaign could start with it.
-pub(super) async fn run(args: CheckArgs, store: &Store, json: bool) -> anyhow::Result<()> {
+pub(super) async fn run(args: CheckArgs, context: &Context) -> anyhow::Result<()> {
+    let store = &context.existing_store().await?;
     if let Some(subject) = &args.subject {
         check_subject(subject)?;
     }
@@ -94,9 +97,10 @@ pub(super) async fn run(args: CheckArgs, store: &Store, json: bool) -> anyhow::R
         );
     };
     let mut check = Check::of(&newsletter)?;
-    check.everybody(list, &args, &newsletter, store).await?;
+    let now = context.clock.now();
+    check.everybody((list, now), &args, &newsletter, store).await?;
     let report = check.into_report(args);
-    if json {
+    if context.json {
         output::json(&report)?;
     } else {
         report.print()?;
@@ -151,14 +155,14 @@ impl Check {
 
     async fn everybody(
         &mut self,
-        list: ListId,
+        (list, now): (ListId, Timestamp),
         args: &CheckArgs,
         newsletter: &Newsletter,
         store: &Store,
     ) -> anyhow::Result<()> {
         let mut after = RecipientId(0);
         loop {
-            let page = store.recipients_of_list(list, after, PAGE).await?;
+            let page = store.recipients_of_list(list, after, PAGE, now).await?;
             let Some(last) = page.last() else {
                 return Ok(());
             };
