@@ -56,7 +56,7 @@ fn span<'d, D: Deserializer<'d>>(written: D) -> Result<Duration, D::Error> {
     match humantime::parse_duration(&text) {
         Ok(span) if bounds.contains(&span) => Ok(span),
         _ => Err(D::Error::custom(format!(
-            "\"{text}\" is no time for which hits can be kept: write 90days or 2years, from one day to ten years"
+            "keep_hits = \"{text}\" is no time for which hits can be kept: write 90days or 2years, from one day to ten years"
         ))),
     }
 }
