@@ -98,7 +98,7 @@ impl<'a> Page<'a> {
         title: &'a str,
     ) -> Self {
         // Our addresses have a few parts, the first of which begins with a slash.
-        let parts = request.path().matches('/').count();
+        let parts = request.path().matches('/').take(8).count();
         Page {
             root: "../".repeat(parts.saturating_sub(1)),
             archive: None,

@@ -92,15 +92,11 @@ fn page() -> Route {
 }
 
 fn public(config: &mut web::ServiceConfig) {
-    let hit = |path, handler: fn() -> Route| {
-        web::resource(path)
-            .route(handler().guard(guard::Any(guard::Get()).or(guard::Head())))
-            .default_service(web::to(hits::other_method))
-    };
-    // The busiest addresses first: they are tried in this order.
+    // The busiest addresses first: they are tried in this order. They are no patterns, whose matching took an eighth of a request.
+    let hit = |beginning, handler: Route| web::scope(beginning).default_service(handler);
     config
-        .service(hit("/o/{token}", || web::route().to(hits::pixel)))
-        .service(hit("/c/{token}", || web::route().to(hits::link)));
+        .service(hit("/o", web::route().to(hits::pixel)))
+        .service(hit("/c", web::route().to(hits::link)));
     newsletters(config);
     // Browsers ask for it by themselves; the pages of recipients have no icon.
     config.route(

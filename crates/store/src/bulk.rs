@@ -81,8 +81,9 @@ impl Bulk {
     }
 }
 
-/// Rows of one statement. Few sizes, so that few statements are kept prepared.
-const SIZES: [usize; 5] = [512, 128, 32, 8, 1];
+/// Rows of one statement. Few sizes, so that few statements are kept prepared; and each the double of the next, because every
+/// statement is a switch to SQLite's thread and back, which costs as much as a dozen rows.
+const SIZES: [usize; 10] = [512, 256, 128, 64, 32, 16, 8, 4, 2, 1];
 
 /// Cuts a batch into pieces of these sizes.
 pub(crate) fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {

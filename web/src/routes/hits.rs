@@ -26,8 +26,8 @@ pub(crate) async fn pixel(
     hits: web::Data<Hits>,
     request: HttpRequest,
 ) -> HttpResponse {
-    if is_too_long(&request) {
-        return too_long(&site, &request);
+    if let Some(refusal) = refuse(&site, &request) {
+        return refusal;
     }
     let token = part(&request)
         .strip_suffix(".gif")
@@ -48,8 +48,8 @@ pub(crate) async fn pixel(
 
 /// `GET /c/{token}` and HEAD: leads to the campaign's own link, and nowhere else.
 pub(crate) async fn link(site: web::Data<Site>, hits: web::Data<Hits>, request: HttpRequest) -> HttpResponse {
-    if is_too_long(&request) {
-        return too_long(&site, &request);
+    if let Some(refusal) = refuse(&site, &request) {
+        return refusal;
     }
     let asked = match to(&request) {
         Some(to) => leading_to(&site, &request, &to),
@@ -111,30 +111,25 @@ fn lead(site: &Site, request: &HttpRequest, destination: Destination) -> HttpRes
     }
 }
 
-/// `OPTIONS` and everything unexpected.
-pub(crate) async fn other_method(request: HttpRequest) -> HttpResponse {
+/// The part of the path that stands for the token.
+fn part(request: &HttpRequest) -> &str {
+    request.match_info().unprocessed().trim_start_matches('/')
+}
+
+/// What is asked in another way, or with too many words.
+fn refuse(site: &Site, request: &HttpRequest) -> Option<HttpResponse> {
     let status = match *request.method() {
+        Method::GET | Method::HEAD if request.query_string().len() > LONGEST_QUERY => {
+            return Some(notice(site, request, StatusCode::URI_TOO_LONG, |texts| {
+                (&texts.too_long_title, &texts.too_long)
+            }));
+        }
+        Method::GET | Method::HEAD => return None,
         Method::OPTIONS => StatusCode::NO_CONTENT,
         _ => StatusCode::METHOD_NOT_ALLOWED,
     };
-    HttpResponse::build(status)
-        .insert_header((ALLOW, "GET, HEAD, OPTIONS"))
-        .finish()
-}
-
-/// The part of the path that stands for the token.
-fn part(request: &HttpRequest) -> &str {
-    request.match_info().get("token").unwrap_or_default()
-}
-
-fn is_too_long(request: &HttpRequest) -> bool {
-    request.query_string().len() > LONGEST_QUERY
-}
-
-fn too_long(site: &Site, request: &HttpRequest) -> HttpResponse {
-    notice(site, request, StatusCode::URI_TOO_LONG, |texts| {
-        (&texts.too_long_title, &texts.too_long)
-    })
+    let allowed = (ALLOW, "GET, HEAD, OPTIONS");
+    Some(HttpResponse::build(status).insert_header(allowed).finish())
 }
 
 fn hit(site: &Site, hits: &Hits, request: &HttpRequest, token: HitToken) -> NewHit {
