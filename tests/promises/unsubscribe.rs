@@ -329,11 +329,7 @@ on_both_engines!(every_method_has_its_answer_at_the_unsubscribe_link, |app| {
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .allow_non_standard_methods(true);
-        let request = ureq::http::Request::builder()
-            .method(method)
-            .uri(url)
-            .body(())
-            .unwrap();
+        let request = http::Request::builder().method(method).uri(url).body(()).unwrap();
         let mut answer = config.build().new_agent().run(request).unwrap();
         (
             answer.status().as_u16(),
