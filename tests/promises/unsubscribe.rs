@@ -261,7 +261,7 @@ on_both_engines!(
         let campaign = app.campaign("readers");
         app.send(campaign);
         let keys = keys(app);
-        let Server { process, url } = app.serve();
+        let Server { process, url, .. } = app.serve();
         let answered = until_killed(process, |reader| {
             let token = UnsubscribeToken {
                 campaign: CampaignId(campaign),
