@@ -7,6 +7,7 @@ mod html;
 pub mod ids;
 pub mod language;
 pub mod leaving;
+pub mod letter;
 pub mod lifecycle;
 pub mod merge;
 pub mod message;

@@ -22,6 +22,7 @@ pub mod imports;
 pub mod instance;
 pub mod leases;
 pub mod ledger;
+pub mod letters;
 pub mod limit_usage;
 pub mod links;
 pub mod lists;

@@ -16,6 +16,7 @@ mod imports;
 mod keys;
 mod leases;
 mod ledger;
+mod letters;
 mod limits;
 mod links;
 mod others;
