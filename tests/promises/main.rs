@@ -35,6 +35,7 @@ mod relay_diagnosis;
 mod relay_faults;
 mod relays;
 mod restore;
+mod sign_up;
 mod statistics;
 mod stop;
 mod store;

@@ -62,6 +62,8 @@ on_both_engines!(a_database_of_the_first_version_is_brought_up_to_date, |app| {
         "DROP TABLE hit_counters",
         "DROP TABLE hit_recipient_counters",
         "DROP TABLE letters",
+        "DROP TABLE sign_ups",
+        "ALTER TABLE lists DROP COLUMN sign_up",
         "DELETE FROM sequences WHERE name IN ('letters', 'sign_ups')",
         "DROP TABLE archive_issues",
         "ALTER TABLE signing_keys DROP COLUMN retired_at",

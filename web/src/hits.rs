@@ -1,7 +1,7 @@
 //! Hits of pixels and links: who is answered without being recorded, where links lead, and the task that makes hits durable.
 
 mod destinations;
-mod limits;
+pub(crate) mod limits;
 mod recorder;
 mod visitor;
 

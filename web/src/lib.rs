@@ -3,7 +3,7 @@
 //! Where to look: [`WebSettings`] and [`bind`] in `server.rs`; who may reach what in `access.rs`; the figures of
 //! the dashboard in `live.rs` and `view.rs`; the unsubscribe link in `routes/unsubscribe.rs`; what recipients read, in their
 //! languages, in `public/`; newsletters in a browser in `newsletters.rs`, `routes/view.rs` and `routes/archive.rs`; the open
-//! pixel and tracked links in `routes/hits.rs`, and how they are recorded in `hits.rs`.
+//! pixel and tracked links in `routes/hits.rs`, and how they are recorded in `hits.rs`; signing up for lists in `sign_up.rs`, `routes/sign_up.rs` and `routes/opt_in.rs`.
 
 mod access;
 mod hits;
@@ -13,9 +13,11 @@ mod pages;
 mod public;
 mod routes;
 mod server;
+mod sign_up;
 mod site;
 mod view;
 
 pub use hits::HitSettings;
 pub use public::brand::{Brand, BrandError, Colour, Logo};
 pub use server::{BoundServer, WebError, WebSettings, bind, check_listen};
+pub use sign_up::{NetworksKept, SignUpSettings, embeddable_form};

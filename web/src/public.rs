@@ -49,6 +49,37 @@ pub(crate) struct Page<'a> {
     again: Option<Vec<(String, String)>>,
     /// A link to the page where it can be chosen.
     other_choices: bool,
+    /// The form for signing up.
+    sign_up: Option<SignUpFields>,
+    /// The button that confirms a sign-up.
+    opt_in: bool,
+    /// The link to the form, for those whose link is too old.
+    sign_up_page: Option<String>,
+}
+
+/// The form for signing up, with what was written into it.
+#[derive(Serialize)]
+pub(crate) struct SignUpFields {
+    pub(crate) address_label: String,
+    pub(crate) address: String,
+    pub(crate) problem: Option<String>,
+    pub(crate) fields: Vec<AskedField>,
+    pub(crate) trap_label: String,
+    pub(crate) text: String,
+    pub(crate) text_digest: String,
+    pub(crate) language: String,
+    /// Where the form stands.
+    pub(crate) form: &'static str,
+    pub(crate) button: String,
+}
+
+/// One field of it.
+#[derive(Serialize)]
+pub(crate) struct AskedField {
+    pub(crate) attribute: String,
+    pub(crate) label: String,
+    pub(crate) value: String,
+    pub(crate) is_name: bool,
 }
 
 /// The form for choosing.
@@ -78,6 +109,9 @@ impl<'a> Page<'a> {
             choices: None,
             again: None,
             other_choices: false,
+            sign_up: None,
+            opt_in: false,
+            sign_up_page: None,
         }
     }
 
@@ -103,6 +137,21 @@ impl<'a> Page<'a> {
 
     pub(crate) fn with_link_to_choices(mut self, is_there: bool) -> Self {
         self.other_choices = is_there;
+        self
+    }
+
+    pub(crate) fn with_sign_up(mut self, fields: SignUpFields) -> Self {
+        self.sign_up = Some(fields);
+        self
+    }
+
+    pub(crate) fn with_opt_in(mut self) -> Self {
+        self.opt_in = true;
+        self
+    }
+
+    pub(crate) fn with_sign_up_page(mut self, url: Option<String>) -> Self {
+        self.sign_up_page = url;
         self
     }
 

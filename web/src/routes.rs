@@ -1,10 +1,13 @@
 //! Which address leads where.
 
 mod archive;
+mod body;
 mod dashboard;
 mod health;
 mod hits;
+mod opt_in;
 mod recipient;
+mod sign_up;
 mod unsubscribe;
 mod view;
 
@@ -52,6 +55,7 @@ fn public(config: &mut web::ServiceConfig) {
         .service(hit("/o/{token}", || web::route().to(hits::pixel)))
         .service(hit("/c/{token}", || web::route().to(hits::link)));
     newsletters(config);
+    sign_ups(config);
     // Browsers ask for it by themselves; the pages of recipients have no icon.
     config.route("/favicon.ico", page().to(|| async { HttpResponse::NoContent() }));
     config.route("/health", page().to(health::health)).service(
@@ -67,6 +71,29 @@ fn public(config: &mut web::ServiceConfig) {
                     .default_service(web::to(unsubscribe::other_method)),
             ),
     );
+}
+
+/// Signing up: the form of a list, and the link of the letter that asks whether it was meant.
+fn sign_ups(config: &mut web::ServiceConfig) {
+    config
+        .service(
+            web::scope("/s").wrap(public_headers()).service(
+                web::resource("/{list}")
+                    .route(web::get().to(sign_up::form))
+                    .route(web::head().to(sign_up::form))
+                    .route(web::post().to(sign_up::sign_up))
+                    .default_service(web::to(sign_up::other_method)),
+            ),
+        )
+        .service(
+            web::scope("/opt-in").wrap(public_headers()).service(
+                web::resource("/{token}")
+                    .route(web::get().to(opt_in::ask))
+                    .route(web::head().to(opt_in::ask))
+                    .route(web::post().to(opt_in::confirm))
+                    .default_service(web::to(unsubscribe::other_method)),
+            ),
+        );
 }
 
 /// Newsletters in a browser: by the link of a recipient, and those that anybody may read.

@@ -6,6 +6,7 @@ use crate::live::Poller;
 use crate::newsletters::Newsletters;
 use crate::public::brand::Brand;
 use crate::routes;
+use crate::sign_up::{SignUpSettings, SignUps};
 use crate::site::Site;
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
@@ -31,7 +32,7 @@ pub struct WebSettings {
     /// The dashboard and the public pages. Must be a loopback address, because the dashboard has no sign-in;
     /// port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Only what recipients reach (`/u/…`, `/o/…`, `/c/…`), `/health` and what is bound besides; any address.
+    /// Only what recipients reach (`/u/…`, `/s/…`, `/o/…`, `/c/…` and so on), `/health` and what is bound besides; any address.
     pub public_listen: Option<SocketAddr>,
     /// Under which recipients reach the public pages: `https://news.example.com`.
     pub public_url: String,
@@ -41,6 +42,8 @@ pub struct WebSettings {
     pub hits: HitSettings,
     /// Whose pages they are.
     pub brand: Brand,
+    /// How sign-ups are taken.
+    pub sign_up: SignUpSettings,
 }
 
 /// Why the server cannot begin, or ended.
@@ -91,10 +94,13 @@ pub async fn bind(
     let (poller, live) = Poller::start(store.clone(), clock.clone()).await?;
     let host = host_of_url(&settings.public_url).to_owned();
     let hits = Hits::new(store.clone(), &settings.hits, settings.trusted_proxies.clone());
+    let proxies = settings.trusted_proxies.clone();
+    let sign_ups = SignUps::new(settings.sign_up.clone(), &settings.public_url, proxies);
     let named = (host, settings.brand.clone());
     let shared = Shared {
         site: web::Data::new(Site::new(store, keys, clock, live, named)),
         hits: web::Data::new(hits),
+        sign_ups: web::Data::new(sign_ups),
     };
     let letters = web::Data::new(Newsletters::new(&settings.public_url));
     let more = move |config: &mut web::ServiceConfig| {
@@ -130,6 +136,7 @@ pub fn check_listen(listen: SocketAddr) -> Result<(), WebError> {
 struct Shared {
     site: web::Data<Site>,
     hits: web::Data<Hits>,
+    sign_ups: web::Data<SignUps>,
 }
 
 fn listen(
@@ -144,6 +151,7 @@ fn listen(
         App::new()
             .app_data(shared.site.clone())
             .app_data(shared.hits.clone())
+            .app_data(shared.sign_ups.clone())
             .wrap(from_fn(meet_keys))
             .configure(more.clone())
             .configure(routes)

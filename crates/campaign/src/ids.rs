@@ -57,3 +57,7 @@ id!(
     /// A letter: a mail that the engine itself writes to one person.
     LetterId
 );
+id!(
+    /// A sign-up: one request of one address for one list.
+    SignUpId
+);

@@ -14,6 +14,7 @@ pub mod message;
 pub mod provider;
 pub mod recipient;
 pub mod schedule;
+pub mod sign_up;
 pub mod spreadsheet_safe;
 pub mod suppression;
 pub mod template;

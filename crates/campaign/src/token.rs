@@ -5,8 +5,9 @@
 //! HMAC-SHA256, cut, over a purpose octet and everything before it. Base32 without padding, because local parts and
 //! host names may be folded to one case on their way.
 
-use crate::ids::{CampaignId, RecipientId, Seq};
-use data_encoding::BASE32_DNSSEC as BASE32;
+use crate::ids::{CampaignId, RecipientId, Seq, SignUpId};
+use crate::time::Timestamp;
+use data_encoding::{BASE32_DNSSEC as BASE32, HEXLOWER};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::fmt;
@@ -104,6 +105,16 @@ impl KeyRing {
         };
         let id = (high << 3) | (low >> 2);
         !self.read().keys.iter().any(|(known, _)| u32::from(*known) == id)
+    }
+
+    /// A word for a text that cannot be told from it without the keys, always the same as long as the oldest key is kept: 32
+    /// hexadecimal digits.
+    pub fn pseudonym(&self, text: &str) -> String {
+        const PURPOSE: u8 = b'#';
+        let (_, mut mac) = self.oldest();
+        mac.update(&[PURPOSE]);
+        mac.update(text.as_bytes());
+        HEXLOWER.encode(&mac.finalize().into_bytes()[..16])
     }
 
     fn newest(&self) -> Keyed {
@@ -337,6 +348,43 @@ impl ViewToken {
     }
 }
 
+/// Lets whoever holds it confirm a sign-up until it expires; stands in the link of an opt-in letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignUpToken {
+    /// Which sign-up.
+    pub sign_up: SignUpId,
+    /// Until when, to the second.
+    pub expires_at: Timestamp,
+}
+
+impl SignUpToken {
+    const PURPOSE: u8 = b's';
+
+    /// The token as text: at most 64 lower-case letters and digits.
+    pub fn sign(&self, keys: &KeyRing) -> String {
+        let mut text = String::with_capacity(MAX_TEXT);
+        let numbers = [self.sign_up.0, self.expires_at.seconds()];
+        sign(Self::PURPOSE, &numbers, keys.newest(), &mut text);
+        text
+    }
+
+    /// Reads a token, in upper or lower case. Whether it has expired is the caller's to ask.
+    pub fn verify(text: &str, keys: &KeyRing) -> Result<Self, TokenError> {
+        let [sign_up, expires] = verify(Self::PURPOSE, text, keys)?;
+        // Seconds of a date beyond all clocks would not fit into microseconds.
+        let expires = expires.clamp(0, i64::MAX / 1_000_000);
+        Ok(SignUpToken {
+            sign_up: SignUpId(sign_up),
+            expires_at: Timestamp::from_seconds(expires),
+        })
+    }
+
+    /// Whether it is too late.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        now >= self.expires_at
+    }
+}
+
 impl MessageToken {
     const PURPOSE: u8 = b'm';
 
@@ -481,6 +529,35 @@ mod tests {
             assert_eq!(DeliveryToken::verify(&text, &keys), Ok(token));
             assert_eq!(DeliveryToken::verify(&text.to_uppercase(), &keys), Ok(token));
         }
+    }
+
+    #[test]
+    fn a_sign_up_s_time_is_signed_with_it() {
+        let keys = ring(&[1]);
+        let token = SignUpToken {
+            sign_up: SignUpId(70_000),
+            expires_at: Timestamp::from_seconds(1_800_000_000),
+        };
+        assert_eq!(SignUpToken::verify(&token.sign(&keys), &keys), Ok(token));
+        assert!(!token.has_expired(Timestamp::from_seconds(1_799_999_999)));
+        assert!(token.has_expired(Timestamp::from_seconds(1_800_000_000)));
+        let unsubscribe = UnsubscribeToken {
+            campaign: CampaignId(70_000),
+            recipient: RecipientId(1_800_000_000),
+        };
+        assert_eq!(
+            SignUpToken::verify(&unsubscribe.sign(&keys), &keys),
+            Err(TokenError::Forged)
+        );
+    }
+
+    #[test]
+    fn a_pseudonym_is_the_same_while_keys_are_added_and_tells_nothing_without_them() {
+        let word = ring(&[1]).pseudonym("192.0.2.7");
+        assert_eq!(word, ring(&[1, 2]).pseudonym("192.0.2.7"));
+        assert_eq!(word.len(), 32);
+        assert_ne!(word, ring(&[2]).pseudonym("192.0.2.7"));
+        assert_ne!(word, ring(&[1]).pseudonym("192.0.2.8"));
     }
 
     #[test]

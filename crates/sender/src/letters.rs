@@ -28,7 +28,7 @@ const LOOK: Duration = Duration::from_millis(250);
 const MOST: usize = 64;
 /// How long a database that is away is waited for, before what became of a letter is unknown.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How often letters that are long done with are forgotten.
+/// How often letters that are long done with are forgotten, and sign-ups that nobody confirmed.
 const FORGET: Duration = Duration::from_secs(3600);
 
 /// What the task needs.
@@ -194,6 +194,7 @@ impl Work {
         }
         if self.forgot.is_none_or(|at| at.elapsed() > FORGET) {
             store.forget_letters(now).await?;
+            store.forget_sign_ups(now).await?;
             self.forgot = Some(Instant::now());
         }
         let room = MOST - self.in_hand.len();

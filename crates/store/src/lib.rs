@@ -31,6 +31,7 @@ pub mod recipient_record;
 pub mod recipients;
 mod schema;
 pub mod send_status;
+pub mod sign_ups;
 pub mod signing_keys;
 pub mod stats;
 mod suppressing;

@@ -20,6 +20,8 @@ pub struct List {
     pub tracking: Option<Tracking>,
     /// Whether anybody may read its finished campaigns.
     pub archived: bool,
+    /// Whether anybody may sign up for it.
+    pub open_for_sign_up: bool,
 }
 
 impl Store {
@@ -42,17 +44,19 @@ impl Store {
     /// All lists by name, with the number of their confirmed recipients.
     pub async fn lists(&self) -> Result<Vec<List>, StoreError> {
         const LISTS: &str = "SELECT l.id, l.name, (SELECT COUNT(*) FROM subscriptions s \
-            WHERE s.list_id = l.id AND s.state = 'confirmed'), l.tracking, l.archived \
+            WHERE s.list_id = l.id AND s.state = 'confirmed'), l.tracking, l.archived, \
+            CAST(CASE WHEN l.sign_up IS NULL THEN 0 ELSE 1 END AS BIGINT) \
             FROM lists l ORDER BY l.name";
-        let rows: Vec<(i64, String, i64, Option<String>, i64)> =
+        let rows: Vec<(i64, String, i64, Option<String>, i64, i64)> =
             on_pool!(self, pool => sqlx::query_as(LISTS).fetch_all(pool).await)?;
-        let list = |(id, name, confirmed, tracking, archived): (_, _, _, Option<String>, _)| {
+        let list = |(id, name, confirmed, tracking, archived, sign_up): (_, _, _, Option<String>, _, _)| {
             Ok(List {
                 id: ListId(id),
                 name,
                 confirmed,
                 tracking: wish(id, tracking.as_deref())?,
                 archived: archived == 1,
+                open_for_sign_up: sign_up == 1,
             })
         };
         rows.into_iter().map(list).collect()

@@ -21,6 +21,7 @@ mod limits;
 mod links;
 mod others;
 mod recipients_and_lists;
+mod sign_ups;
 mod stats;
 mod suppressing;
 mod suppressions;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 /// Counts by the minute. Visitors whose hashes fall on the same place share it: with many times more places than busy visitors
 /// that takes nothing from anybody, and nobody can choose whom to fall together with.
-pub(super) struct PerMinute {
+pub(crate) struct PerMinute {
     /// 0: no limit.
     most: u32,
     minute: AtomicI64,
@@ -15,7 +15,7 @@ pub(super) struct PerMinute {
 }
 
 impl PerMinute {
-    pub(super) fn new(most: u32, places: usize) -> PerMinute {
+    pub(crate) fn new(most: u32, places: usize) -> PerMinute {
         PerMinute {
             most,
             minute: AtomicI64::new(0),
@@ -26,7 +26,7 @@ impl PerMinute {
     }
 
     /// Whether it may happen once more in this minute (since 1970); it is counted if so.
-    pub(super) fn admits(&self, who: impl Hash, minute: i64) -> bool {
+    pub(crate) fn admits(&self, who: impl Hash, minute: i64) -> bool {
         if self.most == 0 {
             return true;
         }
@@ -42,7 +42,7 @@ impl PerMinute {
             if refused.is_power_of_two() {
                 let most = self.most;
                 tracing::warn!(
-                    "a flood: {refused} hits so far beyond {most} a minute were answered and not recorded"
+                    "a flood: {refused} requests so far beyond {most} a minute were answered and not recorded"
                 );
             }
         }

@@ -1,6 +1,7 @@
 //! `tidings list`: what holds for lists of recipients.
 
 mod archive;
+mod sign_up;
 
 use crate::commands::campaign::links;
 use crate::context::Context;
@@ -20,6 +21,8 @@ pub enum ListCommand {
     Set(SetArgs),
     /// Let anybody read the finished newsletters of a list, with a feed, or nobody any more.
     Archive(archive::ArchiveArgs),
+    /// Let anybody sign up for a list, by a form and a letter that asks for confirmation, or nobody any more.
+    SignUp(sign_up::SignUpArgs),
 }
 
 /// `list set`
@@ -59,6 +62,7 @@ pub async fn run(command: ListCommand, context: &Context) -> anyhow::Result<()> 
         ListCommand::Show => show(context, &store).await,
         ListCommand::Set(args) => set(args, context, &store).await,
         ListCommand::Archive(args) => archive::run(args, context, &store).await,
+        ListCommand::SignUp(args) => sign_up::run(args, context, &store).await,
     }
 }
 
@@ -70,7 +74,7 @@ async fn show(context: &Context, store: &Store) -> anyhow::Result<()> {
             .map(|list| {
                 json!({
                     "name": list.name, "confirmed": list.confirmed, "tracking": word(list.tracking),
-                    "archive": list.archived,
+                    "archive": list.archived, "sign_up": list.open_for_sign_up,
                 })
             })
             .collect();
@@ -83,8 +87,13 @@ async fn show(context: &Context, store: &Store) -> anyhow::Result<()> {
         } else {
             "no archive"
         };
+        let sign_up = if list.open_for_sign_up {
+            "sign-up open"
+        } else {
+            "no sign-up"
+        };
         output::line(format!(
-            "{confirmed:>9} confirmed  tracking {:<9}  {name}{archive}",
+            "{confirmed:>9} confirmed  tracking {:<9}  {archive:<12}  {sign_up:<12}  {name}",
             word(list.tracking)
         ))?;
     }

@@ -48,6 +48,7 @@ pub async fn serve(
         trusted_proxies: context.config.web.trusted_proxies.clone(),
         hits: context.config.tracking.hits()?,
         brand: context.config.brand.clone(),
+        sign_up: context.config.sign_up.clone(),
     };
     let incoming = Incoming::open(context, &store, identity.keys.clone()).await?;
     let server = bind(

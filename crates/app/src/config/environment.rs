@@ -107,6 +107,12 @@ const SETTINGS: &[Setting] = &[
     ("brand", "logo"),
     ("brand", "colour"),
     ("brand", "postal_address"),
+    ("sign_up", "link_valid"),
+    ("sign_up", "keep_network"),
+    ("sign_up", "ipv6_prefix"),
+    ("sign_up", "max_letters_to_address_per_day"),
+    ("sign_up", "max_letters_by_network_per_hour"),
+    ("sign_up", "max_letters_of_list_per_hour"),
     ("retry", "first"),
     ("retry", "factor"),
     ("retry", "ceiling"),
@@ -174,6 +180,7 @@ pub(super) fn merge(mut table: Table, settings: Vec<Override>) -> Table {
             | "priority"
             | "longest_mib"
             | "soft_bounces_in_row"
+            | "ipv6_prefix"
             | "pause_after" => number(text),
             key if key.starts_with("max_") => number(text),
             "factor" => text.parse().map_or(Value::String(text), Value::Float),

@@ -15,6 +15,7 @@ mod relay;
 mod retry;
 mod rules_file;
 mod sender;
+mod sign_up;
 mod tracking;
 mod web;
 
@@ -26,7 +27,7 @@ use tidings_dns::DnsSettings;
 use tidings_sender::dispatch::Routing;
 use tidings_sender::relay::RelaySettings;
 use tidings_sender::retry::Retry;
-use tidings_web::Brand;
+use tidings_web::{Brand, SignUpSettings};
 
 pub use feedback::Feedback;
 pub use intake::Ways;
@@ -56,6 +57,8 @@ pub struct Config {
     pub web: Web,
     /// Whose name the public ones carry.
     pub brand: Brand,
+    /// How people sign up for lists.
+    pub sign_up: SignUpSettings,
     /// How retries are spaced.
     pub retry: Retry,
     /// Leases and the node's name.
@@ -86,6 +89,8 @@ struct RawConfig {
     web: web::WebSection,
     #[serde(default)]
     brand: brand::BrandSection,
+    #[serde(default)]
+    sign_up: sign_up::SignUpSection,
     #[serde(default)]
     retry: retry::RetrySection,
     #[serde(default)]
@@ -168,6 +173,7 @@ impl RawConfig {
         let dns = keep(self.dns.check(), &mut faults);
         let web = keep(self.web.check(), &mut faults);
         let brand = keep(self.brand.check(), &mut faults);
+        let sign_up = keep(self.sign_up.check(), &mut faults);
         let retry = keep(self.retry.check(), &mut faults);
         let sending = keep(self.sender.check(), &mut faults);
         let routing = pools.zip(limits).map(|(pools, limits)| Routing {
@@ -176,7 +182,7 @@ impl RawConfig {
             limits,
         });
         match (
-            public_url, routing, mail, feedback, intake, dns, web, brand, retry, sending,
+            public_url, routing, mail, feedback, intake, dns, web, brand, sign_up, retry, sending,
         ) {
             (
                 Some(public_url),
@@ -187,6 +193,7 @@ impl RawConfig {
                 Some(dns),
                 Some(web),
                 Some(brand),
+                Some(sign_up),
                 Some(retry),
                 Some(sending),
             ) if faults.is_empty() => Ok(Config {
@@ -199,6 +206,7 @@ impl RawConfig {
                 dns,
                 web,
                 brand,
+                sign_up,
                 retry,
                 sending,
             }),

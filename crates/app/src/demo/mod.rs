@@ -26,7 +26,7 @@ use tidings_sender::relay::RelaySettings;
 use tidings_sender::retry::Retry;
 use tidings_store::Store;
 use tidings_store::campaigns::{LANGUAGE_ATTRIBUTE, NewCampaign};
-use tidings_web::Brand;
+use tidings_web::{Brand, SignUpSettings};
 use tokio_util::sync::CancellationToken;
 
 /// `tidings demo`
@@ -105,6 +105,7 @@ fn context(folder: &Path, relay: &ScriptedRelay, port: u16, json: bool) -> Conte
         intake: Ways::default(),
         // Its recipients do not exist.
         dns: None,
+        sign_up: SignUpSettings::default(),
         brand: Brand::default(),
         web: Web {
             listen: ([127, 0, 0, 1], port).into(),
