@@ -11,6 +11,7 @@ pub mod letter;
 pub mod lifecycle;
 pub mod merge;
 pub mod message;
+pub mod preferences;
 pub mod provider;
 pub mod recipient;
 pub mod schedule;

@@ -1,5 +1,6 @@
 //! All SQL, for both engines: one file per family of tables; [`deliveries`] is the ledger.
 
+pub mod address_changes;
 pub mod archive;
 mod aside;
 pub mod attempts;
@@ -13,6 +14,7 @@ mod counters;
 pub mod deliveries;
 pub mod domain_providers;
 pub mod engine;
+pub mod erasure;
 pub mod error;
 pub mod exports;
 pub mod feedback;
@@ -27,6 +29,8 @@ pub mod limit_usage;
 pub mod links;
 pub mod lists;
 mod outcome;
+pub mod personal_data;
+pub mod preferences;
 pub mod recipient_record;
 pub mod recipients;
 mod schema;
