@@ -7,7 +7,7 @@ pub(crate) const STYLE: &str = include_str!("../assets/style.css");
 pub(crate) const SCRIPT: &str = include_str!("../assets/live.js");
 pub(crate) const ICON: &str = include_str!("../assets/icon.svg");
 
-const TEMPLATES: [(&str, &str); 14] = [
+const TEMPLATES: [(&str, &str); 16] = [
     ("page", include_str!("../assets/page.hbs")),
     ("rate", include_str!("../assets/rate.hbs")),
     ("card", include_str!("../assets/card.hbs")),
@@ -18,10 +18,12 @@ const TEMPLATES: [(&str, &str); 14] = [
     ("notice", include_str!("../assets/notice.hbs")),
     ("archive", include_str!("../assets/archive.hbs")),
     ("feed", include_str!("../assets/feed.hbs")),
+    ("public_page", include_str!("../assets/public_page.hbs")),
     ("public", include_str!("../assets/public.hbs")),
     ("sign_up_fields", include_str!("../assets/sign_up_fields.hbs")),
     ("sign_up_form", include_str!("../assets/sign_up_form.hbs")),
     ("letter", include_str!("../assets/letter.hbs")),
+    ("preferences", include_str!("../assets/preferences.hbs")),
 ];
 
 pub(crate) struct Pages(Handlebars<'static>);

@@ -45,8 +45,8 @@ pub(crate) struct Page<'a> {
     way_back: bool,
     /// What can be chosen.
     choices: Option<Choices>,
-    /// What was chosen and could not be recorded, to be sent again.
-    again: Option<Vec<(String, String)>>,
+    /// A form of one button.
+    button: Option<Button<'a>>,
     /// A link to the page where it can be chosen.
     other_choices: bool,
     /// The form for signing up.
@@ -55,6 +55,8 @@ pub(crate) struct Page<'a> {
     opt_in: bool,
     /// The link to the form, for those whose link is too old.
     sign_up_page: Option<String>,
+    /// Where the recipient's preferences are, seen from the page.
+    preferences: Option<String>,
 }
 
 /// The form for signing up, with what was written into it.
@@ -82,6 +84,13 @@ pub(crate) struct AskedField {
     pub(crate) is_name: bool,
 }
 
+/// A button, and what is sent by it.
+#[derive(Serialize)]
+struct Button<'a> {
+    label: &'a str,
+    fields: Vec<(String, String)>,
+}
+
 /// The form for choosing.
 #[derive(Serialize)]
 pub(crate) struct Choices {
@@ -107,11 +116,12 @@ impl<'a> Page<'a> {
             paragraphs: Vec::new(),
             way_back: false,
             choices: None,
-            again: None,
+            button: None,
             other_choices: false,
             sign_up: None,
             opt_in: false,
             sign_up_page: None,
+            preferences: None,
         }
     }
 
@@ -130,8 +140,19 @@ impl<'a> Page<'a> {
         self
     }
 
-    pub(crate) fn with_again(mut self, fields: Vec<(String, String)>) -> Self {
-        self.again = Some(fields);
+    /// What was chosen and could not be recorded, to be sent again.
+    pub(crate) fn with_again(self, fields: Vec<(String, String)>) -> Self {
+        let label = &self.t.try_again;
+        self.with_button(label, fields)
+    }
+
+    pub(crate) fn with_button(mut self, label: &'a str, fields: Vec<(String, String)>) -> Self {
+        self.button = Some(Button { label, fields });
+        self
+    }
+
+    pub(crate) fn with_preferences(mut self, link: Option<String>) -> Self {
+        self.preferences = link;
         self
     }
 

@@ -6,6 +6,7 @@ mod dashboard;
 mod health;
 mod hits;
 mod opt_in;
+mod preferences;
 mod recipient;
 mod sign_up;
 mod unsubscribe;
@@ -58,6 +59,7 @@ fn public(config: &mut web::ServiceConfig) {
     sign_ups(config);
     // Browsers ask for it by themselves; the pages of recipients have no icon.
     config.route("/favicon.ico", page().to(|| async { HttpResponse::NoContent() }));
+    preference_pages(config);
     config.route("/health", page().to(health::health)).service(
         web::scope("/u")
             .wrap(public_headers())
@@ -91,6 +93,27 @@ fn sign_ups(config: &mut web::ServiceConfig) {
                     .route(web::get().to(opt_in::ask))
                     .route(web::head().to(opt_in::ask))
                     .route(web::post().to(opt_in::confirm))
+                    .default_service(web::to(unsubscribe::other_method)),
+            ),
+        );
+}
+
+/// What recipients see and change of themselves.
+fn preference_pages(config: &mut web::ServiceConfig) {
+    config
+        .service(
+            web::scope("/p").wrap(public_headers()).service(
+                web::resource("/{token}")
+                    .route(page().to(preferences::show))
+                    .route(web::post().to(preferences::change))
+                    .default_service(web::to(unsubscribe::other_method)),
+            ),
+        )
+        .service(
+            web::scope("/a").wrap(public_headers()).service(
+                web::resource("/{token}")
+                    .route(page().to(preferences::ask_address))
+                    .route(web::post().to(preferences::confirm_address))
                     .default_service(web::to(unsubscribe::other_method)),
             ),
         );

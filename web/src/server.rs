@@ -4,6 +4,7 @@ use crate::access::{host_of_url, meet_keys};
 use crate::hits::{HitSettings, Hits};
 use crate::live::Poller;
 use crate::newsletters::Newsletters;
+use crate::preferences::{PreferencePages, PreferenceSettings};
 use crate::public::brand::Brand;
 use crate::routes;
 use crate::sign_up::{SignUpSettings, SignUps};
@@ -32,7 +33,7 @@ pub struct WebSettings {
     /// The dashboard and the public pages. Must be a loopback address, because the dashboard has no sign-in;
     /// port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Only what recipients reach (`/u/…`, `/s/…`, `/o/…`, `/c/…` and so on), `/health` and what is bound besides; any address.
+    /// Only what recipients reach (`/u/…`, `/p/…`, `/a/…`, `/s/…`, `/o/…`, `/c/…` and so on), `/health` and what is bound besides; any address.
     pub public_listen: Option<SocketAddr>,
     /// Under which recipients reach the public pages: `https://news.example.com`.
     pub public_url: String,
@@ -40,6 +41,8 @@ pub struct WebSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// How hits of pixels and links are recorded.
     pub hits: HitSettings,
+    /// What recipients may see and change of themselves.
+    pub preferences: PreferenceSettings,
     /// Whose pages they are.
     pub brand: Brand,
     /// How sign-ups are taken.
@@ -103,8 +106,13 @@ pub async fn bind(
         sign_ups: web::Data::new(sign_ups),
     };
     let letters = web::Data::new(Newsletters::new(&settings.public_url));
+    let preferences = web::Data::new(PreferencePages::new(
+        settings.preferences.clone(),
+        &settings.public_url,
+        settings.trusted_proxies.clone(),
+    ));
     let more = move |config: &mut web::ServiceConfig| {
-        more(config.app_data(letters.clone()));
+        more(config.app_data(letters.clone()).app_data(preferences.clone()));
     };
     let (listen, server) = listen(settings.listen, shared.clone(), more.clone(), routes::everything)?;
     let mut servers = vec![server];

@@ -1,7 +1,6 @@
 //! Signing up for lists: how it is configured, who a visitor is, and what form and letter say.
 
-use crate::hits::limits::PerMinute;
-use crate::hits::{address, user_agent};
+use crate::hits::{PerSpan, address, user_agent};
 use crate::pages::Pages;
 use crate::public::brand::Brand;
 use crate::public::catalogue::{Catalogue, Texts, Translation, filled};
@@ -67,7 +66,7 @@ pub(crate) struct SignUps {
     /// Without a slash at the end.
     pub(crate) public_url: String,
     trusted_proxies: Vec<IpNet>,
-    posts: PerMinute,
+    posts: PerSpan,
 }
 
 impl SignUps {
@@ -76,7 +75,11 @@ impl SignUps {
             settings,
             public_url: public_url.trim_end_matches('/').to_owned(),
             trusted_proxies,
-            posts: PerMinute::new(POSTS_PER_MINUTE, PLACES),
+            posts: PerSpan::new(
+                POSTS_PER_MINUTE,
+                PLACES,
+                "posts of sign-ups a minute from one network were refused",
+            ),
         }
     }
 

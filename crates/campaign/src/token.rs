@@ -384,6 +384,7 @@ impl SignUpToken {
     pub fn has_expired(&self, now: Timestamp) -> bool {
         now >= self.expires_at
     }
+}
 
 /// What an address leaves in a token: enough to tell that the recipient has another address by now, and too little to find
 /// out the address.
@@ -412,7 +413,7 @@ pub struct PreferencesToken {
 }
 
 impl PreferencesToken {
-    const PURPOSE: u8 = b'p';
+    const PURPOSE: u8 = b'r';
 
     /// Appends the token as text: at most 64 lower-case letters and digits.
     pub fn sign_into(&self, keys: &KeyRing, out: &mut String) {

@@ -2,7 +2,7 @@
 //! them (Atom, RFC 4287). Only lists that the operator has opened have one.
 
 use super::view::{Notice, picture};
-use crate::newsletters::{Newsletters, NotShown, POLICY, show_images};
+use crate::newsletters::{Links, Newsletters, NotShown, POLICY, show_images};
 use crate::site::{Site, Trouble};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
@@ -253,7 +253,14 @@ async fn make(site: &Site, letters: &Newsletters, campaign: CampaignId) -> Resul
     };
     let merged = match letters.of(site, campaign).await {
         Ok(letter) => letter
-            .render(&nobody, LIST_PAGE, ISSUE_PAGE)
+            .render(
+                &nobody,
+                Links {
+                    unsubscribe_url: LIST_PAGE,
+                    view_url: ISSUE_PAGE,
+                    preferences_url: LIST_PAGE,
+                },
+            )
             .map_err(NotShown::from),
         Err(why) => Err(why),
     };

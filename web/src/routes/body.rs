@@ -33,17 +33,22 @@ pub(super) fn essence(headers: &HeaderMap) -> &str {
 
 /// The body to its end.
 pub(super) async fn whole(body: web::Payload) -> Result<Vec<u8>, BodyFault> {
-    match tokio::time::timeout(PATIENCE, gathered(body)).await {
+    whole_of(body, MOST_OCTETS).await
+}
+
+/// The same of a longer one.
+pub(super) async fn whole_of(body: web::Payload, most_octets: usize) -> Result<Vec<u8>, BodyFault> {
+    match tokio::time::timeout(PATIENCE, gathered(body, most_octets)).await {
         Ok(octets) => octets.map_err(BodyFault::Unusable),
         Err(_) => Err(BodyFault::TooLate),
     }
 }
 
-async fn gathered(mut body: web::Payload) -> Result<Vec<u8>, StatusCode> {
+async fn gathered(mut body: web::Payload, most_octets: usize) -> Result<Vec<u8>, StatusCode> {
     let mut octets = Vec::new();
     while let Some(chunk) = body.next().await {
         octets.extend_from_slice(&chunk.map_err(|_| StatusCode::BAD_REQUEST)?);
-        if octets.len() > MOST_OCTETS {
+        if octets.len() > most_octets {
             return Err(StatusCode::PAYLOAD_TOO_LARGE);
         }
     }

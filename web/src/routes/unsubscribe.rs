@@ -3,13 +3,15 @@
 
 mod form;
 
+use crate::preferences;
 use crate::public::catalogue::{Texts, Translation, filled};
 use crate::public::{self, Choices, Offer, Page};
 use crate::site::{Site, Trouble};
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_SECURITY_POLICY;
 use actix_web::{HttpRequest, HttpResponse, web};
-use form::{Refused, Wished};
+pub(super) use form::Refused;
+use form::Wished;
 use tidings_campaign::leaving::{Choice, PauseLength, Reason, Said, Scope};
 use tidings_campaign::recipient::Subscription;
 use tidings_campaign::token::UnsubscribeToken;
@@ -38,6 +40,7 @@ pub(crate) async fn ask(
     }
     page.with_way_back(has_way_back(&wish))
         .with_choices((!has_left_all(&wish)).then(|| choices(texts, &wish)))
+        .with_preferences(preferences(&site, token, &wish))
         .answer(&site, StatusCode::OK)
 }
 
@@ -141,6 +144,7 @@ async fn chosen(site: &Site, request: &HttpRequest, token: UnsubscribeToken, cho
     }
     page.with_way_back(has_way_back(&wish))
         .with_link_to_choices(!has_left_all(&wish))
+        .with_preferences(preferences(site, token, &wish))
         .answer(site, StatusCode::OK)
 }
 
@@ -150,11 +154,15 @@ async fn wish(site: &Site, token: UnsubscribeToken) -> Result<Wish, Trouble> {
         .await
 }
 
-/// The recipient's language where it is known, else the browser's.
 fn translation<'a>(site: &'a Site, request: &HttpRequest, wish: &Wish) -> &'a Translation {
-    let own = wish.language.as_deref();
-    own.and_then(|language| site.public.catalogue.suiting(language))
-        .unwrap_or_else(|| public::accepted(site, request))
+    preferences::translation(site, request, wish.language.as_deref())
+}
+
+/// Where the recipient's preferences are, seen from the page.
+fn preferences(site: &Site, token: UnsubscribeToken, wish: &Wish) -> Option<String> {
+    let address = wish.address.as_ref()?;
+    let token = preferences::token(&site.keys, (token.campaign, token.recipient), address);
+    Some(format!("../p/{token}"))
 }
 
 /// What keeps mail from the recipient by their own wish; and, if they may think that nothing does, what else.
@@ -229,7 +237,7 @@ fn pause_label(texts: &Texts, length: PauseLength) -> String {
     filled(&texts.choice_pause, &[("weeks", &length.weeks().to_string())])
 }
 
-fn refusal(site: &Site, request: &HttpRequest, refused: &Refused) -> HttpResponse {
+pub(super) fn refusal(site: &Site, request: &HttpRequest, refused: &Refused) -> HttpResponse {
     let translation = public::accepted(site, request);
     let texts = &translation.texts;
     let (status, title, text) = match refused {

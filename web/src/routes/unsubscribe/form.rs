@@ -19,13 +19,22 @@ pub(super) enum Wished {
 
 /// Why a body cannot be taken.
 #[derive(Debug)]
-pub(super) enum Refused {
+pub(in crate::routes) enum Refused {
     /// It is of another type.
     NotAForm,
     /// It broke off or is too long.
     Unusable(StatusCode),
     /// It did not come in time.
     TooLate,
+}
+
+impl From<BodyFault> for Refused {
+    fn from(fault: BodyFault) -> Self {
+        match fault {
+            BodyFault::Unusable(status) => Refused::Unusable(status),
+            BodyFault::TooLate => Refused::TooLate,
+        }
+    }
 }
 
 impl Wished {
@@ -38,11 +47,7 @@ impl Wished {
         {
             return Err(Refused::NotAForm);
         }
-        let octets = match body::whole(body).await {
-            Ok(octets) => octets,
-            Err(BodyFault::Unusable(status)) => return Err(Refused::Unusable(status)),
-            Err(BodyFault::TooLate) => return Err(Refused::TooLate),
-        };
+        let octets = body::whole(body).await?;
         // Ours are never multipart.
         match essence.eq_ignore_ascii_case(FORM) {
             true => Ok(Wished::of(&octets)),
