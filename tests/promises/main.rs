@@ -29,6 +29,7 @@ mod machine_output;
 mod mailboxes;
 mod messages;
 mod migrations;
+mod preferences;
 mod protocol;
 mod refusals;
 mod relay_diagnosis;

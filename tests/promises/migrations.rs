@@ -46,6 +46,10 @@ on_both_engines!(a_database_of_the_first_version_is_brought_up_to_date, |app| {
     let campaign = app.campaign("readers");
     let before = app.send(campaign);
     for statement in [
+        "DROP TABLE address_changes",
+        "DROP TABLE own_joins",
+        "DROP TABLE erased_addresses",
+        "DROP TABLE erasure_key",
         "DROP TABLE arrivals",
         "DROP TABLE feedback_events",
         "DROP TABLE lifted_suppressions",

@@ -2,7 +2,7 @@
 
 use crate::commands::{
     bounce, campaign, check, export, import, key, list, recipient, rehearse, relay, serve, stats,
-    suppression, template,
+    suppression, template, vacuum,
 };
 use crate::config::ConfigSource;
 use crate::context::Context;
@@ -58,7 +58,7 @@ enum Command {
     /// Lists of recipients: look at them, and say what holds for them.
     #[command(subcommand)]
     List(list::ListCommand),
-    /// Look at one address.
+    /// One address: look at it, export what is stored of it, erase it.
     #[command(subcommand)]
     Recipient(recipient::RecipientCommand),
     /// Addresses that must not be mailed: add, lift, show, import, export.
@@ -83,6 +83,8 @@ enum Command {
     /// Look at relays.
     #[command(subcommand)]
     Relay(relay::RelayCommand),
+    /// Write the SQLite file anew, without what was deleted or written over: after erasing people.
+    Vacuum,
     /// Check the configuration, the database and the relays, and name every fault at once.
     Check,
 }
@@ -129,6 +131,7 @@ impl Command {
             Command::List(command) => list::run(command, context).await,
             Command::Key(command) => key::run(command, context).await,
             Command::Relay(command) => relay::run(command, context).await,
+            Command::Vacuum => vacuum::run(context).await,
             Command::Check => check::run(context).await,
         }
     }

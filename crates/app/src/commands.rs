@@ -19,3 +19,4 @@ pub mod stats;
 pub mod suppression;
 pub mod template;
 pub mod transcripts;
+pub mod vacuum;

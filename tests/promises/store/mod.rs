@@ -20,6 +20,7 @@ mod letters;
 mod limits;
 mod links;
 mod others;
+mod preferences;
 mod recipients_and_lists;
 mod sign_ups;
 mod stats;

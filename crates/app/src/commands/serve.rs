@@ -47,6 +47,7 @@ pub async fn serve(
         public_url: identity.public_url.clone(),
         trusted_proxies: context.config.web.trusted_proxies.clone(),
         hits: context.config.tracking.hits()?,
+        preferences: context.config.preferences.clone(),
         brand: context.config.brand.clone(),
         sign_up: context.config.sign_up.clone(),
     };

@@ -103,6 +103,11 @@ const SETTINGS: &[Setting] = &[
     ("web", "listen"),
     ("web", "public_listen"),
     ("web", "trusted_proxies"),
+    ("preferences", "lists"),
+    ("preferences", "name"),
+    ("preferences", "change_address"),
+    ("preferences", "download"),
+    ("preferences", "erase"),
     ("brand", "name"),
     ("brand", "logo"),
     ("brand", "colour"),
@@ -187,7 +192,11 @@ pub(super) fn merge(mut table: Table, settings: Vec<Override>) -> Table {
             "auth_over_clear_text" | "enabled" | "behind_proxy" | "allow_signature_version_1" => {
                 text.parse().map_or(Value::String(text), Value::Boolean)
             }
-            "servers" | "domains" | "complaints" | "networks" | "trusted_proxies" => list(&text),
+            "change_address" | "download" | "erase" => {
+                text.parse().map_or(Value::String(text), Value::Boolean)
+            }
+            "name" if section == "preferences" => text.parse().map_or(Value::String(text), Value::Boolean),
+            "lists" | "servers" | "domains" | "complaints" | "networks" | "trusted_proxies" => list(&text),
             "rate" if text.contains(',') => list(&text),
             _ => Value::String(text),
         };
@@ -275,11 +284,15 @@ mod tests {
             ("TIDINGS_DNS_ENABLED", "false"),
             ("TIDINGS_DNS_SERVERS", "192.0.2.53"),
             ("TIDINGS_INTAKE_IMAP_DONE", "flag"),
+            ("TIDINGS_PREFERENCES_NAME", "false"),
+            ("TIDINGS_PREFERENCES_LISTS", "news, offers"),
             ("TIDINGS_INTAKE_MAILDIR_PATH", "/var/mail/bounces"),
             ("HOME", "/root"),
         ])
         .unwrap();
         assert_eq!(table["relay"][0]["rate"][1].as_str(), Some("10/h"));
+        assert_eq!(table["preferences"]["name"].as_bool(), Some(false));
+        assert_eq!(table["preferences"]["lists"][1].as_str(), Some("offers"));
         let listener = &table["intake"]["smtp"][0];
         assert_eq!(listener["listen"].as_str(), Some("0.0.0.0:25"));
         assert_eq!(listener["domains"][1].as_str(), Some("bounce.example.org"));

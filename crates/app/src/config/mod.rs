@@ -9,6 +9,7 @@ mod limits;
 mod mail;
 mod place;
 mod pool;
+mod preferences;
 pub mod public_url;
 mod rates;
 mod relay;
@@ -27,7 +28,7 @@ use tidings_dns::DnsSettings;
 use tidings_sender::dispatch::Routing;
 use tidings_sender::relay::RelaySettings;
 use tidings_sender::retry::Retry;
-use tidings_web::{Brand, SignUpSettings};
+use tidings_web::{Brand, PreferenceSettings, SignUpSettings};
 
 pub use feedback::Feedback;
 pub use intake::Ways;
@@ -55,6 +56,8 @@ pub struct Config {
     pub dns: Option<DnsSettings>,
     /// The addresses of the pages.
     pub web: Web,
+    /// What recipients may see and change of themselves.
+    pub preferences: PreferenceSettings,
     /// Whose name the public ones carry.
     pub brand: Brand,
     /// How people sign up for lists.
@@ -87,6 +90,8 @@ struct RawConfig {
     dns: dns::DnsSection,
     #[serde(default)]
     web: web::WebSection,
+    #[serde(default)]
+    preferences: preferences::PreferencesSection,
     #[serde(default)]
     brand: brand::BrandSection,
     #[serde(default)]
@@ -172,6 +177,7 @@ impl RawConfig {
         let intake = keep(self.intake.check(domain), &mut faults);
         let dns = keep(self.dns.check(), &mut faults);
         let web = keep(self.web.check(), &mut faults);
+        let preferences = keep(self.preferences.check(), &mut faults);
         let brand = keep(self.brand.check(), &mut faults);
         let sign_up = keep(self.sign_up.check(), &mut faults);
         let retry = keep(self.retry.check(), &mut faults);
@@ -182,7 +188,18 @@ impl RawConfig {
             limits,
         });
         match (
-            public_url, routing, mail, feedback, intake, dns, web, brand, sign_up, retry, sending,
+            public_url,
+            routing,
+            mail,
+            feedback,
+            intake,
+            dns,
+            web,
+            preferences,
+            brand,
+            sign_up,
+            retry,
+            sending,
         ) {
             (
                 Some(public_url),
@@ -192,6 +209,7 @@ impl RawConfig {
                 Some(intake),
                 Some(dns),
                 Some(web),
+                Some(preferences),
                 Some(brand),
                 Some(sign_up),
                 Some(retry),
@@ -205,6 +223,7 @@ impl RawConfig {
                 intake,
                 dns,
                 web,
+                preferences,
                 brand,
                 sign_up,
                 retry,

@@ -106,6 +106,7 @@ fn context(folder: &Path, relay: &ScriptedRelay, port: u16, json: bool) -> Conte
         // Its recipients do not exist.
         dns: None,
         sign_up: SignUpSettings::default(),
+        preferences: Default::default(),
         brand: Brand::default(),
         web: Web {
             listen: ([127, 0, 0, 1], port).into(),
