@@ -279,6 +279,9 @@ on_both_engines!(
             .collect();
         assert!(pages[0] == pages[1] && pages[1] == pages[2]);
         confirmation(app, &served, "new@example.net");
+        tidings_tests::wait_until("Bob has got the letter too", 30, || {
+            app.relay.contents_for("bob@example.org").len() == 2
+        });
         let to_bob = app.relay.contents_for("bob@example.org").pop().unwrap();
         assert!(to_bob.contains("We know this address already"), "{to_bob}");
         assert!(app.relay.contents_for("dora@example.net").is_empty());

@@ -41,6 +41,13 @@ fn as_network<S: Serializer>(number: &Option<i64>, serializer: S) -> Result<S::O
     network.map(|network| network.to_string()).serialize(serializer)
 }
 
+/// Where the operator had the files is not about the person.
+fn as_file_names<S: Serializer>(paths: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    let name = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
+    let names = |paths: &String| paths.split(", ").map(name).collect::<Vec<_>>().join(", ");
+    paths.as_ref().map(names).serialize(serializer)
+}
+
 fn as_verdict<S: Serializer>(number: &i64, serializer: S) -> Result<S::Ok, S::Error> {
     HitVerdict::from_number(*number)
         .map(HitVerdict::as_str)
@@ -75,8 +82,8 @@ rows! {
         list: String,
         state: String,
         since: Moment,
+        #[serde(serialize_with = "as_file_names")]
         import_files: Option<String>,
-        imported_by: Option<String>,
         consent: Option<String>,
     }
     Joined {
@@ -214,7 +221,7 @@ pub(super) const FORMER_ADDRESSES: &str = "SELECT from_key AS address, changed_a
     WHERE recipient_id = $1 ORDER BY changed_at DESC LIMIT $2";
 
 pub(super) const LISTS: &str = "SELECT l.name AS list, s.state, s.updated_at AS since, i.file_name AS import_files, \
-    i.started_by AS imported_by, i.consent FROM lists l \
+    i.consent FROM lists l \
     JOIN subscriptions s ON s.list_id = l.id AND s.recipient_id = $1 \
     LEFT JOIN imports i ON i.id = s.import_id ORDER BY l.name LIMIT $2";
 
