@@ -6,7 +6,7 @@ use crate::engine::{Store, on_pool};
 use crate::error::StoreError;
 use rows::{
     Attempt, Delivery, Event, FormerAddress, Hit, ImportChange, Joined, Lifted, ListStanding, Opened, Pause,
-    Report, Suppressed, Unsubscribed, Who, WrittenLetter,
+    Report, SignedUp, Suppressed, Unsubscribed, Who, WrittenLetter,
 };
 use serde::Serialize;
 use tidings_campaign::address::EmailAddress;
@@ -26,6 +26,7 @@ pub struct PersonalData {
     former_addresses: Vec<FormerAddress>,
     lists: Vec<ListStanding>,
     joined_by_own_wish: Vec<Joined>,
+    sign_ups: Vec<SignedUp>,
     pause: Option<Pause>,
     unsubscribes: Vec<Unsubscribed>,
     suppressions: Vec<Suppressed>,
@@ -66,6 +67,7 @@ impl Store {
             former_addresses: of_recipient!(rows::FORMER_ADDRESSES),
             lists: of_recipient!(rows::LISTS),
             joined_by_own_wish: of_recipient!(rows::JOINED),
+            sign_ups: of_recipient!(rows::SIGN_UPS),
             pause: on_pool!(self, pool => sqlx::query_as(rows::PAUSE).bind(id).fetch_optional(pool).await)?,
             unsubscribes: of_recipient!(rows::UNSUBSCRIBES),
             suppressions: of_address!(rows::SUPPRESSIONS, MOST),
@@ -100,6 +102,7 @@ impl PersonalData {
             self.former_addresses.len(),
             self.lists.len(),
             self.joined_by_own_wish.len(),
+            self.sign_ups.len(),
             self.unsubscribes.len(),
             self.deliveries.len(),
             self.failed_attempts.len(),

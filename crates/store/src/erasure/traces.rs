@@ -6,11 +6,12 @@ use tidings_campaign::ids::RecipientId;
 use tidings_campaign::suppression::AddressHash;
 
 /// Rows that go. Where a primary key begins with a list or a campaign, all of these are gone through, which is still quick.
-const GO: [&str; 8] = [
+const GO: [&str; 9] = [
     "DELETE FROM subscriptions WHERE list_id IN (SELECT id FROM lists) AND recipient_id = $1",
     "DELETE FROM left_lists WHERE campaign_id IN (SELECT id FROM campaigns) AND recipient_id = $1",
     "DELETE FROM hits WHERE campaign_id IN (SELECT id FROM campaigns) AND recipient_id = $1",
     "DELETE FROM import_changes WHERE recipient_id = $1",
+    "DELETE FROM sign_ups WHERE recipient_id = $1",
     "DELETE FROM own_joins WHERE recipient_id = $1",
     "DELETE FROM address_changes WHERE recipient_id = $1",
     "DELETE FROM pauses WHERE recipient_id = $1",

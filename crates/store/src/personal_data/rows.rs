@@ -92,6 +92,20 @@ rows! {
         text: String,
         network: Option<String>,
     }
+    SignedUp {
+        list: Option<String>,
+        address: String,
+        form: String,
+        text: String,
+        name: String,
+        attributes: Json,
+        network: Option<String>,
+        program: String,
+        asked_at: Moment,
+        confirmed_at: Option<Moment>,
+        confirmed_network: Option<String>,
+        confirmed_program: Option<String>,
+    }
     Pause {
         paused_until: Moment,
         asked_at: Moment,
@@ -227,6 +241,10 @@ pub(super) const LISTS: &str = "SELECT l.name AS list, s.state, s.updated_at AS 
 
 pub(super) const JOINED: &str = "SELECT l.name AS list, j.joined_at, j.text, j.network FROM own_joins j \
     LEFT JOIN lists l ON l.id = j.list_id WHERE j.recipient_id = $1 ORDER BY j.joined_at DESC LIMIT $2";
+
+pub(super) const SIGN_UPS: &str = "SELECT l.name AS list, u.address, u.form, u.text, u.name, u.attributes, u.network, \
+    u.user_agent AS program, u.asked_at, u.confirmed_at, u.confirmed_network, u.confirmed_user_agent AS confirmed_program \
+    FROM sign_ups u LEFT JOIN lists l ON l.id = u.list_id WHERE u.recipient_id = $1 ORDER BY u.asked_at DESC LIMIT $2";
 
 /// Without a bound: there is one.
 pub(super) const PAUSE: &str =
