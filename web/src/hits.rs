@@ -7,7 +7,6 @@ pub(crate) mod visitor;
 
 use destinations::Destinations;
 use ipnet::IpNet;
-use limits::PerMinute;
 use recorder::Recorder;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +15,7 @@ use tidings_store::Store;
 use tidings_store::hits::NewHit;
 
 pub(crate) use destinations::{Destination, location};
+pub(crate) use limits::PerSpan;
 pub(crate) use visitor::{address, is_prefetch, user_agent};
 
 /// How hits are recorded.
@@ -32,6 +32,7 @@ pub struct HitSettings {
 /// So many hits of one message in a minute are recorded. No person does more, and what is judged together stays small.
 const PER_RECIPIENT: u32 = 240;
 /// Places that networks and recipients share by their hashes.
+const HITS: &str = "hits a minute were answered and not recorded";
 const NETWORKS: usize = 1 << 16;
 const RECIPIENTS: usize = 1 << 18;
 
@@ -41,8 +42,8 @@ pub(crate) struct Hits {
     /// Whose word about the visitor's address is taken.
     pub(crate) trusted_proxies: Vec<IpNet>,
     rules: Arc<HitRules>,
-    networks: PerMinute,
-    recipients: PerMinute,
+    networks: PerSpan,
+    recipients: PerSpan,
     recorder: Recorder,
 }
 
@@ -53,8 +54,8 @@ impl Hits {
             destinations: Destinations::default(),
             trusted_proxies,
             rules: Arc::clone(&settings.rules),
-            networks: PerMinute::new(settings.per_minute, NETWORKS),
-            recipients: PerMinute::new(PER_RECIPIENT, RECIPIENTS),
+            networks: PerSpan::new(settings.per_minute, NETWORKS, HITS),
+            recipients: PerSpan::new(PER_RECIPIENT, RECIPIENTS, HITS),
             recorder: Recorder::start(store, Arc::clone(&settings.rules), settings.keep),
         }
     }

@@ -38,6 +38,13 @@ pub(crate) struct Letter {
     images: Vec<String>,
 }
 
+/// What a newsletter leads its recipient to.
+pub(crate) struct Links<'a> {
+    pub(crate) unsubscribe_url: &'a str,
+    pub(crate) view_url: &'a str,
+    pub(crate) preferences_url: &'a str,
+}
+
 /// Why a newsletter cannot be shown.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NotShown {
@@ -121,8 +128,11 @@ impl Letter {
     pub(crate) fn render(
         &self,
         recipient: &Recipient,
-        unsubscribe_url: &str,
-        view_url: &str,
+        Links {
+            unsubscribe_url,
+            view_url,
+            preferences_url,
+        }: Links<'_>,
     ) -> Result<Rendered, RenderError> {
         let at = self.newsletter.variant_for(recipient, &self.language_attribute);
         let wanted = recipient.attributes.get(&self.language_attribute);
@@ -130,6 +140,7 @@ impl Letter {
             recipient,
             unsubscribe_url,
             view_url,
+            preferences_url,
             campaign_name: &self.campaign_name,
             campaign_subject: None,
             list_name: self.list_name.as_deref(),

@@ -41,7 +41,12 @@ const TEMPLATES: &[(&str, &str)] = &templates! {
     "audit": "pages/audit",
     "archive": "archive",
     "feed": "feed",
+    "public_page": "public_page",
     "public": "public",
+    "sign_up_fields": "sign_up_fields",
+    "sign_up_form": "sign_up_form",
+    "letter": "letter",
+    "preferences": "preferences",
 };
 
 // `{{{prose text}}}`: a sentence in which commands stand between backticks, escaped, with the commands as code.

@@ -46,14 +46,22 @@ pub(crate) struct Page<'a> {
     way_back: bool,
     /// What can be chosen.
     choices: Option<Choices>,
-    /// What was chosen and could not be recorded, to be sent again.
-    again: Option<Vec<(String, String)>>,
+    /// A form of one button.
+    button: Option<Button<'a>>,
     /// A link to the page where it can be chosen.
     other_choices: bool,
     /// The newsletters of a list, which anybody may find.
     archive: Option<Archive>,
     /// The way from the page's address to the root of ours: they may lie below a folder of another server.
     root: String,
+    /// The form for signing up.
+    sign_up: Option<SignUpFields>,
+    /// The button that confirms a sign-up.
+    opt_in: bool,
+    /// The link to the form, for those whose link is too old.
+    sign_up_page: Option<String>,
+    /// Where the recipient's preferences are, seen from the page.
+    preferences: Option<String>,
 }
 
 /// The newsletters of a list, or some of them.
@@ -75,6 +83,38 @@ pub(crate) struct ListedIssue {
     pub(crate) day: String,
 }
 
+/// The form for signing up, with what was written into it.
+#[derive(Serialize)]
+pub(crate) struct SignUpFields {
+    pub(crate) address_label: String,
+    pub(crate) address: String,
+    pub(crate) problem: Option<String>,
+    pub(crate) fields: Vec<AskedField>,
+    pub(crate) trap_label: String,
+    pub(crate) text: String,
+    pub(crate) text_digest: String,
+    pub(crate) language: String,
+    /// Where the form stands.
+    pub(crate) form: &'static str,
+    pub(crate) button: String,
+}
+
+/// One field of it.
+#[derive(Serialize)]
+pub(crate) struct AskedField {
+    pub(crate) attribute: String,
+    pub(crate) label: String,
+    pub(crate) value: String,
+    pub(crate) is_name: bool,
+}
+
+/// A button, and what is sent by it.
+#[derive(Serialize)]
+struct Button<'a> {
+    label: &'a str,
+    fields: Vec<(String, String)>,
+}
+
 /// The form for choosing.
 #[derive(Serialize)]
 pub(crate) struct Choices {
@@ -91,7 +131,29 @@ pub(crate) struct Offer {
 }
 
 impl<'a> Page<'a> {
-    pub(crate) fn new(
+    /// A page at an address of two parts, such as `/p/TOKEN`.
+    pub(crate) fn new(site: &'a Site, translation: &'a Translation, title: &'a str) -> Self {
+        Page {
+            root: "../".to_owned(),
+            archive: None,
+            t: &translation.texts,
+            language: &translation.language,
+            brand: &site.public.brand,
+            title,
+            paragraphs: Vec::new(),
+            way_back: false,
+            choices: None,
+            button: None,
+            other_choices: false,
+            sign_up: None,
+            opt_in: false,
+            sign_up_page: None,
+            preferences: None,
+        }
+    }
+
+    /// A page at the address that was asked for.
+    pub(crate) fn at(
         site: &'a Site,
         request: &HttpRequest,
         translation: &'a Translation,
@@ -101,16 +163,7 @@ impl<'a> Page<'a> {
         let parts = request.path().matches('/').take(8).count();
         Page {
             root: "../".repeat(parts.saturating_sub(1)),
-            archive: None,
-            t: &translation.texts,
-            language: &translation.language,
-            brand: &site.public.brand,
-            title,
-            paragraphs: Vec::new(),
-            way_back: false,
-            choices: None,
-            again: None,
-            other_choices: false,
+            ..Page::new(site, translation, title)
         }
     }
 
@@ -129,8 +182,19 @@ impl<'a> Page<'a> {
         self
     }
 
-    pub(crate) fn with_again(mut self, fields: Vec<(String, String)>) -> Self {
-        self.again = Some(fields);
+    /// What was chosen and could not be recorded, to be sent again.
+    pub(crate) fn with_again(self, fields: Vec<(String, String)>) -> Self {
+        let label = &self.t.try_again;
+        self.with_button(label, fields)
+    }
+
+    pub(crate) fn with_button(mut self, label: &'a str, fields: Vec<(String, String)>) -> Self {
+        self.button = Some(Button { label, fields });
+        self
+    }
+
+    pub(crate) fn with_preferences(mut self, link: Option<String>) -> Self {
+        self.preferences = link;
         self
     }
 
@@ -141,6 +205,21 @@ impl<'a> Page<'a> {
 
     pub(crate) fn with_archive(mut self, archive: Archive) -> Self {
         self.archive = Some(archive);
+        self
+    }
+
+    pub(crate) fn with_sign_up(mut self, fields: SignUpFields) -> Self {
+        self.sign_up = Some(fields);
+        self
+    }
+
+    pub(crate) fn with_opt_in(mut self) -> Self {
+        self.opt_in = true;
+        self
+    }
+
+    pub(crate) fn with_sign_up_page(mut self, url: Option<String>) -> Self {
+        self.sign_up_page = url;
         self
     }
 
@@ -189,7 +268,7 @@ pub(crate) fn notice<'a>(
     translation: &'a Translation,
     (status, title, text): (StatusCode, &'a str, &'a str),
 ) -> HttpResponse {
-    Page::new(site, request, translation, title)
+    Page::at(site, request, translation, title)
         .saying(text)
         .answer(site, status)
 }

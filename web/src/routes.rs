@@ -2,15 +2,19 @@
 
 mod account;
 mod archive;
+mod body;
 mod campaign;
 mod campaigns;
 mod health;
 mod hits;
 pub(crate) mod now;
+mod opt_in;
+mod preferences;
 pub(crate) mod problem;
 mod recipient;
 mod settings;
 mod sign_in;
+mod sign_up;
 mod unsubscribe;
 mod view;
 
@@ -98,11 +102,13 @@ fn public(config: &mut web::ServiceConfig) {
         .service(hit("/o", web::route().to(hits::pixel)))
         .service(hit("/c", web::route().to(hits::link)));
     newsletters(config);
+    sign_ups(config);
     // Browsers ask for it by themselves; the pages of recipients have no icon.
     config.route(
         "/favicon.ico",
         page().to(|| async { HttpResponse::NoContent().finish() }),
     );
+    preference_pages(config);
     config.route("/health", page().to(health::health)).service(
         web::scope("/u")
             .wrap(public_headers())
@@ -116,6 +122,50 @@ fn public(config: &mut web::ServiceConfig) {
                     .default_service(web::to(unsubscribe::other_method)),
             ),
     );
+}
+
+/// Signing up: the form of a list, and the link of the letter that asks whether it was meant.
+fn sign_ups(config: &mut web::ServiceConfig) {
+    config
+        .service(
+            web::scope("/s").wrap(public_headers()).service(
+                web::resource("/{list}")
+                    .route(web::get().to(sign_up::form))
+                    .route(web::head().to(sign_up::form))
+                    .route(web::post().to(sign_up::sign_up))
+                    .default_service(web::to(sign_up::other_method)),
+            ),
+        )
+        .service(
+            web::scope("/opt-in").wrap(public_headers()).service(
+                web::resource("/{token}")
+                    .route(web::get().to(opt_in::ask))
+                    .route(web::head().to(opt_in::ask))
+                    .route(web::post().to(opt_in::confirm))
+                    .default_service(web::to(unsubscribe::other_method)),
+            ),
+        );
+}
+
+/// What recipients see and change of themselves.
+fn preference_pages(config: &mut web::ServiceConfig) {
+    config
+        .service(
+            web::scope("/p").wrap(public_headers()).service(
+                web::resource("/{token}")
+                    .route(page().to(preferences::show))
+                    .route(web::post().to(preferences::change))
+                    .default_service(web::to(unsubscribe::other_method)),
+            ),
+        )
+        .service(
+            web::scope("/a").wrap(public_headers()).service(
+                web::resource("/{token}")
+                    .route(page().to(preferences::ask_address))
+                    .route(web::post().to(preferences::confirm_address))
+                    .default_service(web::to(unsubscribe::other_method)),
+            ),
+        );
 }
 
 /// Newsletters in a browser: by the link of a recipient, and those that anybody may read.

@@ -4,8 +4,10 @@ use crate::access::meet_keys;
 use crate::hits::{HitSettings, Hits};
 use crate::live::{Poller, ThresholdsNow};
 use crate::newsletters::Newsletters;
+use crate::preferences::{PreferencePages, PreferenceSettings};
 use crate::public::brand::Brand;
 use crate::routes;
+use crate::sign_up::{SignUpSettings, SignUps};
 use crate::site::{Outside, Site};
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
@@ -31,7 +33,7 @@ const WORKERS: usize = 2;
 pub struct WebSettings {
     /// The dashboard and the public pages; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Only what recipients reach (`/u/…`, `/o/…`, `/c/…`), `/health` and what is bound besides; any address.
+    /// Only what recipients reach (`/u/…`, `/p/…`, `/a/…`, `/s/…`, `/o/…`, `/c/…` and so on), `/health` and what is bound besides; any address.
     pub public_listen: Option<SocketAddr>,
     /// Under which recipients reach the public pages: `https://news.example.com`.
     pub public_url: String,
@@ -39,12 +41,16 @@ pub struct WebSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// How hits of pixels and links are recorded.
     pub hits: HitSettings,
+    /// What recipients may see and change of themselves.
+    pub preferences: PreferenceSettings,
     /// Whose pages they are.
     pub brand: Brand,
     /// When campaigns pause by themselves.
     pub thresholds: ThresholdsNow,
     /// What whoever comes may do in the dashboard without signing in: for demonstrations.
     pub guests: Option<Role>,
+    /// How sign-ups are taken.
+    pub sign_up: SignUpSettings,
 }
 
 /// Why the server cannot begin, or ended.
@@ -96,13 +102,21 @@ pub async fn bind(
         trusted_proxies: settings.trusted_proxies.clone(),
         guests: settings.guests,
     };
+    let proxies = settings.trusted_proxies.clone();
+    let sign_ups = SignUps::new(settings.sign_up.clone(), &settings.public_url, proxies);
     let shared = Shared {
         site: web::Data::new(Site::new(store, keys, clock, live, outside)?),
         hits: web::Data::new(hits),
+        sign_ups: web::Data::new(sign_ups),
     };
     let letters = web::Data::new(Newsletters::new(&settings.public_url));
+    let preferences = web::Data::new(PreferencePages::new(
+        settings.preferences.clone(),
+        &settings.public_url,
+        settings.trusted_proxies.clone(),
+    ));
     let more = move |config: &mut web::ServiceConfig| {
-        more(config.app_data(letters.clone()));
+        more(config.app_data(letters.clone()).app_data(preferences.clone()));
     };
     let (listen, server) = listen(settings.listen, shared.clone(), more.clone(), routes::everything)?;
     let mut servers = vec![server];
@@ -125,6 +139,7 @@ pub async fn bind(
 struct Shared {
     site: web::Data<Site>,
     hits: web::Data<Hits>,
+    sign_ups: web::Data<SignUps>,
 }
 
 fn listen(
@@ -139,6 +154,7 @@ fn listen(
         App::new()
             .app_data(shared.site.clone())
             .app_data(shared.hits.clone())
+            .app_data(shared.sign_ups.clone())
             .wrap(from_fn(meet_keys))
             .configure(more.clone())
             .configure(routes)

@@ -2,7 +2,7 @@
 
 use crate::commands::{
     bounce, campaign, check, export, import, key, list, recipient, rehearse, relay, serve, stats,
-    suppression, template, token, user,
+    suppression, template, token, user, vacuum,
 };
 use crate::config::ConfigSource;
 use crate::context::Context;
@@ -58,7 +58,7 @@ enum Command {
     /// Lists of recipients: look at them, and say what holds for them.
     #[command(subcommand)]
     List(list::ListCommand),
-    /// Look at one address.
+    /// One address: look at it, export what is stored of it, erase it.
     #[command(subcommand)]
     Recipient(recipient::RecipientCommand),
     /// Addresses that must not be mailed: add, lift, show, import, export.
@@ -89,6 +89,8 @@ enum Command {
     /// Look at relays.
     #[command(subcommand)]
     Relay(relay::RelayCommand),
+    /// Write the SQLite file anew, without what was deleted or written over: after erasing people.
+    Vacuum,
     /// Check the configuration, the database and the relays, and name every fault at once.
     Check,
 }
@@ -137,6 +139,7 @@ impl Command {
             Command::User(command) => user::run(command, context).await,
             Command::Token(command) => token::run(command, context).await,
             Command::Relay(command) => relay::run(command, context).await,
+            Command::Vacuum => vacuum::run(context).await,
             Command::Check => check::run(context).await,
         }
     }

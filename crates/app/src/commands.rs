@@ -21,3 +21,4 @@ pub mod template;
 pub mod token;
 pub mod transcripts;
 pub mod user;
+pub mod vacuum;

@@ -53,3 +53,11 @@ id!(
     /// The place of a delivery in its campaign: 1 for the first, dense. Together with the campaign it names a delivery.
     Seq
 );
+id!(
+    /// A letter: a mail that the engine itself writes to one person.
+    LetterId
+);
+id!(
+    /// A sign-up: one request of one address for one list.
+    SignUpId
+);

@@ -4,8 +4,8 @@ use crate::recipient::Recipient;
 use serde_json::{Map, Value, json};
 
 /// The data of one message: `email`, `name`, every attribute under its own name and again under `attributes`,
-/// `unsubscribe_url`, `view_url`, `campaign.name`, `campaign.subject` and `list.name`. An attribute with one of these names is
-/// found under `attributes` only.
+/// `unsubscribe_url`, `view_url`, `preferences_url`, `campaign.name`, `campaign.subject` and `list.name`. An attribute with one
+/// of these names is found under `attributes` only.
 #[derive(Clone, Copy, Debug)]
 pub struct MergeData<'a> {
     /// Who the message goes to.
@@ -14,6 +14,8 @@ pub struct MergeData<'a> {
     pub unsubscribe_url: &'a str,
     /// Where the recipient sees the newsletter in a browser, or a sample.
     pub view_url: &'a str,
+    /// Where the recipient sees and changes what is stored of them, or a sample.
+    pub preferences_url: &'a str,
     /// The campaign's name.
     pub campaign_name: &'a str,
     /// The merged subject; `None` while the subject itself is merged.
@@ -49,6 +51,7 @@ impl MergeData<'_> {
         data.insert("name".to_owned(), json!(self.recipient.name));
         data.insert("unsubscribe_url".to_owned(), json!(self.unsubscribe_url));
         data.insert("view_url".to_owned(), json!(self.view_url));
+        data.insert("preferences_url".to_owned(), json!(self.preferences_url));
         data.insert("campaign".to_owned(), Value::Object(campaign));
         data.insert("list".to_owned(), Value::Object(list));
         Value::Object(data)
@@ -62,6 +65,7 @@ impl MergeData<'_> {
             Place::Name => text(&self.recipient.name),
             Place::UnsubscribeUrl => text(self.unsubscribe_url),
             Place::ViewUrl => text(self.view_url),
+            Place::PreferencesUrl => text(self.preferences_url),
             Place::CampaignName => text(self.campaign_name),
             Place::CampaignSubject => self.campaign_subject.map_or(Found::Missing, text),
             Place::ListName => self.list_name.map_or(Found::Missing, text),
@@ -81,6 +85,7 @@ pub(crate) enum Place {
     Name,
     UnsubscribeUrl,
     ViewUrl,
+    PreferencesUrl,
     CampaignName,
     CampaignSubject,
     ListName,
@@ -95,6 +100,7 @@ impl Place {
             ["name"] => Place::Name,
             ["unsubscribe_url"] => Place::UnsubscribeUrl,
             ["view_url"] => Place::ViewUrl,
+            ["preferences_url"] => Place::PreferencesUrl,
             ["campaign", "name"] => Place::CampaignName,
             ["campaign", "subject"] => Place::CampaignSubject,
             ["list", "name"] => Place::ListName,
@@ -135,6 +141,7 @@ mod tests {
             recipient: &recipient,
             unsubscribe_url: "https://news.example.com/u/1",
             view_url: "https://news.example.com/v/1",
+            preferences_url: "https://news.example.com/p/1",
             campaign_name: "Spring",
             campaign_subject: Some("Hello"),
             list_name: Some("News"),
@@ -149,6 +156,7 @@ mod tests {
             ("/attributes/city", "Ulm"),
             ("/unsubscribe_url", "https://news.example.com/u/1"),
             ("/view_url", "https://news.example.com/v/1"),
+            ("/preferences_url", "https://news.example.com/p/1"),
             ("/campaign/name", "Spring"),
             ("/campaign/subject", "Hello"),
             ("/list/name", "News"),

@@ -5,6 +5,7 @@ mod body;
 pub(crate) mod canonical;
 pub(crate) mod headers;
 mod inline;
+mod letter;
 mod mailbox;
 mod quoted_printable;
 mod variant;
@@ -13,15 +14,18 @@ use crate::eligibility::Mailable;
 use crate::ids::{CampaignId, ListId, RecipientId, Seq};
 use crate::merge::MergeData;
 use crate::recipient::Recipient;
-use crate::template::{Content, TemplateError, Translation, translations};
+use crate::template::{Content, TemplateError, Templates, Translation, translations};
 pub use crate::template::{MAX_MESSAGE, RenderError};
 use crate::time::Timestamp;
-use crate::token::{DeliveryToken, KeyRing, MessageToken, UnsubscribeToken, ViewToken};
+use crate::token::{
+    AddressMark, DeliveryToken, KeyRing, MessageToken, PreferencesToken, UnsubscribeToken, ViewToken,
+};
 use crate::tracking::{LinkTable, TrackedLink, Tracker, Tracking, TrackingSettings, Utm};
 use attachment::{Attachment, EncodedFile};
 use body::Body;
 use canonical::Canonical;
 pub use inline::{FilesError, check_files};
+pub use letter::LetterText;
 pub use mailbox::{Mailbox, MailboxError};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -95,6 +99,8 @@ pub struct MessageFactory {
     unsubscribe_base: String,
     /// The same of the newsletter in a browser.
     view_base: String,
+    /// The same of what is stored of the recipient.
+    preferences_base: String,
     tracker: Tracker,
     links: LinkTable,
 }
@@ -115,6 +121,7 @@ struct Scratch {
     html: Canonical,
     unsubscribe_url: String,
     view_url: String,
+    preferences_url: String,
     date: (Option<i64>, String),
 }
 
@@ -153,6 +160,7 @@ impl MessageFactory {
             constant_fields: constant_fields(&settings),
             unsubscribe_base: format!("{public_url}/u/"),
             view_base: format!("{public_url}/v/"),
+            preferences_base: format!("{public_url}/p/"),
             tracker,
             links,
             settings,
@@ -296,26 +304,12 @@ impl MessageFactory {
         let Chosen { variant, language } = chosen;
         let templates = &variant.templates;
         let token_at = self.unsubscribe_base.len();
-        scratch.unsubscribe_url.clear();
-        scratch.unsubscribe_url.push_str(&self.unsubscribe_base);
-        UnsubscribeToken {
-            campaign: self.settings.campaign,
-            recipient: recipient.id,
-        }
-        .sign_into(&self.keys, &mut scratch.unsubscribe_url);
-        scratch.view_url.clear();
-        if templates.needs_view_url {
-            scratch.view_url.push_str(&self.view_base);
-            ViewToken {
-                campaign: self.settings.campaign,
-                recipient: recipient.id,
-            }
-            .sign_into(&self.keys, &mut scratch.view_url);
-        }
+        self.sign_links(templates, recipient, scratch);
         let data = MergeData {
             recipient,
             unsubscribe_url: &scratch.unsubscribe_url,
             view_url: &scratch.view_url,
+            preferences_url: &scratch.preferences_url,
             campaign_name: &self.settings.campaign_name,
             campaign_subject: None,
             list_name: self.settings.list.as_ref().map(|list| list.name.as_str()),
@@ -365,6 +359,37 @@ impl MessageFactory {
         out.extend_from_slice(&self.constant_fields);
         out.extend_from_slice(&variant.language_field);
         Ok(id)
+    }
+
+    /// Makes the recipient's own links; of those that a newsletter may do without only what it says.
+    fn sign_links(&self, templates: &Templates, recipient: &Recipient, scratch: &mut Scratch) {
+        let campaign = self.settings.campaign;
+        scratch.unsubscribe_url.clear();
+        scratch.unsubscribe_url.push_str(&self.unsubscribe_base);
+        UnsubscribeToken {
+            campaign,
+            recipient: recipient.id,
+        }
+        .sign_into(&self.keys, &mut scratch.unsubscribe_url);
+        scratch.view_url.clear();
+        if templates.needs_view_url {
+            scratch.view_url.push_str(&self.view_base);
+            ViewToken {
+                campaign,
+                recipient: recipient.id,
+            }
+            .sign_into(&self.keys, &mut scratch.view_url);
+        }
+        scratch.preferences_url.clear();
+        if templates.needs_preferences_url {
+            scratch.preferences_url.push_str(&self.preferences_base);
+            PreferencesToken {
+                campaign,
+                recipient: recipient.id,
+                mark: AddressMark::of(&recipient.address),
+            }
+            .sign_into(&self.keys, &mut scratch.preferences_url);
+        }
     }
 
     /// What becomes of the links.

@@ -2,7 +2,9 @@
 
 use crate::address::EmailAddress;
 use data_encoding::HEXLOWER;
+use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
+use std::fmt;
 
 /// The SHA-256 of an address's comparison key, in lower-case hexadecimal: how one company tells another whom not to mail
 /// without telling it whom. Most tools hash the trimmed address in lower case, which is the same.
@@ -35,6 +37,31 @@ impl AddressHash {
     /// The 64 digits.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// The secret under which the addresses of people are known who have had everything about them erased: without it nobody can
+/// find out whether an address that they guess is among them.
+#[derive(Clone)]
+pub struct ErasureKey(Hmac<Sha256>);
+
+impl ErasureKey {
+    /// From random octets.
+    pub fn new(secret: &[u8; 32]) -> Self {
+        ErasureKey(Hmac::new_from_slice(secret).expect("HMAC takes keys of every length"))
+    }
+
+    /// The HMAC-SHA256 of a comparison key, in lower-case hexadecimal.
+    pub fn hash(&self, key: &str) -> String {
+        let mut mac = self.0.clone();
+        mac.update(key.as_bytes());
+        HEXLOWER.encode(&mac.finalize().into_bytes())
+    }
+}
+
+impl fmt::Debug for ErasureKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ErasureKey")
     }
 }
 

@@ -69,6 +69,8 @@ pub struct Templates {
     ready: Ready,
     /// Whether any part may say where the newsletter is seen in a browser.
     pub(crate) needs_view_url: bool,
+    /// Whether any part may lead to what is stored of the recipient.
+    pub(crate) needs_preferences_url: bool,
 }
 
 impl Templates {
@@ -121,11 +123,16 @@ impl Templates {
         let subject = Compiled::new(Part::Subject, SUBJECT, subject)?;
         let text = Compiled::new(Part::Text, name, text)?;
         // To Handlebars it may be said in more ways than by its name.
-        let says_view_url =
-            |part: &Compiled| part.segments.is_none() || references::mentions(&part.registry, "view_url");
-        let needs_view_url = [&subject, &html, &text].into_iter().any(says_view_url);
+        let says = |name: &str| {
+            let parts = [&subject, &html, &text];
+            let in_part =
+                |part: &Compiled| part.segments.is_none() || references::mentions(&part.registry, name);
+            parts.into_iter().any(in_part)
+        };
+        let (needs_view_url, needs_preferences_url) = (says("view_url"), says("preferences_url"));
         Ok(Templates {
             needs_view_url,
+            needs_preferences_url,
             subject,
             html,
             text,

@@ -5,10 +5,12 @@
 //! HMAC-SHA256, cut, over a purpose octet and everything before it. Base32 without padding, because local parts and
 //! host names may be folded to one case on their way.
 
-use crate::ids::{CampaignId, RecipientId, Seq};
-use data_encoding::BASE32_DNSSEC as BASE32;
+use crate::address::EmailAddress;
+use crate::ids::{CampaignId, RecipientId, Seq, SignUpId};
+use crate::time::Timestamp;
+use data_encoding::{BASE32_DNSSEC as BASE32, HEXLOWER};
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use subtle::ConstantTimeEq;
@@ -104,6 +106,16 @@ impl KeyRing {
         };
         let id = (high << 3) | (low >> 2);
         !self.read().keys.iter().any(|(known, _)| u32::from(*known) == id)
+    }
+
+    /// A word for a text that cannot be told from it without the keys, always the same as long as the oldest key is kept: 32
+    /// hexadecimal digits.
+    pub fn pseudonym(&self, text: &str) -> String {
+        const PURPOSE: u8 = b'#';
+        let (_, mut mac) = self.oldest();
+        mac.update(&[PURPOSE]);
+        mac.update(text.as_bytes());
+        HEXLOWER.encode(&mac.finalize().into_bytes()[..16])
     }
 
     fn newest(&self) -> Keyed {
@@ -337,6 +349,131 @@ impl ViewToken {
     }
 }
 
+/// Lets whoever holds it confirm a sign-up until it expires; stands in the link of an opt-in letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignUpToken {
+    /// Which sign-up.
+    pub sign_up: SignUpId,
+    /// Until when, to the second.
+    pub expires_at: Timestamp,
+}
+
+impl SignUpToken {
+    const PURPOSE: u8 = b's';
+
+    /// The token as text: at most 64 lower-case letters and digits.
+    pub fn sign(&self, keys: &KeyRing) -> String {
+        let mut text = String::with_capacity(MAX_TEXT);
+        let numbers = [self.sign_up.0, self.expires_at.seconds()];
+        sign(Self::PURPOSE, &numbers, keys.newest(), &mut text);
+        text
+    }
+
+    /// Reads a token, in upper or lower case. Whether it has expired is the caller's to ask.
+    pub fn verify(text: &str, keys: &KeyRing) -> Result<Self, TokenError> {
+        let [sign_up, expires] = verify(Self::PURPOSE, text, keys)?;
+        // Seconds of a date beyond all clocks would not fit into microseconds.
+        let expires = expires.clamp(0, i64::MAX / 1_000_000);
+        Ok(SignUpToken {
+            sign_up: SignUpId(sign_up),
+            expires_at: Timestamp::from_seconds(expires),
+        })
+    }
+
+    /// Whether it is too late.
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        now >= self.expires_at
+    }
+}
+
+/// What an address leaves in a token: enough to tell that the recipient has another address by now, and too little to find
+/// out the address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AddressMark(i64);
+
+impl AddressMark {
+    /// Of an address: 28 bits of the SHA-256 of its comparison key, which take four octets.
+    pub fn of(address: &EmailAddress) -> AddressMark {
+        let digest = Sha256::digest(address.key());
+        let [a, b, c, d] = [digest[0], digest[1], digest[2], digest[3]];
+        AddressMark(i64::from(u32::from_be_bytes([a, b, c, d]) >> 4))
+    }
+}
+
+/// Lets whoever holds it see and change what is stored of one recipient, as long as the recipient has the address to which it
+/// was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PreferencesToken {
+    /// The campaign that carried the link.
+    pub campaign: CampaignId,
+    /// Whose preferences they are.
+    pub recipient: RecipientId,
+    /// The address that the recipient had.
+    pub mark: AddressMark,
+}
+
+impl PreferencesToken {
+    const PURPOSE: u8 = b'r';
+
+    /// Appends the token as text: at most 64 lower-case letters and digits.
+    pub fn sign_into(&self, keys: &KeyRing, out: &mut String) {
+        let numbers = [self.campaign.0, self.recipient.0, self.mark.0];
+        sign(Self::PURPOSE, &numbers, keys.newest(), out);
+    }
+
+    /// The token as text.
+    pub fn sign(&self, keys: &KeyRing) -> String {
+        let mut text = String::with_capacity(MAX_TEXT);
+        self.sign_into(keys, &mut text);
+        text
+    }
+
+    /// Reads a token, in upper or lower case. Whether the recipient still has that address must be asked.
+    pub fn verify(text: &str, keys: &KeyRing) -> Result<Self, TokenError> {
+        let [campaign, recipient, mark] = verify(Self::PURPOSE, text, keys)?;
+        Ok(PreferencesToken {
+            campaign: CampaignId(campaign),
+            recipient: RecipientId(recipient),
+            mark: AddressMark(mark),
+        })
+    }
+}
+
+/// Proves that whoever holds it reads the mail of the address that a recipient wants to change to. It holds only together
+/// with that address, until a time, and as long as the recipient has the address that is to be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AddressChangeToken {
+    /// Who changes the address.
+    pub recipient: RecipientId,
+    /// The address that is to be changed.
+    pub mark: AddressMark,
+    /// Until when, in whole seconds.
+    pub expires_at: Timestamp,
+}
+
+impl AddressChangeToken {
+    const PURPOSE: u8 = b'a';
+
+    /// The token as text: at most 64 lower-case letters and digits. `to`: the new address as it is written in the link.
+    pub fn sign(&self, to: &str, keys: &KeyRing) -> String {
+        let mut text = String::with_capacity(MAX_TEXT);
+        let numbers = [self.recipient.0, self.mark.0, self.expires_at.seconds()];
+        sign_with(Self::PURPOSE, &numbers, to.as_bytes(), keys.newest(), &mut text);
+        text
+    }
+
+    /// Reads a token, in upper or lower case; `to` octet for octet. Whether its time is over, and whether the recipient still
+    /// has the old address, must be asked.
+    pub fn verify(text: &str, to: &str, keys: &KeyRing) -> Result<Self, TokenError> {
+        let [recipient, mark, expires_at] = verify_with(Self::PURPOSE, text, to.as_bytes(), keys)?;
+        Ok(AddressChangeToken {
+            recipient: RecipientId(recipient),
+            mark: AddressMark(mark),
+            expires_at: Timestamp::from_seconds(expires_at.min(i64::MAX / 1_000_000)),
+        })
+    }
+}
+
 impl MessageToken {
     const PURPOSE: u8 = b'm';
 
@@ -481,6 +618,35 @@ mod tests {
             assert_eq!(DeliveryToken::verify(&text, &keys), Ok(token));
             assert_eq!(DeliveryToken::verify(&text.to_uppercase(), &keys), Ok(token));
         }
+    }
+
+    #[test]
+    fn a_sign_up_s_time_is_signed_with_it() {
+        let keys = ring(&[1]);
+        let token = SignUpToken {
+            sign_up: SignUpId(70_000),
+            expires_at: Timestamp::from_seconds(1_800_000_000),
+        };
+        assert_eq!(SignUpToken::verify(&token.sign(&keys), &keys), Ok(token));
+        assert!(!token.has_expired(Timestamp::from_seconds(1_799_999_999)));
+        assert!(token.has_expired(Timestamp::from_seconds(1_800_000_000)));
+        let unsubscribe = UnsubscribeToken {
+            campaign: CampaignId(70_000),
+            recipient: RecipientId(1_800_000_000),
+        };
+        assert_eq!(
+            SignUpToken::verify(&unsubscribe.sign(&keys), &keys),
+            Err(TokenError::Forged)
+        );
+    }
+
+    #[test]
+    fn a_pseudonym_is_the_same_while_keys_are_added_and_tells_nothing_without_them() {
+        let word = ring(&[1]).pseudonym("192.0.2.7");
+        assert_eq!(word, ring(&[1, 2]).pseudonym("192.0.2.7"));
+        assert_eq!(word.len(), 32);
+        assert_ne!(word, ring(&[2]).pseudonym("192.0.2.7"));
+        assert_ne!(word, ring(&[1]).pseudonym("192.0.2.8"));
     }
 
     #[test]
@@ -695,5 +861,40 @@ mod tests {
             HitToken::verify_leading_to(&plain, "", &keys),
             Err(TokenError::Forged)
         );
+    }
+
+    #[test]
+    fn a_link_to_preferences_knows_another_address_and_another_purpose() {
+        let keys = ring(&[1]);
+        let address = |text| AddressMark::of(&EmailAddress::parse(text).unwrap());
+        let ann = address("Ann@Example.org");
+        assert_eq!(ann, address("ann@example.org"));
+        assert_ne!(ann, address("anna@example.org"));
+        let token = PreferencesToken {
+            campaign: CampaignId(7),
+            recipient: RecipientId(70_001),
+            mark: ann,
+        };
+        let text = token.sign(&keys);
+        assert!(text.len() <= 40, "{text}");
+        assert_eq!(PreferencesToken::verify(&text, &keys), Ok(token));
+        assert_eq!(HitToken::verify(&text, &keys), Err(TokenError::Forged));
+        let change = AddressChangeToken {
+            recipient: RecipientId(70_001),
+            mark: ann,
+            expires_at: Timestamp::from_seconds(1_800_000_000),
+        };
+        let text = change.sign("anna@example.org", &keys);
+        assert_eq!(
+            AddressChangeToken::verify(&text, "anna@example.org", &keys),
+            Ok(change)
+        );
+        for to in ["", "bob@example.org", "Anna@example.org"] {
+            assert_eq!(
+                AddressChangeToken::verify(&text, to, &keys),
+                Err(TokenError::Forged),
+                "{to}"
+            );
+        }
     }
 }

@@ -261,6 +261,15 @@ impl Dispatcher {
         }
     }
 
+    /// Brings a letter, which is let go if there is no room for it now: it is offered again soon.
+    pub(crate) fn offer_letter(&self, job: Job) {
+        match self.with(|schedule, now| schedule.offer(job, now)) {
+            Offered::Queued => {}
+            Offered::Aside(job, limit, due) => job.settle("", false, Outcome::PutAside { limit, due }),
+            Offered::Full(job) => drop(job),
+        }
+    }
+
     /// Brings a delivery that no provider holds up; waits until there is room.
     pub async fn bring(&self, job: Job) {
         if let Placed::Aside(..) = self.offer(job).await {

@@ -3,7 +3,7 @@
 
 use crate::dispatch::{Dispatcher, Placed};
 use crate::guard::Witness;
-use crate::job::{Job, LeaseTicket, withheld};
+use crate::job::{Cargo, DeliveryInHand, Job, LeaseTicket, withheld};
 use crate::providers::Providers;
 use crate::recorder::Recorder;
 use crate::run::CampaignRun;
@@ -216,16 +216,18 @@ impl Feed {
         };
         match decision {
             Ok(to) => Some(Job {
-                held,
                 provider: provider::by_domain(to.recipient().address.domain()),
-                to,
-                asked_at: loaded_at,
+                cargo: Cargo::Delivery(DeliveryInHand {
+                    held,
+                    to,
+                    asked_at: loaded_at,
+                    run: Arc::clone(&self.run),
+                    ticket: Arc::clone(ticket),
+                }),
                 attempts: delivery.attempts,
                 first_attempt_at: delivery.first_attempt_at,
                 broken: 0,
                 attempt: None,
-                run: Arc::clone(&self.run),
-                ticket: Arc::clone(ticket),
                 passage: None,
             }),
             Err(outcome) => {

@@ -12,6 +12,7 @@ mod feed;
 pub mod guard;
 pub mod job;
 pub mod judging;
+mod letters;
 pub mod limits;
 pub mod lock;
 mod login;

@@ -26,6 +26,12 @@ use tidings_campaign::time::Timestamp;
 
 pub(crate) use self::relays::RelayChange;
 
+/// Letters wait as the messages of campaigns do, those of each sender domain as if of a campaign with a negative number, and go
+/// before them.
+pub(crate) fn is_of_letters(campaign: CampaignId) -> bool {
+    campaign.0 < 0
+}
+
 /// What waits: a message to be handed to a relay.
 pub(crate) trait Waiting {
     /// Whose.

@@ -6,6 +6,7 @@ use crate::dispatch::{Dispatcher, Routing};
 use crate::feed::{Feed, HeldLeases, renew};
 use crate::guard::{GuardError, Witness};
 use crate::judging::JudgingNow;
+use crate::letters::Letters;
 use crate::lock::SenderLock;
 use crate::providers::Providers;
 use crate::recorder::{Recorder, Writing};
@@ -32,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 /// Which campaigns a sender sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Every campaign that is set sending, for as long as the sender runs.
+    /// Every campaign that is set sending, and every letter, for as long as the sender runs.
     All,
     /// One, until it is finished or somebody stops it.
     One(CampaignId),
@@ -140,6 +141,8 @@ struct Sender {
     providers: Option<Providers>,
     /// What waits for the DNS.
     look_ups: JoinSet<()>,
+    /// What sends letters, if this sender does.
+    letters: JoinSet<Result<(), GuardError>>,
     running: HashMap<CampaignId, Running>,
     /// A feed has ended.
     ended: Arc<Notify>,
@@ -183,6 +186,7 @@ impl Sender {
             held: HeldLeases::default(),
             providers: None,
             look_ups: JoinSet::new(),
+            letters: JoinSet::new(),
             running: HashMap::new(),
             ended: Arc::default(),
             renewed: now,
@@ -245,8 +249,25 @@ impl Sender {
         }
     }
 
+    fn send_letters(&mut self) {
+        let letters = Letters {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            owner: self.settings.owner.clone(),
+            lease: self.settings.lease,
+            retry: self.settings.retry,
+            identity: self.settings.identity.clone(),
+            dispatcher: self.dispatcher.clone(),
+            witness: self.settings.witness.clone(),
+        };
+        self.letters.spawn(letters.run(self.finish.clone()));
+    }
+
     async fn work(&mut self, stop: &CancellationToken) -> Result<(), SenderError> {
         self.find_out_providers().await?;
+        if self.scope == Scope::All {
+            self.send_letters();
+        }
         let mut tick = interval(LOOK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -255,6 +276,8 @@ impl Sender {
                 () = stop.cancelled() => return Ok(()),
                 // The recorder ends by itself only when the ledger cannot be written.
                 ended = &mut self.recording => return ended.unwrap_or(Ok(())).map_err(SenderError::from),
+                // Nor do the letters.
+                Some(ended) = self.letters.join_next() => return ended.unwrap_or(Ok(())).map_err(SenderError::from),
                 _ = tick.tick() => {}
                 () = self.ended.notified() => {}
                 // Without a sender of news it stays as it is.
@@ -478,8 +501,11 @@ impl Sender {
         let look_ups = async { while self.look_ups.join_next().await.is_some() {} };
         let _ = timeout(left(deadline), look_ups).await;
         self.look_ups.shutdown().await;
-        // Deliveries that no session took hold their leases, and those hold the recorder.
+        // Deliveries that no session took hold their leases, and those hold the recorder; letters hold their task.
         drop((self.dispatcher, self.running));
+        let letters = async { while self.letters.join_next().await.is_some() {} };
+        let _ = timeout(left(deadline), letters).await;
+        self.letters.shutdown().await;
         // With the last handle the recorder writes what is left and ends.
         drop(self.recorder);
         if self.recording.is_finished() {

@@ -261,9 +261,12 @@ impl Session<'_> {
     /// with its lease.
     async fn ready(&mut self, job: Job) -> Option<Box<Prepared>> {
         let job = self.asked_again(job).await?;
-        let own = match &job.run.own_files {
+        let own = match job
+            .delivery()
+            .and_then(|it| it.run.own_files.as_ref().zip(Some(it)))
+        {
             None => None,
-            Some(files) => match files.of(job.to.recipient()).await {
+            Some((files, delivery)) => match files.of(delivery.to.recipient()).await {
                 Ok(file) => file,
                 Err(fault) => {
                     self.without_file(job, fault).await;
@@ -277,18 +280,19 @@ impl Session<'_> {
     /// What is wrong with one recipient's file is recorded with the delivery; where no file can be read, the campaign
     /// waits for a person, and its deliveries go back with their leases.
     async fn without_file(&self, job: Job, fault: NoFile) {
-        let detail = match (fault, &self.context.store) {
-            (NoFile::Folder(why), Some(store)) => {
-                job.run.stop();
-                tracing::error!(campaign = job.run.id.0, "held: {why}");
-                let held = store.move_campaign(job.run.id, Action::Hold, Some(&why)).await;
+        let run = job.delivery().map(|delivery| &delivery.run);
+        let detail = match (fault, &self.context.store, run) {
+            (NoFile::Folder(why), Some(store), Some(run)) => {
+                run.stop();
+                tracing::error!(campaign = run.id.0, "held: {why}");
+                let held = store.move_campaign(run.id, Action::Hold, Some(&why)).await;
                 // Another session has held it already, or a person has stopped it.
                 if let Err(error) = held {
-                    tracing::debug!(campaign = job.run.id.0, "not held: {error}");
+                    tracing::debug!(campaign = run.id.0, "not held: {error}");
                 }
                 return;
             }
-            (NoFile::Folder(why) | NoFile::Recipient(why), _) => why,
+            (NoFile::Folder(why) | NoFile::Recipient(why), ..) => why,
         };
         let reason = "attachment";
         job.settle("", false, Outcome::Withheld { reason, detail });
@@ -311,8 +315,7 @@ impl Session<'_> {
         };
         let mut content = std::mem::take(&mut self.spare);
         let now = self.context.clock.now();
-        let messages = &job.run.messages;
-        let built = match messages.build_attaching(&job.to, own, now, encoding, &mut content) {
+        let built = match job.write(own, now, encoding, &mut content) {
             Ok(built) => built,
             Err(error) => {
                 let detail = error.to_string();
@@ -327,13 +330,13 @@ impl Session<'_> {
                 return None;
             }
         };
-        let address = job.to.recipient().address.as_str();
+        let address = job.address().as_str();
         if let Some(refusal) = local_refusal(&announced, address, content.len()) {
             job.settle(&self.context.relay.name, false, refusal);
             return None;
         }
         let envelope = Envelope {
-            return_path: &job.run.messages.return_path(job.held.seq),
+            return_path: &job.return_path(),
             address,
             size: content.len(),
             eight_bit: built.eight_bit,

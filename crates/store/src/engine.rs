@@ -182,6 +182,19 @@ impl Store {
         bulk_text(matches!(self.engine, Engine::Sqlite { .. }), text)
     }
 
+    /// Writes the SQLite file anew, without what was deleted or written over, and empties its log. It takes as much room as the
+    /// database has, and nobody can write meanwhile. False on PostgreSQL, where that is the server's business.
+    pub async fn vacuum(&self) -> Result<bool, StoreError> {
+        let Engine::Sqlite { write, .. } = &self.engine else {
+            return Ok(false);
+        };
+        let mut connection = write.lock().await;
+        for text in ["VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"] {
+            sqlx::raw_sql(text).execute(&mut *connection).await?;
+        }
+        Ok(true)
+    }
+
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), StoreError> {
         on_pool!(self, pool => sqlx::query("SELECT 1").execute(pool).await.map(drop))?;
@@ -225,6 +238,20 @@ impl Tx {
             sqlx::raw_sql(AssertSqlSafe(text))
                 .execute(tx.connection())
                 .await?;
+        }
+        Ok(())
+    }
+
+    /// Whether SQLite overwrites what is deleted in this transaction with zeros. It costs writing, so it is for what must not
+    /// be found in the file any more. On PostgreSQL that is the server's business.
+    pub(crate) async fn overwrite_deleted(&mut self, on: bool) -> Result<(), StoreError> {
+        if let Tx::Sqlite(tx) = self {
+            let text = if on {
+                "PRAGMA secure_delete = ON"
+            } else {
+                "PRAGMA secure_delete = OFF"
+            };
+            sqlx::raw_sql(text).execute(tx.connection()).await?;
         }
         Ok(())
     }

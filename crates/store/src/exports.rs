@@ -44,7 +44,7 @@ pub struct Consent {
     pub import_files: Option<String>,
     /// Who imported.
     pub imported_by: Option<String>,
-    /// Where consent comes from, as that person said.
+    /// Where consent comes from, as that person said; or what the recipient read who joined the list by their own link.
     pub consent: Option<String>,
 }
 
@@ -140,9 +140,10 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<Consent>, StoreError> {
         const PAGE: &str = "SELECT s.list_id, s.recipient_id, r.address, l.name AS list, s.state, \
-            s.updated_at AS since, s.import_id, i.file_name AS import_files, i.started_by AS imported_by, i.consent \
+            s.updated_at AS since, s.import_id, i.file_name AS import_files, i.started_by AS imported_by, COALESCE(i.consent, j.text) AS consent \
             FROM subscriptions s JOIN lists l ON l.id = s.list_id LEFT JOIN recipients r ON r.id = s.recipient_id \
             LEFT JOIN imports i ON i.id = s.import_id \
+            LEFT JOIN own_joins j ON j.recipient_id = s.recipient_id AND j.list_id = s.list_id AND j.joined_at = s.updated_at \
             WHERE (s.list_id, s.recipient_id) > ($1, $2) ORDER BY s.list_id, s.recipient_id LIMIT $3";
         Ok(
             on_pool!(self, pool => sqlx::query_as(PAGE).bind(after.0.0).bind(after.1.0).bind(limit)

@@ -194,6 +194,14 @@ impl Store {
         if !events::keep(&mut tx, &judged).await? {
             return Ok(None);
         }
+        arrivals::empty(
+            &mut tx,
+            judged
+                .iter()
+                .filter(|one| one.is_erased)
+                .map(|one| one.told.arrival),
+        )
+        .await?;
         effects::bring_about(&mut tx, &mut deltas, &judged, now).await?;
         counting::count(&mut tx, &mut deltas, &judged).await?;
         deltas.write(&mut tx, self.node(), now).await?;

@@ -12,13 +12,14 @@ use tidings_feedback::policy::{self, Action, Past, SoftRule};
 use tidings_feedback::verdict::Class;
 
 /// The newest by campaign: by the index, so that it does not matter how many there are. One that was accepted and bounced
-/// later has bounced.
+/// later has bounced. What went to a former address says nothing about this one.
 const HISTORY: &str = "SELECT d.campaign_id, d.settled_at, CASE WHEN d.state = 'accepted' THEN e.class ELSE d.class END \
     FROM deliveries d LEFT JOIN feedback_events e ON e.campaign_id = d.campaign_id AND e.seq = d.seq \
         AND e.kind = 'bounce' AND e.once IS NOT NULL \
     WHERE d.recipient_id = $1 AND d.state IN ('accepted', 'rejected', 'expired') AND d.settled_at > COALESCE( \
         (SELECT MAX(l.lifted_at) FROM lifted_suppressions l JOIN recipients r ON r.address_key = l.address_key \
          WHERE r.id = $1), 0) \
+    AND d.settled_at > COALESCE((SELECT MAX(a.changed_at) FROM address_changes a WHERE a.recipient_id = $1), 0) \
     ORDER BY d.campaign_id DESC LIMIT $2";
 
 /// Campaign, when it was settled, the class of its bounce.

@@ -8,7 +8,7 @@ mod run;
 mod suppress;
 mod undo;
 
-pub(crate) use batch::lock_recipients;
+pub(crate) use batch::{lock_addresses, lock_recipients};
 pub use dry_run::DryRun;
 pub use lock::ImportLock;
 pub use run::{Import, ImportBatch, NewImport};

@@ -46,13 +46,19 @@ impl Store {
     }
 
     /// Makes `place` the home. `hold`: a reason to put every campaign aside that would send by itself, in the same
-    /// transaction. Returns how many those are.
+    /// transaction. Returns how many those are. Letters that have not gone out as far as is known here are `unknown` then: none
+    /// is worth sending twice.
     pub async fn move_in(&self, place: &str, hold: Option<&str>) -> Result<u64, StoreError> {
         const HOME: &str = "UPDATE instance SET home = $1";
         const HOLD: &str = "UPDATE campaigns SET state = 'held', state_reason = $1 \
             WHERE state IN ('scheduled', 'sending', 'paused')";
+        const LOSE_LETTERS: &str = "UPDATE letters SET state = 'unknown', settled_at = queued_at, message = NULL, reason = $1 \
+            WHERE state IN ('queued', 'leased', 'on_wire', 'deferred')";
         let mut tx = self.begin_write().await?;
         on_tx!(&mut tx, conn => sqlx::query(HOME).bind(place).execute(conn).await.map(drop))?;
+        if let Some(reason) = hold {
+            on_tx!(&mut tx, conn => sqlx::query(LOSE_LETTERS).bind(reason).execute(conn).await.map(drop))?;
+        }
         let held = match hold {
             Some(reason) => on_tx!(&mut tx, conn => sqlx::query(HOLD).bind(reason).execute(conn).await
                 .map(|done| done.rows_affected()))?,

@@ -126,7 +126,10 @@ impl Store {
     /// file that every former owner is dead.
     pub async fn expire_all_leases(&self) -> Result<(), StoreError> {
         const EXPIRE: &str = "UPDATE leases SET expires_at = 0";
-        on_write_pool!(self, pool => sqlx::query(EXPIRE).execute(pool).await.map(drop))?;
+        const EXPIRE_LETTERS: &str = "UPDATE letters SET held_until = 0 WHERE state IN ('leased', 'on_wire')";
+        for text in [EXPIRE, EXPIRE_LETTERS] {
+            on_write_pool!(self, pool => sqlx::query(text).execute(pool).await.map(drop))?;
+        }
         Ok(())
     }
 

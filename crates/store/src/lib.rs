@@ -1,5 +1,6 @@
 //! All SQL, for both engines: one file per family of tables; [`deliveries`] is the ledger.
 
+pub mod address_changes;
 pub mod archive;
 mod aside;
 pub mod attempts;
@@ -15,6 +16,7 @@ mod counters;
 pub mod deliveries;
 pub mod domain_providers;
 pub mod engine;
+pub mod erasure;
 pub mod error;
 pub mod exports;
 pub mod feedback;
@@ -25,17 +27,21 @@ pub mod imports;
 pub mod instance;
 pub mod leases;
 pub mod ledger;
+pub mod letters;
 pub mod limit_usage;
 pub mod links;
 pub mod lists;
 pub mod one_clicks;
 mod outcome;
 pub mod people;
+pub mod personal_data;
+pub mod preferences;
 pub mod recipient_record;
 pub mod recipients;
 pub mod relay_status;
 mod schema;
 pub mod send_status;
+pub mod sign_ups;
 pub mod signing_keys;
 pub mod stats;
 mod suppressing;

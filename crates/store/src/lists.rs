@@ -22,10 +22,12 @@ pub struct List {
     pub utm: Utm,
     /// Whether anybody may read its finished campaigns.
     pub archived: bool,
+    /// Whether anybody may sign up for it.
+    pub open_for_sign_up: bool,
 }
 
-/// Its id, name, confirmed recipients, mode, UTM parameters, and 1 if it has an archive.
-type ListRow = (i64, String, i64, Option<String>, Option<String>, i64);
+/// Its id, name, confirmed recipients, mode, UTM parameters, 1 if it has an archive, and 1 if it is open for sign-up.
+type ListRow = (i64, String, i64, Option<String>, Option<String>, i64, i64);
 
 impl Store {
     /// The list of this name; none if there is none.
@@ -47,10 +49,11 @@ impl Store {
     /// All lists by name, with the number of their confirmed recipients.
     pub async fn lists(&self) -> Result<Vec<List>, StoreError> {
         const LISTS: &str = "SELECT l.id, l.name, (SELECT COUNT(*) FROM subscriptions s \
-            WHERE s.list_id = l.id AND s.state = 'confirmed'), l.tracking, l.utm, l.archived \
+            WHERE s.list_id = l.id AND s.state = 'confirmed'), l.tracking, l.utm, l.archived, \
+            CAST(CASE WHEN l.sign_up IS NULL THEN 0 ELSE 1 END AS BIGINT) \
             FROM lists l ORDER BY l.name";
         let rows: Vec<ListRow> = on_pool!(self, pool => sqlx::query_as(LISTS).fetch_all(pool).await)?;
-        let list = |(id, name, confirmed, tracking, utm, archived): ListRow| {
+        let list = |(id, name, confirmed, tracking, utm, archived, sign_up): ListRow| {
             Ok(List {
                 id: ListId(id),
                 name,
@@ -58,6 +61,7 @@ impl Store {
                 tracking: wish(id, tracking.as_deref())?,
                 utm: read_utm(id, utm.as_deref())?,
                 archived: archived == 1,
+                open_for_sign_up: sign_up == 1,
             })
         };
         rows.into_iter().map(list).collect()

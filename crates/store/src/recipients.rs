@@ -11,7 +11,7 @@ use tidings_campaign::time::Timestamp;
 /// Ids of one statement.
 const IDS: usize = 500;
 
-type RecipientRow = (i64, String, String, String);
+pub(crate) type RecipientRow = (i64, String, String, String);
 
 impl Store {
     /// The recipient with this address, however its case is written; none if it is not known.
@@ -67,7 +67,7 @@ impl Store {
     }
 }
 
-fn recipient((id, address, name, attributes): RecipientRow) -> Result<Recipient, StoreError> {
+pub(crate) fn recipient((id, address, name, attributes): RecipientRow) -> Result<Recipient, StoreError> {
     let bad = |problem: String| bad_row("recipients", id, problem);
     Ok(Recipient {
         id: RecipientId(id),

@@ -34,12 +34,15 @@ fn statement(rows: &[(&Settlement, Why, String)], now: Timestamp) -> Bulk {
             now.0.into(),
         ]
     };
-    // In one order, so that two senders do not wait for each other.
+    // In one order, so that two senders do not wait for each other. If the recipient has changed the address in the last quarter
+    // of an hour, the refusal may be about the former one: of the new one more will be heard.
     Bulk::new(
         "INSERT INTO suppressions (address_key, reason, evidence, created_at) \
          SELECT r.address_key, v.column3, v.column4, v.column5 FROM (VALUES ",
         ") AS v JOIN deliveries d ON d.campaign_id = v.column1 AND d.seq = v.column2 \
-         JOIN recipients r ON r.id = d.recipient_id WHERE d.state = 'rejected' OR d.state = 'expired' \
+         JOIN recipients r ON r.id = d.recipient_id WHERE (d.state = 'rejected' OR d.state = 'expired') \
+         AND NOT EXISTS (SELECT 1 FROM address_changes a WHERE a.recipient_id = d.recipient_id \
+             AND a.changed_at > v.column5 - 900000000) \
          ORDER BY r.address_key ON CONFLICT (address_key) DO NOTHING",
         rows.iter().flat_map(columns).collect(),
         rows.len(),

@@ -7,6 +7,7 @@ pub(crate) use hashes::{keys_with_known_hash, keys_with_known_hash_in};
 
 use crate::bulk::{Bulk, Value};
 use crate::engine::{Store, on_pool, on_tx, on_write_pool, values_list};
+use crate::erasure::forget_erasure;
 use crate::error::StoreError;
 use sqlx::AssertSqlSafe;
 use std::collections::HashMap;
@@ -35,6 +36,10 @@ pub struct Suppression {
 impl Suppression {
     /// The reason of a recipient who is suppressed because the hash of the address is known.
     pub const BY_HASH: &str = "hash";
+    /// The reason of an address whose owner has changed to another one.
+    pub const BY_MOVE: &str = "address_changed";
+    /// The reason of an address whose owner has had everything erased.
+    pub const BY_ERASURE: &str = "erased";
 }
 
 /// An address to be suppressed.
@@ -125,6 +130,7 @@ impl Store {
         on_tx!(&mut tx, conn => sqlx::query(LIFT).bind(address.key()).execute(conn).await.map(drop))?;
         on_tx!(&mut tx, conn => sqlx::query(LIFT_HASH).bind(AddressHash::of(address).as_str())
             .execute(conn).await.map(drop))?;
+        forget_erasure(&mut tx, &address.key()).await?;
         tx.commit().await?;
         Ok(found)
     }
@@ -142,7 +148,10 @@ impl Store {
         }
         let row: Option<Row> = on_pool!(self, pool => sqlx::query_as(FIND_HASH)
             .bind(AddressHash::of(address).as_str()).fetch_optional(pool).await)?;
-        Ok(row.map(suppression))
+        match row {
+            Some(row) => Ok(Some(suppression(row))),
+            None => self.find_erasure(address).await,
+        }
     }
 
     /// The suppressions of an address that were lifted, each with when, the last first.

@@ -48,7 +48,7 @@ const REMEMBER_AGAIN: &str = "UPDATE unsubscribes SET \
 /// An unsubscribe as it is wished.
 #[derive(Clone, Debug)]
 pub struct Unsubscribe {
-    /// By which way, as a word for the record: `link`, `one-click` or `mail`.
+    /// By which way, as a word for the record: `link`, `one-click`, `mail` or `preferences`.
     pub how: &'static str,
     /// From which lists.
     pub scope: Scope,
@@ -121,6 +121,17 @@ pub(crate) async fn unsubscribe_in(
         on_tx!(tx, conn => sqlx::query(LEAVE_ALL)
             .bind(recipient.0).bind(now.0).execute(conn).await.map(drop))?;
     }
+    remember_in(tx, deltas, (campaign, recipient), wish, now).await
+}
+
+/// Remembers that an unsubscribe came by a campaign, and counts the first of each recipient. Returns whether it was that.
+pub(crate) async fn remember_in(
+    tx: &mut Tx,
+    deltas: &mut Deltas,
+    (campaign, recipient): (CampaignId, RecipientId),
+    wish: &Unsubscribe,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
     let mut added = false;
     for text in [REMEMBER, REMEMBER_AGAIN] {
         let rows = on_tx!(tx, conn => sqlx::query(text)

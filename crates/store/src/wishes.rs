@@ -2,6 +2,7 @@
 
 use crate::engine::{Store, on_pool, on_tx, on_write_pool};
 use crate::error::{StoreError, bad_row};
+use tidings_campaign::address::EmailAddress;
 use tidings_campaign::ids::{CampaignId, RecipientId};
 use tidings_campaign::leaving::{PauseLength, Reason, Said};
 use tidings_campaign::recipient::Subscription;
@@ -22,10 +23,14 @@ pub struct Wish {
     pub is_suppressed: bool,
     /// What the recipient's language attribute says.
     pub language: Option<String>,
+    /// The recipient's address, unless it was changed since the campaign's message went out: whoever has that message need not
+    /// be who has the new address.
+    pub address: Option<EmailAddress>,
 }
 
 #[derive(sqlx::FromRow)]
 struct WishRow {
+    address: Option<String>,
     attributes: Option<String>,
     language_attribute: Option<String>,
     paused_until: Option<i64>,
@@ -58,7 +63,9 @@ impl Store {
             LEFT JOIN subscriptions s ON s.list_id = cl.list_id AND s.recipient_id = $2 \
             WHERE cl.campaign_id = $1 ORDER BY l.name";
         // By list, because the primary key of subscriptions begins with it.
-        const WISH: &str = "SELECT r.attributes, c.language_attribute, z.paused_until, x.reason AS suppression, \
+        const WISH: &str = "SELECT CASE WHEN EXISTS (SELECT 1 FROM address_changes a WHERE a.recipient_id = $2 AND a.changed_at > COALESCE( \
+                (SELECT d.first_attempt_at FROM deliveries d WHERE d.recipient_id = $2 AND d.campaign_id = $1), 0)) \
+            THEN NULL ELSE r.address END AS address, r.attributes, c.language_attribute, z.paused_until, x.reason AS suppression, \
             EXISTS (SELECT 1 FROM left_lists k WHERE k.campaign_id = $1 AND k.recipient_id = $2) AS can_come_back, \
             EXISTS (SELECT 1 FROM lists l JOIN subscriptions s ON s.list_id = l.id AND s.recipient_id = $2 \
                 WHERE s.state <> 'unsubscribed') AS is_on_some_list \
@@ -83,6 +90,7 @@ impl Store {
             can_come_back: row.can_come_back,
             is_suppressed: row.suppression.is_some(),
             language: language(row.attributes.as_deref(), row.language_attribute.as_deref()),
+            address: row.address.and_then(|text| EmailAddress::parse(&text).ok()),
         })
     }
 
@@ -152,7 +160,7 @@ impl Store {
 }
 
 /// The text of the attribute that names the recipient's language.
-fn language(attributes: Option<&str>, attribute: Option<&str>) -> Option<String> {
+pub(crate) fn language(attributes: Option<&str>, attribute: Option<&str>) -> Option<String> {
     let attributes: serde_json::Map<_, _> = serde_json::from_str(attributes?).ok()?;
     attributes.get(attribute?)?.as_str().map(str::to_owned)
 }

@@ -21,12 +21,12 @@ const POLICY: Policy = Policy {
 
 const DAY: u64 = 86_400;
 
-async fn keys(store: &Store) -> KeyRing {
+pub(super) async fn keys(store: &Store) -> KeyRing {
     store.key_ring(START).await.unwrap()
 }
 
 /// A campaign whose deliveries were all accepted at so many seconds after the start.
-async fn sent_at(store: &Store, n: usize, seconds: u64) -> CampaignId {
+pub(super) async fn sent_at(store: &Store, n: usize, seconds: u64) -> CampaignId {
     let campaign = sending(store, n).await;
     let sender = Sender::new(store, "one");
     sender.it_is(seconds);
@@ -37,7 +37,13 @@ async fn sent_at(store: &Store, n: usize, seconds: u64) -> CampaignId {
 }
 
 /// What came back to the return path of a delivery.
-async fn about(store: &Store, campaign: CampaignId, seq: i64, kind: EventKind, reason: Reason) -> Event {
+pub(super) async fn about(
+    store: &Store,
+    campaign: CampaignId,
+    seq: i64,
+    kind: EventKind,
+    reason: Reason,
+) -> Event {
     let seq = Seq(seq);
     let token = DeliveryToken { campaign, seq }.sign(&keys(store).await);
     let mut event = Event::of(kind, String::new(), reason, "a rule");
@@ -45,7 +51,7 @@ async fn about(store: &Store, campaign: CampaignId, seq: i64, kind: EventKind, r
     event
 }
 
-fn arrival(key: &str, events: Vec<Event>, seconds: u64) -> NewArrival {
+pub(super) fn arrival(key: &str, events: Vec<Event>, seconds: u64) -> NewArrival {
     NewArrival {
         way: Way::Smtp,
         key: key.to_owned(),
@@ -55,20 +61,20 @@ fn arrival(key: &str, events: Vec<Event>, seconds: u64) -> NewArrival {
     }
 }
 
-async fn take(store: &Store, arrivals: &[NewArrival], seconds: u64) -> Vec<Taken> {
+pub(super) async fn take(store: &Store, arrivals: &[NewArrival], seconds: u64) -> Vec<Taken> {
     store
         .take_feedback(arrivals, &POLICY, &keys(store).await, at(seconds))
         .await
         .unwrap()
 }
 
-async fn take_one(store: &Store, event: Event, seconds: u64) -> Done {
+pub(super) async fn take_one(store: &Store, event: Event, seconds: u64) -> Done {
     let key = format!("{event:?} at {seconds}");
     let taken = take(store, &[arrival(&key, vec![event], seconds)], seconds).await;
     taken[0].events[0].done
 }
 
-async fn why_suppressed(store: &Store, mailbox: &str) -> Option<String> {
+pub(super) async fn why_suppressed(store: &Store, mailbox: &str) -> Option<String> {
     let found = store.find_suppression(&address(mailbox)).await.unwrap();
     found.map(|found| found.reason)
 }

@@ -49,6 +49,7 @@ store_on_both_engines!(a_list_counts_those_who_want_its_mail, |store| {
         tracking: None,
         utm: Utm::default(),
         archived: false,
+        open_for_sign_up: false,
     };
     let readers = list(store, "readers").await;
     let expected = [

@@ -1,36 +1,39 @@
-//! How often something may happen in a minute, for any number of visitors in memory of one size.
+//! How often something may happen in a span of time, for any number of visitors in memory of one size.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 
-/// Counts by the minute. Visitors whose hashes fall on the same place share it: with many times more places than busy visitors
+/// Counts by spans of time: minutes, or hours. Visitors whose hashes fall on the same place share it: with many times more places than busy visitors
 /// that takes nothing from anybody, and nobody can choose whom to fall together with.
-pub(super) struct PerMinute {
+pub(crate) struct PerSpan {
     /// 0: no limit.
     most: u32,
-    minute: AtomicI64,
+    span: AtomicI64,
+    /// For the log: what is refused, and how long a span is.
+    what: &'static str,
     counts: Box<[AtomicU32]>,
     hasher: RandomState,
     refused: AtomicU64,
 }
 
-impl PerMinute {
-    pub(super) fn new(most: u32, places: usize) -> PerMinute {
-        PerMinute {
+impl PerSpan {
+    pub(crate) fn new(most: u32, places: usize, what: &'static str) -> PerSpan {
+        PerSpan {
             most,
-            minute: AtomicI64::new(0),
+            span: AtomicI64::new(0),
+            what,
             counts: (0..places).map(|_| AtomicU32::new(0)).collect(),
             hasher: RandomState::new(),
             refused: AtomicU64::new(0),
         }
     }
 
-    /// Whether it may happen once more in this minute (since 1970); it is counted if so.
-    pub(super) fn admits(&self, who: impl Hash, minute: i64) -> bool {
+    /// Whether it may happen once more in this span, by its number since 1970; it is counted if so.
+    pub(crate) fn admits(&self, who: impl Hash, span: i64) -> bool {
         if self.most == 0 {
             return true;
         }
-        if self.minute.swap(minute, Ordering::Relaxed) != minute {
+        if self.span.swap(span, Ordering::Relaxed) != span {
             for count in &self.counts {
                 count.store(0, Ordering::Relaxed);
             }
@@ -40,10 +43,8 @@ impl PerMinute {
         if !is_admitted {
             let refused = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
             if refused.is_power_of_two() {
-                let most = self.most;
-                tracing::warn!(
-                    "a flood: {refused} hits so far beyond {most} a minute were answered and not recorded"
-                );
+                let (most, what) = (self.most, self.what);
+                tracing::warn!("a flood: {refused} so far beyond {most} {what}");
             }
         }
         is_admitted
@@ -55,13 +56,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everybody_has_so_many_in_each_minute() {
-        let limit = PerMinute::new(2, 1 << 16);
+    fn everybody_has_so_many_in_each_span() {
+        let limit = PerSpan::new(2, 1 << 16, "a minute");
         let of = |who: u32, minute| limit.admits(who, minute);
         assert!(of(1, 5) && of(1, 5) && !of(1, 5));
         assert!(of(2, 5));
         assert!(of(1, 6) && of(1, 6) && !of(1, 6));
-        let none = PerMinute::new(0, 1);
+        let none = PerSpan::new(0, 1, "a minute");
         assert!((0..1000).all(|_| none.admits(1, 5)));
     }
 }

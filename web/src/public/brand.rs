@@ -64,6 +64,16 @@ impl Brand {
         })
     }
 
+    /// The operator's name, if it is said.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// The postal address, if it is said.
+    pub(crate) fn postal_address(&self) -> Option<&str> {
+        self.postal_address.as_deref()
+    }
+
     /// The logo, if there is one.
     pub(crate) fn logo(&self) -> Option<&Logo> {
         self.logo.as_ref()

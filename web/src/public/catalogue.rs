@@ -84,6 +84,84 @@ pub(crate) struct Texts {
     pub(crate) archive_empty: String,
     pub(crate) archive_older: String,
     pub(crate) archive_feed: String,
+    pub(crate) sign_up_title: String,
+    pub(crate) sign_up_text: String,
+    pub(crate) address_label: String,
+    pub(crate) name_label: String,
+    pub(crate) trap_label: String,
+    pub(crate) sign_up_button: String,
+    pub(crate) asked_title: String,
+    pub(crate) asked: String,
+    pub(crate) asked_nothing: String,
+    pub(crate) bad_address: String,
+    pub(crate) opt_in_title: String,
+    pub(crate) opt_in: String,
+    pub(crate) opt_in_button: String,
+    pub(crate) opted_in_title: String,
+    pub(crate) opted_in: String,
+    pub(crate) opt_in_late_title: String,
+    pub(crate) opt_in_late: String,
+    pub(crate) sign_up_again: String,
+    pub(crate) letter_subject: String,
+    pub(crate) letter_ask: String,
+    pub(crate) letter_button: String,
+    pub(crate) letter_until: String,
+    pub(crate) letter_ignore: String,
+    pub(crate) preferences: PreferenceTexts,
+}
+
+/// What stands on the page of preferences, and in the letter that confirms another address.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PreferenceTexts {
+    pub(crate) link: String,
+    pub(crate) title: String,
+    pub(crate) intro: String,
+    pub(crate) saved: String,
+    pub(crate) unsubscribe_link: String,
+    pub(crate) lists_legend: String,
+    pub(crate) list_pending: String,
+    pub(crate) lists_hint: String,
+    pub(crate) save: String,
+    pub(crate) profile_title: String,
+    pub(crate) name_label: String,
+    pub(crate) choice_none: String,
+    pub(crate) too_long: String,
+    pub(crate) no_choice: String,
+    pub(crate) no_day: String,
+    pub(crate) address_title: String,
+    pub(crate) address_label: String,
+    pub(crate) address_hint: String,
+    pub(crate) address_ask: String,
+    pub(crate) address_bad: String,
+    pub(crate) address_same: String,
+    pub(crate) address_sent: String,
+    pub(crate) too_many: String,
+    pub(crate) download_title: String,
+    pub(crate) download_hint: String,
+    pub(crate) download: String,
+    pub(crate) erase_title: String,
+    pub(crate) erase_hint: String,
+    pub(crate) erase: String,
+    pub(crate) erase_sure_title: String,
+    pub(crate) erase_sure: String,
+    pub(crate) erase_yes: String,
+    pub(crate) erased_title: String,
+    pub(crate) erased: String,
+    pub(crate) stale_title: String,
+    pub(crate) stale: String,
+    pub(crate) confirm_title: String,
+    pub(crate) confirm: String,
+    pub(crate) confirm_button: String,
+    pub(crate) changed_title: String,
+    pub(crate) changed: String,
+    pub(crate) not_changed_title: String,
+    pub(crate) not_changed: String,
+    pub(crate) expired: String,
+    pub(crate) letter_subject: String,
+    pub(crate) letter_ask: String,
+    pub(crate) letter_until: String,
+    pub(crate) letter_known: String,
 }
 
 impl Texts {
@@ -169,9 +247,27 @@ mod tests {
     use super::*;
     use std::collections::{BTreeMap, BTreeSet};
 
+    /// All texts of a file; those of a section under its name and theirs.
+    fn texts(file: &str) -> toml::Table {
+        let mut texts = toml::Table::new();
+        for (key, value) in toml::from_str::<toml::Table>(file).unwrap() {
+            match value {
+                toml::Value::Table(section) => {
+                    texts.extend(
+                        section
+                            .into_iter()
+                            .map(|(name, text)| (format!("{key}.{name}"), text)),
+                    );
+                }
+                text => drop(texts.insert(key, text)),
+            }
+        }
+        texts
+    }
+
     /// The names in braces of every text, by key.
     fn placeholders(file: &str) -> BTreeMap<String, BTreeSet<String>> {
-        let table: toml::Table = toml::from_str(file).unwrap();
+        let table = texts(file);
         let names = |text: &str| {
             let parts = text.split('{').skip(1);
             parts
@@ -189,8 +285,7 @@ mod tests {
         let english = placeholders(FILES[0].1);
         for (tag, file) in FILES {
             assert_eq!(placeholders(file), english, "{tag}");
-            let table: toml::Table = toml::from_str(file).unwrap();
-            for (key, value) in table {
+            for (key, value) in texts(file) {
                 assert!(!value.to_string().contains("\"\""), "{key} is empty in {tag}");
             }
         }
@@ -199,10 +294,9 @@ mod tests {
 
     #[test]
     fn no_text_is_left_untranslated() {
-        let english: toml::Table = toml::from_str(FILES[0].1).unwrap();
+        let english = texts(FILES[0].1);
         for (tag, file) in &FILES[1..] {
-            let table: toml::Table = toml::from_str(file).unwrap();
-            for (key, value) in table {
+            for (key, value) in texts(file) {
                 let may_be_equal = ["date", "first_of_month"].contains(&key.as_str());
                 assert!(may_be_equal || value != english[&key], "{key} in {tag}");
             }

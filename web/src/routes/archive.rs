@@ -2,7 +2,7 @@
 //! them (Atom, RFC 4287). Only lists that the operator has opened have one.
 
 use super::view::picture;
-use crate::newsletters::{Newsletters, NotShown, POLICY, show_images};
+use crate::newsletters::{Links, Newsletters, NotShown, POLICY, show_images};
 use crate::public::{self, Archive, ListedIssue, Page};
 use crate::site::Site;
 use actix_web::http::StatusCode;
@@ -89,7 +89,7 @@ pub(crate) async fn index(
         issues: campaigns.iter().map(listed).collect(),
         before: before.map(|id| id.0),
     };
-    let body = Page::new(&site, &request, translation, &name)
+    let body = Page::at(&site, &request, translation, &name)
         .with_archive(archive)
         .html(&site);
     answer(&request, changed(&campaigns), "text/html; charset=utf-8", body)
@@ -246,7 +246,14 @@ async fn make(site: &Site, letters: &Newsletters, campaign: CampaignId) -> Resul
     };
     let merged = match letters.of(site, campaign).await {
         Ok(letter) => letter
-            .render(&nobody, LIST_PAGE, ISSUE_PAGE)
+            .render(
+                &nobody,
+                Links {
+                    unsubscribe_url: LIST_PAGE,
+                    view_url: ISSUE_PAGE,
+                    preferences_url: LIST_PAGE,
+                },
+            )
             .map_err(NotShown::from),
         Err(why) => Err(why),
     };

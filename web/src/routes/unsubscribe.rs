@@ -3,13 +3,15 @@
 
 mod form;
 
+use crate::preferences;
 use crate::public::catalogue::{Texts, Translation, filled};
 use crate::public::{self, Choices, Offer, Page};
 use crate::site::{Site, Trouble};
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_SECURITY_POLICY;
 use actix_web::{HttpRequest, HttpResponse, web};
-use form::{Refused, Wished};
+pub(super) use form::Refused;
+use form::Wished;
 use tidings_campaign::leaving::{Choice, PauseLength, Reason, Scope};
 use tidings_campaign::recipient::Subscription;
 use tidings_campaign::token::UnsubscribeToken;
@@ -33,12 +35,13 @@ pub(crate) async fn ask(
     });
     let translation = translation(&site, &request, &wish);
     let texts = &translation.texts;
-    let mut page = Page::new(&site, &request, translation, &texts.ask_title);
+    let mut page = Page::at(&site, &request, translation, &texts.ask_title);
     for sentence in in_force(texts, &wish) {
         page = page.saying(sentence);
     }
     page.with_way_back(has_way_back(&wish))
         .with_choices((!has_left_all(&wish)).then(|| choices(texts, &wish)))
+        .with_preferences(preferences(&site, token, &wish))
         .answer(&site, StatusCode::OK)
 }
 
@@ -59,7 +62,7 @@ pub(crate) async fn choose(
     if let Err(trouble) = record(&site, token, &wished).await {
         tracing::error!("what a recipient wished could not be recorded: {trouble}");
         let translation = public::accepted(&site, &request);
-        return Page::new(&site, &request, translation, &translation.texts.not_yet_title)
+        return Page::at(&site, &request, translation, &translation.texts.not_yet_title)
             .saying(&translation.texts.not_yet)
             .with_again(wished.fields())
             .answer(&site, StatusCode::SERVICE_UNAVAILABLE);
@@ -70,7 +73,7 @@ pub(crate) async fn choose(
         Wished::OneClick => {
             let translation = public::accepted(&site, &request);
             let texts = &translation.texts;
-            Page::new(&site, &request, translation, &texts.unsubscribed_title)
+            Page::at(&site, &request, translation, &texts.unsubscribed_title)
                 .saying(&texts.unsubscribed)
                 .with_link_to_choices(true)
                 .answer(&site, StatusCode::OK)
@@ -137,12 +140,13 @@ async fn chosen(site: &Site, request: &HttpRequest, token: UnsubscribeToken, cho
     } else if sentences.is_empty() {
         sentences.push(texts.unsubscribed.clone());
     }
-    let mut page = Page::new(site, request, translation, title);
+    let mut page = Page::at(site, request, translation, title);
     for sentence in sentences {
         page = page.saying(sentence);
     }
     page.with_way_back(has_way_back(&wish))
         .with_link_to_choices(!has_left_all(&wish))
+        .with_preferences(preferences(site, token, &wish))
         .answer(site, StatusCode::OK)
 }
 
@@ -152,9 +156,15 @@ async fn wish(site: &Site, token: UnsubscribeToken) -> Result<Wish, Trouble> {
         .await
 }
 
-/// The recipient's language where it is known, else the browser's.
 fn translation<'a>(site: &'a Site, request: &HttpRequest, wish: &Wish) -> &'a Translation {
     public::suiting(site, request, wish.language.as_deref())
+}
+
+/// Where the recipient's preferences are, seen from the page.
+fn preferences(site: &Site, token: UnsubscribeToken, wish: &Wish) -> Option<String> {
+    let address = wish.address.as_ref()?;
+    let token = preferences::token(&site.keys, (token.campaign, token.recipient), address);
+    Some(format!("../p/{token}"))
 }
 
 /// What keeps mail from the recipient by their own wish; and, if they may think that nothing does, what else.
@@ -229,7 +239,7 @@ fn pause_label(texts: &Texts, length: PauseLength) -> String {
     filled(&texts.choice_pause, &[("weeks", &length.weeks().to_string())])
 }
 
-fn refusal(site: &Site, request: &HttpRequest, refused: &Refused) -> HttpResponse {
+pub(super) fn refusal(site: &Site, request: &HttpRequest, refused: &Refused) -> HttpResponse {
     let translation = public::accepted(site, request);
     let texts = &translation.texts;
     let (status, title, text) = match refused {

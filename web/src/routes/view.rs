@@ -1,7 +1,7 @@
 //! The newsletter in a browser, as one recipient got it: for those whose mail program shows it badly. Whoever holds the link
 //! sees it; it is not counted, and nothing of it may be kept or found by search engines.
 
-use crate::newsletters::{Newsletters, NotShown, POLICY};
+use crate::newsletters::{Links, Newsletters, NotShown, POLICY};
 use crate::public;
 use crate::site::Site;
 use actix_web::http::StatusCode;
@@ -78,7 +78,13 @@ async fn merged(
     };
     let unsubscribe = format!("{}/u/{}", letters.public_url, unsubscribe.sign(&site.keys));
     let view = format!("{}/v/{text}", letters.public_url);
-    let html = letter.render(&recipient, &unsubscribe, &view)?.html;
+    let links = Links {
+        unsubscribe_url: &unsubscribe,
+        view_url: &view,
+        // Whoever has this message may not be who has the recipient's address by now: the page behind this link knows.
+        preferences_url: &unsubscribe,
+    };
+    let html = letter.render(&recipient, links)?.html;
     // Seen from the page, images are below its own name. A token that verifies has letters and digits only.
     Ok(letter.with_images(&html, &format!("{text}/")))
 }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail, ensure};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeSet, HashSet};
 use std::io::{BufWriter, stdout};
-use tidings_campaign::ids::{CampaignId, ListId, RecipientId};
+use tidings_campaign::ids::{CampaignId, LetterId, ListId, RecipientId, SignUpId};
 use tidings_campaign::time::Timestamp;
 use tidings_store::Store;
 use tidings_store::exports::ExportedRecipient;
@@ -43,6 +43,14 @@ enum What {
         #[arg(long, value_name = "NAME")]
         list: Option<String>,
     },
+    /// The proof of consent: every sign-up, with what was agreed to, when, from where, and its confirmation.
+    SignUps {
+        /// Only those for this list.
+        #[arg(long, value_name = "NAME")]
+        list: Option<String>,
+    },
+    /// The letters of the last week, the newest first: what for, to whom, and what became of them.
+    Letters,
     /// Every unsubscribe: when, by which campaign and way.
     Unsubscribes,
     /// Every pause, also one that is over: since when, until when, and why.
@@ -63,6 +71,11 @@ pub async fn run(args: ExportArgs, context: &Context) -> anyhow::Result<()> {
             let list = find_list(&store, list.as_deref()).await?;
             consent(&store, list, format, json).await
         }
+        What::SignUps { list } => {
+            let list = find_list(&store, list.as_deref()).await?;
+            sign_ups(&store, list, format, json).await
+        }
+        What::Letters => letters(&store, format, json).await,
         What::Unsubscribes => unsubscribes(&store, format, json).await,
         What::Pauses => pauses(&store, format, json).await,
     })
@@ -222,6 +235,96 @@ async fn consent(store: &Store, list: Option<ListId>, format: Format, json: bool
                 json!(consent.import_files),
                 json!(consent.imported_by),
                 json!(consent.consent),
+            ])?;
+        }
+    }
+    rows.end()
+}
+
+async fn sign_ups(store: &Store, list: Option<ListId>, format: Format, json: bool) -> anyhow::Result<()> {
+    let columns = [
+        "id",
+        "email",
+        "list",
+        "form",
+        "language",
+        "text",
+        "text_shown_by",
+        "name",
+        "attributes",
+        "asked_at",
+        "network",
+        "user_agent",
+        "confirmed_at",
+        "confirmed_network",
+        "confirmed_user_agent",
+        "stood_before",
+    ];
+    let mut rows = Rows::to_stdout(format, json, &columns)?;
+    let mut after = SignUpId(0);
+    loop {
+        let page = store.export_sign_ups(list, after, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        after = SignUpId(last.id);
+        for sign_up in page {
+            let attributes: Value = serde_json::from_str(&sign_up.attributes)
+                .with_context(|| format!("sign-up {}: the attributes", sign_up.id))?;
+            rows.add(&[
+                json!(sign_up.id),
+                json!(sign_up.address),
+                json!(sign_up.list),
+                json!(sign_up.form),
+                json!(sign_up.language),
+                json!(sign_up.text),
+                json!(sign_up.text_shown_by),
+                json!(sign_up.name),
+                attributes,
+                moment(sign_up.asked_at),
+                json!(sign_up.network),
+                json!(sign_up.user_agent),
+                sign_up.confirmed_at.map_or(Value::Null, moment),
+                json!(sign_up.confirmed_network),
+                json!(sign_up.confirmed_user_agent),
+                json!(sign_up.was),
+            ])?;
+        }
+    }
+    rows.end()
+}
+
+async fn letters(store: &Store, format: Format, json: bool) -> anyhow::Result<()> {
+    let columns = [
+        "id",
+        "kind",
+        "email",
+        "state",
+        "attempts",
+        "queued_at",
+        "due_at",
+        "settled_at",
+        "relay",
+        "reply",
+        "reason",
+    ];
+    let mut rows = Rows::to_stdout(format, json, &columns)?;
+    let mut before = LetterId(i64::MAX);
+    loop {
+        let page = store.list_letters(before, PAGE).await?;
+        let Some(last) = page.last() else { break };
+        before = LetterId(last.id);
+        for letter in page {
+            rows.add(&[
+                json!(letter.id),
+                json!(letter.kind),
+                json!(letter.address),
+                json!(letter.state),
+                json!(letter.attempts),
+                moment(letter.queued_at),
+                moment(letter.due_at),
+                letter.settled_at.map_or(Value::Null, moment),
+                json!(letter.relay),
+                json!(letter.reply),
+                json!(letter.reason),
             ])?;
         }
     }

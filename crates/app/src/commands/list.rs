@@ -1,6 +1,7 @@
 //! `tidings list`: what holds for lists of recipients.
 
 mod archive;
+mod sign_up;
 
 use crate::commands::campaign::links;
 use crate::context::Context;
@@ -21,6 +22,8 @@ pub enum ListCommand {
     Set(SetArgs),
     /// Let anybody read the finished newsletters of a list, with a feed, or nobody any more.
     Archive(archive::ArchiveArgs),
+    /// Let anybody sign up for a list, by a form and a letter that asks for confirmation, or nobody any more.
+    SignUp(sign_up::SignUpArgs),
 }
 
 /// `list show`
@@ -74,6 +77,7 @@ pub async fn run(command: ListCommand, context: &Context) -> anyhow::Result<()> 
         ListCommand::Show(args) => show(args, context, &store).await,
         ListCommand::Set(args) => set(args, context, &store).await,
         ListCommand::Archive(args) => archive::run(args, context, &store).await,
+        ListCommand::SignUp(args) => sign_up::run(args, context, &store).await,
     }
 }
 
@@ -105,8 +109,13 @@ async fn show(args: ShowArgs, context: &Context, store: &Store) -> anyhow::Resul
             true => String::new(),
             false => format!("  ({})", list.utm),
         };
+        let sign_up = if list.open_for_sign_up {
+            "sign-up open"
+        } else {
+            "no sign-up"
+        };
         output::line(format!(
-            "{confirmed:>9} confirmed  tracking {tracking:<9}  {archive:<12}  {name}{utm}"
+            "{confirmed:>9} confirmed  tracking {tracking:<9}  {archive:<12}  {sign_up:<12}  {name}{utm}"
         ))?;
     }
     Ok(())
@@ -115,7 +124,7 @@ async fn show(args: ShowArgs, context: &Context, store: &Store) -> anyhow::Resul
 fn as_json(list: &List) -> serde_json::Value {
     json!({
         "id": list.id, "name": list.name, "confirmed": list.confirmed, "tracking": word(list.tracking),
-        "utm": list.utm, "archive": list.archived,
+        "utm": list.utm, "archive": list.archived, "sign_up": list.open_for_sign_up,
     })
 }
 

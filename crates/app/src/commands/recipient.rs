@@ -1,8 +1,8 @@
-//! `tidings recipient`: what is known of one address.
+//! `tidings recipient`: what is known of one address, for us and for its owner, and forgetting it.
 
 use crate::context::Context;
 use crate::output;
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
 use clap::Subcommand;
 use serde_json::{Value, json};
 use tidings_campaign::address::EmailAddress;
@@ -22,18 +22,63 @@ pub enum RecipientCommand {
         /// The address.
         address: String,
     },
+    /// Print everything that is stored of an address, as JSON: what the person may ask for.
+    Export {
+        /// The address.
+        address: String,
+    },
+    /// Forget whoever has an address. What was counted stays; of the address only a keyed hash, so that no import brings it
+    /// back to be mailed. This cannot be undone.
+    Erase {
+        /// The address.
+        address: String,
+    },
 }
 
 /// Runs a command about recipients.
 pub async fn run(command: RecipientCommand, context: &Context) -> anyhow::Result<()> {
-    let RecipientCommand::Show { address } = command;
-    let address = EmailAddress::parse(&address).map_err(|error| anyhow!("the address {address} {error}"))?;
-    let store = context.existing_store().await?;
-    let record = store.recipient_record(&address, SHOWN).await?;
-    if context.json {
-        return output::json(&as_json(&address, &record));
+    match command {
+        RecipientCommand::Show { address } => show(&parse(&address)?, context).await,
+        RecipientCommand::Export { address } => export(&parse(&address)?, context).await,
+        RecipientCommand::Erase { address } => erase(&parse(&address)?, context).await,
     }
-    print(&address, &record)
+}
+
+fn parse(address: &str) -> anyhow::Result<EmailAddress> {
+    EmailAddress::parse(address).map_err(|error| anyhow!("the address {address} {error}"))
+}
+
+async fn export(address: &EmailAddress, context: &Context) -> anyhow::Result<()> {
+    let store = context.existing_store().await?;
+    match store.personal_data(address).await? {
+        Some(data) => output::json(&data),
+        None => bail!("nothing is stored of {address}"),
+    }
+}
+
+async fn erase(address: &EmailAddress, context: &Context) -> anyhow::Result<()> {
+    let store = context.existing_store().await?;
+    let was_recipient = store.erase_address(address, context.clock.now()).await?;
+    if context.json {
+        return output::json(&json!({ "erased": true, "was_recipient": was_recipient }));
+    }
+    output::line(match was_recipient {
+        true => "erased: nothing names this person any more, and no import brings the address back",
+        false => "there was no recipient with this address; no import will make one",
+    })?;
+    output::line(match store.sqlite_file() {
+        Some(_) => "what was deleted or written over earlier may still be in the file until `tidings vacuum`",
+        None => "what was deleted is in PostgreSQL's files until it has vacuumed the tables",
+    })
+}
+
+async fn show(address: &EmailAddress, context: &Context) -> anyhow::Result<()> {
+    let store = context.existing_store().await?;
+    let record = store.recipient_record(address, SHOWN).await?;
+    if context.json {
+        return output::json(&as_json(address, &record));
+    }
+    print(address, &record)
 }
 
 fn time(micros: i64) -> String {

@@ -15,7 +15,7 @@ use tidings_campaign::provider;
 use tidings_campaign::time::Timestamp;
 use tidings_scripted_relay::{Script, ScriptedRelay};
 use tidings_sender::dispatch::Dispatcher;
-use tidings_sender::job::Job;
+use tidings_sender::job::{Cargo, DeliveryInHand, Job};
 use tidings_sender::limits::{Limit, LimitSettings};
 use tidings_sender::planner;
 use tidings_sender::recorder::Recorder;
@@ -195,16 +195,18 @@ async fn feed(
                 waiting: DeliveryState::Planned,
             };
             let job = Job {
-                held,
                 provider: provider::by_domain(to.recipient().address.domain()),
-                to,
-                asked_at: Instant::now(),
+                cargo: Cargo::Delivery(DeliveryInHand {
+                    held,
+                    to,
+                    asked_at: Instant::now(),
+                    run: Arc::clone(run),
+                    ticket: Arc::clone(&ticket),
+                }),
                 attempts: 0,
                 first_attempt_at: None,
                 broken: 0,
                 attempt: None,
-                run: Arc::clone(run),
-                ticket: Arc::clone(&ticket),
                 passage: None,
             };
             dispatcher.bring(job).await;

@@ -70,9 +70,11 @@ pub async fn serve(
         public_url: identity.public_url.clone(),
         trusted_proxies: context.config.web.trusted_proxies.clone(),
         hits: context.config.tracking.hits()?,
+        preferences: context.config.preferences.clone(),
         brand: context.config.brand.clone(),
         guests,
         thresholds: ThresholdsNow::new(move || judging.borrow().thresholds),
+        sign_up: context.config.sign_up.clone(),
     };
     let incoming = Incoming::open(context, &store, identity.keys.clone()).await?;
     let server = bind(

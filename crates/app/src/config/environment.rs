@@ -104,10 +104,21 @@ const SETTINGS: &[Setting] = &[
     ("web", "listen"),
     ("web", "public_listen"),
     ("web", "trusted_proxies"),
+    ("preferences", "lists"),
+    ("preferences", "name"),
+    ("preferences", "change_address"),
+    ("preferences", "download"),
+    ("preferences", "erase"),
     ("brand", "name"),
     ("brand", "logo"),
     ("brand", "colour"),
     ("brand", "postal_address"),
+    ("sign_up", "link_valid"),
+    ("sign_up", "keep_network"),
+    ("sign_up", "ipv6_prefix"),
+    ("sign_up", "max_letters_to_address_per_day"),
+    ("sign_up", "max_letters_by_network_per_hour"),
+    ("sign_up", "max_letters_of_list_per_hour"),
     ("retry", "first"),
     ("retry", "factor"),
     ("retry", "ceiling"),
@@ -175,13 +186,18 @@ pub(super) fn merge(mut table: Table, settings: Vec<Override>) -> Table {
             | "priority"
             | "longest_mib"
             | "soft_bounces_in_row"
+            | "ipv6_prefix"
             | "pause_after" => number(text),
             key if key.starts_with("max_") => number(text),
             "factor" => text.parse().map_or(Value::String(text), Value::Float),
             "auth_over_clear_text" | "enabled" | "behind_proxy" | "allow_signature_version_1" => {
                 text.parse().map_or(Value::String(text), Value::Boolean)
             }
-            "servers" | "domains" | "complaints" | "networks" | "trusted_proxies" => list(&text),
+            "change_address" | "download" | "erase" => {
+                text.parse().map_or(Value::String(text), Value::Boolean)
+            }
+            "name" if section == "preferences" => text.parse().map_or(Value::String(text), Value::Boolean),
+            "lists" | "servers" | "domains" | "complaints" | "networks" | "trusted_proxies" => list(&text),
             "rate" if text.contains(',') => list(&text),
             _ => Value::String(text),
         };
@@ -269,11 +285,15 @@ mod tests {
             ("TIDINGS_DNS_ENABLED", "false"),
             ("TIDINGS_DNS_SERVERS", "192.0.2.53"),
             ("TIDINGS_INTAKE_IMAP_DONE", "flag"),
+            ("TIDINGS_PREFERENCES_NAME", "false"),
+            ("TIDINGS_PREFERENCES_LISTS", "news, offers"),
             ("TIDINGS_INTAKE_MAILDIR_PATH", "/var/mail/bounces"),
             ("HOME", "/root"),
         ])
         .unwrap();
         assert_eq!(table["relay"][0]["rate"][1].as_str(), Some("10/h"));
+        assert_eq!(table["preferences"]["name"].as_bool(), Some(false));
+        assert_eq!(table["preferences"]["lists"][1].as_str(), Some("offers"));
         let listener = &table["intake"]["smtp"][0];
         assert_eq!(listener["listen"].as_str(), Some("0.0.0.0:25"));
         assert_eq!(listener["domains"][1].as_str(), Some("bounce.example.org"));

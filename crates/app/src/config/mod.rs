@@ -9,12 +9,14 @@ mod limits;
 mod mail;
 mod place;
 mod pool;
+mod preferences;
 pub mod public_url;
 mod rates;
 mod relay;
 mod retry;
 mod rules_file;
 mod sender;
+mod sign_up;
 mod tracking;
 mod web;
 
@@ -26,7 +28,7 @@ use tidings_dns::DnsSettings;
 use tidings_sender::dispatch::Routing;
 use tidings_sender::relay::RelaySettings;
 use tidings_sender::retry::Retry;
-use tidings_web::Brand;
+use tidings_web::{Brand, PreferenceSettings, SignUpSettings};
 
 pub use feedback::Feedback;
 pub use intake::Ways;
@@ -54,8 +56,12 @@ pub struct Config {
     pub dns: Option<DnsSettings>,
     /// The addresses of the pages.
     pub web: Web,
+    /// What recipients may see and change of themselves.
+    pub preferences: PreferenceSettings,
     /// Whose name the public ones carry.
     pub brand: Brand,
+    /// How people sign up for lists.
+    pub sign_up: SignUpSettings,
     /// How retries are spaced.
     pub retry: Retry,
     /// Leases and the node's name.
@@ -85,7 +91,11 @@ struct RawConfig {
     #[serde(default)]
     web: web::WebSection,
     #[serde(default)]
+    preferences: preferences::PreferencesSection,
+    #[serde(default)]
     brand: brand::BrandSection,
+    #[serde(default)]
+    sign_up: sign_up::SignUpSection,
     #[serde(default)]
     retry: retry::RetrySection,
     #[serde(default)]
@@ -167,7 +177,9 @@ impl RawConfig {
         let intake = keep(self.intake.check(domain), &mut faults);
         let dns = keep(self.dns.check(), &mut faults);
         let web = keep(self.web.check(), &mut faults);
+        let preferences = keep(self.preferences.check(), &mut faults);
         let brand = keep(self.brand.check(), &mut faults);
+        let sign_up = keep(self.sign_up.check(), &mut faults);
         let retry = keep(self.retry.check(), &mut faults);
         let sending = keep(self.sender.check(), &mut faults);
         let routing = pools.zip(limits).map(|(pools, limits)| Routing {
@@ -176,7 +188,18 @@ impl RawConfig {
             limits,
         });
         match (
-            public_url, routing, mail, feedback, intake, dns, web, brand, retry, sending,
+            public_url,
+            routing,
+            mail,
+            feedback,
+            intake,
+            dns,
+            web,
+            preferences,
+            brand,
+            sign_up,
+            retry,
+            sending,
         ) {
             (
                 Some(public_url),
@@ -186,7 +209,9 @@ impl RawConfig {
                 Some(intake),
                 Some(dns),
                 Some(web),
+                Some(preferences),
                 Some(brand),
+                Some(sign_up),
                 Some(retry),
                 Some(sending),
             ) if faults.is_empty() => Ok(Config {
@@ -198,7 +223,9 @@ impl RawConfig {
                 intake,
                 dns,
                 web,
+                preferences,
                 brand,
+                sign_up,
                 retry,
                 sending,
             }),

@@ -27,7 +27,7 @@ use tidings_sender::retry::Retry;
 use tidings_store::Store;
 use tidings_store::campaigns::{LANGUAGE_ATTRIBUTE, NewCampaign};
 use tidings_store::people::Role;
-use tidings_web::Brand;
+use tidings_web::{Brand, SignUpSettings};
 use tokio_util::sync::CancellationToken;
 
 /// `tidings demo`
@@ -110,6 +110,8 @@ fn context(folder: &Path, relay: &ScriptedRelay, port: u16, json: bool) -> Conte
         intake: Ways::default(),
         // Its recipients do not exist.
         dns: None,
+        sign_up: SignUpSettings::default(),
+        preferences: Default::default(),
         brand: Brand::default(),
         web: Web {
             listen: ([127, 0, 0, 1], port).into(),

@@ -66,6 +66,7 @@ fn rendered(starter: Starter) -> Rendered {
         recipient: &recipient,
         unsubscribe_url: LINK,
         view_url: "https://news.example.com/v/abc",
+        preferences_url: "https://news.example.com/p/abc",
         campaign_name: "Spring",
         campaign_subject: None,
         list_name: None,

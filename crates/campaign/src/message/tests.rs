@@ -164,6 +164,7 @@ fn another_parser_reads_the_same_subject_names_and_bodies() {
                         recipient: to.recipient(),
                         unsubscribe_url: &factory.unsubscribe_url(RecipientId(70_001)),
                         view_url: "",
+                        preferences_url: "",
                         campaign_name: "Spring",
                         campaign_subject: None,
                         list_name: None,

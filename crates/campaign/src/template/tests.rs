@@ -42,6 +42,7 @@ pub(super) fn data(recipient: &Recipient) -> MergeData<'_> {
         recipient,
         unsubscribe_url: "https://news.example.com/u/abc",
         view_url: "https://news.example.com/v/abc",
+        preferences_url: "https://news.example.com/p/abc",
         campaign_name: "Spring",
         campaign_subject: None,
         list_name: Some("News & more"),

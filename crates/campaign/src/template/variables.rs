@@ -313,7 +313,10 @@ fn from_recipient(segments: &[PathSeg], raw: &str, scope: &Scope) -> Option<Vec<
     let given = up == 0 && scope.given.contains(first);
     let ours = matches!(
         names.iter().map(String::as_str).collect::<Vec<_>>().as_slice(),
-        ["email" | "unsubscribe_url" | "view_url" | "campaign" | "list", ..] | ["attributes"]
+        [
+            "email" | "unsubscribe_url" | "view_url" | "preferences_url" | "campaign" | "list",
+            ..
+        ] | ["attributes"]
     );
     (at_root && !given && !ours).then_some(names)
 }
@@ -326,6 +329,7 @@ impl MergeData<'_> {
             recipient,
             unsubscribe_url: "https://news.example.com/u/sample",
             view_url: "https://news.example.com/v/sample",
+            preferences_url: "https://news.example.com/p/sample",
             campaign_name,
             campaign_subject: None,
             list_name: Some(list_name),

@@ -1,7 +1,7 @@
 //! Messages of one campaign to one provider, waiting.
 
 use super::flow::Flow;
-use super::{RelayId, Schedule, Waiting};
+use super::{RelayId, Schedule, Waiting, is_of_letters};
 use crate::limits::Path;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -207,7 +207,14 @@ impl<T: Waiting> Schedule<T> {
         }
         match place {
             Where::Parked(until) => drop(self.pools[pool].parked.insert((until, id))),
-            Where::Ring if before != Where::Ring => self.pools[pool].ring.push_back(id),
+            Where::Ring if before != Where::Ring => {
+                let is_first = is_of_letters(self.lane(id).campaign);
+                let ring = &mut self.pools[pool].ring;
+                match is_first {
+                    true => ring.push_front(id),
+                    false => ring.push_back(id),
+                }
+            }
             _ => {}
         }
         self.lane_mut(id).place = place;

@@ -1,7 +1,7 @@
 //! A session takes its next message.
 
 use super::lane::{LaneId, Where};
-use super::{Offered, RelayId, Schedule, Seat, Stop, Taken, Turn, Waiting, fairness};
+use super::{Offered, RelayId, Schedule, Seat, Stop, Taken, Turn, Waiting, fairness, is_of_letters};
 use crate::circuit::Admission;
 use crate::limits::{Place, Stopped};
 use std::sync::Arc;
@@ -40,7 +40,9 @@ impl<T: Waiting> Schedule<T> {
         }
         let mut soonest: Option<Timestamp> = None;
         let mut wait = |until: Timestamp| soonest = Some(soonest.map_or(until, |soonest| soonest.min(until)));
-        for pool in 0..self.pools.len() {
+        let first = (0..self.pools.len()).find(|pool| self.begins_with_letters(*pool));
+        let others = (0..self.pools.len()).filter(|pool| Some(*pool) != first);
+        for pool in first.into_iter().chain(others) {
             self.unpark(pool, now);
             match self.take_from_pool(pool, seat, now) {
                 Look::Take(taken) => {
@@ -61,6 +63,11 @@ impl<T: Waiting> Schedule<T> {
             }
         }
         Turn::Wait(soonest)
+    }
+
+    fn begins_with_letters(&self, pool: usize) -> bool {
+        let first = self.pools[pool].ring.front();
+        first.is_some_and(|lane| is_of_letters(self.lane(*lane).campaign))
     }
 
     fn unpark(&mut self, pool: usize, now: Timestamp) {
@@ -227,7 +234,7 @@ impl<T: Waiting> Schedule<T> {
         self.count_share(pool, relay);
         if self.lane(lane).len() == 0 {
             self.put(lane, Where::Nowhere);
-        } else {
+        } else if !is_of_letters(self.lane(lane).campaign) {
             // The next message is another lane's.
             self.pools[pool].ring.rotate_left(1);
         }

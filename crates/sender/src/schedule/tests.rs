@@ -109,6 +109,48 @@ fn providers(limits: &[(&str, &[&str])]) -> LimitSettings {
 }
 
 #[test]
+fn letters_go_before_campaigns_and_keep_the_limits() {
+    let mut schedule = one_relay(providers(&[("gmail", &["1/s"])]));
+    let now = later(5.0);
+    let letters = CampaignId(-1);
+    schedule
+        .begin(letters, None, "example.com", Limit::default())
+        .unwrap();
+    let letter = |domain, number| Message {
+        campaign: letters,
+        ..message(domain, number)
+    };
+    for n in 0..3 {
+        assert!(matches!(
+            schedule.offer(message("example.org", n), now),
+            Offered::Queued
+        ));
+    }
+    for waiting in [
+        letter("example.net", 10),
+        letter("example.net", 11),
+        letter("gmail.com", 12),
+    ] {
+        assert!(matches!(schedule.offer(waiting, now), Offered::Queued));
+    }
+    let mut took = || take(&mut schedule, 0, now).map(|message| message.number);
+    let mut first = [took(), took(), took()];
+    first.sort_unstable();
+    assert_eq!(first, [Some(10), Some(11), Some(12)]);
+    assert_eq!(took(), Some(0));
+    assert!(matches!(
+        schedule.offer(letter("gmail.com", 13), now),
+        Offered::Queued
+    ));
+    let mut took = || take(&mut schedule, 0, now).map(|message| message.number);
+    assert_eq!(
+        [took(), took(), took()],
+        [Some(1), Some(2), None],
+        "gmail takes one a second"
+    );
+}
+
+#[test]
 fn a_limited_provider_is_in_nobodys_way() {
     let mut schedule = one_relay(providers(&[("gmail", &["1/s"])]));
     for n in 0..4 {

@@ -56,7 +56,7 @@ impl Session<'_> {
     pub(super) fn try_later(&self, job: Job, reply: KeptReply, ruling: Ruling, was_on_wire: bool) {
         let now = self.context.clock.now();
         let first = job.first_attempt_at.unwrap_or(now);
-        let outcome = match job.run.retry.after(job.attempts + 1, first, now, chance()) {
+        let outcome = match job.retry().after(job.attempts + 1, first, now, chance()) {
             Next::At(due) => Outcome::Deferred(reply, ruling, due),
             Next::GiveUp => Outcome::Expired(reply, ruling),
         };

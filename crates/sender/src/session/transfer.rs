@@ -12,11 +12,9 @@ use tidings_store::ledger::{KeptReply, Outcome};
 impl Session<'_> {
     /// Sends the content of an open transaction and, in the same write, opens the next. Returns how the next fared.
     pub(super) async fn transfer(&mut self, current: Box<Prepared>) -> Result<Option<Opened>, Ended> {
-        let held = current.job.held;
-        let recorder = self.context.recorder.clone();
         // The next message is rendered while the commit is under way.
-        let used = current.job.limits_to_remember();
-        let (granted, mut next) = tokio::join!(recorder.put_on_wire(held, used), self.prefetch());
+        let asked = current.job.put_on_wire(&self.context.recorder);
+        let (granted, mut next) = tokio::join!(asked, self.prefetch());
         let relay = &self.context.relay.name;
         if !granted {
             // The open DATA can only be left by closing the connection. The lease takes the delivery back.
@@ -125,13 +123,5 @@ impl Session<'_> {
 }
 
 fn lost(job: Job, relay: &str, fault: &RelayFault) {
-    let policy = job.run.unknown_policy;
-    job.settle(
-        relay,
-        true,
-        Outcome::Unknown {
-            detail: fault.to_string(),
-            policy,
-        },
-    );
+    job.lose(relay, fault.to_string());
 }

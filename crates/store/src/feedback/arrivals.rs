@@ -66,6 +66,15 @@ async fn insert(tx: &mut Tx, rows: &[NewArrival]) -> Result<Vec<(String, i64)>, 
     })?)
 }
 
+/// Forgets what arrivals said: that they came stays known.
+pub(super) async fn empty(tx: &mut Tx, ids: impl Iterator<Item = i64>) -> Result<(), StoreError> {
+    const EMPTY: &str = "UPDATE arrivals SET raw = $1 WHERE id = $2";
+    for id in ids {
+        on_tx!(&mut *tx, conn => sqlx::query(EMPTY).bind(Vec::<u8>::new()).bind(id).execute(conn).await.map(drop))?;
+    }
+    Ok(())
+}
+
 async fn find(tx: &mut Tx, keys: &[&str]) -> Result<Vec<(String, i64)>, StoreError> {
     let text = format!(
         "SELECT key, id FROM arrivals WHERE key IN {}",

@@ -33,6 +33,7 @@ pub(super) async fn keep(tx: &mut Tx, judged: &[Judged<'_, '_>]) -> Result<bool,
 fn columns(one: &Judged<'_, '_>) -> [Value; 19] {
     let event = one.told.event;
     let text = |text: &str| Value::Text(Some(cut(text, LONGEST).replace('\0', " ")));
+    let personal = |of_person: &str| text(if one.is_erased { "" } else { of_person });
     let seq = one.delivery().map(|delivery| delivery.seq.0);
     let recipient = one.recipient();
     [
@@ -42,8 +43,8 @@ fn columns(one: &Judged<'_, '_>) -> [Value; 19] {
         Value::Int(recipient.map(|(campaign, _)| campaign.0)),
         Value::Int(seq),
         Value::Int(recipient.map(|(_, recipient)| recipient.0)),
-        text(&one.address_key),
-        text(&event.address),
+        personal(&one.address_key),
+        personal(&event.address),
         event.verdict.class.as_str().into(),
         event.verdict.cause.as_str().into(),
         event.verdict.reason.into(),
@@ -51,11 +52,15 @@ fn columns(one: &Judged<'_, '_>) -> [Value; 19] {
         Value::Text(event.status.map(|status| status.to_string())),
         Value::Int(event.code.map(i64::from)),
         // PostgreSQL keeps no NUL.
-        Value::Text(Some(event.text.replace('\0', " "))),
+        Value::Text(Some(match one.is_erased {
+            true => String::new(),
+            false => event.text.replace('\0', " "),
+        })),
         Value::Text(
             event
                 .host
                 .as_deref()
+                .filter(|_| !one.is_erased)
                 .map(|host| cut(host, LONGEST).replace('\0', " ")),
         ),
         one.matched_by.as_str().into(),

@@ -3,6 +3,7 @@
 use super::matching::{Delivery, Match};
 use super::{Done, MatchedBy, TakenEvent, Told};
 use crate::engine::{Tx, on_tx, values_list};
+use crate::erasure::erased_keys_in;
 use crate::error::StoreError;
 use crate::history::history_in;
 use sqlx::AssertSqlSafe;
@@ -32,6 +33,8 @@ pub(super) struct Judged<'e, 't> {
     pub address_key: String,
     /// Whether it is the recipient's. Nothing is done about an address that somebody merely tells.
     pub is_recipients: bool,
+    /// Whether it is about somebody who has had everything erased: then nothing is kept that names them.
+    pub is_erased: bool,
 }
 
 impl Judged<'_, '_> {
@@ -71,6 +74,7 @@ pub(super) async fn judge<'e, 't>(
     for (told, (about, matched_by)) in told.iter().zip(matches) {
         judged.push(first_look(tx, told, about, matched_by, policy, now).await?);
     }
+    find_erased(tx, &mut judged).await?;
     let once: Vec<&str> = judged.iter().filter_map(|one| one.once.as_deref()).collect();
     let mut counted = already_counted(tx, &once).await?;
     for one in &mut judged {
@@ -143,6 +147,7 @@ async fn first_look<'e, 't>(
         _ => None,
     };
     let known_key = recipient_key(tx, &about).await?;
+    let is_erased = known_key.is_none() && matches!(about, Match::Delivery(_) | Match::Recipient(..));
     Ok(Judged {
         told,
         about,
@@ -151,8 +156,26 @@ async fn first_look<'e, 't>(
         why: None,
         once,
         is_recipients: known_key.is_some(),
+        is_erased,
         address_key: known_key.unwrap_or_else(|| told_key(&told.event.address)),
     })
+}
+
+/// Recognises the addresses of people who have had everything erased where no delivery tells it.
+async fn find_erased(tx: &mut Tx, judged: &mut [Judged<'_, '_>]) -> Result<(), StoreError> {
+    let keys: Vec<String> = judged
+        .iter()
+        .filter(|one| !one.is_recipients && !one.is_erased)
+        .map(|one| one.address_key.clone())
+        .collect();
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let erased = erased_keys_in(tx, &keys).await?;
+    for one in judged {
+        one.is_erased |= !one.is_recipients && erased.contains(&one.address_key);
+    }
+    Ok(())
 }
 
 async fn recipient_key(tx: &mut Tx, about: &Match) -> Result<Option<String>, StoreError> {

@@ -49,7 +49,7 @@ pub(super) struct Delivery {
     pub settled_at: Option<Timestamp>,
     /// Through which relay it went last.
     pub relay: Option<String>,
-    /// The recipient's comparison key; nothing if the recipient is gone.
+    /// The recipient's comparison key when the message went out; nothing if the recipient is gone.
     pub address_key: Option<String>,
 }
 
@@ -86,7 +86,9 @@ impl TryFrom<Row> for Delivery {
 
 macro_rules! columns {
     () => {
-        "d.campaign_id, d.seq, d.recipient_id, d.state, d.attempts, d.settled_at, d.relay, r.address_key"
+        "d.campaign_id, d.seq, d.recipient_id, d.state, d.attempts, d.settled_at, d.relay, \
+         COALESCE((SELECT a.from_key FROM address_changes a WHERE a.recipient_id = d.recipient_id \
+             AND a.changed_at > d.settled_at ORDER BY a.changed_at LIMIT 1), r.address_key) AS address_key"
     };
 }
 

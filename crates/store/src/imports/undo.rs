@@ -75,6 +75,8 @@ pub enum KeptWhy {
     OnOtherList,
     /// It has said no, which must be remembered.
     Unsubscribed,
+    /// It has signed up and confirmed, for this list or another.
+    SignedUp,
 }
 
 impl std::fmt::Display for KeptWhy {
@@ -85,6 +87,7 @@ impl std::fmt::Display for KeptWhy {
             KeptWhy::InImport(import) => write!(f, "the recipient is in import {import} too"),
             KeptWhy::Mailed => f.write_str("a campaign went to the recipient; it is off the list"),
             KeptWhy::OnOtherList => f.write_str("the recipient is on another list; it is off this one"),
+            KeptWhy::SignedUp => f.write_str("the recipient has signed up"),
             KeptWhy::Unsubscribed => f.write_str("the recipient has unsubscribed, which is remembered"),
         }
     }

@@ -3,6 +3,7 @@
 use super::{ROWS, Row, Suppression, suppression};
 use crate::bulk::{Bulk, Value};
 use crate::engine::{Store, Tx, on_pool, on_tx, values_list};
+use crate::erasure::{erased_keys, erased_keys_in};
 use crate::error::StoreError;
 use std::collections::HashSet;
 use tidings_campaign::ids::RecipientId;
@@ -129,12 +130,15 @@ macro_rules! ask_with {
     }};
 }
 
-/// Those of the comparison keys whose hash is suppressed.
+/// Those of the comparison keys whose hash is suppressed, or whose owners have had everything erased.
 pub(crate) async fn keys_with_known_hash_in(
     tx: &mut Tx,
     keys: &[String],
 ) -> Result<HashSet<String>, StoreError> {
-    ask_with!(on_tx, tx, keys)
+    let known: Result<HashSet<String>, StoreError> = ask_with!(on_tx, tx, keys);
+    let mut known = known?;
+    known.extend(erased_keys_in(tx, keys).await?);
+    Ok(known)
 }
 
 /// The same outside a transaction.
@@ -142,5 +146,8 @@ pub(crate) async fn keys_with_known_hash(
     store: &Store,
     keys: &[String],
 ) -> Result<HashSet<String>, StoreError> {
-    ask_with!(on_pool, store, keys)
+    let known: Result<HashSet<String>, StoreError> = ask_with!(on_pool, store, keys);
+    let mut known = known?;
+    known.extend(erased_keys(store, keys).await?);
+    Ok(known)
 }

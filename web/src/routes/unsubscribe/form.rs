@@ -1,17 +1,11 @@
 //! What is sent to the link: by a mail program (one-click, RFC 8058), or by our own form.
 
+use crate::routes::body::{self, BodyFault, FORM, essence};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
+use actix_web::http::header::HeaderMap;
 use actix_web::web;
-use futures_util::StreamExt;
-use std::time::Duration;
 use tidings_campaign::leaving::{Choice, Said, Scope};
 
-/// A one-click body has 26 octets; as multipart a few hundred; a comment at its longest has 6,000.
-const BODY_OCTETS: usize = 16 * 1024;
-const BODY_PATIENCE: Duration = Duration::from_secs(10);
-
-const FORM: &str = "application/x-www-form-urlencoded";
 const MULTIPART: &str = "multipart/form-data";
 
 /// What is wished.
@@ -25,13 +19,22 @@ pub(super) enum Wished {
 
 /// Why a body cannot be taken.
 #[derive(Debug)]
-pub(super) enum Refused {
+pub(in crate::routes) enum Refused {
     /// It is of another type.
     NotAForm,
     /// It broke off or is too long.
     Unusable(StatusCode),
     /// It did not come in time.
     TooLate,
+}
+
+impl From<BodyFault> for Refused {
+    fn from(fault: BodyFault) -> Self {
+        match fault {
+            BodyFault::Unusable(status) => Refused::Unusable(status),
+            BodyFault::TooLate => Refused::TooLate,
+        }
+    }
 }
 
 impl Wished {
@@ -44,10 +47,7 @@ impl Wished {
         {
             return Err(Refused::NotAForm);
         }
-        let octets = match tokio::time::timeout(BODY_PATIENCE, whole(body)).await {
-            Ok(whole) => whole.map_err(Refused::Unusable)?,
-            Err(_) => return Err(Refused::TooLate),
-        };
+        let octets = body::whole(body).await?;
         // Ours are never multipart.
         match essence.eq_ignore_ascii_case(FORM) {
             true => Ok(Wished::of(&octets)),
@@ -90,26 +90,6 @@ impl Wished {
         let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
         fields.into_iter().map(owned).collect()
     }
-}
-
-/// The type without its parameters. None at all is a form: some senders leave an empty body untyped.
-fn essence(headers: &HeaderMap) -> &str {
-    let Some(value) = headers.get(CONTENT_TYPE) else {
-        return FORM;
-    };
-    let value = value.to_str().unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim()
-}
-
-async fn whole(mut body: web::Payload) -> Result<Vec<u8>, StatusCode> {
-    let mut octets = Vec::new();
-    while let Some(chunk) = body.next().await {
-        octets.extend_from_slice(&chunk.map_err(|_| StatusCode::BAD_REQUEST)?);
-        if octets.len() > BODY_OCTETS {
-            return Err(StatusCode::PAYLOAD_TOO_LARGE);
-        }
-    }
-    Ok(octets)
 }
 
 #[cfg(test)]

@@ -1,0 +1,308 @@
+//! Letters on their way to relays: one task takes those that are due, offers them to the schedule, where they go before
+//! campaigns, and writes what becomes of them. Sessions handle them as they do deliveries.
+
+use crate::dispatch::Dispatcher;
+use crate::guard::{GuardError, Witness};
+use crate::job::{Cargo, Job};
+use crate::limits::Limit;
+use crate::retry::Retry;
+use crate::run::Identity;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tidings_campaign::ids::{CampaignId, LetterId, Seq};
+use tidings_campaign::provider;
+use tidings_campaign::time::{Clock, Timestamp};
+use tidings_campaign::token::{DeliveryToken, KeyRing};
+use tidings_store::leases::Claim;
+use tidings_store::ledger::{Outcome, Usage};
+use tidings_store::letters::{DueLetter, LetterOutcome};
+use tidings_store::{Store, StoreError};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio_util::sync::CancellationToken;
+
+/// How often it is looked for letters that are due.
+const LOOK: Duration = Duration::from_millis(250);
+/// Letters in hand at most: enough for every session, and few to be given back.
+const MOST: usize = 64;
+/// How long a database that is away is waited for, before what became of a letter is unknown.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often letters that are long done with are forgotten, and sign-ups that nobody confirmed.
+const FORGET: Duration = Duration::from_secs(3600);
+
+/// What the task needs.
+#[derive(Debug)]
+pub(crate) struct Letters {
+    pub store: Store,
+    pub clock: Clock,
+    pub owner: String,
+    pub lease: Duration,
+    pub retry: Retry,
+    pub identity: Identity,
+    pub dispatcher: Dispatcher,
+    pub witness: Witness,
+}
+
+#[derive(Debug)]
+enum Request {
+    OnWire(LetterId, Vec<Usage>, oneshot::Sender<bool>),
+    Settle(LetterOutcome),
+    LetGo(LetterId),
+}
+
+/// A letter, leased. Dropped without an outcome, it goes again, unless it was on the wire.
+#[derive(Debug)]
+pub struct LetterInHand {
+    letter: DueLetter,
+    /// See [`is_of_letters`](crate::schedule::is_of_letters).
+    lane: CampaignId,
+    retry: Retry,
+    return_path_domain: String,
+    keys: KeyRing,
+    requests: mpsc::UnboundedSender<Request>,
+    is_settled: bool,
+}
+
+impl LetterInHand {
+    pub(crate) fn letter(&self) -> &DueLetter {
+        &self.letter
+    }
+
+    pub(crate) fn lane(&self) -> CampaignId {
+        self.lane
+    }
+
+    pub(crate) fn is_late(&self, now: Timestamp) -> bool {
+        now >= self.letter.expires_at
+    }
+
+    /// It is given up when it need not go any more, if not sooner.
+    pub(crate) fn retry(&self) -> Retry {
+        self.retry
+    }
+
+    /// A token of ours, so that a bounce is taken; it names no campaign, so that nothing follows from it.
+    pub(crate) fn return_path(&self) -> String {
+        let token = DeliveryToken {
+            campaign: CampaignId(0),
+            seq: Seq(self.letter.id.0),
+        };
+        format!("b-{}@{}", token.sign(&self.keys), self.return_path_domain)
+    }
+
+    /// Asks to commit that it is about to be put on the wire.
+    pub(crate) fn putting_on_wire(&self, used: &[Arc<str>]) -> oneshot::Receiver<bool> {
+        let (answer, granted) = oneshot::channel();
+        let usage = used.iter().map(|limit| Usage {
+            limit: Arc::clone(limit),
+            n: 1,
+        });
+        self.ask(Request::OnWire(self.letter.id, usage.collect(), answer));
+        granted
+    }
+
+    pub(crate) fn settle(mut self, relay: &str, outcome: Outcome) {
+        self.is_settled = true;
+        self.report(relay, outcome);
+    }
+
+    pub(crate) fn take_back(&self, relay: &str) {
+        self.report(relay, Outcome::Returned);
+    }
+
+    fn report(&self, relay: &str, outcome: Outcome) {
+        self.ask(Request::Settle(LetterOutcome {
+            id: self.letter.id,
+            relay: relay.to_owned(),
+            outcome,
+        }));
+    }
+
+    fn ask(&self, request: Request) {
+        // If the task has ended, the letter's lease runs out.
+        let _ = self.requests.send(request);
+    }
+}
+
+impl Drop for LetterInHand {
+    fn drop(&mut self) {
+        if !self.is_settled {
+            self.ask(Request::LetGo(self.letter.id));
+        }
+    }
+}
+
+impl Letters {
+    /// Sends letters until `stop`, and then writes what becomes of those in hand.
+    pub(crate) async fn run(self, stop: CancellationToken) -> Result<(), GuardError> {
+        let (requests, mut queue) = mpsc::unbounded_channel();
+        let mut work = Work {
+            letters: self,
+            in_hand: HashSet::new(),
+            lanes: HashMap::new(),
+            renewed: Instant::now(),
+            forgot: None,
+        };
+        let mut tick = interval(LOOK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(request) = queue.recv() => work.answer(request).await?,
+                _ = tick.tick() => match work.look(&requests).await {
+                    Err(GuardError::Store(error)) if error.is_transient() => {
+                        tracing::warn!("letters cannot be read, trying again: {error}");
+                    }
+                    outcome => outcome?,
+                },
+            }
+        }
+        // Nobody but those in hand asks any more.
+        drop(requests);
+        while let Some(request) = queue.recv().await {
+            work.answer(request).await?;
+        }
+        Ok(())
+    }
+}
+
+struct Work {
+    letters: Letters,
+    in_hand: HashSet<LetterId>,
+    /// Sender domains as the schedule knows them.
+    lanes: HashMap<String, CampaignId>,
+    renewed: Instant,
+    forgot: Option<Instant>,
+}
+
+impl Work {
+    async fn look(&mut self, requests: &mpsc::UnboundedSender<Request>) -> Result<(), GuardError> {
+        let Letters {
+            store,
+            clock,
+            owner,
+            lease,
+            witness,
+            ..
+        } = &self.letters;
+        let now = clock.now();
+        if !self.in_hand.is_empty() && self.renewed.elapsed() > *lease / 3 {
+            store.renew_letters(owner, now.plus(*lease)).await?;
+            self.renewed = Instant::now();
+        }
+        if self.forgot.is_none_or(|at| at.elapsed() > FORGET) {
+            store.forget_letters(now).await?;
+            store.forget_sign_ups(now).await?;
+            self.forgot = Some(Instant::now());
+        }
+        let room = MOST - self.in_hand.len();
+        if room == 0 {
+            return Ok(());
+        }
+        let claim = Claim {
+            owner,
+            size: i64::try_from(room).expect("a small number"),
+            now,
+            expires_at: now.plus(*lease),
+        };
+        let due = store.claim_letters(claim).await?;
+        if due.is_empty() {
+            return Ok(());
+        }
+        // A backup that was taken before can be told by this.
+        witness.advance(store).await?;
+        for letter in due {
+            self.in_hand.insert(letter.id);
+            let job = self.job(letter, requests);
+            self.letters.dispatcher.offer_letter(job);
+        }
+        Ok(())
+    }
+
+    fn job(&mut self, letter: DueLetter, requests: &mpsc::UnboundedSender<Request>) -> Job {
+        let lane = self.lane(&letter.sender_domain);
+        let identity = &self.letters.identity;
+        let return_path_domain = identity.return_path_domain.clone();
+        Job {
+            provider: provider::by_domain(letter.to.domain()),
+            attempts: letter.attempts,
+            first_attempt_at: letter.first_attempt_at,
+            broken: 0,
+            attempt: None,
+            passage: None,
+            cargo: Cargo::Letter(LetterInHand {
+                lane,
+                retry: self.letters.retry,
+                return_path_domain: return_path_domain.unwrap_or_else(|| letter.sender_domain.clone()),
+                keys: identity.keys.clone(),
+                requests: requests.clone(),
+                is_settled: false,
+                letter,
+            }),
+        }
+    }
+
+    /// Under which number the letters of a sender domain wait.
+    fn lane(&mut self, sender_domain: &str) -> CampaignId {
+        if let Some(lane) = self.lanes.get(sender_domain) {
+            return *lane;
+        }
+        let lane = CampaignId(-1 - i64::try_from(self.lanes.len()).expect("few domains"));
+        let begun = self
+            .letters
+            .dispatcher
+            .begin(lane, None, sender_domain, Limit::default());
+        if let Err(error) = begun {
+            tracing::error!("letters from {sender_domain}: {error}");
+        }
+        self.lanes.insert(sender_domain.to_owned(), lane);
+        lane
+    }
+
+    async fn answer(&mut self, request: Request) -> Result<(), StoreError> {
+        let (store, owner) = (&self.letters.store, &self.letters.owner);
+        match request {
+            Request::OnWire(id, usage, answer) => {
+                let now = self.letters.clock.now();
+                let granted = store.put_letter_on_wire(id, owner, &usage, now).await;
+                if let Err(error) = &granted {
+                    tracing::warn!(letter = id.0, "not put on the wire: {error}");
+                }
+                // A session that is gone needs no answer.
+                let _ = answer.send(granted.unwrap_or(false));
+                Ok(())
+            }
+            Request::Settle(settled) => {
+                if settled.outcome != Outcome::Returned {
+                    self.in_hand.remove(&settled.id);
+                }
+                let now = self.letters.clock.now();
+                patiently(|| store.settle_letter(&settled, owner, now)).await
+            }
+            Request::LetGo(id) => {
+                self.in_hand.remove(&id);
+                let now = self.letters.clock.now();
+                patiently(|| store.let_go_of_letter(id, owner, now)).await
+            }
+        }
+    }
+}
+
+/// Tries again while the database is away. Both statements may be repeated.
+async fn patiently<F>(mut write: impl FnMut() -> F) -> Result<(), StoreError>
+where
+    F: Future<Output = Result<(), StoreError>>,
+{
+    let began = Instant::now();
+    loop {
+        match write().await {
+            Err(error) if error.is_transient() && began.elapsed() < PATIENCE => {
+                tracing::warn!("what became of a letter cannot be written, trying again: {error}");
+                sleep(Duration::from_millis(300)).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}

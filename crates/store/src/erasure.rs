@@ -1,0 +1,182 @@
+//! Forgetting a person: what names them goes, what was counted stays, and of the address a keyed hash, so that no import
+//! brings them back to be mailed.
+
+mod traces;
+
+use crate::engine::{Store, Tx, on_pool, on_tx, values_list};
+use crate::error::{StoreError, bad_row};
+use crate::imports::lock_recipients;
+use crate::preferences::hold;
+use crate::suppressions::Suppression;
+use std::collections::HashSet;
+use tidings_campaign::address::EmailAddress;
+use tidings_campaign::ids::RecipientId;
+use tidings_campaign::suppression::ErasureKey;
+use tidings_campaign::time::Timestamp;
+use tidings_campaign::token::AddressMark;
+
+/// Values of one statement.
+const ROWS: usize = 2_000;
+
+/// What a row says that stands for an erased person.
+const EVIDENCE: &str = "its owner has had everything erased";
+
+const SECRET: &str = "SELECT secret FROM erasure_key";
+
+impl Store {
+    /// Erases everything that names a recipient, if the address that they have leaves this mark; durable when it returns. The
+    /// ledger's rows stay, with the number of a recipient that there is no more. Returns false if the recipient is gone
+    /// or has another address.
+    pub async fn erase_recipient(
+        &self,
+        recipient: RecipientId,
+        mark: AddressMark,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.begin_write().await?;
+        // An import that looks for suppressions waits until this is committed.
+        lock_recipients(&mut tx).await?;
+        let Some(held) = hold(&mut tx, recipient).await? else {
+            return Ok(false);
+        };
+        if !EmailAddress::parse(&held.address).is_ok_and(|address| AddressMark::of(&address) == mark) {
+            return Ok(false);
+        }
+        erase(&mut tx, Some(recipient), held.address_key, now).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// The same for whoever has this address, and of the address itself if no recipient has it. Returns whether one had.
+    pub async fn erase_address(&self, address: &EmailAddress, now: Timestamp) -> Result<bool, StoreError> {
+        const WHO: &str = "SELECT id FROM recipients WHERE address_key = $1";
+        let mut tx = self.begin_write().await?;
+        lock_recipients(&mut tx).await?;
+        let who: Option<i64> = on_tx!(&mut tx, conn => sqlx::query_scalar(WHO).bind(address.key())
+            .fetch_optional(conn).await)?;
+        erase(&mut tx, who.map(RecipientId), address.key(), now).await?;
+        tx.commit().await?;
+        Ok(who.is_some())
+    }
+
+    /// The suppression of an erased address, known by its keyed hash.
+    pub(crate) async fn find_erasure(
+        &self,
+        address: &EmailAddress,
+    ) -> Result<Option<Suppression>, StoreError> {
+        const FIND: &str = "SELECT erased_at FROM erased_addresses WHERE hash = $1";
+        let secret: Option<Vec<u8>> =
+            on_pool!(self, pool => sqlx::query_scalar(SECRET).fetch_optional(pool).await)?;
+        let Some(secret) = secret else {
+            return Ok(None);
+        };
+        let hash = erasure_key(secret)?.hash(&address.key());
+        let at: Option<i64> =
+            on_pool!(self, pool => sqlx::query_scalar(FIND).bind(&hash).fetch_optional(pool).await)?;
+        Ok(at.map(|at| Suppression {
+            who: hash,
+            reason: Suppression::BY_ERASURE.to_owned(),
+            evidence: EVIDENCE.to_owned(),
+            created_at: Timestamp(at),
+        }))
+    }
+}
+
+/// Erases a recipient and all addresses that they have had; or one address that is nobody's.
+async fn erase(
+    tx: &mut Tx,
+    recipient: Option<RecipientId>,
+    key: String,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    const FORMER: &str = "SELECT DISTINCT a.from_key FROM address_changes a WHERE a.recipient_id = $1 \
+        AND NOT EXISTS (SELECT 1 FROM recipients r WHERE r.address_key = a.from_key)";
+    tx.overwrite_deleted(true).await?;
+    let mut keys = vec![key];
+    if let Some(recipient) = recipient {
+        // One that somebody else has by now is not erased with this person.
+        let former: Vec<String> = on_tx!(&mut *tx, conn => sqlx::query_scalar(FORMER).bind(recipient.0)
+            .fetch_all(conn).await)?;
+        keys.extend(former);
+        traces::erase_recipient(tx, recipient).await?;
+    }
+    let secret = key_in(tx).await?;
+    for key in &keys {
+        const KEEP_HASH: &str =
+            "INSERT INTO erased_addresses (hash, erased_at) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING";
+        traces::erase_address(tx, key).await?;
+        on_tx!(&mut *tx, conn => sqlx::query(KEEP_HASH).bind(secret.hash(key)).bind(now.0)
+            .execute(conn).await.map(drop))?;
+    }
+    tx.overwrite_deleted(false).await
+}
+
+/// The key of the hashes; made if there is none yet.
+async fn key_in(tx: &mut Tx) -> Result<ErasureKey, StoreError> {
+    const MAKE: &str = "INSERT INTO erasure_key (one, secret) VALUES (1, $1) ON CONFLICT DO NOTHING";
+    let mut fresh = vec![0; 32];
+    getrandom::fill(&mut fresh).map_err(StoreError::Random)?;
+    on_tx!(&mut *tx, conn => sqlx::query(MAKE).bind(fresh).execute(conn).await.map(drop))?;
+    let secret: Vec<u8> = on_tx!(tx, conn => sqlx::query_scalar(SECRET).fetch_one(conn).await)?;
+    erasure_key(secret)
+}
+
+fn erasure_key(secret: Vec<u8>) -> Result<ErasureKey, StoreError> {
+    let secret = secret
+        .try_into()
+        .map_err(|_| bad_row("erasure_key", 1, "the secret is not 32 octets long"))?;
+    Ok(ErasureKey::new(&secret))
+}
+
+/// Lets an erased address be mailed again.
+pub(crate) async fn forget_erasure(tx: &mut Tx, key: &str) -> Result<(), StoreError> {
+    const FORGET: &str = "DELETE FROM erased_addresses WHERE hash = $1";
+    let secret: Option<Vec<u8>> =
+        on_tx!(&mut *tx, conn => sqlx::query_scalar(SECRET).fetch_optional(conn).await)?;
+    if let Some(secret) = secret {
+        let hash = erasure_key(secret)?.hash(key);
+        on_tx!(tx, conn => sqlx::query(FORGET).bind(hash).execute(conn).await.map(drop))?;
+    }
+    Ok(())
+}
+
+/// The same question in a transaction and outside one.
+macro_rules! ask_with {
+    ($on:ident, $where:expr, $keys:expr) => {{
+        let mut found = HashSet::new();
+        let secret: Option<Vec<u8>> =
+            $on!($where, conn => sqlx::query_scalar(SECRET).fetch_optional(conn).await)?;
+        let Some(secret) = secret else {
+            return Ok(found);
+        };
+        let secret = erasure_key(secret)?;
+        for chunk in $keys.chunks(ROWS) {
+            let hashes: Vec<String> = chunk.iter().map(|key| secret.hash(key)).collect();
+            let text = $where.bulk_text(format!(
+                "SELECT hash FROM erased_addresses WHERE hash IN {}",
+                values_list(1, chunk.len(), 1)
+            ));
+            let known: Vec<String> = $on!($where, conn => {
+                let mut query = sqlx::query_scalar(text);
+                for hash in &hashes {
+                    query = query.bind(hash.as_str());
+                }
+                query.fetch_all(conn).await
+            })?;
+            let known: HashSet<String> = known.into_iter().collect();
+            let erased = chunk.iter().zip(&hashes).filter(|(_, hash)| known.contains(*hash));
+            found.extend(erased.map(|(key, _)| key.clone()));
+        }
+        Ok(found)
+    }};
+}
+
+/// Those of the comparison keys that belonged to people who have had everything erased.
+pub(crate) async fn erased_keys_in(tx: &mut Tx, keys: &[String]) -> Result<HashSet<String>, StoreError> {
+    ask_with!(on_tx, tx, keys)
+}
+
+/// The same outside a transaction.
+pub(crate) async fn erased_keys(store: &Store, keys: &[String]) -> Result<HashSet<String>, StoreError> {
+    ask_with!(on_pool, store, keys)
+}
