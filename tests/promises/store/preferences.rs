@@ -288,7 +288,7 @@ store_on_both_engines!(
         let stored = data(store, "moved@example.net").await.unwrap();
         assert_eq!(stored["reports"][0]["raw"], json!(name));
         assert_eq!(stored["events"][0]["told_address"], json!(name));
-        assert_eq!(stored["changes_by_imports"][0]["import"].is_i64(), true);
+        assert!(stored["changes_by_imports"][0]["import"].is_i64());
         assert_eq!(stored["unsubscribes"][0]["how"], "preferences");
         assert_eq!(stored["suppressions"].as_array().unwrap().len(), 2);
         let before = store.ledger(campaign).await;
