@@ -12,6 +12,7 @@ pub mod merge;
 pub mod message;
 pub mod provider;
 pub mod recipient;
+pub mod rows;
 pub mod schedule;
 pub mod spreadsheet_safe;
 pub mod suppression;

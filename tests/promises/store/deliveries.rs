@@ -300,11 +300,23 @@ async fn finished_with_two_unknown(store: &Store) -> (CampaignId, Sender<'_>) {
 
 store_on_both_engines!(what_is_unknown_is_sent_again_when_a_person_says_so, |store| {
     let (campaign, sender) = finished_with_two_unknown(store).await;
-    assert_eq!(store.resend_unknown(campaign, at(5)).await.unwrap(), 2);
+    assert_eq!(
+        store
+            .resend_unknown(campaign, &By::command_line(), at(5))
+            .await
+            .unwrap(),
+        2
+    );
     let kept = store.get_campaign(campaign).await.unwrap();
     assert_eq!((kept.state, kept.finished_at), (CampaignState::Sending, None));
     assert_eq!(store.next_due(campaign).await.unwrap(), Some(at(5)));
-    assert_eq!(store.resend_unknown(campaign, at(6)).await.unwrap(), 0);
+    assert_eq!(
+        store
+            .resend_unknown(campaign, &By::command_line(), at(6))
+            .await
+            .unwrap(),
+        0
+    );
     sender.it_is(6);
     let lease = sender.claim(campaign, 10).await;
     let loaded = store.load(&lease).await.unwrap();
@@ -318,7 +330,13 @@ store_on_both_engines!(what_is_unknown_is_sent_again_when_a_person_says_so, |sto
 
 store_on_both_engines!(what_is_unknown_stays_so_when_a_person_says_so, |store| {
     let (campaign, _) = finished_with_two_unknown(store).await;
-    assert_eq!(store.leave_unknown(campaign).await.unwrap(), 2);
+    assert_eq!(
+        store
+            .leave_unknown(campaign, &By::command_line(), at(5))
+            .await
+            .unwrap(),
+        2
+    );
     let kept = store.get_campaign(campaign).await.unwrap();
     assert_eq!(
         (kept.state, kept.unknown_policy),
@@ -337,7 +355,13 @@ store_on_both_engines!(a_finished_campaign_without_unknown_stays_finished, |stor
     sender.send(&all_of(&lease), &accepted()).await;
     sender.done_with(&lease).await;
     assert!(store.finish_if_done(campaign, at(1)).await.unwrap());
-    assert_eq!(store.resend_unknown(campaign, at(5)).await.unwrap(), 0);
+    assert_eq!(
+        store
+            .resend_unknown(campaign, &By::command_line(), at(5))
+            .await
+            .unwrap(),
+        0
+    );
     let kept = store.get_campaign(campaign).await.unwrap();
     assert_eq!(
         (kept.state, kept.finished_at),
@@ -352,7 +376,7 @@ store_on_both_engines!(a_cancelled_campaign_sends_nothing_again, |store| {
     sender.send(&all_of(&lease), &unknown(UnknownPolicy::Hold)).await;
     cancel(store, campaign).await;
     // Whether it is refused or does nothing: no delivery may wait for a retry that never comes.
-    let answer = store.resend_unknown(campaign, at(5)).await;
+    let answer = store.resend_unknown(campaign, &By::command_line(), at(5)).await;
     assert!(!matches!(answer, Ok(1..)), "said to go out again: {answer:?}");
     assert_eq!(store.ledger(campaign).await, [(DeliveryState::Unknown, 2)]);
 });
