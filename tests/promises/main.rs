@@ -37,6 +37,7 @@ mod relays;
 mod restore;
 mod sign_in;
 mod statistics;
+mod steering;
 mod stop;
 mod store;
 mod suppression_by_bounce;

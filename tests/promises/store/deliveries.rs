@@ -2,6 +2,7 @@
 
 use super::*;
 use tidings_campaign::lifecycle::{Action, CampaignState};
+use tidings_store::ledger_pages::DeliverySearch;
 use tidings_tests::{FreshStore, store_on_both_engines};
 
 async fn addresses(store: &Store, campaign: CampaignId) -> Vec<String> {
@@ -111,6 +112,59 @@ store_on_both_engines!(the_ledger_is_read_page_by_page_and_by_state, |store| {
     assert_eq!(page(Some(DeliveryState::Planned), 0, 10).await, [1, 4, 7]);
     assert!(page(Some(DeliveryState::Unknown), 0, 10).await.is_empty());
 });
+
+store_on_both_engines!(
+    deliveries_are_found_by_state_and_by_how_an_address_begins,
+    |store| {
+        let campaign = sending(store, 7).await;
+        let find = async |begins: &str, state, after| {
+            let search = DeliverySearch {
+                state,
+                begins: begins.to_owned(),
+                after,
+                limit: 3,
+            };
+            let found = store.find_deliveries(campaign, &search).await.unwrap();
+            assert!(!found.is_cut);
+            let seqs: Vec<_> = found.deliveries.iter().map(|d| d.seq).collect();
+            (seqs, found.next)
+        };
+        assert_eq!(find("", None, 0).await, (vec![1, 2, 3], Some(Seq(3))));
+        assert_eq!(find("", None, 6).await, (vec![7], None));
+        assert_eq!(find("", Some(DeliveryState::Unknown), 0).await, (vec![], None));
+        assert_eq!(find(&reader(4), None, 0).await, (vec![4], None));
+        assert_eq!(
+            find("reader", Some(DeliveryState::Planned), 2).await,
+            (vec![3, 4, 5], Some(Seq(5)))
+        );
+        assert_eq!(find("nobody", None, 0).await, (vec![], None));
+    }
+);
+
+store_on_both_engines!(
+    what_a_person_asks_of_a_campaign_is_kept_in_the_audit_log,
+    |store| {
+        let campaign = sending(store, 2).await;
+        let by = By::command_line();
+        let paused = store
+            .steer_campaign(campaign, Action::Pause, &by, START)
+            .await
+            .unwrap();
+        assert_eq!(paused, CampaignState::Paused);
+        assert!(
+            store
+                .steer_campaign(campaign, Action::Pause, &by, START)
+                .await
+                .is_err()
+        );
+        let kept = store.audit_log(None, 10).await.unwrap();
+        let kept: Vec<_> = kept
+            .iter()
+            .map(|entry| (entry.what.as_str(), entry.detail.as_str()))
+            .collect();
+        assert_eq!(kept, [("paused a campaign", "sending → paused")]);
+    }
+);
 
 store_on_both_engines!(the_ledger_can_be_counted_row_by_row, |store| {
     let campaign = sending(store, 3).await;
