@@ -111,6 +111,7 @@ fn anybody_can_use_the_dashboard() {
         "/campaigns".to_owned(),
         "/campaigns?q=nothing".to_owned(),
         format!("/campaigns/{campaign}"),
+        format!("/campaigns/{campaign}/deliveries"),
         "/recipients".to_owned(),
         "/recipients?address=reader1@example.org".to_owned(),
     ];
@@ -203,5 +204,36 @@ fn the_first_person_comes_in_by_the_link_of_the_first_start_and_invites_another(
     browser.click("Set the password");
     browser.sees("viewer");
     assert!(!browser.text().contains("Settings"));
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn a_slow_campaign_is_paused_and_resumed_and_its_deliveries_are_seen_by_clicking() {
+    let app = App::start(Engine::Sqlite);
+    app.import("readers", 60);
+    let campaign = app.campaign_with("readers", &["--rate", "1/s"]);
+    app.run(["campaign", "schedule", &campaign.to_string(), "--now"])
+        .succeeded();
+    let served = serve(&app);
+    wait_until("it is sent", 30, || app.show(campaign).state() == "sending");
+    let browser = Browser::open();
+    sign_in(&browser, &served, &administrator(&app, &served));
+    browser.goto(&format!("{}/campaigns/{campaign}", served.url));
+    browser.click("Pause");
+    browser.sees("paused");
+    browser.click("Resume");
+    browser.sees("sending");
+    browser.click("Cancel…");
+    browser.sees("Cancel this campaign for good?");
+    browser.click("Keep it");
+    browser.click("Deliveries");
+    browser.sees("reader1@example.org");
+    browser.fill("Address", "reader33");
+    wait_until("the others are gone", 10, || {
+        let text = browser.text();
+        text.contains("reader33@example.org") && !text.contains("reader1@example.org")
+    });
+    browser.click("reader33@example.org");
+    browser.sees("What was sent");
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }

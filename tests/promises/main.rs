@@ -39,6 +39,7 @@ mod restore;
 mod sign_in;
 mod sign_up;
 mod statistics;
+mod steering;
 mod stop;
 mod store;
 mod suppression_by_bounce;

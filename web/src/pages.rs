@@ -31,6 +31,7 @@ const TEMPLATES: &[(&str, &str)] = &templates! {
     "now": "pages/now",
     "campaigns": "pages/campaigns",
     "campaign": "pages/campaign",
+    "deliveries": "pages/deliveries",
     "recipient": "pages/recipient",
     "problem": "pages/problem",
     "sign_in": "pages/sign_in",

@@ -5,6 +5,7 @@ mod archive;
 mod body;
 mod campaign;
 mod campaigns;
+mod deliveries;
 mod health;
 mod hits;
 pub(crate) mod now;
@@ -59,6 +60,16 @@ fn inside(config: &mut web::ServiceConfig) {
         .route("/events", web::get().to(now::events))
         .route("/campaigns", page().to(campaigns::campaigns))
         .route("/campaigns/{id}", page().to(campaign::campaign))
+        .configure(steering)
+        .route("/campaigns/{id}/deliveries", page().to(deliveries::deliveries))
+        .route(
+            "/campaigns/{id}/deliveries.csv",
+            page().to(deliveries::export::csv),
+        )
+        .route(
+            "/campaigns/{id}/deliveries.jsonl",
+            page().to(deliveries::export::json_lines),
+        )
         .route("/recipients", page().to(recipient::recipient))
         .route("/account", page().to(account::account))
         .route("/account/password", web::post().to(account::change_password))
@@ -82,6 +93,24 @@ fn inside(config: &mut web::ServiceConfig) {
         )
         .route("/settings/audit", page().to(settings::audit::audit))
         .default_service(web::to(problem::not_found));
+}
+
+/// What an editor does with a campaign.
+fn steering(config: &mut web::ServiceConfig) {
+    use campaign::steer;
+    config
+        .route("/campaigns/{id}/pause", web::post().to(steer::pause))
+        .route("/campaigns/{id}/resume", web::post().to(steer::resume))
+        .route("/campaigns/{id}/cancel", web::post().to(steer::cancel))
+        .route("/campaigns/{id}/again", web::post().to(steer::again))
+        .route(
+            "/campaigns/{id}/resend-unknown",
+            web::post().to(steer::resend_unknown),
+        )
+        .route(
+            "/campaigns/{id}/leave-unknown",
+            web::post().to(steer::leave_unknown),
+        );
 }
 
 /// Only what recipients and load balancers need.

@@ -14,6 +14,7 @@ pub mod message;
 pub mod preferences;
 pub mod provider;
 pub mod recipient;
+pub mod rows;
 pub mod schedule;
 pub mod sign_up;
 pub mod spreadsheet_safe;

@@ -43,7 +43,8 @@ pub enum Action {
 }
 
 impl Action {
-    const fn word(self) -> &'static str {
+    /// What has been done to the campaign then.
+    pub const fn word(self) -> &'static str {
         match self {
             Action::Schedule => "scheduled",
             Action::Start => "started",
@@ -94,6 +95,16 @@ impl CampaignState {
     /// From the database's word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|s| s.as_str() == word)
+    }
+
+    /// Whether it reaches nobody any more, so that it is known whom it did not reach.
+    pub const fn is_over(self) -> bool {
+        matches!(self, CampaignState::Finished | CampaignState::Cancelled)
+    }
+
+    /// Whether its deliveries whose answer was lost may go out again.
+    pub const fn may_resend(self) -> bool {
+        !matches!(self, CampaignState::Cancelled)
     }
 
     /// The state after `action`, or why it is not allowed. `planned`: whether the deliveries exist already,

@@ -65,6 +65,20 @@ pub enum ScheduleError {
     },
 }
 
+/// A start that was missed by more than the campaign may be late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("its time was missed by {}, and it may be {} late at most: schedule it again", in_words(*.late), in_words(*.greatest))]
+pub struct Missed {
+    /// By how much.
+    pub late: Duration,
+    /// How late it may be.
+    pub greatest: Duration,
+}
+
+fn in_words(span: Duration) -> String {
+    humantime::format_duration(Duration::from_secs(span.as_secs())).to_string()
+}
+
 /// Reads a local time, with or without an offset (`2026-12-01 09:00`, `2026-10-25 02:30+02:00`), in a zone.
 pub fn parse(local: &str, zone: &str) -> Result<Schedule, ScheduleError> {
     let local = local.trim();

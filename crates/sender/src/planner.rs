@@ -4,7 +4,7 @@ use crate::run::{CannotRun, Identity, factory, own_files};
 use std::time::Duration;
 use tidings_campaign::lifecycle::Action;
 use tidings_campaign::message::MessageFactory;
-use tidings_campaign::schedule::{Due, due};
+use tidings_campaign::schedule::{Due, Missed, due};
 use tidings_campaign::template::Newsletter;
 use tidings_campaign::time::Clock;
 use tidings_store::campaigns::Campaign;
@@ -85,7 +85,10 @@ async fn start_due(store: &Store, clock: &Clock, identity: &Identity) -> Result<
         let outcome = match due(schedule.at, campaign.greatest_lateness, clock.now()) {
             Due::NotYet => continue,
             Due::Now => start(store, &campaign, identity, clock).await,
-            Due::TooLate(late) => Err(CannotRun::Content(too_late(late, campaign.greatest_lateness))),
+            Due::TooLate(late) => {
+                let greatest = campaign.greatest_lateness;
+                Err(CannotRun::Content(Missed { late, greatest }.to_string()))
+            }
         };
         match outcome {
             Ok(planned) => tracing::info!(campaign = campaign.id.0, planned, "started"),
@@ -99,14 +102,4 @@ async fn start_due(store: &Store, clock: &Clock, identity: &Identity) -> Result<
         }
     }
     Ok(())
-}
-
-/// Why a campaign whose time was missed is held.
-pub fn too_late(late: Duration, greatest: Duration) -> String {
-    let seconds = |span: Duration| humantime::format_duration(Duration::from_secs(span.as_secs()));
-    format!(
-        "its time was missed by {}, and it may be {} late at most: schedule it again",
-        seconds(late),
-        seconds(greatest)
-    )
 }

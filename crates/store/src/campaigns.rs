@@ -292,13 +292,7 @@ impl Store {
     ) -> Result<CampaignState, StoreError> {
         let mut tx = self.begin_write().await?;
         let state = lock_state(&mut tx, id).await?;
-        let next = state.after(action, has_started(&mut tx, id).await?)?;
-        const MOVE: &str = "UPDATE campaigns SET state = $1, state_reason = $2 WHERE id = $3";
-        on_tx!(&mut tx, conn => sqlx::query(MOVE).bind(next.as_str()).bind(reason).bind(id.0)
-            .execute(conn).await.map(drop))?;
-        if action == Action::Resume {
-            thresholds::begin_anew_in(&mut tx, id).await?;
-        }
+        let next = move_in(&mut tx, id, (state, action), reason).await?;
         tx.commit().await?;
         Ok(next)
     }
@@ -331,6 +325,23 @@ impl Store {
             })
             .collect()
     }
+}
+
+/// Moves a campaign, whose state was read and locked in this transaction, to the state after an action.
+pub(crate) async fn move_in(
+    tx: &mut Tx,
+    id: CampaignId,
+    (state, action): (CampaignState, Action),
+    reason: Option<&str>,
+) -> Result<CampaignState, StoreError> {
+    let next = state.after(action, has_started(tx, id).await?)?;
+    const MOVE: &str = "UPDATE campaigns SET state = $1, state_reason = $2 WHERE id = $3";
+    on_tx!(tx, conn => sqlx::query(MOVE).bind(next.as_str()).bind(reason).bind(id.0)
+        .execute(conn).await.map(drop))?;
+    if action == Action::Resume {
+        thresholds::begin_anew_in(tx, id).await?;
+    }
+    Ok(next)
 }
 
 /// Whether its deliveries have been planned, be it to nobody.

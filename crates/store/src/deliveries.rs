@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use tidings_campaign::address::EmailAddress;
 use tidings_campaign::eligibility::Standing;
 use tidings_campaign::ids::{CampaignId, RecipientId, Seq};
-use tidings_campaign::lifecycle::{Action, CampaignState, DeliveryState, NotAllowed, UnknownPolicy};
+use tidings_campaign::lifecycle::{Action, CampaignState, DeliveryState};
 use tidings_campaign::recipient::{Recipient, Subscription};
 use tidings_campaign::time::Timestamp;
 use tidings_campaign::tracking::{TrackedLink, Tracking, Utm};
@@ -114,6 +114,15 @@ macro_rules! eligible {
                  WHERE c.id = $1 AND ',' || c.parent_states || ',' LIKE '%,' || p.state || ',%'))"
     };
 }
+
+/// The columns of a [`ListedDelivery`].
+macro_rules! listed {
+    () => {
+        "d.seq, COALESCE(r.address, '') AS address, d.state, d.attempts, d.relay, d.code, d.enhanced, d.reply, d.class, \
+         d.cause, d.reason, d.settled_at, d.due_at, d.session, d.duration_us"
+    };
+}
+pub(crate) use listed;
 
 const PLAN: &str = concat!(
     "INSERT INTO deliveries (campaign_id, seq, recipient_id) \
@@ -273,53 +282,16 @@ impl Store {
         after: Seq,
         limit: i64,
     ) -> Result<Vec<ListedDelivery>, StoreError> {
-        const LIST: &str = "SELECT d.seq, COALESCE(r.address, '') AS address, d.state, d.attempts, d.relay, \
-            d.code, d.enhanced, d.reply, d.class, d.cause, d.reason, d.settled_at, d.due_at, d.session, d.duration_us \
-            FROM deliveries d LEFT JOIN recipients r ON r.id = d.recipient_id \
-            WHERE d.campaign_id = $1 AND d.seq > $2 AND ($3 = '' OR d.state = $3) ORDER BY d.seq LIMIT $4";
+        const LIST: &str = concat!(
+            "SELECT ",
+            listed!(),
+            " FROM deliveries d LEFT JOIN recipients r ON r.id = d.recipient_id \
+             WHERE d.campaign_id = $1 AND d.seq > $2 AND ($3 = '' OR d.state = $3) ORDER BY d.seq LIMIT $4"
+        );
         let word = state.map_or("", DeliveryState::as_str);
         let rows: Vec<ListedDelivery> = on_pool!(self, pool => sqlx::query_as(LIST)
             .bind(campaign.0).bind(after.0).bind(word).bind(limit).fetch_all(pool).await)?;
         Ok(rows)
-    }
-
-    /// Sends the campaign's unknown deliveries again: they become due now, and a finished campaign goes on.
-    pub async fn resend_unknown(&self, campaign: CampaignId, now: Timestamp) -> Result<u64, StoreError> {
-        let mut tx = self.begin_write().await?;
-        let state = lock_state(&mut tx, campaign).await?;
-        if state == CampaignState::Cancelled {
-            let action = Action::Resume;
-            return Err(StoreError::NotAllowed(NotAllowed { state, action }));
-        }
-        const RESEND: &str = "UPDATE deliveries SET state = 'deferred', due_at = $1, lease_id = NULL \
-            WHERE campaign_id = $2 AND state = 'unknown'";
-        let n = on_tx!(&mut tx, conn => sqlx::query(RESEND).bind(now.0).bind(campaign.0).execute(conn).await
-            .map(|done| done.rows_affected()))?;
-        if n > 0 && state == CampaignState::Finished {
-            const REOPEN: &str = "UPDATE campaigns SET state = 'sending', finished_at = NULL WHERE id = $1";
-            on_tx!(&mut tx, conn => sqlx::query(REOPEN).bind(campaign.0).execute(conn).await.map(drop))?;
-        }
-        let mut deltas = Deltas::default();
-        let moved = i64::try_from(n).expect("fewer rows than i64::MAX");
-        deltas.moved(campaign, DeliveryState::Unknown, DeliveryState::Deferred, moved);
-        deltas.write(&mut tx, self.node(), now).await?;
-        tx.commit().await?;
-        Ok(n)
-    }
-
-    /// Leaves the campaign's unknown deliveries as they are, and those to come: nobody is asked about them any more.
-    /// Returns how many there are.
-    pub async fn leave_unknown(&self, campaign: CampaignId) -> Result<u64, StoreError> {
-        const LEAVE: &str = "UPDATE campaigns SET unknown_policy = $1 WHERE id = $2";
-        const COUNT: &str = "SELECT COUNT(*) FROM deliveries WHERE campaign_id = $1 AND state = 'unknown'";
-        let mut tx = self.begin_write().await?;
-        lock_state(&mut tx, campaign).await?;
-        let skip = UnknownPolicy::Skip.as_str();
-        on_tx!(&mut tx, conn => sqlx::query(LEAVE).bind(skip).bind(campaign.0).execute(conn).await.map(drop))?;
-        let n: i64 =
-            on_tx!(&mut tx, conn => sqlx::query_scalar(COUNT).bind(campaign.0).fetch_one(conn).await)?;
-        tx.commit().await?;
-        Ok(n.unsigned_abs())
     }
 
     /// When the next deferred delivery is due.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use tidings_campaign::ids::{CampaignId, ImportId};
 use tidings_campaign::lifecycle::{CampaignState, DeliveryState};
+use tidings_campaign::schedule::Missed;
 
 /// A failure of the store.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +75,17 @@ pub enum StoreError {
     /// The state of a campaign does not allow it.
     #[error(transparent)]
     NotAllowed(#[from] tidings_campaign::lifecycle::NotAllowed),
+    /// A campaign that would be held again at once.
+    #[error("it cannot go on: {missed}, `tidings campaign schedule {campaign} --now` or --at a later time")]
+    Missed {
+        /// The campaign.
+        campaign: CampaignId,
+        /// By how much.
+        missed: Missed,
+    },
+    /// Nobody would be reached, because nothing was chosen.
+    #[error("choose at least one state: rejected, expired, withheld or unknown")]
+    NoState,
     /// A campaign to those not reached, while it is not known yet who is reached.
     #[error(
         "campaign {parent} is {state}: those it did not reach are known when it is finished or cancelled"
@@ -139,6 +151,19 @@ impl StoreError {
         error
             .code()
             .is_some_and(|code| code == "40001" || code == "40P01")
+    }
+
+    /// Whether it is an answer to the person who asked, rather than a fault of the database: as things stand, what was asked
+    /// cannot be done.
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            StoreError::NotAllowed(_)
+                | StoreError::Missed { .. }
+                | StoreError::NoState
+                | StoreError::ParentNotDone { .. }
+                | StoreError::NoOutcome(_)
+        )
     }
 
     /// Whether trying again in a while may help: the connection was lost or the server restarts.

@@ -26,7 +26,7 @@ store_on_both_engines!(files_are_kept_with_their_campaign, |store| {
     store.move_campaign(parent, Action::Cancel, None).await.unwrap();
     let states = [DeliveryState::Withheld];
     let child = store
-        .create_child(parent, &states, "Once more", START)
+        .create_child(parent, &states, "Once more", &By::command_line(), START)
         .await
         .unwrap();
     for campaign in [parent, child] {

@@ -75,7 +75,7 @@ store_on_both_engines!(a_campaign_that_does_not_exist_is_not_found, |store| {
     assert_not_found(store.start_campaign(nobody, "{}", START).await);
     assert_not_found(store.schedule_campaign(nobody, &schedule(0)).await);
     assert_not_found(store.move_campaign(nobody, Action::Cancel, None).await);
-    assert_not_found(store.resend_unknown(nobody, START).await);
+    assert_not_found(store.resend_unknown(nobody, &By::command_line(), START).await);
     assert!(!store.finish_if_done(nobody, START).await.unwrap());
     assert!(!store.has_work(nobody, START).await.unwrap());
     assert!(Sender::new(store, "one").try_claim(nobody, 10).await.is_none());

@@ -28,7 +28,9 @@ async fn finished(store: &Store) -> CampaignId {
 }
 
 async fn again(store: &Store, parent: CampaignId, states: &[DeliveryState]) -> CampaignId {
-    let child = store.create_child(parent, states, "Once more", START).await;
+    let child = store
+        .create_child(parent, states, "Once more", &By::command_line(), START)
+        .await;
     child.unwrap()
 }
 
@@ -102,7 +104,9 @@ store_on_both_engines!(a_child_leaves_out_who_may_not_be_mailed_any_more, |store
 store_on_both_engines!(a_child_waits_until_its_parent_is_done, |store| {
     let parent = sending(store, 2).await;
     let rejected = [DeliveryState::Rejected];
-    let refused = store.create_child(parent, &rejected, "Once more", START).await;
+    let refused = store
+        .create_child(parent, &rejected, "Once more", &By::command_line(), START)
+        .await;
     let refused = refused.unwrap_err();
     assert!(matches!(refused, StoreError::ParentNotDone { .. }), "{refused:?}");
     let words = refused.to_string();
@@ -115,7 +119,13 @@ store_on_both_engines!(a_child_waits_until_its_parent_is_done, |store| {
     let child = again(store, parent, &[DeliveryState::Withheld]).await;
     assert_eq!(goes_to(store, child).await, [reader(1), reader(2)]);
     let unknown = store
-        .create_child(CampaignId(999), &rejected, "Once more", START)
+        .create_child(
+            CampaignId(999),
+            &rejected,
+            "Once more",
+            &By::command_line(),
+            START,
+        )
         .await;
     assert!(matches!(unknown, Err(StoreError::NotFound { .. })), "{unknown:?}");
 });
@@ -123,7 +133,9 @@ store_on_both_engines!(a_child_waits_until_its_parent_is_done, |store| {
 store_on_both_engines!(a_child_is_about_outcomes_only, |store| {
     let parent = finished(store).await;
     for open in DeliveryState::ALL.into_iter().filter(|state| state.is_open()) {
-        let refused = store.create_child(parent, &[open], "Once more", START).await;
+        let refused = store
+            .create_child(parent, &[open], "Once more", &By::command_line(), START)
+            .await;
         assert!(
             matches!(refused, Err(StoreError::NoOutcome(_))),
             "{open}: {refused:?}"

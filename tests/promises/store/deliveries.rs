@@ -2,6 +2,7 @@
 
 use super::*;
 use tidings_campaign::lifecycle::{Action, CampaignState};
+use tidings_store::ledger_pages::DeliverySearch;
 use tidings_tests::{FreshStore, store_on_both_engines};
 
 async fn addresses(store: &Store, campaign: CampaignId) -> Vec<String> {
@@ -111,6 +112,59 @@ store_on_both_engines!(the_ledger_is_read_page_by_page_and_by_state, |store| {
     assert_eq!(page(Some(DeliveryState::Planned), 0, 10).await, [1, 4, 7]);
     assert!(page(Some(DeliveryState::Unknown), 0, 10).await.is_empty());
 });
+
+store_on_both_engines!(
+    deliveries_are_found_by_state_and_by_how_an_address_begins,
+    |store| {
+        let campaign = sending(store, 7).await;
+        let find = async |begins: &str, state, after| {
+            let search = DeliverySearch {
+                state,
+                begins: begins.to_owned(),
+                after,
+                limit: 3,
+            };
+            let found = store.find_deliveries(campaign, &search).await.unwrap();
+            assert!(!found.is_cut);
+            let seqs: Vec<_> = found.deliveries.iter().map(|d| d.seq).collect();
+            (seqs, found.next)
+        };
+        assert_eq!(find("", None, 0).await, (vec![1, 2, 3], Some(Seq(3))));
+        assert_eq!(find("", None, 6).await, (vec![7], None));
+        assert_eq!(find("", Some(DeliveryState::Unknown), 0).await, (vec![], None));
+        assert_eq!(find(&reader(4), None, 0).await, (vec![4], None));
+        assert_eq!(
+            find("reader", Some(DeliveryState::Planned), 2).await,
+            (vec![3, 4, 5], Some(Seq(5)))
+        );
+        assert_eq!(find("nobody", None, 0).await, (vec![], None));
+    }
+);
+
+store_on_both_engines!(
+    what_a_person_asks_of_a_campaign_is_kept_in_the_audit_log,
+    |store| {
+        let campaign = sending(store, 2).await;
+        let by = By::command_line();
+        let paused = store
+            .steer_campaign(campaign, Action::Pause, &by, START)
+            .await
+            .unwrap();
+        assert_eq!(paused, CampaignState::Paused);
+        assert!(
+            store
+                .steer_campaign(campaign, Action::Pause, &by, START)
+                .await
+                .is_err()
+        );
+        let kept = store.audit_log(None, 10).await.unwrap();
+        let kept: Vec<_> = kept
+            .iter()
+            .map(|entry| (entry.what.as_str(), entry.detail.as_str()))
+            .collect();
+        assert_eq!(kept, [("paused a campaign", "sending → paused")]);
+    }
+);
 
 store_on_both_engines!(the_ledger_can_be_counted_row_by_row, |store| {
     let campaign = sending(store, 3).await;
@@ -300,11 +354,23 @@ async fn finished_with_two_unknown(store: &Store) -> (CampaignId, Sender<'_>) {
 
 store_on_both_engines!(what_is_unknown_is_sent_again_when_a_person_says_so, |store| {
     let (campaign, sender) = finished_with_two_unknown(store).await;
-    assert_eq!(store.resend_unknown(campaign, at(5)).await.unwrap(), 2);
+    assert_eq!(
+        store
+            .resend_unknown(campaign, &By::command_line(), at(5))
+            .await
+            .unwrap(),
+        2
+    );
     let kept = store.get_campaign(campaign).await.unwrap();
     assert_eq!((kept.state, kept.finished_at), (CampaignState::Sending, None));
     assert_eq!(store.next_due(campaign).await.unwrap(), Some(at(5)));
-    assert_eq!(store.resend_unknown(campaign, at(6)).await.unwrap(), 0);
+    assert_eq!(
+        store
+            .resend_unknown(campaign, &By::command_line(), at(6))
+            .await
+            .unwrap(),
+        0
+    );
     sender.it_is(6);
     let lease = sender.claim(campaign, 10).await;
     let loaded = store.load(&lease).await.unwrap();
@@ -318,7 +384,13 @@ store_on_both_engines!(what_is_unknown_is_sent_again_when_a_person_says_so, |sto
 
 store_on_both_engines!(what_is_unknown_stays_so_when_a_person_says_so, |store| {
     let (campaign, _) = finished_with_two_unknown(store).await;
-    assert_eq!(store.leave_unknown(campaign).await.unwrap(), 2);
+    assert_eq!(
+        store
+            .leave_unknown(campaign, &By::command_line(), at(5))
+            .await
+            .unwrap(),
+        2
+    );
     let kept = store.get_campaign(campaign).await.unwrap();
     assert_eq!(
         (kept.state, kept.unknown_policy),
@@ -337,7 +409,13 @@ store_on_both_engines!(a_finished_campaign_without_unknown_stays_finished, |stor
     sender.send(&all_of(&lease), &accepted()).await;
     sender.done_with(&lease).await;
     assert!(store.finish_if_done(campaign, at(1)).await.unwrap());
-    assert_eq!(store.resend_unknown(campaign, at(5)).await.unwrap(), 0);
+    assert_eq!(
+        store
+            .resend_unknown(campaign, &By::command_line(), at(5))
+            .await
+            .unwrap(),
+        0
+    );
     let kept = store.get_campaign(campaign).await.unwrap();
     assert_eq!(
         (kept.state, kept.finished_at),
@@ -352,7 +430,7 @@ store_on_both_engines!(a_cancelled_campaign_sends_nothing_again, |store| {
     sender.send(&all_of(&lease), &unknown(UnknownPolicy::Hold)).await;
     cancel(store, campaign).await;
     // Whether it is refused or does nothing: no delivery may wait for a retry that never comes.
-    let answer = store.resend_unknown(campaign, at(5)).await;
+    let answer = store.resend_unknown(campaign, &By::command_line(), at(5)).await;
     assert!(!matches!(answer, Ok(1..)), "said to go out again: {answer:?}");
     assert_eq!(store.ledger(campaign).await, [(DeliveryState::Unknown, 2)]);
 });

@@ -125,7 +125,13 @@ store_on_both_engines!(sending_the_unknown_again_leaves_what_waits_for_a_limit, 
     sender
         .send(&[held(&lease, 2)], &unknown(UnknownPolicy::Hold))
         .await;
-    assert_eq!(store.resend_unknown(campaign, at(5)).await.unwrap(), 1);
+    assert_eq!(
+        store
+            .resend_unknown(campaign, &By::command_line(), at(5))
+            .await
+            .unwrap(),
+        1
+    );
     assert_eq!(
         aside_of(store, campaign).await,
         [("provider gmail".to_owned(), 1)]

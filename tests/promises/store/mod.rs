@@ -47,6 +47,7 @@ use tidings_campaign::tracking::Utm;
 use tidings_feedback::thresholds::OwnThresholds;
 use tidings_feedback::verdict::{Cause, Class, Ruling, Verdict};
 use tidings_store::Store;
+use tidings_store::audit::By;
 use tidings_store::campaigns::{LANGUAGE_ATTRIBUTE, NewCampaign};
 use tidings_store::deliveries::ListedDelivery;
 use tidings_store::imports::{Import, ImportBatch, NewImport};

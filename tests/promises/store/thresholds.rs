@@ -37,7 +37,13 @@ store_on_both_engines!(a_campaign_keeps_its_own_thresholds_and_hands_them_on, |s
     store.start_campaign(campaign, "{}", START).await.unwrap();
     store.move_campaign(campaign, Action::Cancel, None).await.unwrap();
     let child = store
-        .create_child(campaign, &[DeliveryState::Withheld], "again", START)
+        .create_child(
+            campaign,
+            &[DeliveryState::Withheld],
+            "again",
+            &By::command_line(),
+            START,
+        )
         .await;
     let child = child.unwrap();
     assert_eq!(store.campaign_thresholds(child).await.unwrap().0, own);

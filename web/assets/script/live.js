@@ -22,7 +22,8 @@
   let fetching = false;
   function refetch() {
     // Not under somebody's hands.
-    if (fetching || main().contains(document.activeElement?.closest("input, select, textarea, [popover]"))) return;
+    if (fetching || document.querySelector(":popover-open")) return;
+    if (main().contains(document.activeElement?.closest("input, select, textarea"))) return;
     fetching = true;
     htmx.ajax("GET", location.pathname + location.search, { target: "#main", select: "#main", swap: "outerHTML" })
       .finally(() => { fetching = false; });

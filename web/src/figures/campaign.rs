@@ -102,10 +102,8 @@ fn decision(summary: &CampaignSummary) -> Option<String> {
     let unknown = summary.count(DeliveryState::Unknown);
     (unknown > 0 && summary.unknown_policy == UnknownPolicy::Hold).then(|| {
         format!(
-            "{} unknown wait for your decision: `tidings campaign settle {} --resend-unknown` sends them again, \
-             --skip-unknown leaves them",
-            count(unknown),
-            summary.id
+            "{} unknown wait for a decision: send them again, or leave them",
+            count(unknown)
         )
     })
 }

@@ -1,7 +1,9 @@
 //! `GET /campaigns/{id}`: everything about one campaign, as a report that can be printed.
 
+mod choices;
 mod rate;
 mod response;
+pub(crate) mod steer;
 mod view;
 
 use super::problem::{failed, not_found};
@@ -12,24 +14,41 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use tidings_campaign::ids::CampaignId;
 use tidings_store::{Store, StoreError};
-use view::{CampaignPage, Read};
+use view::{CampaignPage, Look, Read};
 
 /// `GET /campaigns/{id}`
 pub(crate) async fn campaign(site: web::Data<Site>, visitor: Visitor, id: web::Path<String>) -> HttpResponse {
-    let Ok(id) = id.parse::<CampaignId>() else {
-        return not_found(site, visitor).await;
-    };
+    match id.parse() {
+        Ok(id) => show(site, visitor, id, None).await,
+        Err(_) => not_found(site, visitor).await,
+    }
+}
+
+/// The page, perhaps with what was not done, as a sentence, and the answer's status then.
+async fn show(
+    site: web::Data<Site>,
+    visitor: Visitor,
+    id: CampaignId,
+    problem: Option<(StatusCode, String)>,
+) -> HttpResponse {
     let store = site.store.clone();
     match site.ask(async move { read(&store, id).await }).await {
         Ok(Some(read)) => {
             let pulse = site.live.snapshots.borrow().pulses.get(&id).cloned();
             let name = read.summary.name.clone();
-            let view = CampaignPage::new(read, &pulse.unwrap_or_default(), site.clock.now());
+            let (status, problem) =
+                problem.map_or((StatusCode::OK, None), |(status, text)| (status, Some(text)));
+            let look = Look {
+                role: visitor.role,
+                problem,
+                now: site.clock.now(),
+            };
+            let view = CampaignPage::new(read, &pulse.unwrap_or_default(), look);
             Page::new("campaign", &name)
                 .under("/campaigns")
                 .shown_to(&visitor)
                 .live()
-                .answer(&site, StatusCode::OK, &view)
+                .answer(&site, status, &view)
         }
         Ok(None) => not_found(site, visitor).await,
         Err(trouble) => failed(&site, &trouble),

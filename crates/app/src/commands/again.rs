@@ -6,6 +6,8 @@ use clap::Args;
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::lifecycle::DeliveryState;
 use tidings_store::Store;
+use tidings_store::audit::By;
+use tidings_store::children::again_name;
 
 /// `campaign again`
 #[derive(Args, Debug)]
@@ -27,7 +29,7 @@ pub async fn run(args: AgainArgs, context: &Context, store: &Store) -> anyhow::R
             anyhow::ensure!(!name.is_empty(), "--name: a campaign needs a name");
             name.to_owned()
         }
-        None => format!("{}, again", store.get_campaign(args.id).await?.name),
+        None => again_name(&store.get_campaign(args.id).await?.name),
     };
     let mut states = Vec::new();
     for state in args.states {
@@ -36,7 +38,7 @@ pub async fn run(args: AgainArgs, context: &Context, store: &Store) -> anyhow::R
         }
     }
     let child = store
-        .create_child(args.id, &states, &name, context.clock.now())
+        .create_child(args.id, &states, &name, &By::command_line(), context.clock.now())
         .await?;
     campaign::made(child, context)
 }

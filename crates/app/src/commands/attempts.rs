@@ -1,6 +1,6 @@
 //! `tidings campaign attempts`: what became of every attempt.
 
-use crate::rows::{Format, Rows, unless_closed};
+use crate::rows::{self, Format, unless_closed};
 use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ pub async fn run(args: AttemptsArgs, store: &Store) -> anyhow::Result<()> {
 async fn write(args: AttemptsArgs, store: &Store) -> anyhow::Result<()> {
     const PAGE: i64 = 5000;
     store.get_campaign(args.id).await?;
-    let mut rows = Rows::to_stdout(args.format, false, &COLUMNS)?;
+    let mut rows = rows::to_stdout(args.format, false, &COLUMNS)?;
     let mut write = |attempt: &ListedAttempt| rows.add(&values(attempt));
     if let Some(address) = &args.address {
         let seq = find(store, args.id, address).await?;
@@ -64,7 +64,7 @@ async fn write(args: AttemptsArgs, store: &Store) -> anyhow::Result<()> {
             page.iter().try_for_each(&mut write)?;
         }
     }
-    rows.end()
+    Ok(rows.end()?)
 }
 
 fn values(attempt: &ListedAttempt) -> [Value; COLUMNS.len()] {

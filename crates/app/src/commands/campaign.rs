@@ -11,15 +11,16 @@ use crate::commands::send;
 use crate::commands::shown::Shown;
 use crate::context::Context;
 use crate::output;
-use anyhow::{Context as _, anyhow, bail, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use clap::{Args, Subcommand, ValueEnum};
 use tidings_campaign::ids::CampaignId;
-use tidings_campaign::lifecycle::{Action, CampaignState, DeliveryState, UnknownPolicy};
+use tidings_campaign::lifecycle::{Action, DeliveryState, UnknownPolicy};
 use tidings_campaign::message::{Mailbox, check_files};
-use tidings_campaign::schedule::{self, Due, Schedule, due};
+use tidings_campaign::schedule::{self, Schedule};
 use tidings_sender::pace::Rate;
 use tidings_sender::planner;
 use tidings_store::Store;
+use tidings_store::audit::By;
 use tidings_store::campaigns::{LANGUAGE_ATTRIBUTE, NewCampaign};
 
 /// `tidings campaign …`
@@ -339,11 +340,8 @@ async fn schedule(args: ScheduleArgs, context: &Context, store: &Store) -> anyho
 }
 
 async fn steer(id: CampaignId, action: Action, context: &Context, store: &Store) -> anyhow::Result<()> {
-    if action == Action::Resume {
-        check_not_missed(id, context, store).await?;
-    }
     let state = store
-        .move_campaign(id, action, None)
+        .steer_campaign(id, action, &By::command_line(), context.clock.now())
         .await
         .with_context(|| format!("campaign {id}"))?;
     if action == Action::Cancel {
@@ -356,31 +354,16 @@ async fn steer(id: CampaignId, action: Action, context: &Context, store: &Store)
     output::line(format!("campaign {id} is {state}"))
 }
 
-/// A campaign that would be held again at once is not resumed.
-async fn check_not_missed(id: CampaignId, context: &Context, store: &Store) -> anyhow::Result<()> {
-    let campaign = store.get_campaign(id).await?;
-    let waits = campaign.started_at.is_none()
-        && matches!(campaign.state, CampaignState::Paused | CampaignState::Held);
-    if let Some(schedule) = campaign.schedule.filter(|_| waits)
-        && let Due::TooLate(late) = due(schedule.at, campaign.greatest_lateness, context.clock.now())
-    {
-        let why = planner::too_late(late, campaign.greatest_lateness);
-        bail!(
-            "campaign {id} cannot go on: {why}, `tidings campaign schedule {id} --now` or --at a later time"
-        );
-    }
-    Ok(())
-}
-
 async fn settle(args: SettleArgs, context: &Context, store: &Store) -> anyhow::Result<()> {
+    let (by, now) = (By::command_line(), context.clock.now());
     if args.skip_unknown {
-        let n = store.leave_unknown(args.id).await?;
+        let n = store.leave_unknown(args.id, &by, now).await?;
         if context.json {
             return output::json(&serde_json::json!({ "id": args.id, "left": n }));
         }
         return output::line(format!("{n} deliveries of campaign {} stay unknown", args.id));
     }
-    let n = store.resend_unknown(args.id, context.clock.now()).await?;
+    let n = store.resend_unknown(args.id, &by, now).await?;
     if context.json {
         return output::json(&serde_json::json!({ "id": args.id, "resent": n }));
     }

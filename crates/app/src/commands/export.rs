@@ -1,11 +1,10 @@
 //! `tidings export`: everything about recipients, streamed, as CSV or JSON lines.
 
 use crate::context::Context;
-use crate::rows::{Format, Rows, unless_closed};
+use crate::rows::{self, Format, unless_closed};
 use anyhow::{Context as _, bail, ensure};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeSet, HashSet};
-use std::io::{BufWriter, stdout};
 use tidings_campaign::ids::{CampaignId, LetterId, ListId, RecipientId, SignUpId};
 use tidings_campaign::time::Timestamp;
 use tidings_store::Store;
@@ -107,7 +106,7 @@ async fn recipients(store: &Store, list: Option<ListId>, format: Format, json: b
         true => columns.extend(attribute_columns(&attributes)),
         false => columns.push("attributes".to_owned()),
     }
-    let mut rows = Rows::begin(BufWriter::new(stdout()), format, json, columns)?;
+    let mut rows = rows::to_stdout(format, json, &columns)?;
     let mut after = RecipientId(0);
     loop {
         let page = recipients_page(store, list, after).await?;
@@ -130,7 +129,7 @@ async fn recipients(store: &Store, list: Option<ListId>, format: Format, json: b
             rows.add(&values)?;
         }
     }
-    rows.end()
+    Ok(rows.end()?)
 }
 
 fn fixed_value(column: &str, recipient: &ExportedRecipient) -> Value {
@@ -192,7 +191,7 @@ fn attribute_columns(attributes: &[String]) -> Vec<String> {
 
 async fn lists(store: &Store, format: Format, json: bool) -> anyhow::Result<()> {
     let columns = ["list", "created_at", "confirmed", "pending", "unsubscribed"];
-    let mut rows = Rows::to_stdout(format, json, &columns)?;
+    let mut rows = rows::to_stdout(format, json, &columns)?;
     for list in store.export_lists().await? {
         rows.add(&[
             json!(list.name),
@@ -202,7 +201,7 @@ async fn lists(store: &Store, format: Format, json: bool) -> anyhow::Result<()> 
             json!(list.unsubscribed),
         ])?;
     }
-    rows.end()
+    Ok(rows.end()?)
 }
 
 async fn consent(store: &Store, list: Option<ListId>, format: Format, json: bool) -> anyhow::Result<()> {
@@ -216,7 +215,7 @@ async fn consent(store: &Store, list: Option<ListId>, format: Format, json: bool
         "imported_by",
         "consent",
     ];
-    let mut rows = Rows::to_stdout(format, json, &columns)?;
+    let mut rows = rows::to_stdout(format, json, &columns)?;
     let mut after = (list.unwrap_or(ListId(0)), RecipientId(0));
     loop {
         let page = store.export_consent(after, PAGE).await?;
@@ -224,7 +223,7 @@ async fn consent(store: &Store, list: Option<ListId>, format: Format, json: bool
         after = (ListId(last.list_id), RecipientId(last.recipient_id));
         for consent in page {
             if list.is_some_and(|list| list.0 != consent.list_id) {
-                return rows.end();
+                return Ok(rows.end()?);
             }
             rows.add(&[
                 json!(consent.address),
@@ -238,7 +237,7 @@ async fn consent(store: &Store, list: Option<ListId>, format: Format, json: bool
             ])?;
         }
     }
-    rows.end()
+    Ok(rows.end()?)
 }
 
 async fn sign_ups(store: &Store, list: Option<ListId>, format: Format, json: bool) -> anyhow::Result<()> {
@@ -342,7 +341,7 @@ async fn unsubscribes(store: &Store, format: Format, json: bool) -> anyhow::Resu
         "comment",
         "undone_at",
     ];
-    let mut rows = Rows::to_stdout(format, json, &columns)?;
+    let mut rows = rows::to_stdout(format, json, &columns)?;
     let mut after = (CampaignId(0), RecipientId(0));
     loop {
         let page = store.export_unsubscribes(after, PAGE).await?;
@@ -361,7 +360,7 @@ async fn unsubscribes(store: &Store, format: Format, json: bool) -> anyhow::Resu
             ])?;
         }
     }
-    rows.end()
+    Ok(rows.end()?)
 }
 
 async fn pauses(store: &Store, format: Format, json: bool) -> anyhow::Result<()> {

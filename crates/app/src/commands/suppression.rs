@@ -4,7 +4,7 @@ mod import;
 
 use crate::context::Context;
 use crate::output;
-use crate::rows::{Format, Rows, unless_closed};
+use crate::rows::{self, Format, unless_closed};
 use anyhow::{anyhow, ensure};
 use serde_json::json;
 use std::path::PathBuf;
@@ -158,7 +158,7 @@ fn as_json(suppression: &Suppression) -> serde_json::Value {
 }
 
 async fn export(store: &Store, format: Format, json: bool) -> anyhow::Result<()> {
-    let mut rows = Rows::to_stdout(format, json, &["email", "reason", "evidence", "since"])?;
+    let mut rows = rows::to_stdout(format, json, &["email", "reason", "evidence", "since"])?;
     let mut after = String::new();
     loop {
         let page = store.list_suppressions(&after, PAGE).await?;
@@ -173,12 +173,12 @@ async fn export(store: &Store, format: Format, json: bool) -> anyhow::Result<()>
             ])?;
         }
     }
-    rows.end()
+    Ok(rows.end()?)
 }
 
 /// The hashes of all addresses, and those of which only the hash is known.
 async fn export_hashes(store: &Store, format: Format, json: bool) -> anyhow::Result<()> {
-    let mut rows = Rows::to_stdout(format, json, &["sha256", "reason", "since"])?;
+    let mut rows = rows::to_stdout(format, json, &["sha256", "reason", "since"])?;
     let mut add = |hash: &str, row: &Suppression| {
         rows.add(&[json!(hash), json!(row.reason), json!(row.created_at.to_string())])
     };
@@ -201,5 +201,5 @@ async fn export_hashes(store: &Store, format: Format, json: bool) -> anyhow::Res
             add(&row.who, row)?;
         }
     }
-    rows.end()
+    Ok(rows.end()?)
 }

@@ -1,5 +1,6 @@
 //! The page of one campaign. Pure.
 
+use super::choices::Choices;
 use super::rate::chart;
 use super::response::{Range, anonymous, range};
 use crate::figures::campaign::{CampaignView, Pulse};
@@ -18,6 +19,7 @@ use tidings_store::bounces::SaidCount;
 use tidings_store::campaigns::Campaign;
 use tidings_store::flow::CampaignMinute;
 use tidings_store::hits::{HitCount, HitRecipientCount};
+use tidings_store::people::Role;
 use tidings_store::stats::{Breakdown, CampaignSummary};
 
 /// What was read of it.
@@ -32,9 +34,19 @@ pub(super) struct Read {
     pub(super) hits: Vec<HitCount>,
 }
 
+/// Who looks at it, and when.
+pub(super) struct Look {
+    pub(super) role: Role,
+    /// What was asked and not done, and why.
+    pub(super) problem: Option<String>,
+    pub(super) now: Timestamp,
+}
+
 /// The page.
 #[derive(Debug, Serialize)]
 pub(super) struct CampaignPage {
+    problem: Option<String>,
+    choices: Choices,
     campaign: CampaignView,
     /// Something may still change by itself.
     is_open: bool,
@@ -97,7 +109,8 @@ struct BreakdownRow {
 }
 
 impl CampaignPage {
-    pub(super) fn new(read: Read, pulse: &Pulse, now: Timestamp) -> CampaignPage {
+    pub(super) fn new(read: Read, pulse: &Pulse, look: Look) -> CampaignPage {
+        let Look { role, problem, now } = look;
         let summary = &read.summary;
         let accepted = summary.count(DeliveryState::Accepted).max(0);
         let happened = happened(&read);
@@ -105,6 +118,8 @@ impl CampaignPage {
         let line = ComplaintLine::of(positive(happened.complaints), positive(accepted));
         let bounces = bounces(&read.said);
         CampaignPage {
+            problem,
+            choices: Choices::of(summary, role),
             campaign: CampaignView::new(summary, happened, pulse),
             is_open: !matches!(
                 summary.state,

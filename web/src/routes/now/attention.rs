@@ -18,8 +18,10 @@ pub(crate) struct Attention {
     why: String,
     /// Where more is to be seen.
     href: Option<String>,
-    /// What helps, once its cause is gone.
+    /// What helps, once its cause is gone, where there is no page for it.
     command: Option<String>,
+    /// What is to be done where `href` leads.
+    act: Option<&'static str>,
 }
 
 /// What needs a person.
@@ -37,6 +39,7 @@ pub(super) fn attention(seen: &Seen<'_>) -> Vec<Attention> {
                 .to_owned(),
             href: None,
             command: Some("tidings check".to_owned()),
+            act: None,
         });
     }
     found.extend(seen.relays.iter().filter_map(relay));
@@ -63,6 +66,7 @@ fn relay(status: &RelayStatus) -> Option<Attention> {
         ),
         href: None,
         command: Some(format!("tidings relay test {}", status.relay)),
+        act: None,
     })
 }
 
@@ -81,7 +85,8 @@ fn standing(summary: &CampaignSummary) -> Option<Attention> {
             .as_deref()
             .map_or_else(|| "No reason was given.".to_owned(), sentence),
         href: Some(format!("/campaigns/{}", summary.id)),
-        command: Some(format!("tidings campaign resume {}", summary.id)),
+        command: None,
+        act: Some("Look and resume"),
     })
 }
 
@@ -91,15 +96,18 @@ fn unknown(summary: &CampaignSummary) -> Option<Attention> {
         return None;
     }
     let (noun, them) = match n {
-        1 => ("delivery", "it again, --skip-unknown leaves it"),
-        _ => ("deliveries", "them again, --skip-unknown leaves them"),
+        1 => ("delivery", "it"),
+        _ => ("deliveries", "them"),
     };
     Some(Attention {
         level: "warn",
         what: format!("{} unknown {noun} of “{}”", count(n), summary.name),
-        why: format!("The relay's answer was lost. You decide: --resend-unknown sends {them}."),
+        why: format!(
+            "The relay's answer was lost. You decide whether to send {them} again, or to leave {them}."
+        ),
         href: Some(format!("/campaigns/{}", summary.id)),
-        command: Some(format!("tidings campaign settle {} --resend-unknown", summary.id)),
+        command: None,
+        act: Some("Decide"),
     })
 }
 
@@ -121,6 +129,7 @@ fn complaints(seen: &Seen<'_>) -> Option<Attention> {
         ),
         href: None,
         command: Some("tidings stats bounces --by campaign".to_owned()),
+        act: None,
     })
 }
 
@@ -135,6 +144,7 @@ fn import(record: &ImportRecord) -> Attention {
         ),
         href: None,
         command: Some(format!("tidings import --undo {}", record.id)),
+        act: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! `tidings bounce list` and `show`: what came in, and what was done about it.
 
 use crate::context::Context;
-use crate::rows::{Format, Rows, unless_closed};
+use crate::rows::{self, Format, unless_closed};
 use anyhow::{Context as _, anyhow};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -47,7 +47,7 @@ pub async fn list(about: About, limit: i64, format: Format, context: &Context) -
     if let Some(id) = about.campaign {
         store.get_campaign(id).await?;
     }
-    let mut rows = Rows::to_stdout(format, context.json, &COLUMNS)?;
+    let mut rows = rows::to_stdout(format, context.json, &COLUMNS)?;
     let written: anyhow::Result<()> = async {
         if let Some(address) = &about.address {
             let address =
@@ -55,7 +55,7 @@ pub async fn list(about: About, limit: i64, format: Format, context: &Context) -
             for event in store.events_of_address(&address.key(), limit).await? {
                 rows.add(&row(&event))?;
             }
-            return rows.end();
+            return Ok(rows.end()?);
         }
         let (mut before, mut left) = (i64::MAX, limit);
         while left > 0 {
@@ -67,7 +67,7 @@ pub async fn list(about: About, limit: i64, format: Format, context: &Context) -
                 rows.add(&row(event))?;
             }
         }
-        rows.end()
+        Ok(rows.end()?)
     }
     .await;
     unless_closed(written)

@@ -2,7 +2,7 @@
 
 use super::Row;
 use crate::output;
-use crate::rows::{self, Rows};
+use crate::rows;
 use serde_json::json;
 use tidings_store::bounces::Figures;
 
@@ -24,7 +24,7 @@ pub(super) fn csv(rows: &[(&Figures, &Figures)]) -> anyhow::Result<()> {
         "complaint_rate",
         "complaint_line",
     ];
-    let mut csv = Rows::to_stdout(rows::Format::Csv, false, &columns)?;
+    let mut csv = rows::to_stdout(rows::Format::Csv, false, &columns)?;
     for (figures, all) in rows {
         let row = Row::of(figures, all);
         csv.add(&[
@@ -44,7 +44,7 @@ pub(super) fn csv(rows: &[(&Figures, &Figures)]) -> anyhow::Result<()> {
             json!(row.complaint_line),
         ])?;
     }
-    csv.end()
+    Ok(csv.end()?)
 }
 
 /// For people, with a line for everything at the end.

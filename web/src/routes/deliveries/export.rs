@@ -1,0 +1,130 @@
+//! `GET /campaigns/{id}/deliveries.csv` and `.jsonl`: the ledger as a file, written as it is read. The rows are those of
+//! `tidings campaign deliveries`.
+
+use super::Asked;
+use crate::people::Visitor;
+use crate::routes::problem::{failed, not_found};
+use crate::site::{Site, Trouble};
+use actix_web::http::header::CONTENT_DISPOSITION;
+use actix_web::web::Bytes;
+use actix_web::{HttpResponse, web};
+use futures_util::stream;
+use std::io;
+use tidings_campaign::ids::{CampaignId, Seq};
+use tidings_campaign::lifecycle::DeliveryState;
+use tidings_campaign::rows::{Rows, Shape};
+use tidings_store::deliveries::ListedDelivery;
+
+/// Deliveries that are read and sent at once.
+const PAGE: i64 = 2_000;
+
+/// `GET /campaigns/{id}/deliveries.csv`
+pub(crate) async fn csv(
+    site: web::Data<Site>,
+    visitor: Visitor,
+    id: web::Path<String>,
+    asked: web::Query<Asked>,
+) -> HttpResponse {
+    export(
+        site,
+        visitor,
+        (&id, &asked),
+        (Shape::Csv, "csv", "text/csv; charset=utf-8"),
+    )
+    .await
+}
+
+/// `GET /campaigns/{id}/deliveries.jsonl`
+pub(crate) async fn json_lines(
+    site: web::Data<Site>,
+    visitor: Visitor,
+    id: web::Path<String>,
+    asked: web::Query<Asked>,
+) -> HttpResponse {
+    export(
+        site,
+        visitor,
+        (&id, &asked),
+        (Shape::Lines, "jsonl", "application/jsonl"),
+    )
+    .await
+}
+
+async fn export(
+    site: web::Data<Site>,
+    visitor: Visitor,
+    (id, asked): (&str, &Asked),
+    (shape, ending, kind): (Shape, &str, &str),
+) -> HttpResponse {
+    let Ok(id) = id.parse::<CampaignId>() else {
+        return not_found(site, visitor).await;
+    };
+    let store = site.store.clone();
+    match site
+        .ask(async move { store.find_campaign_summary(id).await })
+        .await
+    {
+        Ok(Some(_)) => {}
+        Ok(None) => return not_found(site, visitor).await,
+        Err(trouble) => return failed(&site, &trouble),
+    }
+    let file = format!("attachment; filename=\"deliveries-{id}.{ending}\"");
+    let reading = Reading {
+        site,
+        campaign: id,
+        state: DeliveryState::parse(&asked.state),
+        shape,
+        after: Some(Seq(0)),
+    };
+    HttpResponse::Ok()
+        .content_type(kind)
+        .insert_header((CONTENT_DISPOSITION, file))
+        .streaming(stream::try_unfold(reading, Reading::next))
+}
+
+/// How far an export is.
+struct Reading {
+    site: web::Data<Site>,
+    campaign: CampaignId,
+    state: Option<DeliveryState>,
+    shape: Shape,
+    /// After which delivery it goes on; none when it is at its end.
+    after: Option<Seq>,
+}
+
+impl Reading {
+    /// The next part of the file. A fault breaks the answer off, so that nobody takes a part for the whole.
+    async fn next(mut self) -> Result<Option<(Bytes, Reading)>, io::Error> {
+        let Some(after) = self.after else {
+            return Ok(None);
+        };
+        let (store, campaign, state) = (self.site.store.clone(), self.campaign, self.state);
+        let page = self
+            .site
+            .ask(async move { store.list_deliveries(campaign, state, after, PAGE).await })
+            .await
+            .map_err(broken_off)?;
+        self.after = page.last().map(|last| Seq(last.seq));
+        let part = part(self.shape, after == Seq(0), &page)?;
+        Ok(Some((part.into(), self)))
+    }
+}
+
+fn broken_off(trouble: Trouble) -> io::Error {
+    tracing::error!("an export of deliveries was broken off: {trouble}");
+    io::Error::other(trouble.to_string())
+}
+
+/// A part of the file; the first has the header, where there is one.
+fn part(shape: Shape, is_first: bool, page: &[ListedDelivery]) -> io::Result<Vec<u8>> {
+    let mut octets = Vec::new();
+    let mut rows = match is_first {
+        true => Rows::begin(&mut octets, shape, ListedDelivery::COLUMNS)?,
+        false => Rows::go_on(&mut octets, shape, ListedDelivery::COLUMNS),
+    };
+    for delivery in page {
+        rows.add(&delivery.values())?;
+    }
+    rows.end()?;
+    Ok(octets)
+}
