@@ -32,6 +32,7 @@ const TEMPLATES: &[(&str, &str)] = &templates! {
     "campaigns": "pages/campaigns",
     "campaign": "pages/campaign",
     "recipient": "pages/recipient",
+    "bounces": "pages/bounces",
     "problem": "pages/problem",
     "sign_in": "pages/sign_in",
     "enter": "pages/enter",

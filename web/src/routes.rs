@@ -2,6 +2,7 @@
 
 mod account;
 mod archive;
+mod bounces;
 mod campaign;
 mod campaigns;
 mod health;
@@ -55,6 +56,7 @@ fn inside(config: &mut web::ServiceConfig) {
         .route("/events", web::get().to(now::events))
         .route("/campaigns", page().to(campaigns::campaigns))
         .route("/campaigns/{id}", page().to(campaign::campaign))
+        .route("/bounces", page().to(bounces::bounces))
         .route("/recipients", page().to(recipient::recipient))
         .route("/account", page().to(account::account))
         .route("/account/password", web::post().to(account::change_password))
