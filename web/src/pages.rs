@@ -33,6 +33,8 @@ const TEMPLATES: &[(&str, &str)] = &templates! {
     "campaign": "pages/campaign",
     "recipient": "pages/recipient",
     "bounces": "pages/bounces",
+    "lists": "pages/lists",
+    "suppressions": "pages/suppressions",
     "problem": "pages/problem",
     "sign_in": "pages/sign_in",
     "enter": "pages/enter",

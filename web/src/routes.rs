@@ -7,11 +7,13 @@ mod campaign;
 mod campaigns;
 mod health;
 mod hits;
+mod lists;
 pub(crate) mod now;
 pub(crate) mod problem;
 mod recipient;
 mod settings;
 mod sign_in;
+mod suppressions;
 mod unsubscribe;
 mod view;
 
@@ -57,6 +59,11 @@ fn inside(config: &mut web::ServiceConfig) {
         .route("/campaigns", page().to(campaigns::campaigns))
         .route("/campaigns/{id}", page().to(campaign::campaign))
         .route("/bounces", page().to(bounces::bounces))
+        .route("/lists", page().to(lists::lists))
+        .route("/suppressions", page().to(suppressions::suppressions))
+        .route("/suppressions", web::post().to(suppressions::add))
+        .route("/suppressions/lift", web::post().to(suppressions::lift))
+        .route("/suppressions/export.csv", web::get().to(suppressions::export))
         .route("/recipients", page().to(recipient::recipient))
         .route("/account", page().to(account::account))
         .route("/account/password", web::post().to(account::change_password))

@@ -20,7 +20,7 @@ struct Section {
 }
 
 /// The sections, in their order. A page that is written is one line here.
-const SECTIONS: [Section; 5] = [
+const SECTIONS: [Section; 6] = [
     Section {
         name: "Now",
         path: "/",
@@ -37,6 +37,12 @@ const SECTIONS: [Section; 5] = [
         name: "Recipients",
         path: "/recipients",
         icon: "M9 11a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM2 21v-1a6 6 0 0 1 6-6h2a6 6 0 0 1 6 6v1M16 3.500a4 4 0 0 1 0 7M18 14.500a6 6 0 0 1 4 5.500v1",
+        least: Role::Viewer,
+    },
+    Section {
+        name: "Lists",
+        path: "/lists",
+        icon: "M9 6h12M9 12h12M9 18h12M4 6h0M4 12h0M4 18h0",
         least: Role::Viewer,
     },
     Section {
