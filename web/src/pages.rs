@@ -35,6 +35,8 @@ const TEMPLATES: &[(&str, &str)] = &templates! {
     "bounces": "pages/bounces",
     "lists": "pages/lists",
     "suppressions": "pages/suppressions",
+    "imports": "pages/imports",
+    "import": "pages/import",
     "problem": "pages/problem",
     "sign_in": "pages/sign_in",
     "enter": "pages/enter",

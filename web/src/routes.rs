@@ -7,6 +7,7 @@ mod campaign;
 mod campaigns;
 mod health;
 mod hits;
+mod imports;
 mod lists;
 pub(crate) mod now;
 pub(crate) mod problem;
@@ -64,6 +65,9 @@ fn inside(config: &mut web::ServiceConfig) {
         .route("/suppressions", web::post().to(suppressions::add))
         .route("/suppressions/lift", web::post().to(suppressions::lift))
         .route("/suppressions/export.csv", web::get().to(suppressions::export))
+        .route("/imports", page().to(imports::imports))
+        .route("/imports/{id}", page().to(imports::import))
+        .route("/imports/{id}/rejects.csv", web::get().to(imports::rejects))
         .route("/recipients", page().to(recipient::recipient))
         .route("/account", page().to(account::account))
         .route("/account/password", web::post().to(account::change_password))

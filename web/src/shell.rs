@@ -20,7 +20,7 @@ struct Section {
 }
 
 /// The sections, in their order. A page that is written is one line here.
-const SECTIONS: [Section; 6] = [
+const SECTIONS: [Section; 7] = [
     Section {
         name: "Now",
         path: "/",
@@ -49,6 +49,12 @@ const SECTIONS: [Section; 6] = [
         name: "Bounces",
         path: "/bounces",
         icon: "M4 12a8 8 0 1 0 3-6.200M4 4v5h5M12 8v5M12 16.500h0",
+        least: Role::Viewer,
+    },
+    Section {
+        name: "Imports",
+        path: "/imports",
+        icon: "M12 3v12M7 10l5 5 5-5M4 17v4h16v-4",
         least: Role::Viewer,
     },
     Section {
