@@ -30,6 +30,7 @@ mod mailboxes;
 mod messages;
 mod migrations;
 mod protocol;
+mod read_mostly;
 mod refusals;
 mod relay_diagnosis;
 mod relay_faults;
