@@ -102,7 +102,7 @@ async fn read(store: tidings_store::Store, wanted: Wanted, since: Timestamp) -> 
     let before = wanted.before.as_ref().map(|(at, key)| (*at, key.as_str()));
     Ok(Read {
         by_day: store.bounce_breakdown(counted(By::Day)).await?,
-        rows: store.bounce_breakdown(counted(wanted.by)).await?.rows,
+        rows: store.said_breakdown(counted(wanted.by)).await?.rows,
         campaigns: store.find_campaigns(&newest).await?.campaigns,
         suppressed: store.newest_suppressions(&wanted.reason, before, SHOWN).await?,
     })

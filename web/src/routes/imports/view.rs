@@ -67,6 +67,7 @@ pub(super) struct ImportPage {
 #[derive(Debug, Serialize)]
 struct Counted {
     what: &'static str,
+    colour: &'static str,
     n: String,
     /// Thousandths of all rows.
     width: u64,
@@ -138,15 +139,20 @@ fn number(n: u64) -> String {
 /// Every row is in exactly one of them.
 fn counts(of: &Counts) -> Vec<Counted> {
     let all = [
-        ("created", of.created),
-        ("updated", of.updated),
-        ("unchanged", of.unchanged),
-        ("duplicates of an earlier row", of.duplicates),
-        ("suppressed: the address must not be mailed", of.suppressed),
-        ("rejected", of.rejected),
+        ("created", "accepted", of.created),
+        ("updated", "accepted", of.updated),
+        ("unchanged", "withheld", of.unchanged),
+        ("duplicates of an earlier row", "withheld", of.duplicates),
+        (
+            "suppressed: the address must not be mailed",
+            "rejected",
+            of.suppressed,
+        ),
+        ("rejected", "rejected", of.rejected),
     ];
-    let counted = |(what, n): (&'static str, u64)| Counted {
+    let counted = |(what, colour, n): (&'static str, &'static str, u64)| Counted {
         what,
+        colour,
         n: number(n),
         width: n.saturating_mul(1000) / of.rows.max(1),
     };
