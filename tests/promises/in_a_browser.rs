@@ -101,6 +101,7 @@ fn dashboard_after_a_campaign() -> (App, Served, i64) {
 fn anybody_can_use_the_dashboard() {
     let (app, served, campaign) = dashboard_after_a_campaign();
     let email = administrator(&app, &served);
+    app.run(["suppression", "add", "reader2@example.org"]).succeeded();
     let paths = [
         "/account".to_owned(),
         "/settings/people".to_owned(),
@@ -112,8 +113,16 @@ fn anybody_can_use_the_dashboard() {
         "/campaigns?q=nothing".to_owned(),
         format!("/campaigns/{campaign}"),
         format!("/campaigns/{campaign}/deliveries"),
+        "/bounces".to_owned(),
+        "/bounces?by=reason&days=7&reason=by_hand".to_owned(),
+        "/lists".to_owned(),
+        "/suppressions".to_owned(),
+        "/suppressions?q=nobody".to_owned(),
+        "/imports".to_owned(),
+        "/imports/1".to_owned(),
         "/recipients".to_owned(),
         "/recipients?address=reader1@example.org".to_owned(),
+        "/recipients?address=reader2@example.org".to_owned(),
     ];
     let pages = paths.map(|path| format!("{}{path}", served.url));
     anybody_can_use_as(Some((&served, &email)), &pages);
@@ -136,7 +145,15 @@ fn anybody_can_use_an_empty_dashboard() {
     let app = App::start(Engine::Sqlite);
     let served = serve(&app);
     let email = administrator(&app, &served);
-    let pages = ["/", "/campaigns"].map(|path| format!("{}{path}", served.url));
+    let pages = [
+        "/",
+        "/campaigns",
+        "/bounces",
+        "/lists",
+        "/suppressions",
+        "/imports",
+    ]
+    .map(|path| format!("{}{path}", served.url));
     anybody_can_use_as(Some((&served, &email)), &pages);
 }
 

@@ -31,6 +31,7 @@ mod messages;
 mod migrations;
 mod preferences;
 mod protocol;
+mod read_mostly;
 mod refusals;
 mod relay_diagnosis;
 mod relay_faults;

@@ -12,7 +12,8 @@ pub fn administrator(app: &App, served: &Served) -> String {
     person(app, served, "ada@example.com", "administrator")
 }
 
-fn person(app: &App, served: &Served, email: &str, role: &str) -> String {
+/// Makes a person of this role who can sign in; their address.
+pub fn person(app: &App, served: &Served, email: &str, role: &str) -> String {
     let added = app
         .run(["--json", "user", "add", email, "--role", role])
         .succeeded()
@@ -29,11 +30,14 @@ fn person(app: &App, served: &Served, email: &str, role: &str) -> String {
 }
 
 /// What the server said.
-struct Answer {
-    status: u16,
-    location: String,
+pub struct Answer {
+    /// By number.
+    pub status: u16,
+    /// Where it leads.
+    pub location: String,
     cookie: Option<String>,
-    body: String,
+    /// The page.
+    pub body: String,
 }
 
 fn answer(mut response: http::Response<ureq::Body>) -> Answer {
@@ -51,7 +55,8 @@ fn answer(mut response: http::Response<ureq::Body>) -> Answer {
     }
 }
 
-fn post(url: &str, cookie: Option<&str>, fields: &[(&str, &str)]) -> Answer {
+/// Sends a form.
+pub fn post(url: &str, cookie: Option<&str>, fields: &[(&str, &str)]) -> Answer {
     let mut request = browser().post(url);
     if let Some(cookie) = cookie {
         request = request.header("Cookie", cookie);
@@ -59,7 +64,8 @@ fn post(url: &str, cookie: Option<&str>, fields: &[(&str, &str)]) -> Answer {
     answer(request.send_form(fields.iter().copied()).unwrap())
 }
 
-fn get(url: &str, cookie: Option<&str>) -> Answer {
+/// Asks for a page as a browser does.
+pub fn get(url: &str, cookie: Option<&str>) -> Answer {
     let mut request = browser().get(url).header("Accept", "text/html");
     if let Some(cookie) = cookie {
         request = request.header("Cookie", cookie);
@@ -73,7 +79,7 @@ fn try_password(served: &Served, email: &str, password: &str) -> Answer {
 }
 
 /// The cookie of a new session, as a browser sends it.
-fn sign_in(served: &Served, email: &str) -> String {
+pub fn sign_in(served: &Served, email: &str) -> String {
     let answer = try_password(served, email, PASSWORD);
     assert_eq!((answer.status, answer.location.as_str()), (303, "/campaigns"));
     let cookie = answer.cookie.unwrap();
@@ -81,7 +87,7 @@ fn sign_in(served: &Served, email: &str) -> String {
 }
 
 /// The token that every change of this session must bring along.
-fn csrf(served: &Served, cookie: &str) -> String {
+pub fn csrf(served: &Served, cookie: &str) -> String {
     let page = get(&served.url, Some(cookie)).body;
     let (_, rest) = page.split_once("name=\"csrf\" value=\"").unwrap();
     rest.split('"').next().unwrap().to_owned()

@@ -10,6 +10,7 @@
 
 mod access;
 mod assets;
+mod download;
 mod figures;
 mod hits;
 mod live;

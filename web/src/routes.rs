@@ -3,11 +3,14 @@
 mod account;
 mod archive;
 mod body;
+mod bounces;
 mod campaign;
 mod campaigns;
 mod deliveries;
 mod health;
 mod hits;
+mod imports;
+mod lists;
 pub(crate) mod now;
 mod opt_in;
 mod preferences;
@@ -16,6 +19,7 @@ mod recipient;
 mod settings;
 mod sign_in;
 mod sign_up;
+mod suppressions;
 mod unsubscribe;
 mod view;
 
@@ -70,6 +74,15 @@ fn inside(config: &mut web::ServiceConfig) {
             "/campaigns/{id}/deliveries.jsonl",
             page().to(deliveries::export::json_lines),
         )
+        .route("/bounces", page().to(bounces::bounces))
+        .route("/lists", page().to(lists::lists))
+        .route("/suppressions", page().to(suppressions::suppressions))
+        .route("/suppressions", web::post().to(suppressions::add))
+        .route("/suppressions/lift", web::post().to(suppressions::lift))
+        .route("/suppressions/export.csv", web::get().to(suppressions::export))
+        .route("/imports", page().to(imports::imports))
+        .route("/imports/{id}", page().to(imports::import))
+        .route("/imports/{id}/rejects.csv", web::get().to(imports::rejects))
         .route("/recipients", page().to(recipient::recipient))
         .route("/account", page().to(account::account))
         .route("/account/password", web::post().to(account::change_password))

@@ -20,7 +20,7 @@ struct Section {
 }
 
 /// The sections, in their order. A page that is written is one line here.
-const SECTIONS: [Section; 4] = [
+const SECTIONS: [Section; 7] = [
     Section {
         name: "Now",
         path: "/",
@@ -37,6 +37,24 @@ const SECTIONS: [Section; 4] = [
         name: "Recipients",
         path: "/recipients",
         icon: "M9 11a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM2 21v-1a6 6 0 0 1 6-6h2a6 6 0 0 1 6 6v1M16 3.500a4 4 0 0 1 0 7M18 14.500a6 6 0 0 1 4 5.500v1",
+        least: Role::Viewer,
+    },
+    Section {
+        name: "Lists",
+        path: "/lists",
+        icon: "M9 6h12M9 12h12M9 18h12M4 6h0M4 12h0M4 18h0",
+        least: Role::Viewer,
+    },
+    Section {
+        name: "Bounces",
+        path: "/bounces",
+        icon: "M4 12a8 8 0 1 0 3-6.200M4 4v5h5M12 8v5M12 16.500h0",
+        least: Role::Viewer,
+    },
+    Section {
+        name: "Imports",
+        path: "/imports",
+        icon: "M12 3v12M7 10l5 5 5-5M4 17v4h16v-4",
         least: Role::Viewer,
     },
     Section {

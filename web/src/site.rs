@@ -66,6 +66,8 @@ pub(crate) enum Trouble {
     Stopping,
     #[error("{0}")]
     Password(#[from] PasswordError),
+    #[error("a file cannot be read: {0}")]
+    File(#[from] std::io::Error),
     #[error("the system gives no random octets: {0}")]
     Random(#[from] getrandom::Error),
     #[error("it was not recorded in time, or the database refused it")]

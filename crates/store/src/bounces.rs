@@ -231,31 +231,47 @@ impl Store {
         })?)
     }
 
+    /// What bounced, was complained about and so on, without what was accepted and who unsubscribed: those are many more
+    /// counters to read.
+    pub async fn said_breakdown(&self, asked: Asked) -> Result<BounceBreakdown, StoreError> {
+        Ok(broken_down(asked.by, Vec::new(), self.said(asked).await?))
+    }
+
     /// What bounced, was complained about and so on.
     pub async fn bounce_breakdown(&self, asked: Asked) -> Result<BounceBreakdown, StoreError> {
-        // No campaign has the id 0.
-        let campaign = asked.campaign.map_or(0, |id| id.0);
-        let of_whom = if campaign == 0 {
-            "$2 = 0"
-        } else {
-            "campaign_id = $2"
-        };
-        let since = asked.since.map_or(i64::MIN / 60, hour);
-        let said = format!(
-            "SELECT CAST({} AS TEXT), kind, class, CAST(SUM(n) AS BIGINT) FROM bounce_counters \
-             WHERE {of_whom} AND hour >= $1 GROUP BY 1, 2, 3",
-            asked.by.of_bounces()
-        );
+        let (campaign, of_whom, since) = asked.narrowed();
         let sent = format!(
             "SELECT CAST({} AS TEXT), outcome, class, CAST(SUM(n) AS BIGINT) FROM send_counters \
              WHERE {of_whom} AND minute >= $1 AND outcome IN ('accepted', 'unsubscribed') GROUP BY 1, 2, 3",
             asked.by.of_sent()
         );
-        let said: Vec<Counted> = on_pool!(self, pool => sqlx::query_as(AssertSqlSafe(said))
-            .bind(since).bind(campaign).fetch_all(pool).await)?;
         let sent: Vec<Counted> = on_pool!(self, pool => sqlx::query_as(AssertSqlSafe(sent))
             .bind(since * 60).bind(campaign).fetch_all(pool).await)?;
-        Ok(broken_down(asked.by, sent, said))
+        Ok(broken_down(asked.by, sent, self.said(asked).await?))
+    }
+
+    async fn said(&self, asked: Asked) -> Result<Vec<Counted>, StoreError> {
+        let (campaign, of_whom, since) = asked.narrowed();
+        let said = format!(
+            "SELECT CAST({} AS TEXT), kind, class, CAST(SUM(n) AS BIGINT) FROM bounce_counters \
+             WHERE {of_whom} AND hour >= $1 GROUP BY 1, 2, 3",
+            asked.by.of_bounces()
+        );
+        Ok(on_pool!(self, pool => sqlx::query_as(AssertSqlSafe(said))
+            .bind(since).bind(campaign).fetch_all(pool).await)?)
+    }
+}
+
+impl Asked {
+    /// The campaign's id, the condition about it, and the first hour.
+    fn narrowed(&self) -> (i64, &'static str, i64) {
+        // No campaign has the id 0.
+        let campaign = self.campaign.map_or(0, |id| id.0);
+        let of_whom = match campaign {
+            0 => "$2 = 0",
+            _ => "campaign_id = $2",
+        };
+        (campaign, of_whom, self.since.map_or(i64::MIN / 60, hour))
     }
 }
 

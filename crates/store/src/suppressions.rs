@@ -1,12 +1,15 @@
 //! Addresses that must not be mailed, known by themselves or by their hash only. Whoever is known by hash and is a recipient
 //! has a row of its own too, so that questions about recipients need to look at one table.
 
+mod by_hand;
 mod hashes;
+mod pages;
 
 pub(crate) use hashes::{keys_with_known_hash, keys_with_known_hash_in};
+pub use pages::SuppressionSearch;
 
 use crate::bulk::{Bulk, Value};
-use crate::engine::{Store, on_pool, on_tx, on_write_pool, values_list};
+use crate::engine::{Store, Tx, on_pool, on_tx, on_write_pool, values_list};
 use crate::erasure::forget_erasure;
 use crate::error::StoreError;
 use sqlx::AssertSqlSafe;
@@ -117,20 +120,9 @@ impl Store {
         address: &EmailAddress,
         now: Timestamp,
     ) -> Result<Option<Suppression>, StoreError> {
-        const REMEMBER: &str = "INSERT INTO lifted_suppressions (address_key, lifted_at, reason, evidence, suppressed_at) \
-            VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
-        const LIFT: &str = "DELETE FROM suppressions WHERE address_key = $1";
-        const LIFT_HASH: &str = "DELETE FROM suppression_hashes WHERE hash = $1";
         let found = self.find_suppression(address).await?;
         let mut tx = self.begin_write().await?;
-        if let Some(found) = &found {
-            on_tx!(&mut tx, conn => sqlx::query(REMEMBER).bind(address.key()).bind(now.0).bind(&found.reason)
-                .bind(&found.evidence).bind(found.created_at.0).execute(conn).await.map(drop))?;
-        }
-        on_tx!(&mut tx, conn => sqlx::query(LIFT).bind(address.key()).execute(conn).await.map(drop))?;
-        on_tx!(&mut tx, conn => sqlx::query(LIFT_HASH).bind(AddressHash::of(address).as_str())
-            .execute(conn).await.map(drop))?;
-        forget_erasure(&mut tx, &address.key()).await?;
+        lift_in(&mut tx, address, found.as_ref(), now).await?;
         tx.commit().await?;
         Ok(found)
     }
@@ -196,4 +188,26 @@ impl Store {
         }
         Ok(found)
     }
+}
+
+/// Removes the suppression of an address and of its hash, and remembers what it was for.
+async fn lift_in(
+    tx: &mut Tx,
+    address: &EmailAddress,
+    found: Option<&Suppression>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    const REMEMBER: &str = "INSERT INTO lifted_suppressions (address_key, lifted_at, reason, evidence, suppressed_at) \
+        VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
+    const LIFT: &str = "DELETE FROM suppressions WHERE address_key = $1";
+    const LIFT_HASH: &str = "DELETE FROM suppression_hashes WHERE hash = $1";
+    if let Some(found) = found {
+        on_tx!(&mut *tx, conn => sqlx::query(REMEMBER).bind(address.key()).bind(now.0).bind(&found.reason)
+            .bind(&found.evidence).bind(found.created_at.0).execute(conn).await.map(drop))?;
+    }
+    on_tx!(&mut *tx, conn => sqlx::query(LIFT).bind(address.key()).execute(conn).await.map(drop))?;
+    on_tx!(&mut *tx, conn => sqlx::query(LIFT_HASH).bind(AddressHash::of(address).as_str())
+        .execute(conn).await.map(drop))?;
+    forget_erasure(tx, &address.key()).await?;
+    Ok(())
 }

@@ -96,6 +96,9 @@ store_on_both_engines!(bounces_are_counted_by_all_that_tells_them_apart, |store|
         ..Figures::default()
     };
     assert_eq!(class.total, expected);
+    let said = store.said_breakdown(asked(one, By::Class)).await.unwrap();
+    assert_eq!(said.rows, class.rows);
+    assert_eq!((said.total.accepted, said.total.rejected), (0, 2));
     assert!(By::Class.is_of_verdicts() && !By::Relay.is_of_verdicts());
     assert_eq!(class.rows[0].bounce_rate(&class.total), 1.0 / 6.0);
     assert_eq!(class.total.bounce_rate(&class.total), 0.5);

@@ -2,7 +2,8 @@
 
 use super::*;
 use tidings_campaign::suppression::AddressHash;
-use tidings_store::suppressions::{NewSuppression, Suppression};
+use tidings_store::audit::By;
+use tidings_store::suppressions::{NewSuppression, Suppression, SuppressionSearch};
 use tidings_tests::store_on_both_engines;
 
 /// More than one statement takes.
@@ -149,3 +150,82 @@ store_on_both_engines!(who_is_known_by_hash_only_is_never_mailed, |store| {
         MANY as i64 + 1
     );
 });
+
+store_on_both_engines!(suppressions_are_paged_by_address_and_by_time, |store| {
+    for (second, mailbox) in ["ann", "anna", "Bob", "a_n"].iter().enumerate() {
+        let all = [new(&format!("{mailbox}@example.org"), "cleaned")];
+        store.suppress_all(&all, at(second as u64)).await.unwrap();
+    }
+    let search = |beginning: &str, after: &str, limit| SuppressionSearch {
+        beginning: beginning.to_owned(),
+        reason: "cleaned".to_owned(),
+        after: after.to_owned(),
+        limit,
+    };
+    let found = async |search| {
+        let found = store.find_suppressions(&search).await.unwrap();
+        found.into_iter().map(|row| row.who).collect::<Vec<_>>()
+    };
+    let mut anns = found(search("ann", "", 9)).await;
+    anns.sort();
+    assert_eq!(anns, ["ann@example.org", "anna@example.org"]);
+    assert_eq!(found(search("a_", "", 9)).await, ["a_n@example.org"]);
+    let first = found(search("", "", 3)).await;
+    assert_eq!(first.len(), 3);
+    assert_eq!(found(search("", &first[2], 3)).await.len(), 1);
+
+    let newest = async |before: Option<&Suppression>| {
+        let before = before.map(|row| (row.created_at, row.who.as_str()));
+        store.newest_suppressions("cleaned", before, 3).await.unwrap()
+    };
+    let page = newest(None).await;
+    let who: Vec<_> = page.iter().map(|row| row.who.as_str()).collect();
+    assert_eq!(who, ["a_n@example.org", "bob@example.org", "anna@example.org"]);
+    let rest = newest(page.last()).await;
+    assert_eq!((rest.len(), rest[0].who.as_str()), (1, "ann@example.org"));
+    assert!(
+        store
+            .newest_suppressions("other", None, 3)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+});
+
+store_on_both_engines!(
+    whoever_suppresses_and_lifts_by_hand_is_in_the_audit_log,
+    |store| {
+        let by = By {
+            who: "eve@example.com".to_owned(),
+            network: "192.0.2.1".to_owned(),
+        };
+        let ann = address("ann@example.org");
+        assert!(
+            store
+                .suppress_by(&ann, ("by_hand", "a call"), &by, at(1))
+                .await
+                .unwrap()
+        );
+        assert!(!store.suppress_by(&ann, ("other", ""), &by, at(2)).await.unwrap());
+        let lifted = store
+            .lift_suppression_by(&ann, &by, at(3))
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(lifted.evidence, "a call");
+        assert_eq!(store.lift_suppression_by(&ann, &by, at(4)).await.unwrap(), None);
+        assert_eq!(store.lifted_suppressions(&ann).await.unwrap().len(), 1);
+        let log = store.audit_log(None, 9).await.unwrap();
+        let log: Vec<_> = log
+            .iter()
+            .map(|entry| (entry.what.as_str(), entry.detail.as_str()))
+            .collect();
+        assert_eq!(
+            log,
+            [
+                ("lifted a suppression", "by_hand"),
+                ("suppressed an address", "by_hand")
+            ]
+        );
+    }
+);

@@ -17,6 +17,9 @@ pub(crate) fn least_role(method: &Method, path: &str) -> Role {
     };
     if is_below("/settings") {
         Role::Administrator
+    } else if path.ends_with(".csv") {
+        // Whoever only looks takes no addresses home by the thousand.
+        Role::Editor
     } else if is_below("/account") || path == "/sign-out" || !is_change(method) {
         Role::Viewer
     } else {
@@ -38,6 +41,9 @@ mod tests {
             (Method::GET, "/settings/people", Role::Administrator),
             (Method::POST, "/settings/tokens", Role::Administrator),
             (Method::GET, "/settingsx", Role::Viewer),
+            (Method::GET, "/suppressions", Role::Viewer),
+            (Method::POST, "/suppressions", Role::Editor),
+            (Method::GET, "/suppressions/export.csv", Role::Editor),
             (Method::POST, "/account", Role::Viewer),
             (Method::POST, "/sign-out", Role::Viewer),
         ] {

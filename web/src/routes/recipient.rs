@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tidings_campaign::address::EmailAddress;
 use tidings_campaign::time::Timestamp;
 use tidings_store::feedback::ListedEvent;
+use tidings_store::people::Role;
 use tidings_store::recipient_record::{RecipientDelivery, RecipientRecord};
 use tidings_store::suppressions::Suppression;
 
@@ -27,6 +28,8 @@ pub(crate) struct Asked {
 struct Page {
     address: String,
     problem: Option<String>,
+    /// The address can be suppressed, or its suppression lifted.
+    may_change: bool,
     found: bool,
     name: String,
     suppression: Option<SuppressionView>,
@@ -100,6 +103,7 @@ pub(crate) async fn recipient(
         .await
     {
         Ok(record) => {
+            page.may_change = visitor.role >= Role::Editor;
             page.fill(record);
             if !page.found {
                 page.problem = Some("Nobody with this address was imported.".to_owned());

@@ -259,7 +259,7 @@ async fn sign_ups(store: &Store, list: Option<ListId>, format: Format, json: boo
         "confirmed_user_agent",
         "stood_before",
     ];
-    let mut rows = Rows::to_stdout(format, json, &columns)?;
+    let mut rows = rows::to_stdout(format, json, &columns)?;
     let mut after = SignUpId(0);
     loop {
         let page = store.export_sign_ups(list, after, PAGE).await?;
@@ -288,7 +288,7 @@ async fn sign_ups(store: &Store, list: Option<ListId>, format: Format, json: boo
             ])?;
         }
     }
-    rows.end()
+    Ok(rows.end()?)
 }
 
 async fn letters(store: &Store, format: Format, json: bool) -> anyhow::Result<()> {
@@ -305,7 +305,7 @@ async fn letters(store: &Store, format: Format, json: bool) -> anyhow::Result<()
         "reply",
         "reason",
     ];
-    let mut rows = Rows::to_stdout(format, json, &columns)?;
+    let mut rows = rows::to_stdout(format, json, &columns)?;
     let mut before = LetterId(i64::MAX);
     loop {
         let page = store.list_letters(before, PAGE).await?;
@@ -327,7 +327,7 @@ async fn letters(store: &Store, format: Format, json: bool) -> anyhow::Result<()
             ])?;
         }
     }
-    rows.end()
+    Ok(rows.end()?)
 }
 
 async fn unsubscribes(store: &Store, format: Format, json: bool) -> anyhow::Result<()> {
@@ -365,7 +365,7 @@ async fn unsubscribes(store: &Store, format: Format, json: bool) -> anyhow::Resu
 
 async fn pauses(store: &Store, format: Format, json: bool) -> anyhow::Result<()> {
     let columns = ["email", "at", "until", "campaign", "reason", "comment"];
-    let mut rows = Rows::to_stdout(format, json, &columns)?;
+    let mut rows = rows::to_stdout(format, json, &columns)?;
     let mut after = RecipientId(0);
     loop {
         let page = store.export_pauses(after, PAGE).await?;
@@ -382,7 +382,7 @@ async fn pauses(store: &Store, format: Format, json: bool) -> anyhow::Result<()>
             ])?;
         }
     }
-    rows.end()
+    Ok(rows.end()?)
 }
 
 fn moment(microseconds: i64) -> Value {
