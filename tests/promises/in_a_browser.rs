@@ -3,6 +3,7 @@
 
 use crate::dashboard::{Served, serve};
 use crate::sign_in::{PASSWORD, administrator};
+use crate::sign_up;
 use crate::unsubscribe::{after_a_campaign, link};
 use tidings_tests::{App, Browser, Engine, Theme, on_both_engines, wait_until};
 
@@ -253,4 +254,31 @@ fn a_slow_campaign_is_paused_and_resumed_and_its_deliveries_are_seen_by_clicking
     browser.click("reader33@example.org");
     browser.sees("What was sent");
     assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+on_both_engines!(a_reader_signs_up_and_confirms_by_clicking, |app| {
+    let served = sign_up::opened(app, "");
+    let browser = Browser::open_with(390, Theme::Light);
+    browser.goto(&format!("{}/s/1", served.url));
+    browser.fill("Your e-mail address", "ann@example.org");
+    browser.fill("Your city", "Springfield");
+    browser.click("Subscribe");
+    browser.sees("Please look into your mailbox");
+    browser.goto(&sign_up::link(app, &served, "ann@example.org"));
+    browser.click("Yes, subscribe me");
+    browser.sees("You are subscribed");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+    assert_eq!(
+        sign_up::standing(app, "ann@example.org").as_deref(),
+        Some("confirmed")
+    );
+});
+
+#[test]
+fn anybody_can_use_the_pages_for_signing_up() {
+    let app = App::start(Engine::Sqlite);
+    let served = sign_up::opened(&app, "");
+    sign_up::post(&served, "email=ann%40example.org");
+    let link = sign_up::link(&app, &served, "ann@example.org");
+    anybody_can_use(&[format!("{}/s/1", served.url), link]);
 }

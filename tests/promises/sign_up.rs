@@ -7,7 +7,7 @@ use tidings_tests::script::{Reply, Rule, Script};
 use tidings_tests::{App, on_both_engines, wait_until};
 
 /// An installation whose list `readers` is open, with name and city, and its server.
-fn opened(app: &App, settings: &str) -> Served {
+pub fn opened(app: &App, settings: &str) -> Served {
     app.relay.follow(Script::accepting().keep_content(1024 * 1024));
     let more = format!("[brand]\nname = \"Example & Co.\"\n[sign_up]\n{settings}\n");
     app.configure(|it| {
@@ -54,12 +54,12 @@ fn post_from(served: &Served, network: &str, form: &str) -> (u16, String) {
     )
 }
 
-fn post(served: &Served, form: &str) -> (u16, String) {
+pub fn post(served: &Served, form: &str) -> (u16, String) {
     post_from(served, "198.51.100.7", form)
 }
 
 /// The link in the last letter to this address, on the server of the test.
-fn link(app: &App, served: &Served, to: &str) -> String {
+pub fn link(app: &App, served: &Served, to: &str) -> String {
     wait_until("the letter has come", 30, || {
         !app.relay.contents_for(to).is_empty()
     });
@@ -83,7 +83,7 @@ fn press(link: &str) -> (u16, String) {
     )
 }
 
-fn standing(app: &App, address: &str) -> Option<String> {
+pub fn standing(app: &App, address: &str) -> Option<String> {
     let all = app
         .run(["--json", "export", "consent", "--list", "readers"])
         .succeeded()
