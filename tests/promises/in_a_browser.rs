@@ -142,6 +142,25 @@ fn anybody_can_come_in() {
 }
 
 #[test]
+fn anybody_can_add_a_device_for_their_sign_in() {
+    let app = App::start(Engine::Sqlite);
+    let served = serve(&app);
+    let email = administrator(&app, &served);
+    for (width, theme) in [(390, Theme::Dark), (1440, Theme::Light)] {
+        let browser = Browser::open_with(width, theme);
+        sign_in(&browser, &served, &email);
+        browser.goto(&format!("{}/account", served.url));
+        browser.fill("Confirm with your password", PASSWORD);
+        browser.click("Set it up");
+        browser.sees("Or type this key");
+        browser.fill("The code that it shows", "12345");
+        browser.click("Turn it on");
+        browser.sees("not the code of now");
+        assert_eq!(browser.obstacles(), Vec::<String>::new());
+    }
+}
+
+#[test]
 fn anybody_can_use_an_empty_dashboard() {
     let app = App::start(Engine::Sqlite);
     let served = serve(&app);

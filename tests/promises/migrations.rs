@@ -47,6 +47,9 @@ on_both_engines!(a_database_of_the_first_version_is_brought_up_to_date, |app| {
     let before = app.send(campaign);
     for statement in [
         "DROP TABLE people",
+        "DROP TABLE second_factors",
+        "DROP TABLE recovery_codes",
+        "DROP TABLE half_sign_ins",
         "DROP TABLE entry_links",
         "DROP TABLE person_sessions",
         "DROP TABLE access_tokens",

@@ -35,7 +35,8 @@ pub struct Answer {
     pub status: u16,
     /// Where it leads.
     pub location: String,
-    cookie: Option<String>,
+    /// What the browser is to keep.
+    pub cookie: Option<String>,
     /// The page.
     pub body: String,
 }
@@ -73,7 +74,7 @@ pub fn get(url: &str, cookie: Option<&str>) -> Answer {
     answer(request.call().unwrap())
 }
 
-fn try_password(served: &Served, email: &str, password: &str) -> Answer {
+pub fn try_password(served: &Served, email: &str, password: &str) -> Answer {
     let fields = [("email", email), ("password", password), ("next", "/campaigns")];
     post(&format!("{}/sign-in", served.url), None, &fields)
 }

@@ -5,3 +5,4 @@ pub(crate) mod chart;
 pub(crate) mod happened;
 pub(crate) mod ledger_bar;
 pub(crate) mod numbers;
+pub(crate) mod qr;

@@ -8,8 +8,10 @@ pub(crate) mod csrf;
 pub(crate) mod gate;
 pub(crate) mod password;
 pub(crate) mod permission;
+pub(crate) mod recovery;
 mod secret;
 pub(crate) mod throttle;
+pub(crate) mod totp;
 pub(crate) mod visitor;
 
 pub use secret::Secret;

@@ -26,6 +26,7 @@ mod view;
 use crate::access::{archive_headers, dashboard_headers, known_host_only, public_headers};
 use crate::assets;
 use crate::people::gate::let_in;
+use account::second_factor;
 use actix_web::middleware::from_fn;
 use actix_web::{HttpResponse, Route, guard, web};
 
@@ -50,6 +51,7 @@ fn ways_in(config: &mut web::ServiceConfig) {
                 .route(page().to(sign_in::ask))
                 .route(web::post().to(sign_in::sign_in)),
         )
+        .route("/sign-in/code", web::post().to(sign_in::code::bring))
         .service(
             web::resource("/enter/{secret}")
                 .route(page().to(sign_in::ask_to_choose))
@@ -89,6 +91,15 @@ fn inside(config: &mut web::ServiceConfig) {
         .route(
             "/account/sign-out-everywhere",
             web::post().to(account::sign_out_everywhere),
+        )
+        .route("/account/second-factor", web::post().to(second_factor::add))
+        .route(
+            "/account/second-factor/confirm",
+            web::post().to(second_factor::confirm),
+        )
+        .route(
+            "/account/second-factor/remove",
+            web::post().to(second_factor::remove),
         )
         .route("/sign-out", web::post().to(sign_in::sign_out))
         .route("/settings/people", page().to(settings::people::people))

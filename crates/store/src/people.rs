@@ -1,12 +1,15 @@
 //! Who may use the dashboard: people, the links by which they choose a password, their sessions, and tokens of programs. Secrets
 //! come here as digests (SHA-256) only.
 
+mod second_factor;
 mod sessions;
 mod tokens;
 
 use crate::audit::{By, audit_in};
 use crate::engine::{Store, Tx, on_pool, on_tx};
 use crate::error::{StoreError, bad_row};
+pub use second_factor::{CODE_AWAITED_FOR, SecondFactor};
+use second_factor::{end_half_sign_ins_in, remove_second_factor_in};
 pub use sessions::{ListedSession, NewSession, SESSION_ENDS_AFTER, SESSION_IDLES, Session};
 use std::time::Duration;
 use tidings_campaign::time::Timestamp;
@@ -169,7 +172,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Lets a person choose another password by the link. The old one and all sessions stop working at once.
+    /// Lets a person choose another password by the link. The old one, their second factor and all sessions stop working at once.
     pub async fn reset_password(
         &self,
         person: i64,
@@ -184,6 +187,7 @@ impl Store {
         let Some(email) = email else {
             return Ok(false);
         };
+        remove_second_factor_in(&mut tx, person).await?;
         sign_out_in(&mut tx, person).await?;
         link_in(&mut tx, digest, Some(person), now).await?;
         audit_in(&mut tx, by, "reset a password", (&email, ""), now).await?;
@@ -325,6 +329,6 @@ async fn link_in(tx: &mut Tx, digest: Digest, person: Option<i64>, now: Timestam
 
 async fn sign_out_in(tx: &mut Tx, person: i64) -> Result<(), StoreError> {
     const END: &str = "DELETE FROM person_sessions WHERE person_id = $1";
-    on_tx!(tx, conn => sqlx::query(END).bind(person).execute(conn).await.map(drop))?;
-    Ok(())
+    on_tx!(&mut *tx, conn => sqlx::query(END).bind(person).execute(conn).await.map(drop))?;
+    end_half_sign_ins_in(tx, person).await
 }

@@ -24,6 +24,7 @@ mod others;
 mod people;
 mod preferences;
 mod recipients_and_lists;
+mod second_factor;
 mod sign_ups;
 mod stats;
 mod suppressing;

@@ -1,5 +1,7 @@
 //! `/sign-in`, `/sign-out`, and `/enter/{secret}`: how people come in, and go.
 
+pub(super) mod code;
+
 use super::problem::{broken_link, failed, see_other};
 use crate::people::{Secret, Visitor, csrf, password, visitor};
 use crate::shell::Page;
@@ -84,7 +86,7 @@ pub(crate) async fn sign_in(
         Ok(Some(person)) => {
             site.door
                 .throttle(|throttle| throttle.was_right(&page.email, &network));
-            begin(&site, &request, &person, local(&page.next)).await
+            code::go_on(&site, &request, &person, page.next).await
         }
         Ok(None) => {
             page.problem = Some("The address and the password do not belong together.".to_owned());
