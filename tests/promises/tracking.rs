@@ -171,7 +171,7 @@ on_both_engines!(
         assert!(are_tracked(&["--list", "others"]));
         let shown = app.run(["list", "show"]).succeeded().stdout;
         assert!(
-            shown.contains("2 confirmed  tracking anonymous  no archive    readers"),
+            shown.contains("2 confirmed  tracking anonymous  no archive    no sign-up    readers"),
             "{shown}"
         );
         app.run(["list", "set", "nobody", "--tracking", "off"])
