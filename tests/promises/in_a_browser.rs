@@ -237,6 +237,7 @@ fn the_first_person_comes_in_by_the_link_of_the_first_start_and_invites_another(
     browser.fill("Password", "short");
     browser.click("Set the password");
     browser.sees("at least 10 characters");
+    assert_eq!(browser.complaints(), Vec::<String>::new());
     browser.fill("Password", PASSWORD);
     browser.click("Set the password");
     browser.sees("viewer");

@@ -146,7 +146,7 @@ on_both_engines!(
     |app| {
         let campaign = after_refusals(app);
         let served = serve(app);
-        let viewer = token(app, "viewer");
+        let (editor, viewer) = (token(app, "editor"), token(app, "viewer"));
         let path = format!("/campaigns/{campaign}/deliveries");
         let seen = |query: &str| {
             let (status, _, body) = get(&served, &viewer, &format!("{path}{query}"));
@@ -166,11 +166,13 @@ on_both_engines!(
         let id = campaign.to_string();
         for (ending, format) in [("csv", "csv"), ("jsonl", "jsonl")] {
             let command = app.run(["campaign", "deliveries", &id, "--format", format]);
-            let (status, _, body) = get(&served, &viewer, &format!("{path}.{ending}"));
+            let (status, _, body) = get(&served, &editor, &format!("{path}.{ending}"));
             assert_eq!((status, body), (200, command.succeeded().stdout));
+            // Addresses by the thousand are for those who work with them.
+            assert_eq!(get(&served, &viewer, &format!("{path}.{ending}")).0, 403);
         }
-        let rejected = get(&served, &viewer, &format!("{path}.csv?state=rejected")).2;
+        let rejected = get(&served, &editor, &format!("{path}.csv?state=rejected")).2;
         assert_eq!(rejected.lines().count(), 3, "{rejected}");
-        assert_eq!(get(&served, &viewer, "/campaigns/77/deliveries.csv").0, 404);
+        assert_eq!(get(&served, &editor, "/campaigns/77/deliveries.csv").0, 404);
     }
 );

@@ -117,9 +117,11 @@ fn is_yes(text: &str) -> bool {
 
 /// Without control characters, which no database and no header takes, and without blanks around it.
 fn one_line(text: &str) -> String {
-    let words = text.split(char::is_whitespace).filter(|word| !word.is_empty());
-    let line = words.collect::<Vec<_>>().join(" ");
-    line.chars().filter(|c| !c.is_control()).collect()
+    let kept: String = text
+        .chars()
+        .filter(|c| c.is_whitespace() || !c.is_control())
+        .collect();
+    kept.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -29,6 +29,14 @@ enum Out<W: Write> {
     Array(W, bool),
 }
 
+/// The error of `out` itself, so that its kind can be asked for.
+fn as_io(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        kind => io::Error::other(format!("a row cannot be written as CSV: {kind:?}")),
+    }
+}
+
 impl<W: Write> Rows<W> {
     /// Begins with the header, where there is one.
     ///
@@ -43,9 +51,10 @@ impl<W: Write> Rows<W> {
         match &mut rows.out {
             Out::Csv(csv) => {
                 for column in &rows.columns {
-                    csv.write_field(spreadsheet_safe(column).as_bytes())?;
+                    csv.write_field(spreadsheet_safe(column).as_bytes())
+                        .map_err(as_io)?;
                 }
-                csv.write_record(None::<&[u8]>)?;
+                csv.write_record(None::<&[u8]>).map_err(as_io)?;
             }
             Out::Lines(_) => {}
             Out::Array(out, _) => out.write_all(b"[")?,
@@ -72,9 +81,9 @@ impl<W: Write> Rows<W> {
         match &mut self.out {
             Out::Csv(csv) => {
                 for value in values {
-                    csv.write_field(cell(value).as_bytes())?;
+                    csv.write_field(cell(value).as_bytes()).map_err(as_io)?;
                 }
-                csv.write_record(None::<&[u8]>)?;
+                csv.write_record(None::<&[u8]>).map_err(as_io)?;
             }
             Out::Lines(out) => {
                 write_object(out, &self.columns, values)?;

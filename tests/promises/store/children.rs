@@ -3,7 +3,13 @@
 use super::*;
 use tidings_campaign::lifecycle::{Action, CampaignState};
 use tidings_store::StoreError;
+use tidings_store::children;
 use tidings_tests::store_on_both_engines;
+
+#[test]
+fn a_campaign_to_those_not_reached_is_named_after_the_first() {
+    assert_eq!(children::again_name("Spring news"), "Spring news, again");
+}
 
 /// A finished campaign to six readers: accepted, rejected, expired, withheld, unknown, rejected.
 async fn finished(store: &Store) -> CampaignId {

@@ -151,12 +151,8 @@ store_on_both_engines!(
             .await
             .unwrap();
         assert_eq!(paused, CampaignState::Paused);
-        assert!(
-            store
-                .steer_campaign(campaign, Action::Pause, &by, START)
-                .await
-                .is_err()
-        );
+        let refused = store.steer_campaign(campaign, Action::Pause, &by, START).await;
+        assert!(refused.unwrap_err().is_refusal());
         let kept = store.audit_log(None, 10).await.unwrap();
         let kept: Vec<_> = kept
             .iter()
@@ -165,6 +161,19 @@ store_on_both_engines!(
         assert_eq!(kept, [("paused a campaign", "sending → paused")]);
     }
 );
+
+store_on_both_engines!(a_row_of_the_ledger_has_a_value_for_each_column, |store| {
+    let campaign = sending(store, 1).await;
+    let row = listed(store, campaign, 1).await;
+    let values = row.values();
+    let of = |column: &str| {
+        let at = ListedDelivery::COLUMNS.iter().position(|name| *name == column);
+        values[at.unwrap()].clone()
+    };
+    assert_eq!((of("seq"), of("state")), (1.into(), "planned".into()));
+    assert_eq!(of("address"), reader(1).as_str());
+    assert_eq!(row.why(), None);
+});
 
 store_on_both_engines!(the_ledger_can_be_counted_row_by_row, |store| {
     let campaign = sending(store, 3).await;

@@ -17,7 +17,7 @@ pub(crate) fn least_role(method: &Method, path: &str) -> Role {
     };
     if is_below("/settings") {
         Role::Administrator
-    } else if path.ends_with(".csv") {
+    } else if path.ends_with(".csv") || path.ends_with(".jsonl") {
         // Whoever only looks takes no addresses home by the thousand.
         Role::Editor
     } else if is_below("/account") || path == "/sign-out" || !is_change(method) {
@@ -44,6 +44,7 @@ mod tests {
             (Method::GET, "/suppressions", Role::Viewer),
             (Method::POST, "/suppressions", Role::Editor),
             (Method::GET, "/suppressions/export.csv", Role::Editor),
+            (Method::GET, "/campaigns/7/deliveries.jsonl", Role::Editor),
             (Method::POST, "/account", Role::Viewer),
             (Method::POST, "/sign-out", Role::Viewer),
         ] {
