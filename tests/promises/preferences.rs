@@ -115,7 +115,7 @@ on_both_engines!(the_page_shows_what_is_open_and_changes_it, |app| {
     assert!(!page.contains("internal"), "a list that is not open: {page}");
     let (status, page) = post(
         &link,
-        "section=profile&name=Anna&a0=Bern&a1=daily&city=hidden&vip=1",
+        "section=profile&name=Anna&a.city=Bern&a.often=daily&city=hidden&vip=1",
     );
     assert_eq!(status, 200);
     assert!(
@@ -129,8 +129,8 @@ on_both_engines!(the_page_shows_what_is_open_and_changes_it, |app| {
         serde_json::json!({"city": "Bern", "often": "daily"})
     );
     for form in [
-        "section=profile&name=Anna&a0=a+city+that+is+much+too+long&a1=daily",
-        "section=profile&name=Anna&a0=Bern&a1=hourly",
+        "section=profile&name=Anna&a.city=a+city+that+is+much+too+long&a.often=daily",
+        "section=profile&name=Anna&a.city=Bern&a.often=hourly",
     ] {
         assert_eq!(post(&link, form).0, 422);
     }

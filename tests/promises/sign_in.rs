@@ -205,6 +205,15 @@ on_both_engines!(a_change_needs_the_session_s_own_token, |app| {
     assert_eq!(make(&[("name", "n"), ("role", "viewer"), ("csrf", "x")]), 403);
     let other = csrf(&served, &sign_in(&served, &email));
     assert_eq!(make(&[("name", "n"), ("role", "viewer"), ("csrf", &other)]), 403);
+    let for_ever = [
+        ("name", "n"),
+        ("role", "viewer"),
+        ("days", "4000"),
+        ("csrf", token.as_str()),
+    ];
+    let refused = post(&url, Some(&cookie), &for_ever);
+    assert_eq!(refused.status, 422, "{}", refused.body);
+    assert!(refused.body.contains("from 1 to 3650"), "{}", refused.body);
     let from_elsewhere = browser()
         .post(&url)
         .header("Cookie", &cookie)
@@ -261,6 +270,36 @@ on_both_engines!(nobody_does_more_than_their_role_allows, |app| {
     );
     app.run(["token", "revoke", &made["id"].to_string()]).succeeded();
     assert_eq!(of_program("/campaigns"), 401);
+});
+
+on_both_engines!(another_way_to_write_an_address_allows_no_more, |app| {
+    let served = serve(app);
+    let ask = |role: &str, path: &str| {
+        let made = app.run(["--json", "token", "create", role, "--role", role]);
+        let secret = made.succeeded().json()["token"].as_str().unwrap().to_owned();
+        let bearer = format!("Bearer {secret}");
+        let address = format!("{}{path}", served.url);
+        let asked = browser()
+            .get(&address)
+            .header("Authorization", &bearer)
+            .call()
+            .unwrap();
+        let fields = [("name", "more"), ("role", "administrator")];
+        let posted = browser().post(&address).header("Authorization", &bearer);
+        let posted = posted.send_form(fields).unwrap();
+        (asked.status().as_u16(), posted.status().as_u16())
+    };
+    for path in ["/settings/tokens", "/%73ettings/tokens", "/%73%65ttings/people"] {
+        assert_eq!(ask("editor", path), (403, 403), "{path}");
+    }
+    for path in [
+        "/suppressions/export.csv",
+        "/suppressions/export%2Ecsv",
+        "/campaigns/1/deliveries%2Ejsonl",
+        "/campaigns/1/deliveries.%63sv",
+    ] {
+        assert_eq!(ask("viewer", path).0, 403, "{path}");
+    }
 });
 
 on_both_engines!(whoever_is_disabled_or_signs_out_is_out_at_once, |app| {

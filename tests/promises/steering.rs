@@ -171,6 +171,10 @@ on_both_engines!(
             // Addresses by the thousand are for those who work with them.
             assert_eq!(get(&served, &viewer, &format!("{path}.{ending}")).0, 403);
         }
+        let kept = app
+            .database
+            .number("SELECT COUNT(*) FROM audit_log WHERE what = 'exported the deliveries of a campaign'");
+        assert_eq!(kept, 2);
         let rejected = get(&served, &editor, &format!("{path}.csv?state=rejected")).2;
         assert_eq!(rejected.lines().count(), 3, "{rejected}");
         assert_eq!(get(&served, &editor, "/campaigns/77/deliveries.csv").0, 404);

@@ -2,7 +2,6 @@
 
 use crate::hits::{PerSpan, address};
 use crate::public::catalogue::{Translation, filled};
-use crate::site::Site;
 use actix_web::HttpRequest;
 use ipnet::IpNet;
 use std::time::Duration;
@@ -100,17 +99,6 @@ pub(crate) fn token(
         mark: AddressMark::of(address),
     }
     .sign(keys)
-}
-
-/// The recipient's language where it is known, else the browser's.
-pub(crate) fn translation<'a>(
-    site: &'a Site,
-    request: &HttpRequest,
-    language: Option<&str>,
-) -> &'a Translation {
-    language
-        .and_then(|language| site.public.catalogue.suiting(language))
-        .unwrap_or_else(|| crate::public::accepted(site, request))
 }
 
 /// What a letter about another address says.

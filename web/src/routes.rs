@@ -2,7 +2,7 @@
 
 mod account;
 mod archive;
-mod body;
+pub(crate) mod body;
 mod bounces;
 mod campaign;
 mod campaigns;
@@ -69,12 +69,8 @@ fn inside(config: &mut web::ServiceConfig) {
         .configure(steering)
         .route("/campaigns/{id}/deliveries", page().to(deliveries::deliveries))
         .route(
-            "/campaigns/{id}/deliveries.csv",
-            page().to(deliveries::export::csv),
-        )
-        .route(
-            "/campaigns/{id}/deliveries.jsonl",
-            page().to(deliveries::export::json_lines),
+            "/campaigns/{id}/deliveries.{ending}",
+            page().to(deliveries::export::export),
         )
         .route("/bounces", page().to(bounces::bounces))
         .route("/lists", page().to(lists::lists))

@@ -103,13 +103,20 @@ impl SignUps {
         Some(network_of(address, self.settings.ipv6_prefix))
     }
 
+    /// The same as letters are kept with it.
+    pub(crate) fn network_of_letters(&self, request: &HttpRequest, keys: &KeyRing) -> Option<String> {
+        let network = self.network(request)?;
+        Some(keys.pseudonym(&network))
+    }
+
     /// Whether a network may ask once more in this minute.
     pub(crate) fn admits(&self, network: Option<&str>, now: Timestamp) -> bool {
         self.posts.admits(network, now.minute())
     }
 }
 
-fn network_of(address: IpAddr, prefix: u8) -> String {
+/// The network of an address, for counting: an IPv4 address, or a range of IPv6 of this prefix.
+pub(crate) fn network_of(address: IpAddr, prefix: u8) -> String {
     match address {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => {

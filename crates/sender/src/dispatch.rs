@@ -261,12 +261,15 @@ impl Dispatcher {
         }
     }
 
-    /// Brings a letter, which is let go if there is no room for it now: it is offered again soon.
-    pub(crate) fn offer_letter(&self, job: Job) {
+    /// Brings a letter; it comes back if there is no room for it now.
+    pub(crate) fn offer_letter(&self, job: Job) -> Option<Job> {
         match self.with(|schedule, now| schedule.offer(job, now)) {
-            Offered::Queued => {}
-            Offered::Aside(job, limit, due) => job.settle("", false, Outcome::PutAside { limit, due }),
-            Offered::Full(job) => drop(job),
+            Offered::Queued => None,
+            Offered::Aside(job, limit, due) => {
+                job.settle("", false, Outcome::PutAside { limit, due });
+                None
+            }
+            Offered::Full(job) => Some(job),
         }
     }
 

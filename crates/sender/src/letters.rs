@@ -7,7 +7,7 @@ use crate::job::{Cargo, Job};
 use crate::limits::Limit;
 use crate::retry::Retry;
 use crate::run::Identity;
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tidings_campaign::ids::{CampaignId, LetterId, Seq};
@@ -17,6 +17,7 @@ use tidings_campaign::token::{DeliveryToken, KeyRing};
 use tidings_store::leases::Claim;
 use tidings_store::ledger::{Outcome, Usage};
 use tidings_store::letters::{DueLetter, LetterOutcome};
+use tidings_store::sign_ups::FORGOTTEN_AT_ONCE;
 use tidings_store::{Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
@@ -140,6 +141,7 @@ impl Letters {
         let mut work = Work {
             letters: self,
             in_hand: HashSet::new(),
+            without_room: VecDeque::new(),
             lanes: HashMap::new(),
             renewed: Instant::now(),
             forgot: None,
@@ -171,6 +173,8 @@ impl Letters {
 struct Work {
     letters: Letters,
     in_hand: HashSet<LetterId>,
+    /// Those of them that the schedule has no room for yet: one provider's may be many.
+    without_room: VecDeque<Job>,
     /// Sender domains as the schedule knows them.
     lanes: HashMap<String, CampaignId>,
     renewed: Instant,
@@ -189,13 +193,20 @@ impl Work {
         } = &self.letters;
         let now = clock.now();
         if !self.in_hand.is_empty() && self.renewed.elapsed() > *lease / 3 {
-            store.renew_letters(owner, now.plus(*lease)).await?;
+            let in_hand: Vec<_> = self.in_hand.iter().copied().collect();
+            store.renew_letters(owner, &in_hand, now.plus(*lease)).await?;
             self.renewed = Instant::now();
         }
         if self.forgot.is_none_or(|at| at.elapsed() > FORGET) {
             store.forget_letters(now).await?;
-            store.forget_sign_ups(now).await?;
-            self.forgot = Some(Instant::now());
+            // What is left of a flood goes with the next looks.
+            if store.forget_sign_ups(now).await? < FORGOTTEN_AT_ONCE {
+                self.forgot = Some(Instant::now());
+            }
+        }
+        if !self.without_room.is_empty() {
+            self.offer_again();
+            return Ok(());
         }
         let room = MOST - self.in_hand.len();
         if room == 0 {
@@ -216,9 +227,22 @@ impl Work {
         for letter in due {
             self.in_hand.insert(letter.id);
             let job = self.job(letter, requests);
-            self.letters.dispatcher.offer_letter(job);
+            self.without_room.push_back(job);
         }
+        self.offer_again();
         Ok(())
+    }
+
+    /// Offers what the schedule had no room for, until it has none again.
+    fn offer_again(&mut self) {
+        for _ in 0..self.without_room.len() {
+            let Some(job) = self.without_room.pop_front() else {
+                return;
+            };
+            if let Some(job) = self.letters.dispatcher.offer_letter(job) {
+                self.without_room.push_back(job);
+            }
+        }
     }
 
     fn job(&mut self, letter: DueLetter, requests: &mpsc::UnboundedSender<Request>) -> Job {

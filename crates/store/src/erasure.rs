@@ -3,20 +3,17 @@
 
 mod traces;
 
-use crate::engine::{Store, Tx, on_pool, on_tx, values_list};
+use crate::engine::{Store, Tx, on_pool, on_tx};
 use crate::error::{StoreError, bad_row};
 use crate::imports::lock_recipients;
 use crate::preferences::hold;
-use crate::suppressions::Suppression;
+use crate::suppressions::{Suppression, keys_by_hash};
 use std::collections::HashSet;
 use tidings_campaign::address::EmailAddress;
 use tidings_campaign::ids::RecipientId;
 use tidings_campaign::suppression::ErasureKey;
 use tidings_campaign::time::Timestamp;
 use tidings_campaign::token::AddressMark;
-
-/// Values of one statement.
-const ROWS: usize = 2_000;
 
 /// What a row says that stands for an erased person.
 const EVIDENCE: &str = "its owner has had everything erased";
@@ -47,16 +44,26 @@ impl Store {
         Ok(true)
     }
 
-    /// The same for whoever has this address, and of the address itself if no recipient has it. Returns whether one had.
+    /// The same for whoever has this address, or had it last, and of the address itself if nobody did. Returns whether somebody
+    /// did.
     pub async fn erase_address(&self, address: &EmailAddress, now: Timestamp) -> Result<bool, StoreError> {
-        const WHO: &str = "SELECT id FROM recipients WHERE address_key = $1";
+        const WHO: &str = "SELECT COALESCE((SELECT id FROM recipients WHERE address_key = $1), \
+            (SELECT MAX(recipient_id) FROM address_changes WHERE from_key = $1 AND changed_at = \
+                (SELECT MAX(changed_at) FROM address_changes WHERE from_key = $1)))";
         let mut tx = self.begin_write().await?;
         lock_recipients(&mut tx).await?;
         let who: Option<i64> = on_tx!(&mut tx, conn => sqlx::query_scalar(WHO).bind(address.key())
-            .fetch_optional(conn).await)?;
-        erase(&mut tx, who.map(RecipientId), address.key(), now).await?;
+            .fetch_one(conn).await)?;
+        let held = match who {
+            Some(id) => hold(&mut tx, RecipientId(id)).await?,
+            None => None,
+        };
+        let is_somebodys = held.is_some();
+        let who = who.filter(|_| is_somebodys).map(RecipientId);
+        let key = held.map_or_else(|| address.key(), |held| held.address_key);
+        erase(&mut tx, who, key, now).await?;
         tx.commit().await?;
-        Ok(who.is_some())
+        Ok(is_somebodys)
     }
 
     /// The suppression of an erased address, known by its keyed hash.
@@ -89,9 +96,21 @@ async fn erase(
     key: String,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    tx.overwrite_deleted(true).await?;
+    let done = erase_overwriting(tx, recipient, key, now).await;
+    // It holds for the connection, whatever becomes of the transaction.
+    tx.overwrite_deleted(false).await?;
+    done
+}
+
+async fn erase_overwriting(
+    tx: &mut Tx,
+    recipient: Option<RecipientId>,
+    key: String,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     const FORMER: &str = "SELECT DISTINCT a.from_key FROM address_changes a WHERE a.recipient_id = $1 \
         AND NOT EXISTS (SELECT 1 FROM recipients r WHERE r.address_key = a.from_key)";
-    tx.overwrite_deleted(true).await?;
     let mut keys = vec![key];
     if let Some(recipient) = recipient {
         // One that somebody else has by now is not erased with this person.
@@ -108,7 +127,7 @@ async fn erase(
         on_tx!(&mut *tx, conn => sqlx::query(KEEP_HASH).bind(secret.hash(key)).bind(now.0)
             .execute(conn).await.map(drop))?;
     }
-    tx.overwrite_deleted(false).await
+    Ok(())
 }
 
 /// The key of the hashes; made if there is none yet.
@@ -140,43 +159,24 @@ pub(crate) async fn forget_erasure(tx: &mut Tx, key: &str) -> Result<(), StoreEr
     Ok(())
 }
 
-/// The same question in a transaction and outside one.
-macro_rules! ask_with {
-    ($on:ident, $where:expr, $keys:expr) => {{
-        let mut found = HashSet::new();
-        let secret: Option<Vec<u8>> =
-            $on!($where, conn => sqlx::query_scalar(SECRET).fetch_optional(conn).await)?;
-        let Some(secret) = secret else {
-            return Ok(found);
-        };
-        let secret = erasure_key(secret)?;
-        for chunk in $keys.chunks(ROWS) {
-            let hashes: Vec<String> = chunk.iter().map(|key| secret.hash(key)).collect();
-            let text = $where.bulk_text(format!(
-                "SELECT hash FROM erased_addresses WHERE hash IN {}",
-                values_list(1, chunk.len(), 1)
-            ));
-            let known: Vec<String> = $on!($where, conn => {
-                let mut query = sqlx::query_scalar(text);
-                for hash in &hashes {
-                    query = query.bind(hash.as_str());
-                }
-                query.fetch_all(conn).await
-            })?;
-            let known: HashSet<String> = known.into_iter().collect();
-            let erased = chunk.iter().zip(&hashes).filter(|(_, hash)| known.contains(*hash));
-            found.extend(erased.map(|(key, _)| key.clone()));
-        }
-        Ok(found)
-    }};
-}
-
 /// Those of the comparison keys that belonged to people who have had everything erased.
 pub(crate) async fn erased_keys_in(tx: &mut Tx, keys: &[String]) -> Result<HashSet<String>, StoreError> {
-    ask_with!(on_tx, tx, keys)
+    let secret: Option<Vec<u8>> =
+        on_tx!(&mut *tx, conn => sqlx::query_scalar(SECRET).fetch_optional(conn).await)?;
+    let Some(secret) = secret.map(erasure_key).transpose()? else {
+        return Ok(HashSet::new());
+    };
+    Ok(keys_by_hash!(on_tx, tx, "erased_addresses", keys, |key| secret.hash(key)))
 }
 
 /// The same outside a transaction.
 pub(crate) async fn erased_keys(store: &Store, keys: &[String]) -> Result<HashSet<String>, StoreError> {
-    ask_with!(on_pool, store, keys)
+    let secret: Option<Vec<u8>> =
+        on_pool!(store, pool => sqlx::query_scalar(SECRET).fetch_optional(pool).await)?;
+    let Some(secret) = secret.map(erasure_key).transpose()? else {
+        return Ok(HashSet::new());
+    };
+    Ok(keys_by_hash!(on_pool, store, "erased_addresses", keys, |key| {
+        secret.hash(key)
+    }))
 }

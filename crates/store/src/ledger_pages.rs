@@ -1,7 +1,7 @@
 //! The ledger page by page, as a person looks for deliveries in it. What a page reads is bounded, however large the ledger.
 
 use crate::deliveries::{ListedDelivery, listed};
-use crate::engine::{Store, on_pool};
+use crate::engine::{Engine, Store, on_pool};
 use crate::error::StoreError;
 use tidings_campaign::ids::{CampaignId, Seq};
 use tidings_campaign::lifecycle::DeliveryState;
@@ -107,7 +107,11 @@ impl Store {
         Ok(DeliveriesFound {
             next: full(&deliveries, search.limit).map(Seq),
             deliveries,
-            is_cut: beyond.is_some_and(|key| key.starts_with(&search.begins)),
+            is_cut: beyond.is_some_and(|key| match &self.engine {
+                Engine::Sqlite { .. } => key.starts_with(&search.begins),
+                // Its collation may have had others stand between those that begin so.
+                Engine::Postgres(_) => true,
+            }),
         })
     }
 }

@@ -225,8 +225,6 @@ impl Store {
     ) -> Result<Option<i64>, StoreError> {
         const TAKE: &str =
             "DELETE FROM entry_links WHERE digest = $1 AND expires_at > $2 RETURNING person_id";
-        const OTHERS: &str = "SELECT COUNT(*) FROM people \
-            WHERE role = 'administrator' AND password_hash IS NOT NULL AND disabled_at IS NULL";
         const FIRST: &str = "INSERT INTO people (email, name, role, password_hash, created_at) \
             VALUES ($1, $2, 'administrator', $3, $4) ON CONFLICT (email) DO NOTHING RETURNING id";
         const CHOOSE: &str = "UPDATE people SET name = $1, password_hash = $2 \
@@ -237,7 +235,7 @@ impl Store {
         let entered: Option<(i64, String)> = match taken {
             None => None,
             Some(None) => {
-                let others: i64 = on_tx!(&mut tx, conn => sqlx::query_scalar(OTHERS).fetch_one(conn).await)?;
+                let others = administrators_in(&mut tx).await?;
                 let email = chosen.email.trim().to_lowercase();
                 let id: Option<i64> = match others {
                     0 => on_tx!(&mut tx, conn => sqlx::query_scalar(FIRST).bind(&email).bind(chosen.name)
@@ -255,6 +253,9 @@ impl Store {
         let Some((id, who)) = entered else {
             return Ok(None);
         };
+        // Whatever becomes of people later, the link of the first start is over when somebody has come in.
+        const OVER: &str = "DELETE FROM entry_links WHERE person_id IS NULL";
+        on_tx!(&mut tx, conn => sqlx::query(OVER).execute(conn).await.map(drop))?;
         sign_out_in(&mut tx, id).await?;
         let by = By {
             who: who.clone(),
@@ -290,32 +291,50 @@ impl Store {
         by: &By,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        const CHANGE: &str =
-            "UPDATE people SET role = $1, disabled_at = $2 WHERE id = $3 RETURNING email, password_hash";
-        const LEFT: &str = "SELECT COUNT(*) FROM people \
-            WHERE role = 'administrator' AND password_hash IS NOT NULL AND disabled_at IS NULL";
+        const CHANGE: &str = "UPDATE people SET role = $1, \
+            disabled_at = CASE WHEN $2 IS NULL THEN NULL ELSE COALESCE(disabled_at, $2) END \
+            WHERE id = $3 RETURNING email";
+        const WAS: &str = "SELECT disabled_at FROM people WHERE id = $1";
         let mut tx = self.begin_write().await?;
-        let before: i64 = on_tx!(&mut tx, conn => sqlx::query_scalar(LEFT).fetch_one(conn).await)?;
+        let before = administrators_in(&mut tx).await?;
+        let was: Option<Option<i64>> = on_tx!(&mut tx, conn => sqlx::query_scalar(WAS).bind(person)
+            .fetch_optional(conn).await)?;
         let disabled_at = is_disabled.then_some(now.0);
-        let found: Option<(String, Option<String>)> = on_tx!(&mut tx, conn => sqlx::query_as(CHANGE)
-            .bind(role.as_str()).bind(disabled_at).bind(person).fetch_optional(conn).await)?;
-        let left: i64 = on_tx!(&mut tx, conn => sqlx::query_scalar(LEFT).fetch_one(conn).await)?;
-        let Some((email, _)) = found else {
+        let email: Option<String> = on_tx!(&mut tx, conn => sqlx::query_scalar(CHANGE).bind(role.as_str())
+            .bind(disabled_at).bind(person).fetch_optional(conn).await)?;
+        let (Some(email), Some(was)) = (email, was) else {
             return Ok(false);
         };
-        if before > 0 && left == 0 {
+        if before > 0 && administrators_in(&mut tx).await? == 0 {
             return Ok(false);
         }
         sign_out_in(&mut tx, person).await?;
-        let what = if is_disabled {
-            "disabled a person"
-        } else {
-            "changed a person's role"
+        let what = match (was.is_some(), is_disabled) {
+            (false, true) => "disabled a person",
+            (true, false) => "enabled a person",
+            _ => "changed a person's role",
         };
         audit_in(&mut tx, by, what, (&email, role.as_str()), now).await?;
         tx.commit().await?;
         Ok(true)
     }
+}
+
+/// How many could sign in as an administrator. Their rows are locked until the transaction ends, so that no two changes rely
+/// on each other's administrator.
+async fn administrators_in(tx: &mut Tx) -> Result<u64, StoreError> {
+    const LOCK: &str = "UPDATE people SET role = role \
+        WHERE role = 'administrator' AND password_hash IS NOT NULL AND disabled_at IS NULL";
+    Ok(on_tx!(tx, conn => sqlx::query(LOCK).execute(conn).await.map(|done| done.rows_affected()))?)
+}
+
+/// Whether a person may sign in with this password; then the row is locked until the transaction ends.
+async fn may_still_sign_in(tx: &mut Tx, person: i64, password_hash: &str) -> Result<bool, StoreError> {
+    const LOCK: &str =
+        "UPDATE people SET role = role WHERE id = $1 AND disabled_at IS NULL AND password_hash = $2";
+    let rows = on_tx!(tx, conn => sqlx::query(LOCK).bind(person).bind(password_hash).execute(conn).await
+        .map(|done| done.rows_affected()))?;
+    Ok(rows == 1)
 }
 
 async fn link_in(tx: &mut Tx, digest: Digest, person: Option<i64>, now: Timestamp) -> Result<(), StoreError> {

@@ -7,6 +7,7 @@ use crate::engine::{Store, Tx, on_pool, on_tx};
 use crate::error::{StoreError, bad_row};
 use crate::imports::lock_recipients;
 use crate::letters::{NewLetter, Queued, queue_letter_in};
+use crate::preferences::hold;
 use crate::suppressions::keys_with_known_hash_in;
 pub use proofs::ExportedSignUp;
 use serde_json::{Map, Value};
@@ -19,6 +20,9 @@ use tidings_campaign::time::Timestamp;
 
 /// So long after its link has expired, a sign-up that was not confirmed is forgotten.
 pub const UNCONFIRMED_KEPT: Duration = Duration::from_secs(7 * 86_400);
+
+/// Expired sign-ups that are forgotten in one transaction.
+pub const FORGOTTEN_AT_ONCE: u64 = 500;
 
 /// By what the text that a person agreed to is known to have been shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,7 +199,14 @@ impl Store {
         const SUBSCRIBE: &str = "INSERT INTO subscriptions (list_id, recipient_id, state, updated_at) \
             VALUES ($1, $2, 'confirmed', $3) ON CONFLICT (list_id, recipient_id) DO UPDATE SET \
             state = excluded.state, updated_at = excluded.updated_at, import_id = NULL";
+        const WHOSE: &str = "SELECT recipient_id FROM sign_ups WHERE id = $1";
         let mut tx = self.begin_write().await?;
+        // The recipient first, as whoever erases or changes one does.
+        let whose: Option<i64> =
+            on_tx!(&mut tx, conn => sqlx::query_scalar(WHOSE).bind(id.0).fetch_optional(conn).await)?;
+        if let Some(recipient) = whose {
+            hold(&mut tx, RecipientId(recipient)).await?;
+        }
         let row: Option<ConfirmedRow> = on_tx!(&mut tx, conn => sqlx::query_as(CONFIRM).bind(now.0)
             .bind(&visitor.network).bind(&visitor.user_agent).bind(id.0).fetch_optional(conn).await)?;
         let Some(row) = row else {
@@ -237,11 +248,13 @@ impl Store {
     }
 
     /// Forgets the sign-ups whose links have been expired for [`UNCONFIRMED_KEPT`], with the standing and the recipient that
-    /// they made, if nothing else has come of these. Returns how many sign-ups those were.
+    /// they made, if nothing else has come of these: at most [`FORGOTTEN_AT_ONCE`], so that nobody waits long. Returns how
+    /// many sign-ups those were.
     pub async fn forget_sign_ups(&self, now: Timestamp) -> Result<u64, StoreError> {
         const OLD: &str =
             "SELECT EXISTS (SELECT 1 FROM sign_ups WHERE confirmed_at IS NULL AND expires_at <= $1)";
-        const FORGET: &str = "DELETE FROM sign_ups WHERE confirmed_at IS NULL AND expires_at <= $1 \
+        const FORGET: &str = "DELETE FROM sign_ups WHERE id IN (SELECT id FROM sign_ups \
+            WHERE confirmed_at IS NULL AND expires_at <= $1 LIMIT $2) \
             RETURNING list_id, recipient_id, made_recipient, made_subscription";
         const LEAVE: &str = "DELETE FROM subscriptions WHERE list_id = $1 AND recipient_id = $2 AND state = 'pending' \
             AND NOT EXISTS (SELECT 1 FROM sign_ups s WHERE s.list_id = $1 AND s.recipient_id = $2)";
@@ -257,7 +270,7 @@ impl Store {
         let mut tx = self.begin_write().await?;
         lock_recipients(&mut tx).await?;
         let rows: Vec<(i64, i64, i64, i64)> = on_tx!(&mut tx, conn => sqlx::query_as(FORGET).bind(before.0)
-            .fetch_all(conn).await)?;
+            .bind(i64::try_from(FORGOTTEN_AT_ONCE).expect("a small number")).fetch_all(conn).await)?;
         for (list, recipient, made_recipient, made_subscription) in &rows {
             if *made_subscription == 1 {
                 on_tx!(&mut tx, conn => sqlx::query(LEAVE).bind(list).bind(recipient)

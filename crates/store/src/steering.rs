@@ -80,7 +80,8 @@ impl Store {
         now: Timestamp,
     ) -> Result<u64, StoreError> {
         const LEAVE: &str = "UPDATE campaigns SET unknown_policy = $1 WHERE id = $2";
-        const COUNT: &str = "SELECT COUNT(*) FROM deliveries WHERE campaign_id = $1 AND state = 'unknown'";
+        const COUNT: &str = "SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM campaign_counters \
+            WHERE campaign_id = $1 AND state = 'unknown'";
         let mut tx = self.begin_write().await?;
         lock_state(&mut tx, campaign).await?;
         let skip = UnknownPolicy::Skip.as_str();

@@ -5,7 +5,7 @@ mod by_hand;
 mod hashes;
 mod pages;
 
-pub(crate) use hashes::{keys_with_known_hash, keys_with_known_hash_in};
+pub(crate) use hashes::{keys_by_hash, keys_with_known_hash, keys_with_known_hash_in};
 pub use pages::SuppressionSearch;
 
 use crate::bulk::{Bulk, Value};
@@ -21,7 +21,7 @@ use tidings_campaign::time::Timestamp;
 /// Keys of one statement.
 const KEYS: usize = 500;
 /// Rows of one inserting statement.
-const ROWS: usize = 2_000;
+pub(crate) const ROWS: usize = 2_000;
 
 /// An address that must not be mailed.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -91,6 +91,25 @@ store_on_both_engines!(a_letter_goes_from_state_to_state, |store| {
     assert_eq!(store.forget_letters(later).await.unwrap(), 1);
 });
 
+store_on_both_engines!(
+    a_letter_that_its_sender_has_lost_sight_of_goes_with_another,
+    |store| {
+        let [held, lost] = [
+            queue(store, "ann@example.org").await,
+            queue(store, "bob@example.org").await,
+        ];
+        assert_eq!(claim(store, OWNER, 0).await.len(), 2);
+        store
+            .renew_letters(OWNER, &[held], at(20).plus(LEASE))
+            .await
+            .unwrap();
+        let taken = claim(store, "there-1", 40).await;
+        assert_eq!(taken.iter().map(|letter| letter.id).collect::<Vec<_>>(), [lost]);
+        store.renew_letters(OWNER, &[], at(40).plus(LEASE)).await.unwrap();
+        assert_eq!(claim(store, "there-1", 51).await.len(), 1);
+    }
+);
+
 store_on_both_engines!(a_letter_of_a_dead_sender_is_never_sent_twice, |store| {
     let [on_wire, leased] = [
         queue(store, "ann@example.org").await,
@@ -103,7 +122,10 @@ store_on_both_engines!(a_letter_of_a_dead_sender_is_never_sent_twice, |store| {
             .await
             .unwrap()
     );
-    store.renew_letters(OWNER, at(20).plus(LEASE)).await.unwrap();
+    store
+        .renew_letters(OWNER, &[on_wire, leased], at(20).plus(LEASE))
+        .await
+        .unwrap();
     assert!(claim(store, "there-1", 40).await.is_empty(), "it was renewed");
     let taken = claim(store, "there-1", 51).await;
     assert_eq!(taken.iter().map(|letter| letter.id).collect::<Vec<_>>(), [leased]);

@@ -30,6 +30,7 @@ fn session(digest: u8, person: i64) -> NewSession<'static> {
     NewSession {
         digest: [digest; 32],
         person,
+        password_hash: "hash",
         csrf: "token",
         agent: "a browser",
     }
@@ -87,7 +88,7 @@ store_on_both_engines!(a_session_ends_by_time_by_its_person_and_by_others, |stor
         network: "192.0.2.1".to_owned(),
     };
     for digest in [1, 2, 3] {
-        store.open_session(&session(digest, ada), &by, NOW).await.unwrap();
+        assert!(store.open_session(&session(digest, ada), &by, NOW).await.unwrap());
     }
     let open = async |digest: u8, at| store.session([digest; 32], at).await.unwrap().is_some();
     assert!(open(1, NOW).await);
@@ -104,9 +105,43 @@ store_on_both_engines!(a_session_ends_by_time_by_its_person_and_by_others, |stor
     assert!(!open(2, NOW).await && open(3, NOW).await);
     store.close_sessions(ada, &by, NOW).await.unwrap();
     assert!(!open(3, NOW).await);
-    store.open_session(&session(4, ada), &by, NOW).await.unwrap();
+    assert!(store.open_session(&session(4, ada), &by, NOW).await.unwrap());
     store.change_password(ada, "other", &by, NOW).await.unwrap();
     assert!(!open(4, NOW).await);
+});
+
+store_on_both_engines!(
+    a_password_that_was_changed_while_it_was_checked_begins_no_session,
+    |store| {
+        let ada = first(store).await;
+        let by = By::command_line();
+        let checked = store.find_person("ada@example.com").await.unwrap().unwrap();
+        store.change_password(ada, "another", &by, NOW).await.unwrap();
+        assert!(!store.open_session(&session(8, ada), &by, NOW).await.unwrap());
+        assert!(store.session([8; 32], NOW).await.unwrap().is_none());
+        store.begin_half_sign_in(&checked, [9; 32], NOW).await.unwrap();
+        assert!(store.half_sign_in([9; 32], NOW).await.unwrap().is_none());
+    }
+);
+
+store_on_both_engines!(two_administrators_cannot_put_each_other_out_at_once, |store| {
+    let ada = first(store).await;
+    let by = By::command_line();
+    let new = ("bob@example.com", "Bob", Role::Administrator);
+    store.invite(new, [3; 32], &by, NOW).await.unwrap();
+    let bob = store.enter([3; 32], &CHOSEN, "", NOW).await.unwrap().unwrap();
+    for _ in 0..10 {
+        let out = |person| store.change_person(person, (Role::Viewer, true), &by, NOW);
+        let (first, second) = tokio::join!(out(ada), out(bob));
+        assert!(first.is_ok_and(|done| done) != second.is_ok_and(|done| done));
+        assert!(store.has_administrator().await.unwrap());
+        for person in [ada, bob] {
+            let back = (Role::Administrator, false);
+            assert!(store.change_person(person, back, &by, NOW).await.unwrap());
+        }
+    }
+    let log = store.audit_log(None, 1).await.unwrap();
+    assert_eq!(log[0].what, "enabled a person");
 });
 
 store_on_both_engines!(the_last_administrator_is_not_locked_out, |store| {
@@ -136,7 +171,7 @@ store_on_both_engines!(the_last_administrator_is_not_locked_out, |store| {
         .await
         .unwrap();
     let bob = store.enter([3; 32], &CHOSEN, "", NOW).await.unwrap().unwrap();
-    store.open_session(&session(5, ada), &by, NOW).await.unwrap();
+    assert!(store.open_session(&session(5, ada), &by, NOW).await.unwrap());
     assert!(
         store
             .change_person(ada, (Role::Viewer, true), &by, NOW)

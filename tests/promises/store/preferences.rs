@@ -7,6 +7,7 @@ use tidings_campaign::token::AddressMark;
 use tidings_feedback::event::{Event, EventKind};
 use tidings_feedback::reason::Reason;
 use tidings_store::address_changes::AddressChange;
+use tidings_store::audit::By;
 use tidings_store::feedback::Done;
 use tidings_store::preferences::ListsWish;
 use tidings_tests::{FreshStore, store_on_both_engines};
@@ -340,6 +341,38 @@ store_on_both_engines!(
         );
     }
 );
+
+store_on_both_engines!(whoever_is_erased_by_a_former_address_is_erased_whole, |store| {
+    sending(store, 1).await;
+    let name = reader(1);
+    let who = recipient_id(store, &name).await;
+    let by = By::command_line();
+    let wish = ("by_hand", "a call");
+    store
+        .suppress_by(&address(&name), wish, &by, at(5))
+        .await
+        .unwrap();
+    store
+        .lift_suppression_by(&address(&name), &by, at(6))
+        .await
+        .unwrap();
+    let changed = change(store, who, &name, "moved@example.net", 10).await;
+    assert_eq!(changed, AddressChange::Changed);
+    assert!(store.erase_address(&address(&name), at(20)).await.unwrap());
+    assert!(
+        store
+            .find_recipient(&address("moved@example.net"))
+            .await
+            .unwrap()
+            .is_none()
+    );
+    for mailbox in [name.as_str(), "moved@example.net"] {
+        assert_eq!(why_suppressed(store, mailbox).await.as_deref(), Some("erased"));
+    }
+    let log = store.audit_log(None, 10).await.unwrap();
+    assert_eq!(log.len(), 2);
+    assert!(log.iter().all(|entry| !entry.about.contains(&name)), "{log:?}");
+});
 
 store_on_both_engines!(an_address_is_erased_that_no_recipient_has, |store| {
     sending(store, 1).await;

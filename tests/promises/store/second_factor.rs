@@ -2,7 +2,7 @@
 
 use tidings_campaign::time::Timestamp;
 use tidings_store::audit::By;
-use tidings_store::people::{CODE_AWAITED_FOR, Role};
+use tidings_store::people::{CODE_AWAITED_FOR, Chosen, Role};
 use tidings_tests::store_on_both_engines;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -24,7 +24,15 @@ store_on_both_engines!(
         );
         let begun = store.second_factor(ann).await.unwrap().unwrap();
         assert_eq!((begun.key, begun.is_on, begun.last_step), (vec![2; 20], false, 0));
-        let first = (7, &[[3; 32], [4; 32]][..]);
+        let key = &[2; 20][..];
+        let first = (key, 7, &[[3; 32], [4; 32]][..]);
+        let of_another = (&[1; 20][..], 7, first.2);
+        assert!(
+            !store
+                .confirm_second_factor(ann, of_another, &by, NOW)
+                .await
+                .unwrap()
+        );
         assert!(store.confirm_second_factor(ann, first, &by, NOW).await.unwrap());
         assert!(!store.confirm_second_factor(ann, first, &by, NOW).await.unwrap());
         assert!(
@@ -52,14 +60,20 @@ store_on_both_engines!(a_right_password_waits_for_a_code_once_and_not_for_ever, 
     let by = By::command_line();
     let new = ("ann@example.com", "Ann", Role::Viewer);
     store.invite(new, [1; 32], &by, NOW).await.unwrap();
-    let ann = store.find_person("ann@example.com").await.unwrap().unwrap().id;
-    store.begin_half_sign_in(ann, [2; 32], NOW).await.unwrap();
+    let chosen = Chosen {
+        email: "",
+        name: "Ann",
+        password_hash: "hash",
+    };
+    let ann = store.enter([1; 32], &chosen, "", NOW).await.unwrap().unwrap();
+    let person = store.find_person("ann@example.com").await.unwrap().unwrap();
+    store.begin_half_sign_in(&person, [2; 32], NOW).await.unwrap();
     let waits = async |at| store.half_sign_in([2; 32], at).await.unwrap().is_some();
     assert!(waits(NOW).await);
     assert!(!waits(NOW.plus(CODE_AWAITED_FOR)).await);
     assert!(store.end_half_sign_in([2; 32]).await.unwrap());
     assert!(!store.end_half_sign_in([2; 32]).await.unwrap());
-    store.begin_half_sign_in(ann, [2; 32], NOW).await.unwrap();
+    store.begin_half_sign_in(&person, [2; 32], NOW).await.unwrap();
     assert!(
         store
             .change_person(ann, (Role::Viewer, true), &by, NOW)

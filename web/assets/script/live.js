@@ -43,7 +43,6 @@
   }
 
   function show(live) {
-    put(document.querySelector('[data-text="rate"]'), live.rate);
     document.querySelectorAll("[data-text]").forEach((element) => put(element, live.texts[element.dataset.text]));
     document.querySelectorAll("[data-width]").forEach((element) => set(element, "width", live.widths[element.dataset.width]));
     document.querySelectorAll("[data-drawing]").forEach((element) => {
@@ -68,5 +67,9 @@
     if (isOld) last = performance.now();
     if (isOld || (shape !== undefined && shape !== live.structure)) refetch();
   };
-  source.onerror = () => say("no connection; trying again", "bad");
+  // A stream ends every half minute and is opened again; only one that is refused is closed for good.
+  source.onerror = () => {
+    if (source.readyState === EventSource.CLOSED) say("not connected; load the page again", "bad");
+    else setTimeout(() => { if (source.readyState !== EventSource.OPEN) say("no connection; trying again", "bad"); }, 5000);
+  };
 })();

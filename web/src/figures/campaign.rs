@@ -2,7 +2,7 @@
 
 use super::happened::Happened;
 use super::ledger_bar::{Segment, segments};
-use super::numbers::{count, moment, none, per_second, span, start};
+use super::numbers::{count, per_second, span, start};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -31,9 +31,6 @@ pub(crate) struct CampaignView {
     started_sending: bool,
     texts: BTreeMap<&'static str, String>,
     segments: Vec<Segment>,
-    scheduled: String,
-    started: String,
-    finished: String,
 }
 
 impl CampaignView {
@@ -72,9 +69,6 @@ impl CampaignView {
             started_sending: started,
             texts,
             segments: segments(summary),
-            scheduled: summary.schedule.as_ref().map_or_else(none, start),
-            started: summary.started_at.map_or_else(none, moment),
-            finished: summary.finished_at.map_or_else(none, moment),
         }
     }
 

@@ -71,7 +71,6 @@ pub(crate) struct Chart {
 #[derive(Clone, Debug, Serialize)]
 struct Line {
     key: &'static str,
-    label: &'static str,
     drawn: Sparkline,
 }
 
@@ -99,7 +98,6 @@ impl Chart {
             .fold(0.0_f64, |top, value| top.max(*value));
         let lines = series.iter().map(|series| Line {
             key: series.key,
-            label: series.label,
             drawn: line_below(&series.values, slots, top),
         });
         let numbers = Numbers {

@@ -2,6 +2,7 @@
 //! `X-CSRF-Token`, and the browser does not say that another site sent it.
 
 use super::Visitor;
+use crate::routes::body::whole_of;
 use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::http::header::{CONTENT_TYPE, HOST, HeaderMap, ORIGIN};
 use actix_web::web::{self, Bytes};
@@ -36,9 +37,10 @@ pub(crate) async fn is_from_us(visitor: &Visitor, request: &mut ServiceRequest) 
     let Ok(payload) = request.extract::<web::Payload>().await else {
         return false;
     };
-    let Ok(Ok(body)) = payload.to_bytes_limited(LONGEST).await else {
+    let Ok(body) = whole_of(payload, LONGEST).await else {
         return false;
     };
+    let body = Bytes::from(body);
     let is_right =
         url::form_urlencoded::parse(&body).any(|(name, value)| name == "csrf" && is_same(&value, expected));
     let whole = stream::once(async move { Ok::<Bytes, actix_web::error::PayloadError>(body) });

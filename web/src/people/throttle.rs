@@ -12,7 +12,8 @@ const OF_BOTH: u32 = 5;
 const OF_NETWORK: u32 = 30;
 /// For one account, from everywhere: more than a person forgets, less than a guesser needs.
 const OF_ACCOUNT: u32 = 100;
-/// Counts that are remembered; then those that have ended are forgotten, and if none has, nobody may try.
+/// Counts that are remembered. Then those that have ended are forgotten, and the older half of the others: a flood of
+/// addresses must lock nobody out.
 const MOST: usize = 20_000;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -37,10 +38,7 @@ impl Throttle {
     /// until [`Throttle::was_right`] says otherwise, so that many at once are counted too.
     pub(crate) fn try_now(&mut self, account: &str, network: &str, now: Timestamp) -> Option<Duration> {
         if self.0.len() >= MOST {
-            self.0.retain(|_, count| now.since(count.began) < WINDOW);
-        }
-        if self.0.len() >= MOST {
-            return Some(WINDOW);
+            self.make_room(now);
         }
         let keys = keys(account, network);
         let wait = keys.iter().filter_map(|(key, most)| {
@@ -59,6 +57,22 @@ impl Throttle {
             count.n += 1;
         }
         None
+    }
+
+    fn make_room(&mut self, now: Timestamp) {
+        self.0.retain(|_, count| now.since(count.began) < WINDOW);
+        let mut began: Vec<Timestamp> = self.0.values().map(|count| count.began).collect();
+        if began.len() >= MOST {
+            let (_, middle, _) = began.select_nth_unstable(MOST / 2);
+            let middle = *middle;
+            // Of one moment there may be more than half.
+            let mut left = MOST / 2;
+            self.0.retain(|_, count| {
+                let stays = count.began >= middle && left > 0;
+                left -= usize::from(stays);
+                stays
+            });
+        }
     }
 
     /// The password was right: this account may be tried from this network as before.
@@ -142,6 +156,10 @@ mod tests {
             throttle.try_now(&format!("person{n}"), &format!("network{n}"), at(0));
         }
         assert!(throttle.0.len() < MOST + 3);
-        assert_eq!(throttle.try_now("ann", "192.0.2.1", at(601)), None);
+        assert_eq!(
+            throttle.try_now("ann", "192.0.2.1", at(1)),
+            None,
+            "a flood locks nobody out"
+        );
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::hits::visitor as connection;
 use crate::people::Secret;
+use crate::sign_up::network_of;
 use crate::site::{Site, Trouble};
 use actix_web::cookie::{Cookie, SameSite, time};
 use actix_web::dev::Payload;
@@ -34,6 +35,13 @@ const COOKIE: &str = "tidings";
 /// The network address that a request came from, as far as it can be known.
 pub(crate) fn network(site: &Site, request: &HttpRequest) -> String {
     connection::address(request, &site.trusted_proxies).map_or_else(String::new, |ip| ip.to_string())
+}
+
+/// The same for counting tries: a provider gives a customer many addresses of IPv6 at once.
+pub(crate) fn counted_network(site: &Site, request: &HttpRequest) -> String {
+    const PREFIX: u8 = 64;
+    let address = connection::address(request, &site.trusted_proxies);
+    address.map_or_else(String::new, |ip| network_of(ip, PREFIX))
 }
 
 /// Whether the browser came by https: then it is under the host of the public URL.

@@ -139,11 +139,12 @@ async fn change(
     current: String,
     new: String,
 ) -> Result<Result<Person, Refused>, Trouble> {
-    let person = match prove(site, visitor, current).await? {
+    let mut person = match prove(site, visitor, current).await? {
         Ok(person) => person,
         Err(refused) => return Ok(Err(refused)),
     };
     let hash = site.door.passwords.hash(new).await?;
+    person.password_hash = Some(hash.clone());
     let (store, now, by) = (site.store.clone(), site.clock.now(), visitor.by.clone());
     let id = person.id;
     site.ask(async move { store.change_password(id, &hash, &by, now).await })

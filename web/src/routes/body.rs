@@ -11,11 +11,11 @@ use std::time::Duration;
 const MOST_OCTETS: usize = 16 * 1024;
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub(super) const FORM: &str = "application/x-www-form-urlencoded";
+pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Why a body cannot be taken.
 #[derive(Debug)]
-pub(super) enum BodyFault {
+pub(crate) enum BodyFault {
     /// It broke off or is too long.
     Unusable(StatusCode),
     /// It did not come in time.
@@ -23,7 +23,7 @@ pub(super) enum BodyFault {
 }
 
 /// The type without its parameters. None at all is a form: some senders leave an empty body untyped.
-pub(super) fn essence(headers: &HeaderMap) -> &str {
+pub(crate) fn essence(headers: &HeaderMap) -> &str {
     let Some(value) = headers.get(CONTENT_TYPE) else {
         return FORM;
     };
@@ -32,12 +32,12 @@ pub(super) fn essence(headers: &HeaderMap) -> &str {
 }
 
 /// The body to its end.
-pub(super) async fn whole(body: web::Payload) -> Result<Vec<u8>, BodyFault> {
+pub(crate) async fn whole(body: web::Payload) -> Result<Vec<u8>, BodyFault> {
     whole_of(body, MOST_OCTETS).await
 }
 
 /// The same of a longer one.
-pub(super) async fn whole_of(body: web::Payload, most_octets: usize) -> Result<Vec<u8>, BodyFault> {
+pub(crate) async fn whole_of(body: web::Payload, most_octets: usize) -> Result<Vec<u8>, BodyFault> {
     match tokio::time::timeout(PATIENCE, gathered(body, most_octets)).await {
         Ok(octets) => octets.map_err(BodyFault::Unusable),
         Err(_) => Err(BodyFault::TooLate),

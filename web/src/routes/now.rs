@@ -11,7 +11,7 @@ use crate::site::Site;
 use actix_web::http::StatusCode;
 use actix_web::web::Bytes;
 use actix_web::{HttpResponse, web};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use std::convert::Infallible;
 use tidings_store::StoreError;
@@ -56,6 +56,9 @@ pub(crate) async fn now(site: web::Data<Site>, visitor: Visitor) -> HttpResponse
     }
 }
 
+/// Events of one stream. Then the browser opens another, so that whoever may not look any more is told so.
+const EVENTS: usize = 30;
+
 /// `GET /events`: a snapshot at once and after every look at the counters, until either side ends it.
 pub(crate) async fn events(site: web::Data<Site>) -> HttpResponse {
     let Ok(place) = site.live.listeners.clone().try_acquire_owned() else {
@@ -72,5 +75,5 @@ pub(crate) async fn events(site: web::Data<Site>) -> HttpResponse {
     });
     HttpResponse::Ok()
         .content_type("text/event-stream")
-        .streaming(events)
+        .streaming(events.take(EVENTS))
 }

@@ -23,7 +23,8 @@ pub(crate) async fn ask(
         Ok(sign_up) => sign_up,
         Err(trouble) => return not_yet(&site, &request, &trouble),
     };
-    let translation = translation(&site, &request, sign_up.as_ref());
+    let language = sign_up.as_ref().map(|sign_up| sign_up.language.as_str());
+    let translation = public::suiting(&site, &request, language);
     match sign_up {
         Some(sign_up) if sign_up.confirmed_at.is_some() => done(&site, translation, &sign_up, false),
         Some(sign_up) if !token.has_expired(site.clock.now()) => {
@@ -67,7 +68,8 @@ pub(crate) async fn confirm(
         Ok(outcome) => outcome,
         Err(trouble) => return not_yet(&site, &request, &trouble),
     };
-    let translation = translation(&site, &request, sign_up.as_ref());
+    let language = sign_up.as_ref().map(|sign_up| sign_up.language.as_str());
+    let translation = public::suiting(&site, &request, language);
     match (confirmed, &sign_up) {
         (Confirmed::Suppressed, Some(sign_up)) => done(&site, translation, sign_up, true),
         (Confirmed::Yes | Confirmed::Before, Some(sign_up)) => done(&site, translation, sign_up, false),
@@ -107,11 +109,4 @@ async fn found(site: &Site, token: SignUpToken) -> Result<Option<SignUp>, Troubl
     let store = site.store.clone();
     site.ask(async move { store.find_sign_up(token.sign_up).await })
         .await
-}
-
-/// The language of the form, else the browser's.
-fn translation<'a>(site: &'a Site, request: &HttpRequest, sign_up: Option<&SignUp>) -> &'a Translation {
-    sign_up
-        .and_then(|sign_up| site.public.catalogue.suiting(&sign_up.language))
-        .unwrap_or_else(|| public::accepted(site, request))
 }

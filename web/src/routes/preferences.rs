@@ -6,10 +6,11 @@ mod address;
 mod page;
 mod wished;
 
-use crate::preferences::{PreferencePages, translation};
+use crate::preferences::PreferencePages;
 use crate::public::catalogue::{PreferenceTexts, Translation, filled};
 use crate::public::{self, Page};
 use crate::routes::unsubscribe::{Refused, refusal};
+use crate::sign_up::SignUps;
 use crate::site::{Site, Trouble};
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_DISPOSITION;
@@ -19,19 +20,20 @@ use page::{PreferencesPage, may_join};
 use serde_json::Map;
 use std::collections::HashMap;
 use tidings_campaign::ids::ListId;
-use tidings_campaign::preferences::{NotTaken, written_name};
+use tidings_campaign::preferences::{AttributeKind, NotTaken, written_name};
 use tidings_campaign::token::{AddressMark, PreferencesToken};
 use tidings_store::preferences::{ListsWish, Preferences};
 use wished::Wished;
 
-/// The field of the name, and what stands before the number of an attribute's.
+/// The field of the name, and what stands before an attribute's name in that of the attribute.
 const NAME: &str = "name";
-const ATTRIBUTE: &str = "a";
+const ATTRIBUTE: &str = "a.";
 
 /// Somebody with a link that holds, and what is known of them.
 struct Visit<'a> {
     site: &'a Site,
     pages: &'a PreferencePages,
+    sign_ups: &'a SignUps,
     request: &'a HttpRequest,
     token: PreferencesToken,
     known: Preferences,
@@ -42,10 +44,11 @@ struct Visit<'a> {
 pub(crate) async fn show(
     site: web::Data<Site>,
     pages: web::Data<PreferencePages>,
+    sign_ups: web::Data<SignUps>,
     request: HttpRequest,
     text: web::Path<String>,
 ) -> HttpResponse {
-    match Visit::begin(&site, &pages, &request, &text).await {
+    match Visit::begin(&site, (&pages, &sign_ups), &request, &text).await {
         Ok(visit) => visit.page().answer(StatusCode::OK),
         Err(answer) => answer,
     }
@@ -55,6 +58,7 @@ pub(crate) async fn show(
 pub(crate) async fn change(
     site: web::Data<Site>,
     pages: web::Data<PreferencePages>,
+    sign_ups: web::Data<SignUps>,
     request: HttpRequest,
     text: web::Path<String>,
     body: web::Payload,
@@ -64,7 +68,7 @@ pub(crate) async fn change(
         Ok(None) => return refusal(&site, &request, &Refused::Unusable(StatusCode::BAD_REQUEST)),
         Err(refused) => return refusal(&site, &request, &refused),
     };
-    let visit = match Visit::begin(&site, &pages, &request, &text).await {
+    let visit = match Visit::begin(&site, (&pages, &sign_ups), &request, &text).await {
         Ok(visit) => visit,
         Err(answer) => return answer,
     };
@@ -106,7 +110,7 @@ impl<'a> Visit<'a> {
     /// Or the answer that tells why not.
     async fn begin(
         site: &'a Site,
-        pages: &'a PreferencePages,
+        (pages, sign_ups): (&'a PreferencePages, &'a SignUps),
         request: &'a HttpRequest,
         text: &str,
     ) -> Result<Self, HttpResponse> {
@@ -122,10 +126,11 @@ impl<'a> Visit<'a> {
         let Some(known) = known else {
             return Err(stale(site, request));
         };
-        let translation = translation(site, request, known.language.as_deref());
+        let translation = public::suiting(site, request, known.language.as_deref());
         Ok(Visit {
             site,
             pages,
+            sign_ups,
             request,
             token,
             known,
@@ -187,8 +192,14 @@ impl<'a> Visit<'a> {
                 Err(why) => problems.push(self.problem(&self.texts().name_label, why)),
             }
         }
-        for (at, attribute) in settings.attributes.iter().enumerate() {
-            let text = fields.get(&format!("{ATTRIBUTE}{at}")).map_or("", String::as_str);
+        for attribute in &settings.attributes {
+            let text = match fields.get(&format!("{ATTRIBUTE}{}", attribute.name)) {
+                Some(text) => text.as_str(),
+                // A box without a tick is not sent.
+                None if attribute.kind == AttributeKind::Bool => "",
+                // The page was made when the attribute was not open yet.
+                None => continue,
+            };
             let stored = self.known.recipient.attributes.get(&attribute.name);
             match attribute.written(text, stored) {
                 Ok(value) => changed.extend(value.map(|value| (attribute.name.clone(), value))),

@@ -68,7 +68,13 @@ pub(crate) async fn sign_in(
         );
         return sign_in_page(&site, StatusCode::FORBIDDEN, &page);
     }
-    let network = visitor::network(&site, &request);
+    let wrong = "The address and the password do not belong together.".to_owned();
+    // Nothing else is counted or kept: it may be as long as a form.
+    if email_fault(&page.email).is_some() {
+        page.problem = Some(wrong);
+        return sign_in_page(&site, StatusCode::UNAUTHORIZED, &page);
+    }
+    let network = visitor::counted_network(&site, &request);
     let now = site.clock.now();
     let wait = site
         .door
@@ -89,10 +95,10 @@ pub(crate) async fn sign_in(
             code::go_on(&site, &request, &person, page.next).await
         }
         Ok(None) => {
-            page.problem = Some("The address and the password do not belong together.".to_owned());
+            page.problem = Some(wrong);
             let by = By {
                 who: page.email.clone(),
-                network,
+                network: visitor::network(&site, &request),
             };
             let store = site.store.clone();
             let kept = site
@@ -121,7 +127,9 @@ async fn let_in(site: &Site, email: &str, password: String) -> Result<Option<Per
 /// Begins a session, and leads on.
 pub(crate) async fn begin(site: &Site, request: &HttpRequest, person: &Person, next: &str) -> HttpResponse {
     match open(site, request, person).await {
-        Ok(secret) => {
+        // Meanwhile the password was changed, or the person disabled.
+        Ok(None) => see_other("/sign-in"),
+        Ok(Some(secret)) => {
             let mut answer = see_other(next);
             let cookie = visitor::cookie(&secret, visitor::is_https(site, request));
             // The only errors are those of a name that is no token.
@@ -134,25 +142,28 @@ pub(crate) async fn begin(site: &Site, request: &HttpRequest, person: &Person, n
     }
 }
 
-async fn open(site: &Site, request: &HttpRequest, person: &Person) -> Result<Secret, Trouble> {
+async fn open(site: &Site, request: &HttpRequest, person: &Person) -> Result<Option<Secret>, Trouble> {
     let (secret, csrf) = (Secret::random()?, Secret::random()?);
     let by = By {
         who: person.email.clone(),
         network: visitor::network(site, request),
     };
     let agent = crate::hits::visitor::user_agent(request.headers());
+    let Some(password_hash) = person.password_hash.clone() else {
+        return Ok(None);
+    };
     let (store, now, digest, person) = (site.store.clone(), site.clock.now(), secret.digest(), person.id);
     let opened = site.ask(async move {
         let new = NewSession {
             digest,
             person,
+            password_hash: &password_hash,
             csrf: csrf.expose(),
             agent: &agent,
         };
         store.open_session(&new, &by, now).await
     });
-    opened.await?;
-    Ok(secret)
+    Ok(opened.await?.then_some(secret))
 }
 
 /// Where to go after signing in: a page of ours and nowhere else.

@@ -6,6 +6,7 @@ mod entry;
 use crate::public::catalogue::{Translation, filled};
 use crate::public::{self, Page};
 use crate::routes::body::{self, BodyFault, FORM, essence};
+use crate::routes::unsubscribe::{Refused, refusal};
 use crate::sign_up::{OptIn, SignUps, consent, fields};
 use crate::site::{Site, Trouble};
 use actix_web::http::StatusCode;
@@ -70,6 +71,14 @@ pub(crate) async fn sign_up(
     posted: web::Payload,
 ) -> HttpResponse {
     let is_json = essence(request.headers()).eq_ignore_ascii_case(JSON);
+    // A flood gets the answer that everybody gets, before it costs a look at the database.
+    if !sign_ups.admits(sign_ups.network(&request).as_deref(), site.clock.now()) {
+        let translation = public::accepted(&site, &request);
+        return match is_json {
+            true => told_json(StatusCode::ACCEPTED, "asked", &translation.texts.asked),
+            false => asked(&site, translation),
+        };
+    }
     let open = match opened(&site, &list).await {
         Ok(Some(open)) => open,
         Ok(None) if is_json => return HttpResponse::NotFound().json(json!({ "status": "no_such_form" })),
@@ -86,13 +95,13 @@ pub(crate) async fn sign_up(
         );
     }
     if !essence(request.headers()).eq_ignore_ascii_case(FORM) {
-        return refusal(&site, &request, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        return refusal(&site, &request, &Refused::NotAForm);
     }
     let entry = match body::whole(posted).await {
         Ok(octets) => Entry::of_form(&octets),
-        Err(fault) => return refusal(&site, &request, status_of(&fault)),
+        Err(fault) => return refusal(&site, &request, &fault.into()),
     };
-    let translation = translation(&site, &request, &entry);
+    let translation = public::suiting(&site, &request, entry.get("language"));
     match told(&site, &sign_ups, &open, &request, &entry, translation).await {
         Told::Asked => asked(&site, translation),
         Told::BadAddress => {
@@ -112,6 +121,10 @@ pub(crate) async fn sign_up(
     }
 }
 
+fn told_json(status: StatusCode, word: &str, words: &str) -> HttpResponse {
+    HttpResponse::build(status).json(json!({ "status": word, "message": words }))
+}
+
 async fn by_json(
     site: &Site,
     sign_ups: &SignUps,
@@ -119,18 +132,15 @@ async fn by_json(
     request: &HttpRequest,
     posted: web::Payload,
 ) -> HttpResponse {
-    let answer = |status, word: &str, words: &str| {
-        HttpResponse::build(status).json(json!({ "status": word, "message": words }))
-    };
     // A browser would not hand the answer to the page, and the page is to learn why.
     if origin(request).is_some_and(|origin| !open.form.allows(origin) && origin != sign_ups.public_url) {
         let words = "pages of this origin may not sign up here";
-        return answer(StatusCode::FORBIDDEN, "origin_not_allowed", words);
+        return told_json(StatusCode::FORBIDDEN, "origin_not_allowed", words);
     }
     let entry = match body::whole(posted).await {
         Ok(octets) => Entry::of_json(&octets),
         Err(fault) => {
-            return answer(
+            return told_json(
                 status_of(&fault),
                 "unusable",
                 "the body is too long, or broke off",
@@ -139,22 +149,22 @@ async fn by_json(
     };
     let Some(entry) = entry else {
         let words = "write one JSON object whose values are texts";
-        return answer(StatusCode::BAD_REQUEST, "unusable", words);
+        return told_json(StatusCode::BAD_REQUEST, "unusable", words);
     };
-    let translation = translation(site, request, &entry);
+    let translation = public::suiting(site, request, entry.get("language"));
     let texts = &translation.texts;
     match told(site, sign_ups, open, request, &entry, translation).await {
-        Told::Asked => answer(StatusCode::ACCEPTED, "asked", &texts.asked),
-        Told::BadAddress => answer(
+        Told::Asked => told_json(StatusCode::ACCEPTED, "asked", &texts.asked),
+        Told::BadAddress => told_json(
             StatusCode::UNPROCESSABLE_ENTITY,
             "bad_address",
             &texts.bad_address,
         ),
-        Told::NotYet => answer(StatusCode::SERVICE_UNAVAILABLE, "not_yet", &texts.not_yet),
+        Told::NotYet => told_json(StatusCode::SERVICE_UNAVAILABLE, "not_yet", &texts.not_yet),
     }
 }
 
-/// Does what is asked, as far as it may be. Machines that fill in what nobody sees, floods, and addresses that must not be
+/// Does what is asked, as far as it may be. Machines that fill in what nobody sees, and addresses that must not be
 /// mailed get the answer that everybody gets.
 async fn told(
     site: &Site,
@@ -171,10 +181,7 @@ async fn told(
     let Ok(address) = EmailAddress::parse(entry.get("email").unwrap_or_default()) else {
         return Told::BadAddress;
     };
-    let network = sign_ups.network(request);
-    if !sign_ups.admits(network.as_deref(), site.clock.now()) {
-        return Told::Asked;
-    }
+    let network = sign_ups.network_of_letters(request, &site.keys);
     let visitor = sign_ups.visitor(request, &site.keys);
     let text = consent(&translation.texts, &open.name, &open.form);
     let form = entry.get("form").unwrap_or("json");
@@ -252,7 +259,6 @@ async fn ask(
         &fresh_letter_id()?,
         now,
     );
-    let network = network.map(|network| site.keys.pseudonym(&network));
     let (store, caps) = (site.store.clone(), sign_ups.settings.caps);
     site.ask(async move {
         let letter = NewLetter {
@@ -298,18 +304,6 @@ fn not_yet_page(site: &Site, translation: &Translation, fields: Vec<(String, Str
     page.answer(site, StatusCode::SERVICE_UNAVAILABLE)
 }
 
-fn refusal(site: &Site, request: &HttpRequest, status: StatusCode) -> HttpResponse {
-    let translation = public::accepted(site, request);
-    let texts = &translation.texts;
-    let (title, text) = match status {
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => (&texts.not_a_form_title, &texts.not_a_form),
-        _ => (&texts.not_done_title, &texts.not_yet),
-    };
-    Page::new(site, translation, title)
-        .saying(text)
-        .answer(site, status)
-}
-
 fn status_of(fault: &BodyFault) -> StatusCode {
     match fault {
         BodyFault::Unusable(status) => *status,
@@ -325,13 +319,6 @@ async fn opened(site: &Site, list: &str) -> Result<Option<Open>, Trouble> {
     let store = site.store.clone();
     let found = site.ask(async move { store.sign_up_form(id).await }).await?;
     Ok(found.map(|(name, form)| Open { id, name, form }))
-}
-
-/// The language that the form was in, else the browser's.
-fn translation<'a>(site: &'a Site, request: &HttpRequest, entry: &Entry) -> &'a Translation {
-    let said = entry.get("language");
-    said.and_then(|language| site.public.catalogue.suiting(language))
-        .unwrap_or_else(|| public::accepted(site, request))
 }
 
 fn origin(request: &HttpRequest) -> Option<&str> {

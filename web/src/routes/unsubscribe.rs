@@ -4,7 +4,7 @@
 mod form;
 
 use crate::preferences;
-use crate::public::catalogue::{Texts, Translation, filled};
+use crate::public::catalogue::{Texts, filled};
 use crate::public::{self, Choices, Offer, Page};
 use crate::site::{Site, Trouble};
 use actix_web::http::StatusCode;
@@ -33,7 +33,7 @@ pub(crate) async fn ask(
         tracing::warn!("what a recipient has wished cannot be read: {trouble}");
         Wish::default()
     });
-    let translation = translation(&site, &request, &wish);
+    let translation = public::suiting(&site, &request, wish.language.as_deref());
     let texts = &translation.texts;
     let mut page = Page::at(&site, &request, translation, &texts.ask_title);
     for sentence in in_force(texts, &wish) {
@@ -126,7 +126,7 @@ async fn record(site: &Site, token: UnsubscribeToken, wished: &Wished) -> Result
 async fn chosen(site: &Site, request: &HttpRequest, token: UnsubscribeToken, choice: Choice) -> HttpResponse {
     // It has been done: that it cannot be read now must not look like a failure.
     let wish = wish(site, token).await.unwrap_or_default();
-    let translation = translation(site, request, &wish);
+    let translation = public::suiting(site, request, wish.language.as_deref());
     let texts = &translation.texts;
     let mut sentences = in_force(texts, &wish);
     let title = match choice {
@@ -154,10 +154,6 @@ async fn wish(site: &Site, token: UnsubscribeToken) -> Result<Wish, Trouble> {
     let (store, now) = (site.store.clone(), site.clock.now());
     site.ask(async move { store.wish(token.campaign, token.recipient, now).await })
         .await
-}
-
-fn translation<'a>(site: &'a Site, request: &HttpRequest, wish: &Wish) -> &'a Translation {
-    public::suiting(site, request, wish.language.as_deref())
 }
 
 /// Where the recipient's preferences are, seen from the page.

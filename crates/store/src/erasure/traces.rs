@@ -34,12 +34,13 @@ const STAY: [&str; 5] = [
 ];
 
 /// The same by an address, wherever it was told.
-const OF_ADDRESS: [&str; 5] = [
+const OF_ADDRESS: [&str; 6] = [
     "UPDATE arrivals SET raw = $2 WHERE id IN (SELECT e.arrival_id FROM feedback_events e WHERE e.address_key = $1)",
     "UPDATE feedback_events SET address_key = '', told_address = '', text = '', host = NULL WHERE address_key = $1",
     "DELETE FROM suppressions WHERE address_key = $1",
     "DELETE FROM lifted_suppressions WHERE address_key = $1",
     "DELETE FROM letters WHERE address_key = $1",
+    "UPDATE audit_log SET about = '' WHERE about = $1 AND what IN ('suppressed an address', 'lifted a suppression')",
 ];
 
 pub(super) async fn erase_recipient(tx: &mut Tx, recipient: RecipientId) -> Result<(), StoreError> {

@@ -54,7 +54,7 @@ impl Store {
     ) -> Result<Vec<Key>, StoreError> {
         const PAGE: &str = "SELECT campaign_id, recipient_id FROM hit_recipients \
             WHERE (campaign_id, recipient_id) > ($1, $2) \
-            AND campaign_id NOT IN (SELECT id FROM campaigns WHERE created_at >= $3) \
+            AND campaign_id < (SELECT COALESCE(MIN(id), 9223372036854775807) FROM campaigns WHERE created_at >= $3) \
             ORDER BY campaign_id, recipient_id LIMIT $4";
         let rows: Vec<(i64, i64)> = on_pool!(self, pool => sqlx::query_as(PAGE)
             .bind(after.0.0).bind(after.1.0).bind(before.0).bind(limit).fetch_all(pool).await)?;

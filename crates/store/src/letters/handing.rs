@@ -1,6 +1,6 @@
 //! Letters in the hands of a sender: `queued` or `deferred` → `leased` → `on_wire`, committed before the final dot → an outcome.
 
-use crate::engine::{Store, Tx, on_pool, on_tx, on_write_pool};
+use crate::engine::{Store, Tx, on_pool, on_tx, on_write_pool, values_list};
 use crate::error::{StoreError, bad_row};
 use crate::leases::Claim;
 use crate::letters::LETTERS_KEPT;
@@ -68,14 +68,24 @@ impl TryFrom<Row> for DueLetter {
     }
 }
 
+/// In front of what is asked about a letter's state, so that SQLite sees that the index of open letters will do.
+macro_rules! open {
+    () => {
+        "state IN ('queued', 'leased', 'on_wire', 'deferred') AND "
+    };
+}
+
 impl Store {
     /// Leases up to `claim.size` letters that are due. Before that, what another sender left behind is put in order: on the
     /// wire it is `unknown`, else it goes again; and what is too late is `expired`. Nothing is written where nothing is to be
     /// done.
     pub async fn claim_letters(&self, claim: Claim<'_>) -> Result<Vec<DueLetter>, StoreError> {
-        const WORK: &str = "SELECT EXISTS (SELECT 1 FROM letters WHERE state IN ('queued', 'leased', 'on_wire', 'deferred') \
-            AND ((state IN ('queued', 'deferred') AND (due_at <= $1 OR expires_at <= $1)) \
-            OR (state IN ('leased', 'on_wire') AND held_until <= $1)))";
+        const WORK: &str = concat!(
+            "SELECT EXISTS (SELECT 1 FROM letters WHERE ",
+            open!(),
+            "((state IN ('queued', 'deferred') AND (due_at <= $1 OR expires_at <= $1)) \
+             OR (state IN ('leased', 'on_wire') AND held_until <= $1)))"
+        );
         let is_there: bool = on_pool!(self, pool => sqlx::query_scalar(WORK).bind(claim.now.0)
             .fetch_one(pool).await)?;
         if !is_there {
@@ -85,9 +95,10 @@ impl Store {
         put_in_order(&mut tx, claim.now).await?;
         let text = format!(
             "UPDATE letters SET state = 'leased', owner = $1, held_until = $2 WHERE id IN (SELECT id FROM letters \
-             WHERE state IN ('queued', 'deferred') AND due_at <= $3 ORDER BY due_at, id LIMIT $4{}) \
+             WHERE {open}state IN ('queued', 'deferred') AND due_at <= $3 ORDER BY due_at, id LIMIT $4{}) \
              RETURNING id, address, sender_domain, message, attempts, first_attempt_at, expires_at",
-            tx.skip_locked()
+            tx.skip_locked(),
+            open = open!(),
         );
         let rows: Vec<Row> = on_tx!(&mut tx, conn => sqlx::query_as(sqlx::AssertSqlSafe(text)).bind(claim.owner)
             .bind(claim.expires_at.0).bind(claim.now.0).bind(claim.size).fetch_all(conn).await)?;
@@ -100,11 +111,28 @@ impl Store {
         Ok(letters)
     }
 
-    /// Prolongs the leases of the letters that `owner` has.
-    pub async fn renew_letters(&self, owner: &str, until: Timestamp) -> Result<(), StoreError> {
-        const RENEW: &str =
-            "UPDATE letters SET held_until = $1 WHERE owner = $2 AND state IN ('leased', 'on_wire')";
-        on_write_pool!(self, pool => sqlx::query(RENEW).bind(until.0).bind(owner).execute(pool).await.map(drop))?;
+    /// Prolongs the leases of those letters that `owner` has: at most as many as were claimed at once. What he does not name any
+    /// more runs out.
+    pub async fn renew_letters(
+        &self,
+        owner: &str,
+        letters: &[LetterId],
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        if letters.is_empty() {
+            return Ok(());
+        }
+        let text = format!(
+            "UPDATE letters SET held_until = $1 WHERE owner = $2 AND state IN ('leased', 'on_wire') AND id IN {}",
+            values_list(3, letters.len(), 1)
+        );
+        on_write_pool!(self, pool => {
+            let mut query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(until.0).bind(owner);
+            for letter in letters {
+                query = query.bind(letter.0);
+            }
+            query.execute(pool).await.map(drop)
+        })?;
         Ok(())
     }
 
@@ -202,12 +230,22 @@ impl Store {
 /// Ends leases that have run out, and what is too late.
 async fn put_in_order(tx: &mut Tx, now: Timestamp) -> Result<(), StoreError> {
     // The owner stays: his answer, if it comes after all, is the truth.
-    const LOSE: &str = "UPDATE letters SET state = 'unknown', settled_at = $1, message = NULL, \
-        reason = 'the sender stopped before the relay answered' WHERE state = 'on_wire' AND held_until <= $1";
-    const FREE: &str =
-        "UPDATE letters SET state = 'queued', owner = NULL WHERE state = 'leased' AND held_until <= $1";
-    const EXPIRE: &str = "UPDATE letters SET state = 'expired', settled_at = $1, message = NULL \
-        WHERE state IN ('queued', 'deferred') AND expires_at <= $1";
+    const LOSE: &str = concat!(
+        "UPDATE letters SET state = 'unknown', settled_at = $1, message = NULL, \
+        reason = 'the sender stopped before the relay answered' WHERE ",
+        open!(),
+        "state = 'on_wire' AND held_until <= $1"
+    );
+    const FREE: &str = concat!(
+        "UPDATE letters SET state = 'queued', owner = NULL WHERE ",
+        open!(),
+        "state = 'leased' AND held_until <= $1"
+    );
+    const EXPIRE: &str = concat!(
+        "UPDATE letters SET state = 'expired', settled_at = $1, message = NULL WHERE ",
+        open!(),
+        "state IN ('queued', 'deferred') AND expires_at <= $1"
+    );
     for text in [LOSE, FREE, EXPIRE] {
         let rows = on_tx!(tx, conn => sqlx::query(text).bind(now.0).execute(conn).await
             .map(|done| done.rows_affected()))?;

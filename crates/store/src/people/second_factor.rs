@@ -1,7 +1,7 @@
 //! The second factor: codes of a device (RFC 6238), and recovery codes for people without it. What a code must be, the pages
 //! know; here is what was agreed, and that no code is used twice.
 
-use super::{Digest, Person, person_columns};
+use super::{Digest, Person, may_still_sign_in, person_columns};
 use crate::audit::{By, audit_in};
 use crate::engine::{Store, Tx, on_pool, on_tx, on_write_pool};
 use crate::error::StoreError;
@@ -60,20 +60,20 @@ impl Store {
         Ok(done > 0)
     }
 
-    /// The second factor is asked for from now on. `step`: of the code that showed it. `codes`: the recovery codes. False, and
-    /// nothing is done, if there is none that waits for this.
+    /// The second factor is asked for from now on. `key`, `step`: of the code that showed it. `codes`: the recovery codes. False,
+    /// and nothing is done, if there is none with this key that waits for it.
     pub async fn confirm_second_factor(
         &self,
         person: i64,
-        (step, codes): (i64, &[Digest]),
+        (key, step, codes): (&[u8], i64, &[Digest]),
         by: &By,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         const CONFIRM: &str = "UPDATE second_factors SET confirmed_at = $1, last_step = $2 \
-            WHERE person_id = $3 AND confirmed_at IS NULL";
+            WHERE person_id = $3 AND confirmed_at IS NULL AND key = $4";
         const ADD: &str = "INSERT INTO recovery_codes (person_id, digest) VALUES ($1, $2)";
         let mut tx = self.begin_write().await?;
-        let done = on_tx!(&mut tx, conn => sqlx::query(CONFIRM).bind(now.0).bind(step).bind(person)
+        let done = on_tx!(&mut tx, conn => sqlx::query(CONFIRM).bind(now.0).bind(step).bind(person).bind(key)
             .execute(conn).await.map(|done| done.rows_affected()))?;
         if done == 0 {
             return Ok(false);
@@ -123,18 +123,23 @@ impl Store {
         tx.commit().await
     }
 
-    /// Remembers that a person's password was right, and that a code is waited for.
+    /// Remembers that a person's password was right, and that a code is waited for. Nothing is done if it was changed while it was
+    /// checked.
     pub async fn begin_half_sign_in(
         &self,
-        person: i64,
+        person: &Person,
         digest: Digest,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         const FORGET: &str = "DELETE FROM half_sign_ins WHERE expires_at <= $1";
         const BEGIN: &str = "INSERT INTO half_sign_ins (digest, person_id, expires_at) VALUES ($1, $2, $3)";
         let mut tx = self.begin_write().await?;
+        let hash = person.password_hash.as_deref().unwrap_or_default();
+        if !may_still_sign_in(&mut tx, person.id, hash).await? {
+            return Ok(());
+        }
         on_tx!(&mut tx, conn => sqlx::query(FORGET).bind(now.0).execute(conn).await.map(drop))?;
-        on_tx!(&mut tx, conn => sqlx::query(BEGIN).bind(digest.as_slice()).bind(person)
+        on_tx!(&mut tx, conn => sqlx::query(BEGIN).bind(digest.as_slice()).bind(person.id)
             .bind(now.plus(CODE_AWAITED_FOR).0).execute(conn).await.map(drop))?;
         tx.commit().await
     }

@@ -1,6 +1,6 @@
 //! Sessions of people who have signed in.
 
-use super::{Digest, Person, person_columns, sign_out_in};
+use super::{Digest, Person, may_still_sign_in, person_columns, sign_out_in};
 use crate::audit::{By, audit_in};
 use crate::engine::{Store, on_pool, on_tx, on_write_pool};
 use crate::error::StoreError;
@@ -21,6 +21,8 @@ pub struct NewSession<'a> {
     pub digest: Digest,
     /// Whose.
     pub person: i64,
+    /// Of the password that was found to be right.
+    pub password_hash: &'a str,
     /// What every change must bring along.
     pub csrf: &'a str,
     /// What the browser calls itself.
@@ -63,23 +65,28 @@ type Row = (
 );
 
 impl Store {
-    /// Begins a session.
+    /// Begins a session. False, and nothing is done, if the person may not sign in any more, or not with that password: it was
+    /// changed while it was checked.
     pub async fn open_session(
         &self,
         new: &NewSession<'_>,
         by: &By,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         const FORGET: &str = "DELETE FROM person_sessions WHERE seen_at <= $1 OR created_at <= $2";
         const OPEN: &str = "INSERT INTO person_sessions (digest, person_id, csrf, agent, network, created_at, seen_at) \
             VALUES ($1, $2, $3, $4, $5, $6, $6)";
         let mut tx = self.begin_write().await?;
+        if !may_still_sign_in(&mut tx, new.person, new.password_hash).await? {
+            return Ok(false);
+        }
         on_tx!(&mut tx, conn => sqlx::query(FORGET).bind(now.minus(SESSION_IDLES).0)
             .bind(now.minus(SESSION_ENDS_AFTER).0).execute(conn).await.map(drop))?;
         on_tx!(&mut tx, conn => sqlx::query(OPEN).bind(new.digest.as_slice()).bind(new.person).bind(new.csrf)
             .bind(new.agent).bind(&by.network).bind(now.0).execute(conn).await.map(drop))?;
         audit_in(&mut tx, by, "signed in", ("", ""), now).await?;
-        tx.commit().await
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// The session of this cookie, if it is open and its person may still sign in.

@@ -22,7 +22,8 @@ impl Store {
         let added = on_tx!(&mut tx, conn => sqlx::query(ADD).bind(address.key()).bind(reason).bind(evidence)
             .bind(now.0).execute(conn).await.map(|done| done.rows_affected()))?;
         if added == 1 {
-            let about = (address.as_str(), reason);
+            let key = address.key();
+            let about = (key.as_str(), reason);
             audit_in(&mut tx, by, "suppressed an address", about, now).await?;
         }
         tx.commit().await?;
@@ -41,7 +42,8 @@ impl Store {
         };
         let mut tx = self.begin_write().await?;
         lift_in(&mut tx, address, Some(&found), now).await?;
-        let about = (address.as_str(), found.reason.as_str());
+        let key = address.key();
+        let about = (key.as_str(), found.reason.as_str());
         audit_in(&mut tx, by, "lifted a suppression", about, now).await?;
         tx.commit().await?;
         Ok(Some(found))

@@ -2,7 +2,7 @@
 
 use super::{ROWS, Row, Suppression, suppression};
 use crate::bulk::{Bulk, Value};
-use crate::engine::{Store, Tx, on_pool, on_tx, values_list};
+use crate::engine::{Store, Tx, on_pool, on_tx};
 use crate::erasure::{erased_keys, erased_keys_in};
 use crate::error::StoreError;
 use std::collections::HashSet;
@@ -102,18 +102,18 @@ impl Store {
     }
 }
 
-/// The same question in a transaction and outside one.
-macro_rules! ask_with {
-    ($on:ident, $where:expr, $keys:expr) => {{
-        const ANY: &str = "SELECT EXISTS (SELECT 1 FROM suppression_hashes)";
-        let mut found = HashSet::new();
+/// Those of the comparison keys whose hash stands in a table, asked in a transaction or outside one.
+macro_rules! keys_by_hash {
+    ($on:ident, $where:expr, $table:literal, $keys:expr, $hash:expr) => {{
+        const ANY: &str = concat!("SELECT EXISTS (SELECT 1 FROM ", $table, ")");
+        let mut found = std::collections::HashSet::new();
         let any: bool = $on!($where, conn => sqlx::query_scalar(ANY).fetch_one(conn).await)?;
-        let asked = if any { $keys } else { &[] };
-        for chunk in asked.chunks(ROWS) {
-            let hashes: Vec<AddressHash> = chunk.iter().map(|key| AddressHash::of_key(key)).collect();
+        let asked: &[String] = if any { $keys } else { &[] };
+        for chunk in asked.chunks($crate::suppressions::ROWS) {
+            let hashes: Vec<String> = chunk.iter().map($hash).collect();
             let text = $where.bulk_text(format!(
-                "SELECT hash FROM suppression_hashes WHERE hash IN {}",
-                values_list(1, chunk.len(), 1)
+                concat!("SELECT hash FROM ", $table, " WHERE hash IN {}"),
+                $crate::engine::values_list(1, chunk.len(), 1)
             ));
             let known: Vec<String> = $on!($where, conn => {
                 let mut query = sqlx::query_scalar(text);
@@ -122,21 +122,21 @@ macro_rules! ask_with {
                 }
                 query.fetch_all(conn).await
             })?;
-            let known: HashSet<String> = known.into_iter().collect();
-            let by_hash = chunk.iter().zip(&hashes).filter(|(_, hash)| known.contains(hash.as_str()));
+            let known: std::collections::HashSet<String> = known.into_iter().collect();
+            let by_hash = chunk.iter().zip(&hashes).filter(|(_, hash)| known.contains(*hash));
             found.extend(by_hash.map(|(key, _)| key.clone()));
         }
-        Ok(found)
+        found
     }};
 }
+pub(crate) use keys_by_hash;
 
 /// Those of the comparison keys whose hash is suppressed, or whose owners have had everything erased.
 pub(crate) async fn keys_with_known_hash_in(
     tx: &mut Tx,
     keys: &[String],
 ) -> Result<HashSet<String>, StoreError> {
-    let known: Result<HashSet<String>, StoreError> = ask_with!(on_tx, tx, keys);
-    let mut known = known?;
+    let mut known = keys_by_hash!(on_tx, tx, "suppression_hashes", keys, |key| hash_of_key(key));
     known.extend(erased_keys_in(tx, keys).await?);
     Ok(known)
 }
@@ -146,8 +146,11 @@ pub(crate) async fn keys_with_known_hash(
     store: &Store,
     keys: &[String],
 ) -> Result<HashSet<String>, StoreError> {
-    let known: Result<HashSet<String>, StoreError> = ask_with!(on_pool, store, keys);
-    let mut known = known?;
+    let mut known = keys_by_hash!(on_pool, store, "suppression_hashes", keys, |key| hash_of_key(key));
     known.extend(erased_keys(store, keys).await?);
     Ok(known)
+}
+
+fn hash_of_key(key: &str) -> String {
+    AddressHash::of_key(key).as_str().to_owned()
 }

@@ -29,7 +29,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<Suppression>, StoreError> {
         const NEWEST: &str = "SELECT address_key, reason, evidence, created_at FROM suppressions \
-            WHERE ($1 = '' OR reason = $1) AND (created_at < $2 OR (created_at = $2 AND address_key < $3)) \
+            WHERE ($1 = '' OR reason = $1) AND (created_at, address_key) < ($2, $3) \
             ORDER BY created_at DESC, address_key DESC LIMIT $4";
         let (at, key) = before.map_or((i64::MAX, ""), |(at, key)| (at.0, key));
         let rows: Vec<Row> = on_pool!(self, pool => sqlx::query_as(NEWEST)

@@ -87,7 +87,7 @@ pub(crate) async fn confirm(
             fault,
         );
     };
-    match turn_on(&site, &visitor, person, step).await {
+    match turn_on(&site, &visitor, person, (begun.key, step)).await {
         Ok(Some(codes)) => Page::new("recovery_codes", "Recovery codes")
             .shown_to(&visitor)
             .answer(&site, StatusCode::OK, &CodesPage { codes }),
@@ -107,14 +107,14 @@ async fn turn_on(
     site: &Site,
     visitor: &Visitor,
     person: i64,
-    step: i64,
+    (key, step): (Vec<u8>, i64),
 ) -> Result<Option<Vec<String>>, Trouble> {
     let codes = recovery::random()?;
     let digests: Vec<Digest> = codes.iter().filter_map(|code| recovery::digest(code)).collect();
     let (store, now, by) = (site.store.clone(), site.clock.now(), visitor.by.clone());
     let is_on = site.ask(async move {
         store
-            .confirm_second_factor(person, (step, &digests), &by, now)
+            .confirm_second_factor(person, (&key, step, &digests), &by, now)
             .await
     });
     Ok(is_on.await?.then_some(codes))

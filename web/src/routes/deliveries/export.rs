@@ -2,10 +2,10 @@
 //! `tidings campaign deliveries`.
 
 use super::Asked;
+use crate::download;
 use crate::people::Visitor;
 use crate::routes::problem::{failed, not_found};
 use crate::site::{Site, Trouble};
-use actix_web::http::header::CONTENT_DISPOSITION;
 use actix_web::web::Bytes;
 use actix_web::{HttpResponse, web};
 use futures_util::stream;
@@ -13,62 +13,43 @@ use std::io;
 use tidings_campaign::ids::{CampaignId, Seq};
 use tidings_campaign::lifecycle::DeliveryState;
 use tidings_campaign::rows::{Rows, Shape};
+use tidings_store::StoreError;
 use tidings_store::deliveries::ListedDelivery;
 
 /// Deliveries that are read and sent at once.
 const PAGE: i64 = 2_000;
 
-/// `GET /campaigns/{id}/deliveries.csv`
-pub(crate) async fn csv(
+/// `GET /campaigns/{id}/deliveries.{ending}`
+pub(crate) async fn export(
     site: web::Data<Site>,
     visitor: Visitor,
-    id: web::Path<String>,
+    wanted: web::Path<(String, String)>,
     asked: web::Query<Asked>,
 ) -> HttpResponse {
-    export(
-        site,
-        visitor,
-        (&id, &asked),
-        (Shape::Csv, "csv", "text/csv; charset=utf-8"),
-    )
-    .await
-}
-
-/// `GET /campaigns/{id}/deliveries.jsonl`
-pub(crate) async fn json_lines(
-    site: web::Data<Site>,
-    visitor: Visitor,
-    id: web::Path<String>,
-    asked: web::Query<Asked>,
-) -> HttpResponse {
-    export(
-        site,
-        visitor,
-        (&id, &asked),
-        (Shape::Lines, "jsonl", "application/jsonl"),
-    )
-    .await
-}
-
-async fn export(
-    site: web::Data<Site>,
-    visitor: Visitor,
-    (id, asked): (&str, &Asked),
-    (shape, ending, kind): (Shape, &str, &str),
-) -> HttpResponse {
-    let Ok(id) = id.parse::<CampaignId>() else {
+    let (id, ending) = wanted.into_inner();
+    let shape = match ending.as_str() {
+        "csv" => Some((Shape::Csv, download::CSV)),
+        "jsonl" => Some((Shape::Lines, "application/jsonl")),
+        _ => None,
+    };
+    let (Some((shape, kind)), Ok(id)) = (shape, id.parse::<CampaignId>()) else {
         return not_found(site, visitor).await;
     };
-    let store = site.store.clone();
-    match site
-        .ask(async move { store.find_campaign_summary(id).await })
-        .await
-    {
-        Ok(Some(_)) => {}
-        Ok(None) => return not_found(site, visitor).await,
+    let (store, by, now) = (site.store.clone(), visitor.by.clone(), site.clock.now());
+    let about = (id.to_string(), ending.clone());
+    let found = site.ask(async move {
+        let found = store.find_campaign_summary(id).await?.is_some();
+        if found {
+            let what = "exported the deliveries of a campaign";
+            store.audit(&by, what, (&about.0, &about.1), now).await?;
+        }
+        Ok::<_, StoreError>(found)
+    });
+    match found.await {
+        Ok(true) => {}
+        Ok(false) => return not_found(site, visitor).await,
         Err(trouble) => return failed(&site, &trouble),
     }
-    let file = format!("attachment; filename=\"deliveries-{id}.{ending}\"");
     let reading = Reading {
         site,
         campaign: id,
@@ -76,10 +57,8 @@ async fn export(
         shape,
         after: Some(Seq(0)),
     };
-    HttpResponse::Ok()
-        .content_type(kind)
-        .insert_header((CONTENT_DISPOSITION, file))
-        .streaming(stream::try_unfold(reading, Reading::next))
+    let body = stream::try_unfold(reading, Reading::next);
+    download::file(&format!("deliveries-{id}.{ending}"), kind, body)
 }
 
 /// How far an export is.

@@ -30,28 +30,30 @@ pub(crate) async fn rejects(site: web::Data<Site>, visitor: Visitor, id: web::Pa
     let Ok(id) = id.parse() else {
         return not_found(site, visitor).await;
     };
-    let (store, by, now) = (site.store.clone(), visitor.by.clone(), site.clock.now());
-    let found = site.ask(async move {
-        let record = store.find_import(ImportId(id)).await?;
-        if let Some(record) = &record {
-            let about = record.id.to_string();
-            store
-                .audit(&by, "took the rejected rows of an import", (&about, ""), now)
-                .await?;
-        }
-        Ok(record)
-    });
-    let record = match found.await {
+    let store = site.store.clone();
+    let record = match site
+        .ask(async move { store.find_import(ImportId(id)).await })
+        .await
+    {
         Ok(record) => record,
         Err(trouble) => return failed(&site, &trouble),
     };
-    let opened = record.and_then(|record| {
-        let file = File::open(file_of(&record)?).ok()?;
-        Some((record.id, file.take(record.rejects_octets)))
-    });
-    let Some((id, file)) = opened else {
+    let opened = record.and_then(|record| Some((file_of(&record)?, record.rejects_octets)));
+    let Some((path, octets)) = opened else {
         return not_found(site, visitor).await;
     };
+    let Ok(Ok(file)) = web::block(move || File::open(path)).await else {
+        return not_found(site, visitor).await;
+    };
+    let file = file.take(octets);
+    let (store, by, now) = (site.store.clone(), visitor.by.clone(), site.clock.now());
+    let kept = site.ask(async move {
+        let what = "took the rejected rows of an import";
+        store.audit(&by, what, (&id.to_string(), ""), now).await
+    });
+    if let Err(trouble) = kept.await {
+        return failed(&site, &trouble);
+    }
     let body = stream::unfold(Some(file), |file| async move {
         let file = file?;
         let read = web::block(move || chunk(file)).await;
@@ -61,7 +63,7 @@ pub(crate) async fn rejects(site: web::Data<Site>, visitor: Visitor, id: web::Pa
             Err(trouble) => Some((Err(trouble), None)),
         }
     });
-    download::csv(&format!("rejects-{id}.csv"), body)
+    download::file(&format!("rejects-{id}.csv"), download::CSV, body)
 }
 
 /// The next octets, none at the end, and the file.

@@ -127,9 +127,9 @@ fn complaints(seen: &Seen<'_>) -> Option<Attention> {
             count(accepted),
             share(n, accepted)
         ),
-        href: None,
-        command: Some("tidings stats bounces --by campaign".to_owned()),
-        act: None,
+        href: Some("/bounces?days=7".to_owned()),
+        command: None,
+        act: Some("Look"),
     })
 }
 
@@ -139,12 +139,12 @@ fn import(record: &ImportRecord) -> Attention {
         level: "warn",
         what: format!("Import {} into “{}” stopped", record.id, record.list),
         why: format!(
-            "{why} It stands since {}. The same command as before goes on with it; this one takes it back:",
+            "{why} It stands since {}. The same command as before goes on with it.",
             moment(record.updated_at)
         ),
-        href: None,
-        command: Some(format!("tidings import --undo {}", record.id)),
-        act: None,
+        href: Some(format!("/imports/{}", record.id)),
+        command: None,
+        act: Some("Look"),
     }
 }
 

@@ -2,7 +2,7 @@
 //! that address is known here.
 
 use super::{Visit, not_now, stale};
-use crate::preferences::{CHANGE_HOLDS, LetterWords, PreferencePages, translation};
+use crate::preferences::{CHANGE_HOLDS, LetterWords, PreferencePages};
 use crate::public::catalogue::{Translation, filled};
 use crate::public::{self, Page};
 use crate::site::{Site, Trouble};
@@ -11,7 +11,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use tidings_campaign::address::EmailAddress;
 use tidings_campaign::ids::CampaignId;
-use tidings_campaign::letter::{LetterCaps, LetterKind};
+use tidings_campaign::letter::LetterKind;
 use tidings_campaign::message::{LetterText, Mailbox};
 use tidings_campaign::token::{AddressChangeToken, AddressMark};
 use tidings_store::StoreError;
@@ -44,9 +44,7 @@ impl Visit<'_> {
         if !self.pages.admits_change(self.token.recipient, now) {
             return Ok(self.too_many());
         }
-        if !self.send_letter(&to).await? {
-            return Ok(self.too_many());
-        }
+        self.send_letter(&to).await?;
         let hours = (CHANGE_HOLDS.as_secs() / 3600).to_string();
         let said = filled(
             &texts.address_sent,
@@ -55,8 +53,8 @@ impl Visit<'_> {
         Ok(self.page().saying(&said).answer(StatusCode::OK))
     }
 
-    /// False if too many letters have been caused. To an address that must not be mailed none goes, and nobody is told.
-    async fn send_letter(&self, to: &EmailAddress) -> Result<bool, Trouble> {
+    /// To an address that must not be mailed, or that has been sent too many, none goes, and nobody is told.
+    async fn send_letter(&self, to: &EmailAddress) -> Result<(), Trouble> {
         let (store, wanted, own) = (self.site.store.clone(), to.clone(), self.token.recipient);
         let campaign = self.token.campaign;
         let (author, is_known, is_suppressed) = self
@@ -80,10 +78,10 @@ impl Visit<'_> {
             .await?;
         let Some(author) = author.as_deref().and_then(|text| Mailbox::parse(text).ok()) else {
             tracing::warn!(campaign.id = %campaign, "no address is changed by its links: nobody knows who would write the letter");
-            return Ok(true);
+            return Ok(());
         };
         if is_suppressed {
-            return Ok(true);
+            return Ok(());
         }
         let now = self.site.clock.now();
         let expires_at = now.plus(CHANGE_HOLDS);
@@ -105,8 +103,9 @@ impl Visit<'_> {
         let (store, to, network) = (
             self.site.store.clone(),
             to.clone(),
-            self.pages.network(self.request),
+            self.sign_ups.network_of_letters(self.request, &self.site.keys),
         );
+        let caps = self.sign_ups.settings.caps;
         let queued = self
             .site
             .ask(async move {
@@ -120,10 +119,16 @@ impl Visit<'_> {
                     once: None,
                     expires_at,
                 };
-                store.queue_letter(&letter, LetterCaps::default(), now).await
+                store.queue_letter(&letter, caps, now).await
             })
             .await?;
-        Ok(!matches!(queued, Queued::TooMany(_)))
+        if let Queued::TooMany(cap) = queued {
+            tracing::warn!(
+                cap = cap.as_str(),
+                "another address: nothing was sent, a cap is reached"
+            );
+        }
+        Ok(())
     }
 
     /// Signed together with the new address.
@@ -231,7 +236,7 @@ impl<'a> Confirmation<'a> {
         let Some(known) = known else {
             return Err(stale(site, request));
         };
-        let translation = translation(site, request, known.language.as_deref());
+        let translation = public::suiting(site, request, known.language.as_deref());
         let address = &known.recipient.address;
         if AddressMark::of(address) != token.mark && address.key() != to.key() {
             return Err(stale(site, request));

@@ -39,6 +39,9 @@ struct ListField {
 
 #[derive(Serialize)]
 struct ProfileField<'a> {
+    /// In the page.
+    id: String,
+    /// In the form.
     field: String,
     label: &'a str,
     r#type: &'static str,
@@ -124,6 +127,7 @@ impl<'a> PreferencesPage<'a> {
 fn profile<'a>(visit: &'a Visit<'_>) -> Vec<ProfileField<'a>> {
     let (settings, recipient) = (&visit.pages.settings, &visit.known.recipient);
     let name = settings.name.then(|| ProfileField {
+        id: NAME.to_owned(),
         field: NAME.to_owned(),
         label: &visit.texts().name_label,
         r#type: "text",
@@ -140,7 +144,8 @@ fn profile<'a>(visit: &'a Visit<'_>) -> Vec<ProfileField<'a>> {
             _ => Vec::new(),
         };
         ProfileField {
-            field: format!("{ATTRIBUTE}{at}"),
+            id: format!("a{at}"),
+            field: format!("{ATTRIBUTE}{}", attribute.name),
             label: attribute.label_in(&language),
             r#type: if attribute.kind == AttributeKind::Date {
                 "date"

@@ -1,12 +1,13 @@
 //! `/settings/people`: who may use the dashboard.
 
 use super::{Tab, tabs};
-use crate::people::{Secret, Visitor};
+use crate::people::{Secret, Visitor, visitor};
 use crate::routes::problem::{failed, see_other};
 use crate::routes::sign_in::{email_fault, name_fault};
 use crate::shell::Page;
 use crate::site::{Site, Trouble};
 use actix_web::http::StatusCode;
+use actix_web::http::header::HOST;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use tidings_store::people::{LINK_WORKS_FOR, Person, Role};
@@ -120,7 +121,7 @@ pub(crate) async fn invite(
     }
     match add(&site, &visitor, &page, role).await {
         Ok(Some(secret)) => {
-            let link = link_to(&request, &secret);
+            let link = link_to(&site, &request, &secret);
             let done = PeoplePage {
                 link: Some([page.new_email, link]),
                 ..PeoplePage::default()
@@ -151,9 +152,18 @@ async fn add(
 }
 
 /// Where the person is to go, under the name that the dashboard was asked for by.
-fn link_to(request: &HttpRequest, secret: &Secret) -> String {
-    let at = request.connection_info();
-    format!("{}://{}/enter/{}", at.scheme(), at.host(), secret.expose())
+fn link_to(site: &Site, request: &HttpRequest, secret: &Secret) -> String {
+    let scheme = match visitor::is_https(site, request) {
+        true => "https",
+        false => "http",
+    };
+    // `known_host_only` has looked at it.
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    format!(
+        "{scheme}://{}/enter/{}",
+        host.unwrap_or_default(),
+        secret.expose()
+    )
 }
 
 /// `POST /settings/people/{id}`
@@ -191,6 +201,10 @@ pub(crate) async fn reset(
     visitor: Visitor,
     id: web::Path<i64>,
 ) -> HttpResponse {
+    // Their own password people change at `/account`; a reset would put them out.
+    if visitor.person.is_some_and(|(own, _)| own == *id) {
+        return see_other("/account");
+    }
     let secret = match Secret::random() {
         Ok(secret) => secret,
         Err(error) => return failed(&site, &Trouble::from(error)),
@@ -205,7 +219,7 @@ pub(crate) async fn reset(
     match reset.await {
         Ok(true) => {
             let page = PeoplePage {
-                link: Some(["that person".to_owned(), link_to(&request, &secret)]),
+                link: Some(["that person".to_owned(), link_to(&site, &request, &secret)]),
                 ..PeoplePage::default()
             };
             show(&site, &visitor, StatusCode::OK, page).await

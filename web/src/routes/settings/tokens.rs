@@ -21,6 +21,8 @@ struct TokensPage {
     made: Option<[String; 2]>,
     new_name: String,
     name_fault: Option<&'static str>,
+    new_days: String,
+    days_fault: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -78,21 +80,18 @@ fn view(token: AccessToken) -> TokenView {
 /// `POST /settings/tokens`: the token is shown once.
 pub(crate) async fn make(site: web::Data<Site>, visitor: Visitor, form: web::Form<Make>) -> HttpResponse {
     let name = form.name.trim().to_owned();
-    if let Some(fault) = name_fault(&name) {
-        let page = TokensPage {
-            new_name: name,
-            name_fault: Some(fault),
-            ..TokensPage::default()
-        };
-        return show(&site, &visitor, StatusCode::UNPROCESSABLE_ENTITY, page).await;
-    }
+    let days = days(&form.days);
+    let faults = TokensPage {
+        name_fault: name_fault(&name),
+        days_fault: days.err(),
+        new_name: name.clone(),
+        new_days: form.days.clone(),
+        ..TokensPage::default()
+    };
+    let (Ok(days), None) = (days, faults.name_fault) else {
+        return show(&site, &visitor, StatusCode::UNPROCESSABLE_ENTITY, faults).await;
+    };
     let role = Role::parse(&form.role).unwrap_or(Role::Viewer);
-    let days = form
-        .days
-        .trim()
-        .parse()
-        .ok()
-        .filter(|days| (1..=MOST_DAYS).contains(days));
     match create(&site, &visitor, &name, role, days).await {
         Ok(secret) => {
             let page = TokensPage {
@@ -103,6 +102,17 @@ pub(crate) async fn make(site: web::Data<Site>, visitor: Visitor, form: web::For
         }
         Err(trouble) => failed(&site, &trouble),
     }
+}
+
+/// How long the token works; none for ever.
+fn days(text: &str) -> Result<Option<u64>, &'static str> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let days = text.parse().ok().filter(|days| (1..=MOST_DAYS).contains(days));
+    days.map(Some)
+        .ok_or("Write a number of days from 1 to 3650, or nothing.")
 }
 
 async fn create(

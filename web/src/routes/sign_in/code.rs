@@ -31,7 +31,7 @@ pub(crate) struct Code {
 
 /// After a right password: begins the session, or asks people who have a second factor for a code.
 pub(super) async fn go_on(site: &Site, request: &HttpRequest, person: &Person, next: String) -> HttpResponse {
-    match half_way(site, person.id).await {
+    match half_way(site, person).await {
         Ok(None) => begin(site, request, person, local(&next)).await,
         Ok(Some(secret)) => {
             let page = CodePage {
@@ -46,14 +46,19 @@ pub(super) async fn go_on(site: &Site, request: &HttpRequest, person: &Person, n
 }
 
 /// What shows later that the password was right; none if that is enough.
-async fn half_way(site: &Site, person: i64) -> Result<Option<Secret>, Trouble> {
+async fn half_way(site: &Site, person: &Person) -> Result<Option<Secret>, Trouble> {
     let secret = Secret::random()?;
-    let (store, now, digest) = (site.store.clone(), site.clock.now(), secret.digest());
+    let (store, now, digest, person) = (
+        site.store.clone(),
+        site.clock.now(),
+        secret.digest(),
+        person.clone(),
+    );
     let is_on = site.ask(async move {
-        let factor = store.second_factor(person).await?;
+        let factor = store.second_factor(person.id).await?;
         let is_on = factor.is_some_and(|factor| factor.is_on);
         if is_on {
-            store.begin_half_sign_in(person, digest, now).await?;
+            store.begin_half_sign_in(&person, digest, now).await?;
         }
         Ok(is_on)
     });

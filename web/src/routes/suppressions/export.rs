@@ -7,18 +7,15 @@ use crate::site::{Site, Trouble};
 use actix_web::web::Bytes;
 use actix_web::{HttpResponse, web};
 use futures_util::stream;
-use tidings_campaign::spreadsheet_safe::spreadsheet_safe;
+use serde_json::json;
+use std::io;
+use tidings_campaign::rows::{Rows, Shape};
 use tidings_store::suppressions::Suppression;
 
 /// Rows that are read at once.
 const PAGE: i64 = 5_000;
 
-/// Where the export is.
-enum At {
-    Header,
-    /// After this comparison key.
-    After(String),
-}
+const COLUMNS: [&str; 4] = ["email", "reason", "evidence", "since"];
 
 /// `GET /suppressions/export.csv`
 pub(crate) async fn export(site: web::Data<Site>, visitor: Visitor) -> HttpResponse {
@@ -27,61 +24,53 @@ pub(crate) async fn export(site: web::Data<Site>, visitor: Visitor) -> HttpRespo
     if let Err(trouble) = kept.await {
         return failed(&site, &trouble);
     }
-    let body = stream::unfold((site, Some(At::Header)), |(site, at)| async move {
-        let part = match at? {
-            At::Header => Ok(Some((
-                line(&["email", "reason", "evidence", "since"]),
-                String::new(),
-            ))),
-            At::After(key) => page(&site, key).await,
+    let reading = Reading {
+        site,
+        after: Some(String::new()),
+    };
+    let body = stream::try_unfold(reading, Reading::next);
+    download::file("suppressions.csv", download::CSV, body)
+}
+
+/// How far an export is.
+struct Reading {
+    site: web::Data<Site>,
+    /// After which comparison key it goes on; none when it is at its end.
+    after: Option<String>,
+}
+
+impl Reading {
+    async fn next(mut self) -> Result<Option<(Bytes, Reading)>, Trouble> {
+        let Some(after) = self.after else {
+            return Ok(None);
         };
-        match part {
-            Ok(Some((text, last))) => Some((Ok(Bytes::from(text)), (site, Some(At::After(last))))),
-            Ok(None) => None,
-            // The connection is cut off, so that nobody takes a part for the whole.
-            Err(trouble) => Some((Err(trouble), (site, None))),
-        }
-    });
-    download::csv("suppressions.csv", body)
-}
-
-/// Rows after this key, and the key of the last one; none if there are no more.
-async fn page(site: &Site, after: String) -> Result<Option<(String, String)>, Trouble> {
-    let store = site.store.clone();
-    let rows = site
-        .ask(async move { store.list_suppressions(&after, PAGE).await })
-        .await?;
-    let text = rows.iter().map(row).collect();
-    Ok(rows.into_iter().last().map(|last| (text, last.who)))
-}
-
-fn row(row: &Suppression) -> String {
-    line(&[&row.who, &row.reason, &row.evidence, &row.created_at.to_string()])
-}
-
-/// A line of CSV (RFC 4180), safe in a spreadsheet.
-fn line(cells: &[&str]) -> String {
-    let cells = cells.iter().map(|cell| {
-        let cell = spreadsheet_safe(cell);
-        match cell.contains([',', '"', '\n', '\r']) {
-            true => format!("\"{}\"", cell.replace('"', "\"\"")),
-            false => cell.into_owned(),
-        }
-    });
-    let mut line = cells.collect::<Vec<_>>().join(",");
-    line.push('\n');
-    line
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_said_stays_one_cell_and_becomes_no_formula() {
-        assert_eq!(
-            line(&["=a@example.org", "by_hand", "550 \"no\", gone", ""]),
-            "'=a@example.org,by_hand,\"550 \"\"no\"\", gone\",\n"
-        );
+        let (store, is_first) = (self.site.store.clone(), after.is_empty());
+        let page = self
+            .site
+            .ask(async move { store.list_suppressions(&after, PAGE).await })
+            .await?;
+        let part = part(is_first, &page).expect("writing to memory cannot fail");
+        self.after = page.into_iter().last().map(|last| last.who);
+        Ok(Some((part.into(), self)))
     }
+}
+
+/// A part of the file; the first has the header.
+fn part(is_first: bool, page: &[Suppression]) -> io::Result<Vec<u8>> {
+    let mut octets = Vec::new();
+    let mut rows = match is_first {
+        true => Rows::begin(&mut octets, Shape::Csv, COLUMNS)?,
+        false => Rows::go_on(&mut octets, Shape::Csv, COLUMNS),
+    };
+    for row in page {
+        let since = row.created_at.to_string();
+        rows.add(&[
+            json!(row.who),
+            json!(row.reason),
+            json!(row.evidence),
+            json!(since),
+        ])?;
+    }
+    rows.end()?;
+    Ok(octets)
 }

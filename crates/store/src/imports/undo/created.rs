@@ -98,7 +98,7 @@ fn reason_to_stay(row: &CreatedRow, standings: &Standings, claimed: Option<KeptW
 async fn as_they_are(tx: &mut Tx, first: i64, until: i64) -> Result<Vec<CreatedRow>, StoreError> {
     const CREATED: &str = "SELECT r.id, r.address, r.import_id, r.created_at, r.updated_at, \
         EXISTS (SELECT 1 FROM deliveries d WHERE d.recipient_id = r.id) AS mailed, \
-        EXISTS (SELECT 1 FROM sign_ups u WHERE u.recipient_id = r.id AND u.confirmed_at IS NOT NULL) AS signed_up \
+        EXISTS (SELECT 1 FROM sign_ups u WHERE u.recipient_id = r.id) AS signed_up \
         FROM recipients r WHERE r.id BETWEEN $1 AND $2 ORDER BY r.id";
     Ok(on_tx!(tx, conn => sqlx::query_as(CREATED).bind(first).bind(until).fetch_all(conn).await)?)
 }
