@@ -140,8 +140,11 @@ store_on_both_engines!(two_administrators_cannot_put_each_other_out_at_once, |st
             assert!(store.change_person(person, back, &by, NOW).await.unwrap());
         }
     }
-    let log = store.audit_log(None, 1).await.unwrap();
-    assert_eq!(log[0].what, "enabled a person");
+    let log = store.audit_log(None, 2).await.unwrap();
+    assert!(
+        log.iter().any(|entry| entry.what == "enabled a person"),
+        "{log:?}"
+    );
 });
 
 store_on_both_engines!(the_last_administrator_is_not_locked_out, |store| {

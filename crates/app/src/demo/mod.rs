@@ -216,7 +216,8 @@ async fn watch(
         if shown.planned > 0 {
             say(json, shown.progress())?;
         }
-        if is_over(&shown) {
+        let stands_still = args.exit_when_finished && shown.state == CampaignState::Paused;
+        if is_over(&shown) || stands_still {
             let why = shown
                 .reason
                 .as_deref()
@@ -232,7 +233,7 @@ async fn watch(
     if json {
         output::json(&shown)?;
     }
-    if !is_over(&shown) {
+    if stop.is_cancelled() && !is_over(&shown) {
         return Ok(());
     }
     if !args.exit_when_finished {

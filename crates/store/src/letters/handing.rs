@@ -124,7 +124,7 @@ impl Store {
         }
         let text = format!(
             "UPDATE letters SET held_until = $1 WHERE owner = $2 AND state IN ('leased', 'on_wire') AND id IN {}",
-            values_list(3, letters.len(), 1)
+            values_list(1, letters.len(), 3)
         );
         on_write_pool!(self, pool => {
             let mut query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(until.0).bind(owner);
