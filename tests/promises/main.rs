@@ -37,6 +37,7 @@ mod relay_diagnosis;
 mod relay_faults;
 mod relays;
 mod restore;
+mod scheduling_page;
 mod second_factor;
 mod sign_in;
 mod sign_up;

@@ -5,7 +5,7 @@ use tidings_tests::script::{Reply, Rule, Script, Who};
 use tidings_tests::{App, on_both_engines, wait_until};
 
 /// A program's token with this role.
-fn token(app: &App, role: &str) -> String {
+pub(crate) fn token(app: &App, role: &str) -> String {
     let made = app.run(["--json", "token", "create", role, "--role", role]);
     made.succeeded().json()["token"].as_str().unwrap().to_owned()
 }
@@ -18,7 +18,7 @@ fn answer(mut response: http::Response<ureq::Body>) -> (u16, String, String) {
     (response.status().as_u16(), location, body)
 }
 
-fn get(served: &Served, token: &str, path: &str) -> (u16, String, String) {
+pub(crate) fn get(served: &Served, token: &str, path: &str) -> (u16, String, String) {
     let request = browser().get(format!("{}{path}", served.url));
     answer(
         request
@@ -28,7 +28,12 @@ fn get(served: &Served, token: &str, path: &str) -> (u16, String, String) {
     )
 }
 
-fn post(served: &Served, token: &str, path: &str, fields: &[(&str, &str)]) -> (u16, String, String) {
+pub(crate) fn post(
+    served: &Served,
+    token: &str,
+    path: &str,
+    fields: &[(&str, &str)],
+) -> (u16, String, String) {
     let request = browser().post(format!("{}{path}", served.url));
     let request = request.header("Authorization", format!("Bearer {token}"));
     answer(request.send_form(fields.iter().copied()).unwrap())

@@ -6,3 +6,4 @@ pub(crate) mod happened;
 pub(crate) mod ledger_bar;
 pub(crate) mod numbers;
 pub(crate) mod qr;
+pub(crate) mod zones;

@@ -31,6 +31,8 @@ const TEMPLATES: &[(&str, &str)] = &templates! {
     "now": "pages/now",
     "campaigns": "pages/campaigns",
     "campaign": "pages/campaign",
+    "schedule": "pages/schedule",
+    "calendar": "pages/calendar",
     "deliveries": "pages/deliveries",
     "recipient": "pages/recipient",
     "bounces": "pages/bounces",

@@ -4,6 +4,7 @@ mod account;
 mod archive;
 pub(crate) mod body;
 mod bounces;
+mod calendar;
 mod campaign;
 mod campaigns;
 mod deliveries;
@@ -67,6 +68,7 @@ fn inside(config: &mut web::ServiceConfig) {
         .route("/campaigns", page().to(campaigns::campaigns))
         .route("/campaigns/{id}", page().to(campaign::campaign))
         .configure(steering)
+        .configure(scheduling)
         .route("/campaigns/{id}/deliveries", page().to(deliveries::deliveries))
         .route(
             "/campaigns/{id}/deliveries.{ending}",
@@ -130,6 +132,22 @@ fn steering(config: &mut web::ServiceConfig) {
         .route(
             "/campaigns/{id}/leave-unknown",
             web::post().to(steer::leave_unknown),
+        );
+}
+
+/// When campaigns start.
+fn scheduling(config: &mut web::ServiceConfig) {
+    use campaign::schedule;
+    config
+        .route("/calendar", page().to(calendar::calendar))
+        .service(
+            web::resource("/campaigns/{id}/schedule")
+                .route(page().to(schedule::ask))
+                .route(web::post().to(schedule::schedule)),
+        )
+        .route(
+            "/campaigns/{id}/unschedule",
+            web::post().to(campaign::steer::unschedule),
         );
 }
 

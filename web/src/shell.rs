@@ -20,7 +20,7 @@ struct Section {
 }
 
 /// The sections, in their order. A page that is written is one line here.
-const SECTIONS: [Section; 7] = [
+const SECTIONS: [Section; 8] = [
     Section {
         name: "Now",
         path: "/",
@@ -31,6 +31,12 @@ const SECTIONS: [Section; 7] = [
         name: "Campaigns",
         path: "/campaigns",
         icon: "M21 4 10.5 14.500M21 4l-6.500 17-4-6.500L4 10.500z",
+        least: Role::Viewer,
+    },
+    Section {
+        name: "Calendar",
+        path: "/calendar",
+        icon: "M4 6h16v14H4zM4 10.500h16M8 3v5M16 3v5",
         least: Role::Viewer,
     },
     Section {

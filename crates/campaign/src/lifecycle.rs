@@ -28,6 +28,8 @@ pub enum CampaignState {
 pub enum Action {
     /// Give it a time.
     Schedule,
+    /// Take its time away again.
+    Unschedule,
     /// Plan and send.
     Start,
     /// Stop for now.
@@ -47,6 +49,7 @@ impl Action {
     pub const fn word(self) -> &'static str {
         match self {
             Action::Schedule => "scheduled",
+            Action::Unschedule => "taken off the calendar",
             Action::Start => "started",
             Action::Pause => "paused",
             Action::Resume => "resumed",
@@ -114,6 +117,8 @@ impl CampaignState {
         let next = match (self, action) {
             (S::Draft | S::Scheduled, Action::Schedule) => S::Scheduled,
             (S::Paused | S::Held, Action::Schedule) if !planned => S::Scheduled,
+            (S::Scheduled, Action::Unschedule) => S::Draft,
+            (S::Paused | S::Held, Action::Unschedule) if !planned => S::Draft,
             (S::Draft | S::Scheduled, Action::Start) => S::Sending,
             (S::Scheduled | S::Sending, Action::Pause) => S::Paused,
             (S::Paused | S::Held, Action::Resume) if planned => S::Sending,

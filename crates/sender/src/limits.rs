@@ -17,6 +17,23 @@ pub struct Limit {
     pub rates: Vec<Rate>,
     /// Sessions that carry such mail at the same time, at most.
     pub max_sessions: Option<usize>,
+    /// If they are to be spread evenly over a time.
+    pub spread: Option<Spread>,
+}
+
+/// So many messages, one by one, over so long a time: the pace is that of the whole, so that a pause moves the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spread {
+    /// How many there are, 1 at least.
+    pub messages: u64,
+    /// From the first to the last, a second at least.
+    pub over: Duration,
+}
+
+impl Spread {
+    fn per_second(self) -> f64 {
+        self.messages.max(1) as f64 / self.over.as_secs_f64().max(1.0)
+    }
 }
 
 /// The limits that are configured.
@@ -61,6 +78,7 @@ impl fmt::Display for Place {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bound {
     Rate(Rate),
+    Spread(Spread),
     Sessions(usize),
 }
 
@@ -68,6 +86,7 @@ impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Bound::Rate(rate) => rate.fmt(f),
+            Bound::Spread(spread) => write!(f, "spread over {}", humantime::format_duration(spread.over)),
             Bound::Sessions(n) => write!(f, "{n} sessions"),
         }
     }
@@ -107,18 +126,20 @@ enum Meter {
     Pace(Rate, Pace),
     Window(Rate, Window),
     Quota(Rate, Quota),
+    Spread(Spread, Pace),
 }
 
 impl Meter {
-    fn rate(&self) -> Rate {
+    fn bound(&self) -> Bound {
         match self {
-            Meter::Pace(rate, _) | Meter::Window(rate, _) | Meter::Quota(rate, _) => *rate,
+            Meter::Pace(rate, _) | Meter::Window(rate, _) | Meter::Quota(rate, _) => Bound::Rate(*rate),
+            Meter::Spread(spread, _) => Bound::Spread(*spread),
         }
     }
 
     fn next(&mut self, now: Timestamp) -> Timestamp {
         match self {
-            Meter::Pace(_, pace) => pace.next(now),
+            Meter::Pace(_, pace) | Meter::Spread(_, pace) => pace.next(now),
             Meter::Window(_, window) => window.next(now),
             Meter::Quota(_, quota) => quota.next(now),
         }
@@ -126,7 +147,7 @@ impl Meter {
 
     fn take(&mut self, now: Timestamp) {
         match self {
-            Meter::Pace(_, pace) => pace.take(now),
+            Meter::Pace(_, pace) | Meter::Spread(_, pace) => pace.take(now),
             Meter::Window(_, window) => window.take(now),
             Meter::Quota(_, quota) => quota.take(now),
         }
@@ -202,7 +223,7 @@ impl Tree {
             // A day's window holds an hour's too, so that the longest history is the whole one.
             let longest = node.meters.iter().filter_map(|meter| match meter {
                 Meter::Quota(_, quota) => Some(quota.history().collect::<Vec<_>>()),
-                Meter::Pace(..) | Meter::Window(..) => None,
+                Meter::Pace(..) | Meter::Window(..) | Meter::Spread(..) => None,
             });
             if let Some(history) = longest.max_by_key(Vec::len) {
                 self.remembered.insert(node.place.to_string(), history);
@@ -245,10 +266,14 @@ impl Tree {
             .flat_map(|limit| limit.rates.iter().copied())
             .collect();
         let max_sessions = limits.iter().filter_map(|limit| limit.max_sessions).min();
-        if rates.is_empty() && max_sessions.is_none() {
+        let spread = limits.iter().find_map(|limit| limit.spread);
+        if rates.is_empty() && max_sessions.is_none() && spread.is_none() {
             return None;
         }
-        let node = self.make(place.clone(), &rates, max_sessions);
+        let mut node = self.make(place.clone(), &rates, max_sessions);
+        let spread =
+            spread.map(|spread| Meter::Spread(spread, Pace::per_second(spread.per_second(), self.since)));
+        node.meters.extend(spread);
         self.nodes.push(node);
         let id = NodeId(self.nodes.len() - 1);
         self.index.insert(place, id);
@@ -313,7 +338,7 @@ impl Tree {
             for meter in &mut node.meters {
                 let until = meter.next(now);
                 if until > now {
-                    let bound = Bound::Rate(meter.rate());
+                    let bound = meter.bound();
                     return Err(Stopped {
                         until,
                         by: *by,
@@ -387,6 +412,7 @@ impl Tree {
     pub(crate) fn time_for(&mut self, id: NodeId, messages: u64, now: Timestamp) -> Duration {
         let spans = self.nodes[id.0].meters.iter_mut().map(|meter| match meter {
             Meter::Pace(rate, _) | Meter::Window(rate, _) => messages as f64 / rate.per_second(),
+            Meter::Spread(spread, _) => messages as f64 / spread.per_second(),
             Meter::Quota(rate, quota) => {
                 let next = quota.next(now);
                 match messages.checked_sub(quota.left()) {

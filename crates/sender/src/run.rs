@@ -1,6 +1,6 @@
 //! A campaign while it is being sent: what all its deliveries share.
 
-use crate::limits::Limit;
+use crate::limits::{Limit, Spread};
 use crate::own_files::OwnFiles;
 use crate::pace::Rate;
 use crate::retry::Retry;
@@ -97,6 +97,10 @@ impl CampaignRun {
             limit: Limit {
                 rates: rate.into_iter().collect(),
                 max_sessions: campaign.max_sessions.and_then(|n| usize::try_from(n).ok()),
+                spread: campaign.spread.map(|over| Spread {
+                    messages: u64::try_from(campaign.planned).unwrap_or_default(),
+                    over,
+                }),
             },
             pool: campaign.pool.clone(),
             sender_domain: messages.sender_domain().to_owned(),

@@ -90,6 +90,8 @@ pub struct Campaign {
     pub schedule: Option<Schedule>,
     /// How late it may start.
     pub greatest_lateness: Duration,
+    /// Over how long its messages are spread from its start on.
+    pub spread: Option<Duration>,
     /// Through which pool of relays, if not through that of its sender's domain.
     pub pool: Option<String>,
     /// Sessions at once at most.
@@ -118,7 +120,7 @@ pub struct Campaign {
 macro_rules! all_columns {
     () => {
         "SELECT id, name, state, state_reason, template_name, subject, sender, reply_to, rate, unknown_policy, \
-         scheduled_at, scheduled_local, scheduled_zone, greatest_lateness_seconds, pool, max_sessions, parent_id, \
+         scheduled_at, scheduled_local, scheduled_zone, greatest_lateness_seconds, spread_seconds, pool, max_sessions, parent_id, \
          parent_states, attach_from, language_attribute, tracking, utm, content, planned, started_at, finished_at FROM campaigns"
     };
 }
@@ -139,6 +141,7 @@ struct CampaignRow {
     scheduled_local: Option<String>,
     scheduled_zone: Option<String>,
     greatest_lateness_seconds: i64,
+    spread_seconds: Option<i64>,
     pool: Option<String>,
     max_sessions: Option<i64>,
     parent_id: Option<i64>,
@@ -182,6 +185,10 @@ impl TryFrom<CampaignRow> for Campaign {
                 zone: row.scheduled_zone.unwrap_or_default(),
             }),
             greatest_lateness: Duration::from_secs(u64::try_from(row.greatest_lateness_seconds).unwrap_or(0)),
+            spread: row
+                .spread_seconds
+                .and_then(|seconds| u64::try_from(seconds).ok())
+                .map(Duration::from_secs),
             pool: row.pool,
             max_sessions: row.max_sessions,
             parent,
@@ -266,23 +273,6 @@ impl Store {
         Ok(rows.into_iter().map(|(id, name)| (ListId(id), name)).collect())
     }
 
-    /// Gives a campaign its time.
-    pub async fn schedule_campaign(
-        &self,
-        id: CampaignId,
-        schedule: &Schedule,
-    ) -> Result<CampaignState, StoreError> {
-        let mut tx = self.begin_write().await?;
-        let state = lock_state(&mut tx, id).await?;
-        let next = state.after(Action::Schedule, has_started(&mut tx, id).await?)?;
-        const SCHEDULE: &str = "UPDATE campaigns SET state = $1, state_reason = NULL, scheduled_at = $2, \
-            scheduled_local = $3, scheduled_zone = $4 WHERE id = $5";
-        on_tx!(&mut tx, conn => sqlx::query(SCHEDULE).bind(next.as_str()).bind(schedule.at.0)
-            .bind(&schedule.local).bind(&schedule.zone).bind(id.0).execute(conn).await.map(drop))?;
-        tx.commit().await?;
-        Ok(next)
-    }
-
     /// Moves a campaign to the state after `action`, with the reason that is shown to people.
     pub async fn move_campaign(
         &self,
@@ -345,7 +335,7 @@ pub(crate) async fn move_in(
 }
 
 /// Whether its deliveries have been planned, be it to nobody.
-async fn has_started(tx: &mut Tx, id: CampaignId) -> Result<bool, StoreError> {
+pub(crate) async fn has_started(tx: &mut Tx, id: CampaignId) -> Result<bool, StoreError> {
     const STARTED: &str = "SELECT COUNT(*) FROM campaigns WHERE id = $1 AND started_at IS NOT NULL";
     let n: i64 = on_tx!(tx, conn => sqlx::query_scalar(STARTED).bind(id.0).fetch_one(conn).await)?;
     Ok(n == 1)

@@ -41,6 +41,7 @@ pub mod preferences;
 pub mod recipient_record;
 pub mod recipients;
 pub mod relay_status;
+pub mod scheduling;
 mod schema;
 pub mod send_status;
 pub mod sign_ups;

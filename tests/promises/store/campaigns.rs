@@ -2,7 +2,6 @@
 
 use super::*;
 use tidings_campaign::lifecycle::{Action, CampaignState};
-use tidings_campaign::schedule::Schedule;
 use tidings_store::StoreError;
 use tidings_tests::store_on_both_engines;
 
@@ -27,7 +26,7 @@ fn assert_not_found<T: std::fmt::Debug>(answer: Result<T, StoreError>) {
 }
 
 #[track_caller]
-fn assert_refused<T: std::fmt::Debug>(answer: Result<T, StoreError>) {
+pub(super) fn assert_refused<T: std::fmt::Debug>(answer: Result<T, StoreError>) {
     assert!(matches!(answer, Err(StoreError::NotAllowed(_))), "{answer:?}");
 }
 
@@ -73,7 +72,11 @@ store_on_both_engines!(a_campaign_that_does_not_exist_is_not_found, |store| {
     let nobody = CampaignId(77);
     assert_not_found(store.get_campaign(nobody).await);
     assert_not_found(store.start_campaign(nobody, "{}", START).await);
-    assert_not_found(store.schedule_campaign(nobody, &schedule(0)).await);
+    assert_not_found(
+        store
+            .schedule_campaign(nobody, &starts(&schedule(0)), &By::command_line(), START)
+            .await,
+    );
     assert_not_found(store.move_campaign(nobody, Action::Cancel, None).await);
     assert_not_found(store.resend_unknown(nobody, &By::command_line(), START).await);
     assert!(!store.finish_if_done(nobody, START).await.unwrap());
@@ -113,7 +116,7 @@ store_on_both_engines!(
         for seconds in [20, 10, 30] {
             let campaign = draft(store, &["readers"]).await;
             let state = store
-                .schedule_campaign(campaign, &schedule(seconds))
+                .schedule_campaign(campaign, &starts(&schedule(seconds)), &By::command_line(), START)
                 .await
                 .unwrap();
             assert_eq!(state, CampaignState::Scheduled);
@@ -138,17 +141,27 @@ store_on_both_engines!(
 
 store_on_both_engines!(a_campaign_may_be_given_another_time, |store| {
     let campaign = draft(store, &["readers"]).await;
-    store.schedule_campaign(campaign, &schedule(20)).await.unwrap();
+    store
+        .schedule_campaign(campaign, &starts(&schedule(20)), &By::command_line(), START)
+        .await
+        .unwrap();
     store
         .move_campaign(campaign, Action::Hold, Some("too late"))
         .await
         .unwrap();
-    store.schedule_campaign(campaign, &schedule(90)).await.unwrap();
+    store
+        .schedule_campaign(campaign, &starts(&schedule(90)), &By::command_line(), START)
+        .await
+        .unwrap();
     let kept = store.get_campaign(campaign).await.unwrap();
     assert_eq!(kept.schedule, Some(schedule(90)));
     assert_eq!(kept.state_reason, None, "the old reason holds no more");
     store.start_campaign(campaign, "{}", at(90)).await.unwrap();
-    assert_refused(store.schedule_campaign(campaign, &schedule(100)).await);
+    assert_refused(
+        store
+            .schedule_campaign(campaign, &starts(&schedule(100)), &By::command_line(), START)
+            .await,
+    );
     assert_eq!(state(store, campaign).await, CampaignState::Sending);
 });
 
@@ -182,7 +195,10 @@ store_on_both_engines!(a_campaign_moves_as_its_state_allows, |store| {
 
 store_on_both_engines!(a_campaign_resumes_where_it_was_stopped, |store| {
     let campaign = draft(store, &["nobody"]).await;
-    store.schedule_campaign(campaign, &schedule(20)).await.unwrap();
+    store
+        .schedule_campaign(campaign, &starts(&schedule(20)), &By::command_line(), START)
+        .await
+        .unwrap();
     for action in [Action::Hold, Action::Pause] {
         store.move_campaign(campaign, action, None).await.unwrap();
         let after = store.move_campaign(campaign, Action::Resume, None).await;
@@ -202,7 +218,11 @@ store_on_both_engines!(
         let campaign = draft(store, &["nobody"]).await;
         store.start_campaign(campaign, "{}", at(20)).await.unwrap();
         store.move_campaign(campaign, Action::Hold, None).await.unwrap();
-        assert_refused(store.schedule_campaign(campaign, &schedule(90)).await);
+        assert_refused(
+            store
+                .schedule_campaign(campaign, &starts(&schedule(90)), &By::command_line(), START)
+                .await,
+        );
         assert_eq!(state(store, campaign).await, CampaignState::Held);
     }
 );

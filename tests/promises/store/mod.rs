@@ -24,6 +24,7 @@ mod others;
 mod people;
 mod preferences;
 mod recipients_and_lists;
+mod scheduling;
 mod second_factor;
 mod sign_ups;
 mod stats;
@@ -43,6 +44,7 @@ use tidings_campaign::csv_import::{Counts, Row};
 use tidings_campaign::ids::{CampaignId, ImportId, LeaseId, ListId, RecipientId, Seq};
 use tidings_campaign::lifecycle::{DeliveryState, UnknownPolicy};
 use tidings_campaign::recipient::Subscription;
+use tidings_campaign::schedule::Schedule;
 use tidings_campaign::time::Timestamp;
 use tidings_campaign::tracking::Utm;
 use tidings_feedback::thresholds::OwnThresholds;
@@ -54,6 +56,7 @@ use tidings_store::deliveries::ListedDelivery;
 use tidings_store::imports::{Import, ImportBatch, NewImport};
 use tidings_store::leases::{Claim, Lease};
 use tidings_store::ledger::{Batch, Held, KeptReply, Outcome, Settlement, Tried, Usage};
+use tidings_store::scheduling::Start;
 
 /// When a promise begins: the beginning of a minute and of a day.
 const START: Timestamp = Timestamp::from_seconds(20_000 * 86_400);
@@ -152,6 +155,15 @@ fn spring_news(lists: Vec<ListId>) -> NewCampaign {
 }
 
 /// A draft to the lists of these names.
+/// A start at that time, as fast as the limits let it.
+fn starts(schedule: &Schedule) -> Start {
+    Start {
+        schedule: schedule.clone(),
+        spread: None,
+        greatest_lateness: None,
+    }
+}
+
 async fn draft(store: &Store, lists: &[&str]) -> CampaignId {
     draft_with(store, lists, UnknownPolicy::Hold).await
 }

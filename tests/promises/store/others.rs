@@ -2,7 +2,6 @@
 
 use super::*;
 use tidings_campaign::lifecycle::{Action, CampaignState};
-use tidings_campaign::schedule::Schedule;
 use tidings_campaign::token::UnsubscribeToken;
 use tidings_store::{StoreError, place_of};
 use tidings_tests::{Engine, FreshStore, store_on_both_engines};
@@ -215,7 +214,10 @@ store_on_both_engines!(what_would_send_by_itself_is_held_in_a_new_place, |store|
     store.start_campaign(pauses, "{}", START).await.unwrap();
     store.move_campaign(pauses, Action::Pause, None).await.unwrap();
     let waits = draft(store, &["readers"]).await;
-    store.schedule_campaign(waits, &schedule).await.unwrap();
+    store
+        .schedule_campaign(waits, &starts(&schedule), &By::command_line(), START)
+        .await
+        .unwrap();
     let written = draft(store, &["readers"]).await;
     let ended = draft(store, &["readers"]).await;
     store

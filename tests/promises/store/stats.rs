@@ -2,7 +2,6 @@
 
 use super::*;
 use tidings_campaign::lifecycle::{Action, CampaignState};
-use tidings_campaign::schedule::Schedule;
 use tidings_store::send_status::SendStatus;
 use tidings_tests::store_on_both_engines;
 
@@ -41,7 +40,10 @@ store_on_both_engines!(what_is_under_way_is_shown_first, |store| {
         zone: "Europe/Berlin".to_owned(),
     };
     store.start_campaign(made[0], "{}", START).await.unwrap();
-    store.schedule_campaign(made[1], &schedule).await.unwrap();
+    store
+        .schedule_campaign(made[1], &starts(&schedule), &By::command_line(), START)
+        .await
+        .unwrap();
     store
         .move_campaign(made[3], Action::Cancel, Some("a wrong link"))
         .await

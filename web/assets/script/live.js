@@ -16,7 +16,13 @@
   function offer() {
     document.querySelectorAll("[data-print]").forEach((button) => { button.hidden = false; button.onclick = () => window.print(); });
   }
+  // A zone that nobody has chosen yet is most likely that of whoever looks.
+  function proposeZone() {
+    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    document.querySelectorAll("input[data-browser-zone]").forEach((input) => { if (zone) input.value = zone; });
+  }
   document.addEventListener("htmx:load", offer);
+  proposeZone();
   offer();
 
   let fetching = false;

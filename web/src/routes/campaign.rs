@@ -3,6 +3,7 @@
 mod choices;
 mod rate;
 mod response;
+pub(crate) mod schedule;
 pub(crate) mod steer;
 mod view;
 

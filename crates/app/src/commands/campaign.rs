@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::output;
 use anyhow::{Context as _, anyhow, ensure};
 use clap::{Args, Subcommand, ValueEnum};
+use std::time::Duration;
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::lifecycle::{Action, DeliveryState, UnknownPolicy};
 use tidings_campaign::message::{Mailbox, check_files};
@@ -22,6 +23,7 @@ use tidings_sender::planner;
 use tidings_store::Store;
 use tidings_store::audit::By;
 use tidings_store::campaigns::{LANGUAGE_ATTRIBUTE, NewCampaign};
+use tidings_store::scheduling::Start;
 
 /// `tidings campaign …`
 #[derive(Debug, Subcommand)]
@@ -145,6 +147,20 @@ pub struct ScheduleArgs {
     /// Where that is the time: Europe/Berlin.
     #[arg(long)]
     timezone: Option<String>,
+    /// Spread its messages evenly over so long a time from its start on: 4h, 90min.
+    #[arg(long, value_name = "SPAN", value_parser = spread)]
+    spread: Option<Duration>,
+}
+
+/// The longest time over which a campaign may be spread.
+const LONGEST_SPREAD: Duration = Duration::from_secs(31 * 24 * 3600);
+
+fn spread(text: &str) -> Result<Duration, String> {
+    let span = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if span < Duration::from_secs(60) || span > LONGEST_SPREAD {
+        return Err("from a minute to 31 days".to_owned());
+    }
+    Ok(Duration::from_secs(span.as_secs()))
 }
 
 /// `campaign settle`
@@ -326,7 +342,16 @@ async fn schedule(args: ScheduleArgs, context: &Context, store: &Store) -> anyho
     };
     // What cannot be sent is refused now, not when nobody looks.
     planner::check_content(store, &campaign, &context.identity(store).await?).await?;
-    store.schedule_campaign(args.id, &schedule).await?;
+    let start = Start {
+        schedule,
+        spread: args.spread,
+        greatest_lateness: None,
+    };
+    let now = context.clock.now();
+    store
+        .schedule_campaign(args.id, &start, &By::command_line(), now)
+        .await?;
+    let schedule = start.schedule;
     if context.json {
         let shown = Shown::read(store, args.id, context).await?;
         return output::json(&shown);

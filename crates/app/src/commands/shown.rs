@@ -44,6 +44,8 @@ pub struct Shown {
     /// The same as the person wrote it, with the zone that was meant.
     scheduled_local: Option<String>,
     scheduled_zone: Option<String>,
+    /// Over how long its messages are spread.
+    spread_seconds: Option<u64>,
     /// How many of the deferred deliveries were not refused, but wait for a limit.
     waiting_for_limits: Vec<Waiting>,
     pool: Option<String>,
@@ -208,6 +210,7 @@ impl Shown {
             scheduled_at: campaign.schedule.as_ref().map(|schedule| schedule.at.to_string()),
             scheduled_local: local.map(|schedule| schedule.local.clone()),
             scheduled_zone: local.map(|schedule| schedule.zone.clone()),
+            spread_seconds: campaign.spread.map(|span| span.as_secs()),
             waiting_for_limits: waiting
                 .into_iter()
                 .map(|(limit, n)| Waiting { limit, n })

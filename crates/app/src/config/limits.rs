@@ -75,6 +75,7 @@ impl LimitSection {
         Ok(Limit {
             rates,
             max_sessions: self.max_sessions,
+            spread: None,
         })
     }
 }

@@ -25,8 +25,10 @@ use tidings_sender::dispatch::Routing;
 use tidings_sender::relay::RelaySettings;
 use tidings_sender::retry::Retry;
 use tidings_store::Store;
+use tidings_store::audit::By;
 use tidings_store::campaigns::{LANGUAGE_ATTRIBUTE, NewCampaign};
 use tidings_store::people::Role;
+use tidings_store::scheduling::Start;
 use tidings_web::{Brand, SignUpSettings};
 use tokio_util::sync::CancellationToken;
 
@@ -182,11 +184,17 @@ async fn set_up(
     store
         .schedule_campaign(
             id,
-            &Schedule {
-                at: now,
-                local: String::new(),
-                zone: "UTC".to_owned(),
+            &Start {
+                schedule: Schedule {
+                    at: now,
+                    local: String::new(),
+                    zone: "UTC".to_owned(),
+                },
+                spread: None,
+                greatest_lateness: None,
             },
+            &By::command_line(),
+            now,
         )
         .await?;
     Ok(id)

@@ -10,6 +10,7 @@ fn limit(rates: &[&str], max_sessions: Option<usize>) -> Limit {
     Limit {
         rates: rates.iter().map(|rate| rate.parse().unwrap()).collect(),
         max_sessions,
+        spread: None,
     }
 }
 
@@ -115,4 +116,43 @@ fn the_time_that_an_allowance_takes_is_told() {
     let all = path.nodes()[0];
     assert_eq!(tree.time_for(all, 500, START), Duration::from_secs(5));
     assert_eq!(tree.time_for(all, 2500, START), Duration::from_secs(2 * 3600));
+}
+
+#[test]
+fn a_campaign_that_is_spread_goes_one_by_one_and_says_so() {
+    let mut tree = tree(LimitSettings::default());
+    let own = Limit {
+        spread: Some(Spread {
+            messages: 100,
+            over: Duration::from_secs(4 * 3600),
+        }),
+        ..Limit::default()
+    };
+    let path = tree.path(
+        &name("a"),
+        &name("example.com"),
+        &name("gmail"),
+        (CampaignId(1), &own),
+    );
+    let mut now = START;
+    let mut passed = 0;
+    while now.since(START) < Duration::from_secs(4 * 3600) {
+        match tree.ask(&path, 1, now) {
+            Ok(()) => {
+                tree.take(&path, 1, now);
+                passed += 1;
+            }
+            Err(stopped) => {
+                assert_eq!(stopped.bound.to_string(), "spread over 4h");
+                assert!(
+                    stopped.until.since(now) <= Duration::from_secs(144),
+                    "one each 144 s"
+                );
+                now = stopped.until;
+            }
+        }
+    }
+    assert_eq!(passed, 100);
+    let id = path.nodes()[0];
+    assert_eq!(tree.time_for(id, 50, now), Duration::from_secs(2 * 3600));
 }

@@ -102,7 +102,7 @@ impl<T: Waiting> Schedule<T> {
         for settings in relays {
             let limit = Limit {
                 rates: settings.rates.clone(),
-                max_sessions: None,
+                ..Limit::default()
             };
             self.tree.set_relay(&settings.name.as_str().into(), limit);
         }

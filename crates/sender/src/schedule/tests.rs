@@ -57,6 +57,7 @@ fn limit(rates: &[&str]) -> Limit {
     Limit {
         rates: rates.iter().map(|text| rate(text)).collect(),
         max_sessions: None,
+        spread: None,
     }
 }
 

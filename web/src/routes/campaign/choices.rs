@@ -13,6 +13,8 @@ pub(super) struct Choices {
     can_pause: bool,
     can_resume: bool,
     can_cancel: bool,
+    can_schedule: bool,
+    can_unschedule: bool,
     /// What has not gone out, which a cancelled campaign never sends.
     left: Option<String>,
     again: Option<Again>,
@@ -77,6 +79,8 @@ impl Choices {
             can_pause: can(Action::Pause),
             can_resume: can(Action::Resume),
             can_cancel: can(Action::Cancel),
+            can_schedule: can(Action::Schedule),
+            can_unschedule: can(Action::Unschedule),
             left: (open > 0).then(|| count(open)),
             again: again(summary),
             settle: settle(summary),

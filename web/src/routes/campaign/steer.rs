@@ -42,6 +42,19 @@ pub(crate) async fn cancel(site: web::Data<Site>, visitor: Visitor, id: web::Pat
     steer(site, visitor, &id, Action::Cancel).await
 }
 
+/// `POST /campaigns/{id}/unschedule`
+pub(crate) async fn unschedule(
+    site: web::Data<Site>,
+    visitor: Visitor,
+    id: web::Path<String>,
+) -> HttpResponse {
+    let work = async |store: Store, id, by: By, now| {
+        store.unschedule_campaign(id, &by, now).await?;
+        Ok(id)
+    };
+    change(site, visitor, &id, work).await
+}
+
 async fn steer(site: web::Data<Site>, visitor: Visitor, id: &str, action: Action) -> HttpResponse {
     let work = async move |store: Store, id, by: By, now| {
         store.steer_campaign(id, action, &by, now).await?;

@@ -6,7 +6,7 @@ use super::response::{Range, anonymous, range};
 use crate::figures::campaign::{CampaignView, Pulse};
 use crate::figures::chart::Chart;
 use crate::figures::happened::Happened;
-use crate::figures::numbers::{count, moment, none, share, start};
+use crate::figures::numbers::{count, moment, none, share, span, start};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -198,6 +198,9 @@ fn facts(read: &Read, pulse: &Pulse, now: Timestamp) -> Vec<Fact> {
             say("Estimated end", moment(now.plus(left)));
         }
         _ => {}
+    }
+    if let Some(spread) = campaign.spread {
+        say("Spread over", span(spread));
     }
     if let Some(rate) = &campaign.rate {
         say("Own limit", rate.clone());

@@ -1,0 +1,127 @@
+//! Campaigns get their time in the dashboard, stand in the calendar, and are spread over hours.
+
+use crate::dashboard::serve;
+use crate::steering::{get, post, token};
+use tidings_tests::{on_both_engines, wait_until};
+
+const ZONE: &str = "Europe/Berlin";
+
+on_both_engines!(
+    an_editor_schedules_a_campaign_and_finds_it_in_the_calendar,
+    |app| {
+        app.import("readers", 3);
+        let campaign = app.campaign("readers");
+        let served = serve(app);
+        let (editor, viewer) = (token(app, "editor"), token(app, "viewer"));
+        let page = format!("/campaigns/{campaign}");
+        let path = format!("{page}/schedule");
+        assert!(get(&served, &editor, &page).2.contains(&path));
+        assert!(!get(&served, &viewer, &page).2.contains(&path));
+        let written = |date, time| {
+            [
+                ("when", "at"),
+                ("date", date),
+                ("time", time),
+                ("zone", ZONE),
+                ("spread", "2"),
+                ("lateness", "30"),
+            ]
+        };
+        assert_eq!(
+            post(&served, &viewer, &path, &written("2199-12-07", "09:00")).0,
+            403
+        );
+
+        for (date, time, said) in [
+            ("2020-01-01", "09:00", "is over there"),
+            ("2199-12-07", "", "choose a date and a time"),
+            ("2199-13-07", "09:00", "is not a date and time"),
+        ] {
+            let (status, _, body) = post(&served, &editor, &path, &written(date, time));
+            assert_eq!(status, 422, "{date} {time}");
+            assert!(body.contains(said), "{said}: {body}");
+            assert!(body.contains("value=\"30\""), "what was typed is kept");
+        }
+        assert_eq!(app.show(campaign).state(), "draft");
+
+        let (status, location, _) = post(&served, &editor, &path, &written("2199-12-07", "09:00"));
+        assert_eq!((status, location.as_str()), (303, page.as_str()));
+        let show = app.show(campaign);
+        assert_eq!(show.state(), "scheduled");
+        assert_eq!(show.0["scheduled_at"], "2199-12-07T08:00:00Z");
+        assert_eq!(show.0["spread_seconds"], 7200);
+        let calendar = get(&served, &viewer, "/calendar?month=2199-12&zone=Asia/Tokyo").2;
+        assert!(calendar.contains(&format!("href=\"{page}\"")), "{calendar}");
+        assert!(calendar.contains("<time>17:00</time>"), "{calendar}");
+        assert!(
+            !get(&served, &viewer, "/calendar?month=2199-10")
+                .2
+                .contains(&format!("href=\"{page}\"")),
+            "another month"
+        );
+        let form = get(&served, &editor, &path).2;
+        assert!(
+            form.contains("value=\"2199-12-07\"") && form.contains("value=\"09:00\""),
+            "{form}"
+        );
+
+        let unscheduled = post(&served, &editor, &format!("{page}/unschedule"), &[]);
+        assert_eq!(unscheduled.0, 303);
+        let show = app.show(campaign);
+        assert_eq!(
+            (show.state(), &show.0["scheduled_at"]),
+            ("draft", &serde_json::Value::Null)
+        );
+        assert_eq!(
+            post(
+                &served,
+                &editor,
+                "/campaigns/77/schedule",
+                &written("2199-12-07", "09:00")
+            )
+            .0,
+            404
+        );
+        let kept = "SELECT COUNT(*) FROM audit_log WHERE who = 'token editor' AND what IN \
+        ('scheduled a campaign', 'took a campaign off the calendar')";
+        assert_eq!(app.database.number(kept), 2);
+    }
+);
+
+on_both_engines!(a_campaign_that_is_spread_says_what_binds_it, |app| {
+    app.import("readers", 120);
+    let campaign = app.campaign("readers");
+    app.run([
+        "campaign",
+        "schedule",
+        &campaign.to_string(),
+        "--now",
+        "--spread",
+        "1h",
+    ])
+    .succeeded();
+    let _served = serve(app);
+    wait_until("the first have gone out", 30, || {
+        app.show(campaign).count("accepted") > 0
+    });
+    wait_until("it says why it waits", 30, || {
+        app.show(campaign).0["binding_limit"]
+            .as_str()
+            .is_some_and(|limit| limit.contains("spread over 1h"))
+    });
+    let accepted = app.show(campaign).count("accepted");
+    assert!(accepted <= 4, "one each half minute, not {accepted}");
+    let refused = app.run([
+        "campaign",
+        "schedule",
+        &campaign.to_string(),
+        "--now",
+        "--spread",
+        "3s",
+    ]);
+    assert!(
+        refused.stderr.contains("from a minute to 31 days"),
+        "{}",
+        refused.stderr
+    );
+});
