@@ -112,7 +112,7 @@ pub(crate) async fn schedule(
         Ok(start) => start,
         Err(faults) => {
             let status = StatusCode::UNPROCESSABLE_ENTITY;
-            return answer(&site, &visitor, status, read, form, faults, None);
+            return answer(&site, &visitor, status, read, form, *faults, None);
         }
     };
     let (store, by) = (site.store.clone(), visitor.by.clone());

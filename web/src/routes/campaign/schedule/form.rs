@@ -49,7 +49,7 @@ const LATEST: u64 = 7 * 24 * 60;
 
 impl ScheduleForm {
     /// What it says, or all that is wrong with it.
-    pub(super) fn read(&self, now: Timestamp) -> Result<Start, Faults> {
+    pub(super) fn read(&self, now: Timestamp) -> Result<Start, Box<Faults>> {
         let mut faults = Faults::default();
         let schedule = self.schedule(now, &mut faults);
         let spread = spread(&self.spread).unwrap_or_else(|fault| {
@@ -66,7 +66,7 @@ impl ScheduleForm {
                 spread,
                 greatest_lateness,
             }),
-            _ => Err(faults),
+            _ => Err(Box::new(faults)),
         }
     }
 
