@@ -411,3 +411,52 @@ on_both_engines!(a_letter_that_is_put_off_is_tried_again, |app| {
     });
     assert_eq!(letters(app)[0]["attempts"], 2);
 });
+
+/// Every address of ours in the last letter to this address, on the server of the test, each once.
+fn addresses_in_letter(app: &App, served: &Served, to: &str) -> Vec<String> {
+    let letter = app.relay.contents_for(to).pop().unwrap().replace("=\r\n", "");
+    let mut found: Vec<String> = letter
+        .split("https://news.example.com")
+        .skip(1)
+        .map(|rest| {
+            rest.split(['"', '<', '>', ' ', '\r', '\n', ')'])
+                .next()
+                .unwrap_or_default()
+        })
+        .map(|path| format!("{}{}", served.url, path.replace("&amp;", "&")))
+        .collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+on_both_engines!(a_walker_over_the_letter_of_a_sign_up_confirms_nothing, |app| {
+    let served = opened(app, "");
+    assert_eq!(post(&served, "email=ann%40example.org").0, 200);
+    let link = link(app, &served, "ann@example.org");
+    let found = addresses_in_letter(app, &served, "ann@example.org");
+    assert!(found.contains(&link), "{found:?}");
+    // As a gateway does it: a browser's name, from a data centre, every address by every method that only reads.
+    for _ in 0..2 {
+        for address in &found {
+            let gateway = |request: ureq::RequestBuilder<ureq::typestate::WithoutBody>| {
+                request
+                    .header(
+                        "User-Agent",
+                        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/140.0.0.0",
+                    )
+                    .header("X-Forwarded-For", "20.190.128.7")
+                    .call()
+                    .unwrap()
+                    .status()
+                    .as_u16()
+            };
+            assert_eq!(gateway(browser().head(address)), 200, "{address}");
+            assert_eq!(gateway(browser().get(address)), 200, "{address}");
+        }
+    }
+    assert_eq!(standing(app, "ann@example.org").as_deref(), Some("pending"));
+    assert!(proofs(app).iter().all(|proof| proof["confirmed_at"].is_null()));
+    assert_eq!(press(&link).0, 200, "the person behind the gateway still can");
+    assert_eq!(standing(app, "ann@example.org").as_deref(), Some("confirmed"));
+});
