@@ -46,6 +46,8 @@ on_both_engines!(a_database_of_the_first_version_is_brought_up_to_date, |app| {
     let campaign = app.campaign("readers");
     let before = app.send(campaign);
     for statement in [
+        "DROP TABLE preflights",
+        "DROP TABLE preflight_overrides",
         "DROP INDEX suppressions_by_time",
         "DROP TABLE people",
         "DROP TABLE second_factors",
