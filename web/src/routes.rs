@@ -67,6 +67,7 @@ fn inside(config: &mut web::ServiceConfig) {
         .route("/campaigns", page().to(campaigns::campaigns))
         .route("/campaigns/{id}", page().to(campaign::campaign))
         .configure(steering)
+        .configure(preflight)
         .route("/campaigns/{id}/deliveries", page().to(deliveries::deliveries))
         .route(
             "/campaigns/{id}/deliveries.{ending}",
@@ -130,6 +131,18 @@ fn steering(config: &mut web::ServiceConfig) {
         .route(
             "/campaigns/{id}/leave-unknown",
             web::post().to(steer::leave_unknown),
+        );
+}
+
+/// What is looked at before a campaign goes out.
+fn preflight(config: &mut web::ServiceConfig) {
+    use campaign::preflight;
+    config
+        .route("/campaigns/{id}/pre-flight", page().to(preflight::show))
+        .route("/campaigns/{id}/pre-flight", web::post().to(preflight::ask))
+        .route(
+            "/campaigns/{id}/pre-flight/override",
+            web::post().to(preflight::override_one),
         );
 }
 

@@ -308,7 +308,10 @@ pub struct Facts {
 
 /// The whole list: at least one finding for each check that could be made, the worst first within each check.
 pub fn findings(facts: &Facts) -> Vec<Finding> {
-    let mut found = vec![Finding::ok(Check::Content, "Every text compiles, and every file is there.")];
+    let mut found = vec![Finding::ok(
+        Check::Content,
+        "Every text compiles, and every file is there.",
+    )];
     found.extend(recipients::check(&facts.tally));
     if facts.tally.recipients > facts.tally.failed {
         found.extend(clipping::check(&facts.tally));

@@ -8,9 +8,21 @@ const DISABLED: &str = "enabled in section [dns] is false";
 /// What is wrong with the records of the domain of From and of that of return paths.
 pub(crate) async fn look(from: &str, return_path: &str, dns: Option<&DnsSettings>) -> Asked<Vec<String>> {
     let is_one = from == return_path;
-    let mut asked = vec![(from, Role { is_from: true, is_return_path: is_one })];
+    let mut asked = vec![(
+        from,
+        Role {
+            is_from: true,
+            is_return_path: is_one,
+        },
+    )];
     if !is_one {
-        asked.push((return_path, Role { is_from: false, is_return_path: true }));
+        asked.push((
+            return_path,
+            Role {
+                is_from: false,
+                is_return_path: true,
+            },
+        ));
     }
     asked.retain(|(domain, _)| may_be_asked(domain));
     if asked.is_empty() {
@@ -41,7 +53,8 @@ pub(crate) async fn look_at_key(
 ) -> Asked<Result<String, String>> {
     let Some(selector) = selector else {
         return Asked::NotAsked(
-            "your relay signs, and dkim_selector in section [preflight] does not say which key it uses".to_owned(),
+            "your relay signs, and dkim_selector in section [preflight] does not say which key it uses"
+                .to_owned(),
         );
     };
     if !may_be_asked(from) {

@@ -75,7 +75,10 @@ pub async fn examine(
         }
         Err(CannotRun::Store(error)) => return Err(error),
     };
-    Ok(Examined { findings, fingerprint })
+    Ok(Examined {
+        findings,
+        fingerprint,
+    })
 }
 
 async fn look(
@@ -91,7 +94,10 @@ async fn look(
     let images = images(store, campaign.id).await?;
     let run = planner::as_it_stands(store, campaign, identity, settings.retry).await?;
     let from_domain = run.sender_domain.clone();
-    let return_path_domain = identity.return_path_domain.clone().unwrap_or_else(|| from_domain.clone());
+    let return_path_domain = identity
+        .return_path_domain
+        .clone()
+        .unwrap_or_else(|| from_domain.clone());
     let readers = Readers {
         run,
         as_read,
@@ -99,11 +105,17 @@ async fn look(
     };
     let Walked { tally, samples } = walk::everybody(store, readers, progress).await?;
     // Of the first reader of each language: others' links may be their own.
-    let addresses = samples.first_of_each().flat_map(|sample| Page::read(&sample.html).addresses());
+    let addresses = samples
+        .first_of_each()
+        .flat_map(|sample| Page::read(&sample.html).addresses());
     let (answers, domain_faults, dkim, relays) = tokio::join!(
         links::ask(addresses.collect(), &identity.public_url, settings.links),
         domains::look(&from_domain, &return_path_domain, settings.dns.as_ref()),
-        domains::look_at_key(&from_domain, settings.dkim_selector.as_deref(), settings.dns.as_ref()),
+        domains::look_at_key(
+            &from_domain,
+            settings.dkim_selector.as_deref(),
+            settings.dns.as_ref()
+        ),
         relays::ask(&settings.routing, pool.as_deref(), &from_domain),
     );
     Ok(Facts {
@@ -125,8 +137,14 @@ async fn look(
 }
 
 /// Makes the messages as their author wrote the links, which is what readers are led to in the end.
-async fn as_read(store: &Store, campaign: &Campaign, identity: &Identity) -> Result<MessageFactory, CannotRun> {
-    let newsletter = store.load_newsletter(&campaign.template, &campaign.subject).await?;
+async fn as_read(
+    store: &Store,
+    campaign: &Campaign,
+    identity: &Identity,
+) -> Result<MessageFactory, CannotRun> {
+    let newsletter = store
+        .load_newsletter(&campaign.template, &campaign.subject)
+        .await?;
     let untracked = Campaign {
         tracking: Some(Tracking::Off),
         ..campaign.clone()

@@ -88,7 +88,9 @@ fn distinct(addresses: Vec<(String, bool)>, public_url: &str) -> Vec<(Url, bool)
         .into_iter()
         .filter(|(url, _)| !url.starts_with(public_url))
         .filter_map(|(url, is_image)| {
-            let mut url = Url::parse(&url).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+            let mut url = Url::parse(&url)
+                .ok()
+                .filter(|url| matches!(url.scheme(), "http" | "https"))?;
             url.set_fragment(None);
             seen.insert(url.clone()).then_some((url, is_image))
         })

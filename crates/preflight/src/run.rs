@@ -55,7 +55,9 @@ async fn make(
 ) -> Result<(), StoreError> {
     let rendered = Arc::new(AtomicU64::new(0));
     let seen = Arc::clone(&rendered);
-    let examining = examine(store, claim.campaign, settings, clock, move |n| seen.store(n, Ordering::Relaxed));
+    let examining = examine(store, claim.campaign, settings, clock, move |n| {
+        seen.store(n, Ordering::Relaxed)
+    });
     tokio::pin!(examining);
     let mut tick = interval(TOUCH_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);

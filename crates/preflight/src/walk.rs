@@ -43,7 +43,11 @@ impl Samples {
     }
 
     fn keep(&mut self, sample: Sample) {
-        match self.0.iter_mut().find(|(language, _)| *language == sample.language) {
+        match self
+            .0
+            .iter_mut()
+            .find(|(language, _)| *language == sample.language)
+        {
             Some((_, samples)) => samples.push(sample),
             None => self.0.push((sample.language.clone(), vec![sample])),
         }
@@ -100,7 +104,9 @@ pub(crate) async fn everybody(
             make(&shared, &batch, &mut walked);
             walked
         });
-        walked = made.await.map_err(|panic| CannotRun::Content(panic.to_string()))?;
+        walked = made
+            .await
+            .map_err(|panic| CannotRun::Content(panic.to_string()))?;
         progress(walked.tally.recipients);
     }
 }
@@ -133,7 +139,10 @@ fn make(readers: &Readers, batch: &[Reader], walked: &mut Walked) {
                 continue;
             }
         }
-        let language = readers.as_read.language_for(recipient).map(|language| language.to_string());
+        let language = readers
+            .as_read
+            .language_for(recipient)
+            .map(|language| language.to_string());
         if walked.samples.wants(language.as_deref())
             && let Ok(read) = readers.as_read.read(recipient, now)
         {

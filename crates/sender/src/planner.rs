@@ -32,8 +32,7 @@ pub async fn as_it_stands(
     retry: Retry,
 ) -> Result<CampaignRun, CannotRun> {
     let content = check_content(store, &campaign, identity).await?;
-    let content =
-        serde_json::to_string(&content).map_err(|error| CannotRun::Content(error.to_string()))?;
+    let content = serde_json::to_string(&content).map_err(|error| CannotRun::Content(error.to_string()))?;
     campaign.content = Some(content);
     // The campaign's own rate is not what is tried.
     campaign.rate = None;

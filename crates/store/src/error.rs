@@ -120,7 +120,9 @@ pub enum StoreError {
         advice: &'static str,
     },
     /// A finding that is not there, or that nobody may take on.
-    #[error("this finding is not among the amber ones of the campaign's newest pre-flight list: look at the list again")]
+    #[error(
+        "this finding is not among the amber ones of the campaign's newest pre-flight list: look at the list again"
+    )]
     NotInPreflight,
     /// Others wrote the same rows again and again.
     #[error("the database is contended: the same rows are written by others; try again")]

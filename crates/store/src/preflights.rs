@@ -103,7 +103,12 @@ impl Row {
 
 impl Store {
     /// Asks for the list of a campaign that has not started. One that is being made already goes on.
-    pub async fn ask_preflight(&self, campaign: CampaignId, by: &By, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn ask_preflight(
+        &self,
+        campaign: CampaignId,
+        by: &By,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         const ASK: &str = "INSERT INTO preflights (campaign_id, state, asked_by, asked_at, touched_at) \
             VALUES ($1, 'asked', $2, $3, $3) ON CONFLICT (campaign_id) DO UPDATE SET state = 'asked', asked_by = $2, \
             asked_at = $3, touched_at = $3, rendered = 0, finished_at = NULL, fingerprint = NULL, findings = NULL, failure = NULL \
@@ -113,7 +118,14 @@ impl Store {
         let asked = on_tx!(&mut tx, conn => sqlx::query(ASK).bind(campaign.0).bind(&by.who).bind(now.0)
             .execute(conn).await.map(|done| done.rows_affected()))?;
         if asked > 0 {
-            audit_in(&mut tx, by, "ran the pre-flight list", (&about(campaign), ""), now).await?;
+            audit_in(
+                &mut tx,
+                by,
+                "ran the pre-flight list",
+                (&about(campaign), ""),
+                now,
+            )
+            .await?;
         }
         tx.commit().await
     }
@@ -185,7 +197,11 @@ impl Store {
     }
 
     /// Whether a campaign may be scheduled from the dashboard, by its newest pre-flight list.
-    pub async fn preflight_verdict(&self, campaign: CampaignId, now: Timestamp) -> Result<Verdict, StoreError> {
+    pub async fn preflight_verdict(
+        &self,
+        campaign: CampaignId,
+        now: Timestamp,
+    ) -> Result<Verdict, StoreError> {
         let fingerprint = self.preflight_fingerprint(campaign).await?;
         let overrides = self.preflight_overrides(campaign).await?;
         let kept = self.find_preflight(campaign).await?;

@@ -23,6 +23,7 @@ mod links;
 mod others;
 mod people;
 mod preferences;
+mod preflights;
 mod recipients_and_lists;
 mod second_factor;
 mod sign_ups;

@@ -3,8 +3,8 @@
 mod expiring;
 mod intake;
 
-use crate::commands::import::resuming;
 use crate::commands::campaign::check::preflight_settings;
+use crate::commands::import::resuming;
 use crate::commands::send::sender_settings;
 use crate::context::Context;
 use crate::lifecycle;
@@ -139,8 +139,14 @@ pub async fn serve(
         )
     };
     let taking = async { ends(incoming.run(stop.clone()).await.context("intake")) };
-    let (pages, planning, sending, examining, importing, taken, (), ()) =
-        tokio::join!(pages, planning, sending, examining, importing, taking, keys, expiring);
+    let (pages, planning, sending, examining, importing, taken, (), ()) = tokio::join!(
+        pages, planning, sending, examining, importing, taking, keys, expiring
+    );
     store.close().await;
-    sending.and(planning).and(examining).and(importing).and(taken).and(pages)
+    sending
+        .and(planning)
+        .and(examining)
+        .and(importing)
+        .and(taken)
+        .and(pages)
 }

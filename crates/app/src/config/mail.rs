@@ -25,7 +25,9 @@ impl MailSection {
             })?;
         }
         anyhow::ensure!(
-            self.postal_address.as_ref().is_none_or(|address| address.contains(char::is_alphanumeric)),
+            self.postal_address
+                .as_ref()
+                .is_none_or(|address| address.contains(char::is_alphanumeric)),
             "section [mail]: postal_address is empty: write it as it stands in your newsletters, or leave it out"
         );
         Ok(self)

@@ -41,7 +41,10 @@ impl PreflightSection {
         if let Some(selector) = &self.dkim_selector {
             // RFC 6376 section 3.1: labels of a domain name.
             let is_label = |label: &str| {
-                !label.is_empty() && label.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_'))
+                !label.is_empty()
+                    && label
+                        .bytes()
+                        .all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_'))
             };
             ensure!(
                 selector.len() <= 200 && selector.split('.').all(is_label),
@@ -70,7 +73,9 @@ mod tests {
         let section = |text: &str| toml::from_str::<PreflightSection>(text).unwrap().check();
         let links = section("").unwrap().links;
         assert!(links.check && !links.allow_private_addresses);
-        let links = section("check_links = false\nallow_private_addresses = true").unwrap().links;
+        let links = section("check_links = false\nallow_private_addresses = true")
+            .unwrap()
+            .links;
         assert!(!links.check && links.allow_private_addresses);
         assert!(section("dkim_selector = \"k1.mail\"").is_ok());
         let error = section("dkim_selector = \"k1._domainkey.example.org;\"").unwrap_err();

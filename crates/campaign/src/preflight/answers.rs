@@ -43,7 +43,9 @@ const MOST_REDIRECTS: u32 = 3;
 pub(super) fn check(answers: &Asked<Vec<LinkAnswer>>) -> Vec<Finding> {
     let answers = match answers {
         Asked::Found(answers) => answers,
-        Asked::NotAsked(why) => return vec![Finding::ok(Check::Answers, format!("No link was asked: {why}."))],
+        Asked::NotAsked(why) => {
+            return vec![Finding::ok(Check::Answers, format!("No link was asked: {why}."))];
+        }
         Asked::NoAnswer(why) => {
             return vec![Finding::amber(
                 Check::Answers,
@@ -57,12 +59,18 @@ pub(super) fn check(answers: &Asked<Vec<LinkAnswer>>) -> Vec<Finding> {
         .filter_map(|answer| fault(answer).map(|finding| finding.at(answer.url.clone())))
         .collect();
     if found.is_empty() {
-        let asked = answers.iter().filter(|one| matches!(one.outcome, Outcome::Answered(_))).count();
+        let asked = answers
+            .iter()
+            .filter(|one| matches!(one.outcome, Outcome::Answered(_)))
+            .count();
         let rest = match answers.len() - asked {
             0 => String::new(),
             n => format!("; {n} were not asked"),
         };
-        found.push(Finding::ok(Check::Answers, format!("{asked} links and images answered{rest}.")));
+        found.push(Finding::ok(
+            Check::Answers,
+            format!("{asked} links and images answered{rest}."),
+        ));
     }
     found
 }
@@ -74,7 +82,12 @@ fn fault(one: &LinkAnswer) -> Option<Finding> {
         Outcome::Answered(answer) => answer,
         // Why is said where links are looked at as they are written.
         Outcome::NotAsked(_) => return None,
-        Outcome::Failed(why) => return amber(format!("{what} does not answer: {why}."), "open it in a browser, and correct it"),
+        Outcome::Failed(why) => {
+            return amber(
+                format!("{what} does not answer: {why}."),
+                "open it in a browser, and correct it",
+            );
+        }
     };
     match answer.status {
         // They are there, and want to see a person.
@@ -83,13 +96,19 @@ fn fault(one: &LinkAnswer) -> Option<Finding> {
             format!("{what} leads to nothing: the answer is {}.", answer.status),
             "correct it, or see to it that the page is there before the newsletter is",
         ),
-        status @ 400..=499 => amber(format!("{what} is refused: the answer is {status}."), "open it in a browser, and correct it"),
+        status @ 400..=499 => amber(
+            format!("{what} is refused: the answer is {status}."),
+            "open it in a browser, and correct it",
+        ),
         status @ 500.. => amber(
             format!("{what} leads to a server in trouble: the answer is {status}."),
             "see to it that the server works before the newsletter is there",
         ),
         _ if answer.redirects > MOST_REDIRECTS => amber(
-            format!("{what} leads elsewhere {} times before there is a page.", answer.redirects),
+            format!(
+                "{what} leads elsewhere {} times before there is a page.",
+                answer.redirects
+            ),
             "write the address at the end of the way",
         ),
         _ => None,
@@ -134,7 +153,10 @@ mod tests {
             assert_eq!(level(outcome.clone()), expected, "{outcome:?}");
         }
         let found = |asked: Asked<Vec<LinkAnswer>>| check(&asked)[0].level;
-        assert_eq!(found(Asked::NotAsked("check_links is false".to_owned())), Level::Ok);
+        assert_eq!(
+            found(Asked::NotAsked("check_links is false".to_owned())),
+            Level::Ok
+        );
         assert_eq!(found(Asked::NoAnswer("no network".to_owned())), Level::Amber);
     }
 }

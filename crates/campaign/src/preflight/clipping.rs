@@ -41,6 +41,9 @@ mod tests {
         tally.made("b@example.org", html(GMAIL_CLIPS_AT + 1));
         tally.made("c@example.org", html(100));
         let found = check(&tally);
-        assert_eq!((found[0].level, found[0].place.as_deref()), (Level::Amber, Some("b@example.org")));
+        assert_eq!(
+            (found[0].level, found[0].place.as_deref()),
+            (Level::Amber, Some("b@example.org"))
+        );
     }
 }

@@ -29,7 +29,12 @@ mod tests {
 
     #[test]
     fn the_same_octets_in_other_parts_are_something_else() {
-        let print = |parts: &[&str]| parts.iter().fold(Fingerprint::default(), |print, part| print.with(part)).finish();
+        let print = |parts: &[&str]| {
+            parts
+                .iter()
+                .fold(Fingerprint::default(), |print, part| print.with(part))
+                .finish()
+        };
         assert_eq!(print(&["ab", "c"]), print(&["ab", "c"]));
         assert_ne!(print(&["ab", "c"]), print(&["a", "bc"]));
         assert_eq!(print(&[]).len(), 64);

@@ -10,7 +10,11 @@ pub(super) fn check(page: &Page) -> Vec<Finding> {
     for image in &page.images {
         let src = image.src.trim();
         if src.is_empty() {
-            found.push(Finding::amber(Check::Images, "An image has no address.", "write its src, or take it out"));
+            found.push(Finding::amber(
+                Check::Images,
+                "An image has no address.",
+                "write its src, or take it out",
+            ));
             continue;
         }
         if image.alt.is_none() {
@@ -47,10 +51,13 @@ pub(super) fn check_weight(files: &[(String, usize)], answers: &Asked<Vec<LinkAn
         Asked::Found(answers) => answers.as_slice(),
         Asked::NotAsked(_) | Asked::NoAnswer(_) => &[],
     };
-    let asked = asked.iter().filter(|one| one.is_image).filter_map(|one| match &one.outcome {
-        Outcome::Answered(answer) => Some((one.url.as_str(), answer.size?)),
-        _ => None,
-    });
+    let asked = asked
+        .iter()
+        .filter(|one| one.is_image)
+        .filter_map(|one| match &one.outcome {
+            Outcome::Answered(answer) => Some((one.url.as_str(), answer.size?)),
+            _ => None,
+        });
     files
         .chain(asked)
         .filter(|(_, size)| *size > HEAVY)
@@ -74,7 +81,10 @@ mod tests {
     fn images_say_what_they_show_and_come_safely() {
         let level = |html: &str| check(&Page::read(html))[0].level;
         assert_eq!(level("<p>Hello</p>"), Level::Ok);
-        assert_eq!(level("<img src=\"https://a.test/a.png\" alt=\"A boat\">"), Level::Ok);
+        assert_eq!(
+            level("<img src=\"https://a.test/a.png\" alt=\"A boat\">"),
+            Level::Ok
+        );
         assert_eq!(level("<img src=\"https://a.test/a.png\" alt>"), Level::Ok);
         assert_eq!(level("<img src=\"https://a.test/a.png\">"), Level::Amber);
         assert_eq!(level("<img src=\"http://a.test/a.png\" alt=\"\">"), Level::Amber);
@@ -94,7 +104,10 @@ mod tests {
         };
         let files = [("small.png".to_owned(), 10), ("large.png".to_owned(), 2_000_000)];
         let found = check_weight(&files, &Asked::Found(vec![heavy]));
-        let places: Vec<_> = found.iter().map(|finding| finding.place.clone().unwrap()).collect();
+        let places: Vec<_> = found
+            .iter()
+            .map(|finding| finding.place.clone().unwrap())
+            .collect();
         assert_eq!(places, ["large.png", "https://a.test/heavy.png"]);
     }
 }

@@ -19,7 +19,11 @@ const PLACEHOLDERS: [&str; 12] = [
 ];
 
 pub(super) fn check(sample: &Sample, page: &Page) -> Vec<Finding> {
-    let parts = [("the subject", &sample.subject), ("the HTML", &page.text), ("the text", &sample.text)];
+    let parts = [
+        ("the subject", &sample.subject),
+        ("the HTML", &page.text),
+        ("the text", &sample.text),
+    ];
     let mut found = Vec::new();
     for (part, text) in parts {
         if let Some(at) = text.find("{{").or_else(|| text.find("}}")) {
@@ -33,7 +37,10 @@ pub(super) fn check(sample: &Sample, page: &Page) -> Vec<Finding> {
             );
         }
         let lower = text.to_lowercase();
-        if let Some((word, at)) = PLACEHOLDERS.iter().find_map(|word| Some((word, lower.find(word)?))) {
+        if let Some((word, at)) = PLACEHOLDERS
+            .iter()
+            .find_map(|word| Some((word, lower.find(word)?)))
+        {
             found.push(
                 Finding::amber(
                     Check::Leftovers,
@@ -45,7 +52,10 @@ pub(super) fn check(sample: &Sample, page: &Page) -> Vec<Finding> {
         }
     }
     if found.is_empty() {
-        found.push(Finding::ok(Check::Leftovers, "No braces and no placeholders are left."));
+        found.push(Finding::ok(
+            Check::Leftovers,
+            "No braces and no placeholders are left.",
+        ));
     }
     found
 }
@@ -56,7 +66,10 @@ fn around(text: &str, at: usize) -> String {
     let before = text[..at].chars().rev().take(NEAR).collect::<Vec<_>>();
     let before: String = before.into_iter().rev().collect();
     let after: String = text[at..].chars().take(NEAR).collect();
-    format!("{before}{after}").split_whitespace().collect::<Vec<_>>().join(" ")
+    format!("{before}{after}")
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[cfg(test)]
@@ -80,6 +93,9 @@ mod tests {
         assert_eq!(levels("Hello", "<p>Dear {{name}</p>"), [Level::Red]);
         assert_eq!(levels("Hello {{name}}", "<p>Hello</p>"), [Level::Red]);
         assert_eq!(levels("Hello", "<p>LOREM <b>ipsum</b> dolor</p>"), [Level::Amber]);
-        assert_eq!(levels("Hello", "<style>a { b: c }}</style><p>Hello</p>"), [Level::Ok]);
+        assert_eq!(
+            levels("Hello", "<style>a { b: c }}</style><p>Hello</p>"),
+            [Level::Ok]
+        );
     }
 }

@@ -14,7 +14,10 @@ pub(super) fn check(page: &Page, sender: &Sender) -> Vec<Finding> {
     if found.is_empty() {
         found.push(Finding::ok(
             Check::Links,
-            format!("{} links, none of them empty, unsafe or private.", page.links.len()),
+            format!(
+                "{} links, none of them empty, unsafe or private.",
+                page.links.len()
+            ),
         ));
     }
     found
@@ -33,10 +36,16 @@ fn fault(href: &str, allow_private: bool) -> Option<Finding> {
     let amber = |sentence: &str, advice: &str| Some(Finding::amber(Check::Links, sentence, advice));
     let href = href.trim();
     if href.is_empty() || href == "#" {
-        return amber("A link leads nowhere: its address is empty.", "write where it leads, or take it out");
+        return amber(
+            "A link leads nowhere: its address is empty.",
+            "write where it leads, or take it out",
+        );
     }
     if href.contains("{{") || href.contains("}}") {
-        return red("The address of a link has braces of a template in it.", "look for a brace that is missing");
+        return red(
+            "The address of a link has braces of a template in it.",
+            "look for a brace that is missing",
+        );
     }
     // A place on the same page.
     if href.starts_with('#') {
@@ -75,10 +84,16 @@ fn fault(href: &str, allow_private: bool) -> Option<Finding> {
         );
     }
     if is_example(&host) {
-        return amber("A link leads to a domain that is reserved for examples.", "write your own address");
+        return amber(
+            "A link leads to a domain that is reserved for examples.",
+            "write your own address",
+        );
     }
     if url.scheme() == "http" {
-        return amber("A link goes by http, which others can read and change.", "write https:// if the page has it");
+        return amber(
+            "A link goes by http, which others can read and change.",
+            "write https:// if the page has it",
+        );
     }
     None
 }
@@ -99,7 +114,10 @@ pub(super) fn is_example(host: &Host<&str>) -> bool {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
     ["example.com", "example.net", "example.org", "example"]
         .iter()
-        .any(|reserved| name.strip_suffix(reserved).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+        .any(|reserved| {
+            name.strip_suffix(reserved)
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        })
 }
 
 #[cfg(test)]

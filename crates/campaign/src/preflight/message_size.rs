@@ -15,7 +15,10 @@ pub(super) fn check(tally: &Tally, relays: &[(String, Asked<Option<u64>>)]) -> V
             Asked::Found(Some(most)) if *most > 0 && largest.size as u64 > *most => found.push(
                 Finding::red(
                     Check::MessageSize,
-                    format!("The relay {relay} takes messages of at most {} KB, and the largest has {size}.", most / 1024),
+                    format!(
+                        "The relay {relay} takes messages of at most {} KB, and the largest has {size}.",
+                        most / 1024
+                    ),
                     "make the newsletter or its files smaller, or let the relay's operator raise its limit",
                 )
                 .at(largest.whose.clone()),
@@ -39,7 +42,10 @@ pub(super) fn check(tally: &Tally, relays: &[(String, Asked<Option<u64>>)]) -> V
         );
     }
     if found.is_empty() {
-        found.push(Finding::ok(Check::MessageSize, format!("The largest message has {size} in all.")));
+        found.push(Finding::ok(
+            Check::MessageSize,
+            format!("The largest message has {size} in all."),
+        ));
     }
     found
 }
@@ -61,7 +67,10 @@ mod tests {
         assert_eq!(level(2_000, Asked::Found(Some(1_000))), Level::Red);
         assert_eq!(level(2_000, Asked::Found(Some(2_000))), Level::Ok);
         assert_eq!(level(2_000, Asked::Found(Some(0))), Level::Ok);
-        assert_eq!(level(2_000, Asked::NoAnswer("it is down".to_owned())), Level::Amber);
+        assert_eq!(
+            level(2_000, Asked::NoAnswer("it is down".to_owned())),
+            Level::Amber
+        );
         assert_eq!(level(LARGE + 1, Asked::Found(None)), Level::Amber);
     }
 }

@@ -60,7 +60,9 @@ impl Page {
             reader.words(&html[at..at + found]);
             at += found;
             if html[at..].starts_with("<!--") {
-                at = html[at + 4..].find("-->").map_or(html.len(), |end| at + 4 + end + 3);
+                at = html[at + 4..]
+                    .find("-->")
+                    .map_or(html.len(), |end| at + 4 + end + 3);
             } else if html[at..].starts_with("<!") || html[at..].starts_with("<?") {
                 at = html[at..].find('>').map_or(html.len(), |end| at + end + 1);
             } else if let Some(tag) = read_tag(html, at) {
@@ -107,8 +109,12 @@ impl Reader {
             &mut self.hidden_text
         } else {
             // What is hidden counts as a preheader as long as nothing was to be seen before.
-            if self.page.text.is_empty() && self.page.preheader.is_none() && decoded.contains(char::is_alphanumeric) {
-                self.page.preheader = Some(tidy(&self.hidden_text)).filter(|line| line.contains(char::is_alphanumeric));
+            if self.page.text.is_empty()
+                && self.page.preheader.is_none()
+                && decoded.contains(char::is_alphanumeric)
+            {
+                self.page.preheader =
+                    Some(tidy(&self.hidden_text)).filter(|line| line.contains(char::is_alphanumeric));
             }
             &mut self.page.text
         };
@@ -169,7 +175,11 @@ impl Reader {
     }
 
     fn gap(&mut self) {
-        let target = if self.is_hidden() { &mut self.hidden_text } else { &mut self.page.text };
+        let target = if self.is_hidden() {
+            &mut self.hidden_text
+        } else {
+            &mut self.page.text
+        };
         push_words(target, " ");
     }
 
@@ -197,7 +207,12 @@ fn push_words(target: &mut String, words: &str) {
 fn tidy(line: &str) -> String {
     let line: String = line
         .chars()
-        .filter(|c| !matches!(c, '\u{34f}' | '\u{200b}'..='\u{200f}' | '\u{2007}' | '\u{ad}' | '\u{feff}'))
+        .filter(|c| {
+            !matches!(
+                c,
+                '\u{34f}' | '\u{200b}'..='\u{200f}' | '\u{2007}' | '\u{ad}' | '\u{feff}'
+            )
+        })
         .collect();
     line.trim().to_owned()
 }
@@ -209,7 +224,20 @@ fn decode(text: &str) -> String {
 fn is_block(name: &str) -> bool {
     !matches!(
         name,
-        "a" | "abbr" | "b" | "big" | "code" | "em" | "font" | "i" | "img" | "small" | "span" | "strong" | "sub" | "sup" | "u"
+        "a" | "abbr"
+            | "b"
+            | "big"
+            | "code"
+            | "em"
+            | "font"
+            | "i"
+            | "img"
+            | "small"
+            | "span"
+            | "strong"
+            | "sub"
+            | "sup"
+            | "u"
     )
 }
 
@@ -225,7 +253,11 @@ fn hides(tag: &Tag<'_>) -> bool {
         let Some((name, value)) = declaration.split_once(':') else {
             return false;
         };
-        let value = value.trim().trim_end_matches("!important").trim().to_ascii_lowercase();
+        let value = value
+            .trim()
+            .trim_end_matches("!important")
+            .trim()
+            .to_ascii_lowercase();
         let is_nothing = matches!(value.as_str(), "0" | "0px" | "0em" | "0pt");
         match name.trim().to_ascii_lowercase().as_str() {
             "display" => value == "none",
@@ -251,15 +283,33 @@ mod tests {
         assert_eq!(page.text, "Dear & good friends of ours Read");
         assert_eq!(page.preheader.as_deref(), Some("A line"));
         assert_eq!(page.links.len(), 1);
-        assert_eq!((&*page.links[0].href, &*page.links[0].label), ("https://a.test/?a=1&b=2", "Read more"));
+        assert_eq!(
+            (&*page.links[0].href, &*page.links[0].label),
+            ("https://a.test/?a=1&b=2", "Read more")
+        );
         assert!(page.links[0].is_visible);
-        assert_eq!(page.images, [Image { src: "x.png".to_owned(), alt: Some("more".to_owned()) }]);
+        assert_eq!(
+            page.images,
+            [Image {
+                src: "x.png".to_owned(),
+                alt: Some("more".to_owned())
+            }]
+        );
         assert_eq!(page.addresses().len(), 2);
     }
 
     #[test]
     fn broken_html_is_read_to_its_end() {
-        for html in ["<", "a < b", "<p", "<!--", "</", "<a href=\"x", "<div style=\"display:none\">x", "<img"] {
+        for html in [
+            "<",
+            "a < b",
+            "<p",
+            "<!--",
+            "</",
+            "<a href=\"x",
+            "<div style=\"display:none\">x",
+            "<img",
+        ] {
             Page::read(html);
         }
         assert_eq!(Page::read("a < b").text, "a < b");

@@ -39,7 +39,7 @@ const NEAR: usize = 8;
 
 fn looks_like_one(text: &str) -> bool {
     let words: Vec<&str> = text
-        .split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '|' | '·' | '•' | '('| ')'))
+        .split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '|' | '·' | '•' | '(' | ')'))
         .map(|word| word.trim_matches('.'))
         .filter(|word| !word.is_empty())
         .collect();
@@ -55,7 +55,9 @@ fn is_postcode(words: &[&str], at: usize) -> bool {
         return (4..=6).contains(&word.len()) && !is_year;
     }
     if let Some((first, second)) = word.split_once('-') {
-        return digits(first) && digits(second) && matches!((first.len(), second.len()), (5, 4) | (2 | 3, 3 | 4));
+        return digits(first)
+            && digits(second)
+            && matches!((first.len(), second.len()), (5, 4) | (2 | 3, 3 | 4));
     }
     let is_group = |word: &str| {
         (2..=4).contains(&word.len())
@@ -63,7 +65,10 @@ fn is_postcode(words: &[&str], at: usize) -> bool {
             && word.bytes().any(|c| c.is_ascii_digit())
             && word.bytes().any(|c| c.is_ascii_uppercase())
     };
-    is_group(word) && words.get(at + 1).is_some_and(|next| next.len() == 3 && is_group(next))
+    is_group(word)
+        && words
+            .get(at + 1)
+            .is_some_and(|next| next.len() == 3 && is_group(next))
 }
 
 fn has_house(words: &[&str], at: usize) -> bool {
@@ -109,8 +114,14 @@ mod tests {
     fn an_address_that_is_known_is_looked_for_whatever_its_layout() {
         let page = Page::read("<p>Example GmbH<br>Lindenstra&szlig;e 12<br>10969&nbsp;Musterstadt</p>");
         let level = |known| check(&page, "", known).level;
-        assert_eq!(level(Some("Example GmbH, Lindenstraße 12, 10969 Musterstadt")), Level::Ok);
-        assert_eq!(level(Some("Example GmbH, Lindenstraße 13, 10969 Musterstadt")), Level::Amber);
+        assert_eq!(
+            level(Some("Example GmbH, Lindenstraße 12, 10969 Musterstadt")),
+            Level::Ok
+        );
+        assert_eq!(
+            level(Some("Example GmbH, Lindenstraße 13, 10969 Musterstadt")),
+            Level::Amber
+        );
         assert_eq!(level(None), Level::Ok);
     }
 }

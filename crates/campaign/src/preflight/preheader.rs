@@ -25,6 +25,9 @@ mod tests {
         assert_eq!(level(format!("<body>{hidden}<p>Hello</p></body>")), Level::Ok);
         assert_eq!(level(format!("<body><p>Hello</p>{hidden}</body>")), Level::Amber);
         assert_eq!(level("<p>Hello</p>".to_owned()), Level::Amber);
-        assert_eq!(level("<div style=\"display:none\"> &nbsp;</div><p>Hello</p>".to_owned()), Level::Amber);
+        assert_eq!(
+            level("<div style=\"display:none\"> &nbsp;</div><p>Hello</p>".to_owned()),
+            Level::Amber
+        );
     }
 }

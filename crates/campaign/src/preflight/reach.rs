@@ -63,7 +63,8 @@ pub fn is_inside(name: &str) -> bool {
     let Some((_, last)) = name.rsplit_once('.') else {
         return true;
     };
-    ["localhost", "local", "internal", "test", "invalid", "onion"].contains(&last) || name.ends_with(".home.arpa")
+    ["localhost", "local", "internal", "test", "invalid", "onion"].contains(&last)
+        || name.ends_with(".home.arpa")
 }
 
 /// Why an address is not asked, if it is not. What a name leads to is asked about again where it is resolved.
@@ -118,7 +119,13 @@ mod tests {
         ] {
             assert!(!is_public(inside.parse().unwrap()), "{inside}");
         }
-        for outside in ["1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "::ffff:1.1.1.1"] {
+        for outside in [
+            "1.1.1.1",
+            "172.32.0.1",
+            "100.128.0.1",
+            "2606:4700::1111",
+            "::ffff:1.1.1.1",
+        ] {
             assert!(is_public(outside.parse().unwrap()), "{outside}");
         }
     }
@@ -128,7 +135,13 @@ mod tests {
         let why = |url: &str, private| why_not_asked(&Url::parse(url).unwrap(), private);
         assert_eq!(why("https://tidings.dev/", false), None);
         assert_eq!(why("https://tidings.dev:8443/", false), None);
-        for url in ["https://tidings.dev:22/", "http://127.0.0.1/", "http://localhost/", "http://[::1]/", "http://printer/"] {
+        for url in [
+            "https://tidings.dev:22/",
+            "http://127.0.0.1/",
+            "http://localhost/",
+            "http://[::1]/",
+            "http://printer/",
+        ] {
             assert!(why(url, false).is_some(), "{url}");
             assert_eq!(why(url, true), None, "{url}");
         }

@@ -23,7 +23,10 @@ pub(super) fn check(tally: &Tally) -> Vec<Finding> {
         },
     )];
     if tally.failed == 0 {
-        found.push(Finding::ok(Check::Rendering, "Every recipient's message was made."));
+        found.push(Finding::ok(
+            Check::Rendering,
+            "Every recipient's message was made.",
+        ));
         return found;
     }
     let is_red = tally.failed * 100 > n * MOST_FAILING_PERCENT;
@@ -51,7 +54,11 @@ mod tests {
     fn tally(recipients: u64, failed: u64) -> Tally {
         let mut tally = Tally::default();
         for n in 0..failed {
-            tally.fail(&format!("r{n}@example.org"), "city", "the variable city is missing");
+            tally.fail(
+                &format!("r{n}@example.org"),
+                "city",
+                "the variable city is missing",
+            );
         }
         tally.recipients = recipients;
         tally
@@ -65,7 +72,12 @@ mod tests {
 
     #[test]
     fn some_who_get_nothing_are_a_persons_choice_and_many_are_a_fault() {
-        for (failed, level) in [(0, Level::Ok), (5, Level::Amber), (6, Level::Red), (100, Level::Red)] {
+        for (failed, level) in [
+            (0, Level::Ok),
+            (5, Level::Amber),
+            (6, Level::Red),
+            (100, Level::Red),
+        ] {
             let found = check(&tally(100, failed));
             let finding = found.iter().find(|one| one.check == Check::Rendering).unwrap();
             assert_eq!(finding.level, level, "{failed}");
@@ -73,6 +85,9 @@ mod tests {
         let found = check(&tally(100, 3));
         assert!(found[1].sentence.starts_with("3 of 100 recipients"), "{found:?}");
         assert!(found[1].sentence.contains("city"), "{found:?}");
-        assert!(found[1].place.as_ref().unwrap().contains("r0@example.org"), "{found:?}");
+        assert!(
+            found[1].place.as_ref().unwrap().contains("r0@example.org"),
+            "{found:?}"
+        );
     }
 }

@@ -13,12 +13,17 @@ pub(super) fn check(subject: &str) -> Vec<Finding> {
     };
     if subject.trim().is_empty() {
         let sentence = "The subject is empty.";
-        return vec![finding(Finding::red, sentence, "write one: mail without a subject is taken for spam")];
+        return vec![finding(
+            Finding::red,
+            sentence,
+            "write one: mail without a subject is taken for spam",
+        )];
     }
     let mut found = Vec::new();
     let n = subject.chars().count();
     if n > LONGEST {
-        let sentence = format!("The subject has {n} characters, and inboxes show about {LONGEST}, phones half of that.");
+        let sentence =
+            format!("The subject has {n} characters, and inboxes show about {LONGEST}, phones half of that.");
         found.push(finding(Finding::amber, &sentence, "say what matters in the first 50").at(subject));
     }
     let letters: Vec<char> = subject.chars().filter(|c| c.is_alphabetic()).collect();

@@ -138,6 +138,9 @@ mod tests {
         assert_eq!((tally.failed, tally.failures.0.len()), (1_000, REASONS));
         tally.made("b@example.org", Measured { message: 9, html: 3 });
         tally.made("c@example.org", Measured { message: 8, html: 4 });
-        assert_eq!((&*tally.message.whose, &*tally.html.whose), ("b@example.org", "c@example.org"));
+        assert_eq!(
+            (&*tally.message.whose, &*tally.html.whose),
+            ("b@example.org", "c@example.org")
+        );
     }
 }

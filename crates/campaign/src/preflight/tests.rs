@@ -15,7 +15,13 @@ pub(super) fn sender() -> Sender {
 
 fn facts(html: &str) -> Facts {
     let mut tally = Tally::default();
-    tally.made("ann@example.org", Measured { message: 2_000, html: 1_000 });
+    tally.made(
+        "ann@example.org",
+        Measured {
+            message: 2_000,
+            html: 1_000,
+        },
+    );
     Facts {
         sender: sender(),
         tally,
@@ -37,7 +43,10 @@ const GOOD: &str = "<div style=\"display:none\">A line</div><p>Hello</p><p>Examp
 #[test]
 fn a_good_newsletter_has_one_good_finding_for_each_check() {
     let found = findings(&facts(GOOD));
-    let bad: Vec<_> = found.iter().filter(|finding| finding.level != Level::Ok).collect();
+    let bad: Vec<_> = found
+        .iter()
+        .filter(|finding| finding.level != Level::Ok)
+        .collect();
     assert!(bad.is_empty(), "{bad:?}");
     let checks: Vec<Check> = found.iter().map(|finding| finding.check).collect();
     assert_eq!(checks, Check::ALL);
@@ -74,6 +83,14 @@ fn nobody_to_send_to_leaves_the_rest_unsaid_and_no_message_too_many() {
     facts.tally = Tally::default();
     facts.samples.clear();
     let found = findings(&facts);
-    assert!(found.iter().any(|one| one.check == Check::Recipients && one.level == Level::Red));
-    assert!(!found.iter().any(|one| matches!(one.check, Check::Clipping | Check::Links | Check::Answers)));
+    assert!(
+        found
+            .iter()
+            .any(|one| one.check == Check::Recipients && one.level == Level::Red)
+    );
+    assert!(
+        !found
+            .iter()
+            .any(|one| matches!(one.check, Check::Clipping | Check::Links | Check::Answers))
+    );
 }

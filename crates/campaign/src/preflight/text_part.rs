@@ -6,7 +6,11 @@ use super::{Check, Finding, Page};
 const FEWEST_WORDS: usize = 12;
 
 pub(super) fn check(text: &str, page: &Page) -> Finding {
-    let words = |text: &str| text.split_whitespace().filter(|word| word.contains(char::is_alphanumeric)).count();
+    let words = |text: &str| {
+        text.split_whitespace()
+            .filter(|word| word.contains(char::is_alphanumeric))
+            .count()
+    };
     if words(text) == 0 {
         return Finding::amber(
             Check::TextPart,
@@ -21,7 +25,10 @@ pub(super) fn check(text: &str, page: &Page) -> Finding {
             "write as text what the images say",
         );
     }
-    Finding::ok(Check::TextPart, format!("The text part has {} words.", words(text)))
+    Finding::ok(
+        Check::TextPart,
+        format!("The text part has {} words.", words(text)),
+    )
 }
 
 #[cfg(test)]
@@ -34,7 +41,8 @@ mod tests {
         let read = Page::read;
         assert_eq!(check(" \r\n-- ", &read("<p>Hello</p>")).level, Level::Amber);
         assert_eq!(check("Hello", &read("<p>Hello</p>")).level, Level::Ok);
-        let images = "<img src=\"https://example.com/a.png\" alt=\"All\"><p><a href=\"/u\">Unsubscribe</a></p>";
+        let images =
+            "<img src=\"https://example.com/a.png\" alt=\"All\"><p><a href=\"/u\">Unsubscribe</a></p>";
         assert_eq!(check("All", &read(images)).level, Level::Amber);
         let both = format!("{images}<p>{}</p>", "word ".repeat(20));
         assert_eq!(check("All", &read(&both)).level, Level::Ok);

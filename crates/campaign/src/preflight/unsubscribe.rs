@@ -4,11 +4,17 @@ use super::{Check, Finding, Page, Sender};
 
 pub(super) fn check(page: &Page, text: &str, sender: &Sender) -> Vec<Finding> {
     // Where recipients unsubscribe, and where they choose what they get.
-    let ways = [format!("{}/u/", sender.public_url), format!("{}/p/", sender.public_url)];
+    let ways = [
+        format!("{}/u/", sender.public_url),
+        format!("{}/p/", sender.public_url),
+    ];
     let leads_out = |href: &str| ways.iter().any(|way| href.starts_with(way.as_str()));
     let links: Vec<_> = page.links.iter().filter(|link| leads_out(&link.href)).collect();
     let mut found = Vec::new();
-    if !links.iter().any(|link| link.is_visible && !link.label.trim().is_empty()) {
+    if !links
+        .iter()
+        .any(|link| link.is_visible && !link.label.trim().is_empty())
+    {
         let sentence = match links.is_empty() {
             true => "The HTML has no link to unsubscribe.",
             false => "The link to unsubscribe is hidden in the HTML, or has no words that could be clicked.",
@@ -38,8 +44,8 @@ pub(super) fn check(page: &Page, text: &str, sender: &Sender) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::preflight::tests::sender;
     use crate::preflight::Level;
+    use crate::preflight::tests::sender;
 
     fn levels(html: &str, text: &str) -> Vec<Level> {
         let found = check(&Page::read(html), text, &sender());

@@ -79,7 +79,12 @@ pub enum Verdict {
 }
 
 /// What follows from a list, if there is one, for a campaign that has this fingerprint now.
-pub fn verdict(kept: Option<&Kept<'_>>, overrides: &[Override], fingerprint_now: &str, now: Timestamp) -> Verdict {
+pub fn verdict(
+    kept: Option<&Kept<'_>>,
+    overrides: &[Override],
+    fingerprint_now: &str,
+    now: Timestamp,
+) -> Verdict {
     let (findings, fingerprint, began) = match kept {
         None => return Verdict::NotRun,
         Some(Kept::Underway) => return Verdict::Running,
@@ -93,8 +98,12 @@ pub fn verdict(kept: Option<&Kept<'_>>, overrides: &[Override], fingerprint_now:
     if *fingerprint != fingerprint_now || now > began.plus(HOLDS_FOR) {
         return Verdict::Stale;
     }
-    let red = findings.iter().filter(|finding| finding.level == Level::Red).count();
-    let is_open = |finding: &&Finding| finding.level == Level::Amber && override_of(finding, overrides).is_none();
+    let red = findings
+        .iter()
+        .filter(|finding| finding.level == Level::Red)
+        .count();
+    let is_open =
+        |finding: &&Finding| finding.level == Level::Amber && override_of(finding, overrides).is_none();
     let amber = findings.iter().filter(is_open).count();
     match (red, amber) {
         (0, 0) => Verdict::Clear,
@@ -120,7 +129,8 @@ impl Verdict {
             Verdict::Running => "the pre-flight list is being run: wait for it".to_owned(),
             Verdict::Failed => "the pre-flight list could not be run: see why, and run it again".to_owned(),
             Verdict::Stale => {
-                "the campaign has changed since its pre-flight list, or a day has passed: run the list again".to_owned()
+                "the campaign has changed since its pre-flight list, or a day has passed: run the list again"
+                    .to_owned()
             }
             Verdict::Blocked { red, amber: 0 } => format!(
                 "the pre-flight list has {}: mend what is red, and run the list again",

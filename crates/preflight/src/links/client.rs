@@ -32,7 +32,12 @@ struct PublicOnly {
 }
 
 impl Resolver for PublicOnly {
-    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, Error> {
         let found = self.system.resolve(uri, config, timeout)?;
         let is_allowed = |address: &&SocketAddr| self.allow_private || reach::is_public(address.ip());
         let mut allowed = self.empty();
@@ -117,7 +122,9 @@ impl Client {
     /// Many servers do not know HEAD, or answer it otherwise than GET.
     fn head_or_get(&self, url: &Url) -> Result<Response<Body>, Error> {
         match self.agent.head(url.as_str()).call() {
-            Ok(response) if !response.status().is_client_error() && !response.status().is_server_error() => Ok(response),
+            Ok(response) if !response.status().is_client_error() && !response.status().is_server_error() => {
+                Ok(response)
+            }
             Err(error @ (Error::HostNotFound | Error::Other(_))) => Err(error),
             _ => self.agent.get(url.as_str()).call(),
         }
@@ -133,7 +140,13 @@ fn leads_on(response: &Response<Body>, from: &Url) -> Option<Url> {
 }
 
 fn length(response: &Response<Body>) -> Option<u64> {
-    response.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    response
+        .headers()
+        .get(header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
 }
 
 fn in_words(error: &Error) -> String {

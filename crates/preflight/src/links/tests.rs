@@ -24,7 +24,11 @@ fn server() -> SocketAddr {
                 "HEAD /only-get" => "405 Method Not Allowed\r\nContent-Length: 0",
                 _ => "404 Not Found\r\nContent-Length: 0",
             };
-            let body = if first.starts_with("GET") && answer.contains("200") { "welcome" } else { "" };
+            let body = if first.starts_with("GET") && answer.contains("200") {
+                "welcome"
+            } else {
+                ""
+            };
             let _ = write!(stream, "HTTP/1.1 {answer}\r\nConnection: close\r\n\r\n{body}");
         }
     });
@@ -33,7 +37,10 @@ fn server() -> SocketAddr {
 
 async fn outcomes(paths: &[&str], allow_private_addresses: bool) -> Vec<Outcome> {
     let addr = server();
-    let addresses = paths.iter().map(|path| (format!("http://{addr}{path}"), false)).collect();
+    let addresses = paths
+        .iter()
+        .map(|path| (format!("http://{addr}{path}"), false))
+        .collect();
     let settings = LinkSettings {
         check: true,
         allow_private_addresses,
@@ -58,7 +65,12 @@ async fn pages_are_asked_once_by_head_and_by_get_where_that_is_refused() {
     let outcomes = outcomes(&asked, true).await;
     assert_eq!(
         outcomes,
-        [answered(200, 0, 7), answered(200, 1, 7), answered(200, 0, 7), answered(404, 0, 0)]
+        [
+            answered(200, 0, 7),
+            answered(200, 1, 7),
+            answered(200, 0, 7),
+            answered(404, 0, 0)
+        ]
     );
 }
 
@@ -66,7 +78,10 @@ async fn pages_are_asked_once_by_head_and_by_get_where_that_is_refused() {
 async fn a_way_without_an_end_or_out_of_the_web_is_not_followed() {
     let outcomes = outcomes(&["/round", "/inside"], true).await;
     for (outcome, part) in outcomes.iter().zip(["on and on", "no web page"]) {
-        assert!(matches!(outcome, Outcome::Failed(why) if why.contains(part)), "{outcome:?}");
+        assert!(
+            matches!(outcome, Outcome::Failed(why) if why.contains(part)),
+            "{outcome:?}"
+        );
     }
 }
 
@@ -77,7 +92,9 @@ async fn a_private_network_is_not_asked_unless_that_is_allowed() {
     // A name that leads there is found out when it is resolved.
     let port = server().port();
     let url = Url::parse(&format!("http://localhost:{port}/here")).unwrap();
-    let outcome = tokio::task::spawn_blocking(move || Client::new(false).ask(url)).await.unwrap();
+    let outcome = tokio::task::spawn_blocking(move || Client::new(false).ask(url))
+        .await
+        .unwrap();
     assert!(
         matches!(&outcome, Outcome::Failed(why) if why.contains("private network")),
         "{outcome:?}"
@@ -86,7 +103,12 @@ async fn a_private_network_is_not_asked_unless_that_is_allowed() {
 
 #[test]
 fn links_of_our_own_are_left_alone() {
-    let links = ["https://news.example.com/u/abc", "https://a.test/", "mailto:a@a.test", "/there"];
+    let links = [
+        "https://news.example.com/u/abc",
+        "https://a.test/",
+        "mailto:a@a.test",
+        "/there",
+    ];
     let links = links.map(|link| (link.to_owned(), false)).to_vec();
     let kept = distinct(links, "https://news.example.com");
     assert_eq!(kept, [(Url::parse("https://a.test/").unwrap(), false)]);

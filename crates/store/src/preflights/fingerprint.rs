@@ -19,7 +19,10 @@ impl Store {
             Err(StoreError::NotFound { .. }) => String::new(),
             Err(error) => return Err(error),
         };
-        let parent = campaign.parent.as_ref().map(|(id, states)| format!("{id} {states:?}"));
+        let parent = campaign
+            .parent
+            .as_ref()
+            .map(|(id, states)| format!("{id} {states:?}"));
         let said = [
             newsletter,
             campaign.sender,
@@ -33,7 +36,9 @@ impl Store {
             format!("{:?}", self.list_tracking(campaign.id).await?),
             utm_json(&self.list_utm(campaign.id).await?).unwrap_or_default(),
         ];
-        let mut print = said.iter().fold(Fingerprint::default(), |print, part| print.with(part));
+        let mut print = said
+            .iter()
+            .fold(Fingerprint::default(), |print, part| print.with(part));
         for (id, name) in self.lists_of(campaign.id).await? {
             print = print.with(id.to_string()).with(name);
         }

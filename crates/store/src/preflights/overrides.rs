@@ -34,8 +34,12 @@ impl Store {
             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (campaign_id, check_code, finding) \
             DO UPDATE SET reason = $4, who = $5, at = $6";
         // The list is asked again inside of the transaction: it may have been made anew meanwhile.
-        const STANDS: &str = "SELECT COUNT(*) FROM preflights WHERE campaign_id = $1 AND state = 'done' AND findings = $2";
-        let stored = self.find_preflight(campaign).await?.map(|preflight| preflight.state);
+        const STANDS: &str =
+            "SELECT COUNT(*) FROM preflights WHERE campaign_id = $1 AND state = 'done' AND findings = $2";
+        let stored = self
+            .find_preflight(campaign)
+            .await?
+            .map(|preflight| preflight.state);
         let findings = match stored {
             Some(PreflightState::Done { findings, .. }) => findings,
             _ => return Err(StoreError::NotInPreflight),
@@ -53,7 +57,14 @@ impl Store {
         on_tx!(&mut tx, conn => sqlx::query(KEEP).bind(campaign.0).bind(finding.check.code()).bind(key(finding))
             .bind(reason).bind(&by.who).bind(now.0).execute(conn).await.map(drop))?;
         let detail = format!("{} {}: {reason}", finding.check, key(finding));
-        audit_in(&mut tx, by, "overrode a pre-flight finding", (&about(campaign), &detail), now).await?;
+        audit_in(
+            &mut tx,
+            by,
+            "overrode a pre-flight finding",
+            (&about(campaign), &detail),
+            now,
+        )
+        .await?;
         tx.commit().await
     }
 
@@ -61,7 +72,8 @@ impl Store {
     pub async fn preflight_overrides(&self, campaign: CampaignId) -> Result<Vec<Override>, StoreError> {
         const ALL: &str = "SELECT check_code, finding, reason, who, at FROM preflight_overrides WHERE campaign_id = $1 \
             ORDER BY check_code, finding";
-        let rows: Vec<Row> = on_pool!(self, pool => sqlx::query_as(ALL).bind(campaign.0).fetch_all(pool).await)?;
+        let rows: Vec<Row> =
+            on_pool!(self, pool => sqlx::query_as(ALL).bind(campaign.0).fetch_all(pool).await)?;
         let read = |row: Row| match Check::parse(&row.check_code) {
             Some(check) => Ok(Override {
                 check,
@@ -70,7 +82,11 @@ impl Store {
                 who: row.who,
                 at: Timestamp(row.at),
             }),
-            None => Err(bad_row("preflight_overrides", campaign, format!("unknown check `{}`", row.check_code))),
+            None => Err(bad_row(
+                "preflight_overrides",
+                campaign,
+                format!("unknown check `{}`", row.check_code),
+            )),
         };
         rows.into_iter().map(read).collect()
     }

@@ -61,7 +61,12 @@ pub(super) async fn run(args: CheckArgs, context: &Context, store: &Store) -> an
         finding,
     });
     let findings: Vec<Shown> = findings.collect();
-    let count = |level| findings.iter().filter(|shown| shown.finding.level == level).count();
+    let count = |level| {
+        findings
+            .iter()
+            .filter(|shown| shown.finding.level == level)
+            .count()
+    };
     let checked = Checked {
         id: args.id.0,
         red: count(Level::Red),
@@ -91,8 +96,16 @@ impl Shown {
             place,
             advice,
         } = &self.finding;
-        output::line(format!("{:<6} {check}  {}: {sentence}", level.as_str(), self.title))?;
-        let beside = [("where", place), ("do", advice), ("overridden by", &self.overridden_by)];
+        output::line(format!(
+            "{:<6} {check}  {}: {sentence}",
+            level.as_str(),
+            self.title
+        ))?;
+        let beside = [
+            ("where", place),
+            ("do", advice),
+            ("overridden by", &self.overridden_by),
+        ];
         for (name, text) in beside {
             if let Some(text) = text {
                 output::line(format!("             {name}: {text}"))?;
