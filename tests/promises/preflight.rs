@@ -67,7 +67,17 @@ fn of(checked: &Value, check: &str) -> Vec<(String, String, String)> {
         .collect()
 }
 
-/// Status, where it leads, and body.
+/// Waits until a running server has made a list that is asked for.
+pub fn made_by(served: &Served, app: &App, campaign: i64) {
+    let editor = token(app, "editor");
+    let path = format!("/campaigns/{campaign}/pre-flight");
+    assert_eq!(post(served, &editor, &path, &[]).0, 303);
+    wait_until("the list is there", 30, || {
+        get(served, &editor, &path).1.contains("In order")
+    });
+}
+
+/// Status and body.
 fn answer(mut response: http::Response<ureq::Body>) -> (u16, String) {
     let body = response.body_mut().read_to_string().unwrap();
     (response.status().as_u16(), body)
@@ -126,7 +136,7 @@ on_both_engines!(
 
         let bad = "<body><p>Dear reader, lorem ipsum <a href=\"http://localhost/\">here</a> <a href=\"\">there</a>\
         <img src=\"http://pictures.tidings.dev/a.png\"></p>\
-        <div style=\"display:none\"><a href=\"{{unsubscribe_url}}\">Unsubscribe</a></div></body>";
+        <div style=\"visibility:hidden\"><a href=\"{{unsubscribe_url}}\">Unsubscribe</a></div></body>";
         add(app, "BUY OUR BOATS NOW", bad);
         app.configure(|settings| settings.more = "[preflight]\ncheck_links = false\n".to_owned());
         let bad = checked(app, draft_of(app, "own"), 1);
@@ -153,7 +163,7 @@ on_both_engines!(
 on_both_engines!(everybodys_message_is_made_and_who_fails_is_named, |app| {
     let html = GOOD.replace(
         "Dear",
-        "{{#if (eq email \"reader2@example.org\")}}{{city}}{{/if}}Dear",
+        "{{#if (eq email \"reader2@example.org\")}}{{shoe_size}}{{/if}}Dear",
     );
     let campaign = draft(app, &html);
     let checked = checked(app, campaign, 1);
@@ -163,7 +173,7 @@ on_both_engines!(everybodys_message_is_made_and_who_fails_is_named, |app| {
     };
     assert_eq!((level.as_str(), place.as_str()), ("red", "reader2@example.org"));
     assert!(
-        sentence.contains("1 of 3 recipients") && sentence.contains("city"),
+        sentence.contains("1 of 3 recipients") && sentence.contains("shoe_size"),
         "{sentence}"
     );
     assert_eq!(app.show(campaign).state(), "draft");

@@ -317,15 +317,7 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
         found.extend(clipping::check(&facts.tally));
         found.extend(message_size::check(&facts.tally, &facts.sender.relays));
     }
-    let many_languages = facts.samples.iter().any(|sample| sample.language.is_some());
-    for sample in &facts.samples {
-        let in_language = |finding: Finding| match &sample.language {
-            _ if !many_languages || finding.level == Level::Ok => finding,
-            Some(language) => named(finding, language),
-            None => named(finding, "the fallback"),
-        };
-        found.extend(of_one_message(sample, facts).into_iter().map(in_language));
-    }
+    found.extend(of_messages(facts));
     if !facts.samples.is_empty() {
         found.extend(answers::check(&facts.answers));
         found.extend(images::check_weight(&facts.sender.images, &facts.answers));
@@ -334,6 +326,34 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
     found.push(alignment::check(&facts.sender));
     found.extend(sender_domain::check_dkim(&facts.dkim));
     tidied(found)
+}
+
+/// What is to be said of the messages, once for all that say the same in one language.
+fn of_messages(facts: &Facts) -> Vec<Finding> {
+    let many_languages = facts.samples.iter().any(|sample| sample.language.is_some());
+    let mut found: Vec<(&Option<String>, Finding)> = Vec::new();
+    for sample in &facts.samples {
+        for finding in of_one_message(sample, facts) {
+            let is_known = |(language, other): &(&Option<String>, Finding)| {
+                *language == &sample.language && is_the_same(other, &finding)
+            };
+            if !found.iter().any(is_known) {
+                found.push((&sample.language, finding));
+            }
+        }
+    }
+    let in_language = |(language, finding): (&Option<String>, Finding)| match language {
+        _ if !many_languages || finding.level == Level::Ok => finding,
+        Some(language) => named(finding, language),
+        None => named(finding, "the fallback"),
+    };
+    found.into_iter().map(in_language).collect()
+}
+
+/// Where a reader's own words may stand, one place is as good as another.
+fn is_the_same(a: &Finding, b: &Finding) -> bool {
+    let has_own_words = matches!(a.check, Check::Subject | Check::Preheader | Check::Leftovers);
+    a.check == b.check && a.sentence == b.sentence && (has_own_words || a.place == b.place)
 }
 
 fn named(finding: Finding, language: &str) -> Finding {

@@ -29,7 +29,7 @@ pub(super) fn check(page: &Page) -> Vec<Finding> {
             let finding = Finding::amber(
                 Check::Images,
                 "An image comes by http: others can read and change it, and some mail programs do not show it.",
-                "write https://",
+                "let it be loaded by https",
             );
             found.push(finding.at(src));
         }

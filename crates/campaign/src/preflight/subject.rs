@@ -22,8 +22,9 @@ pub(super) fn check(subject: &str) -> Vec<Finding> {
     let mut found = Vec::new();
     let n = subject.chars().count();
     if n > LONGEST {
-        let sentence =
-            format!("The subject has {n} characters, and inboxes show about {LONGEST}, phones half of that.");
+        let sentence = format!(
+            "The subject has more than {LONGEST} characters; inboxes show no more, and phones half of that."
+        );
         found.push(finding(Finding::amber, &sentence, "say what matters in the first 50").at(subject));
     }
     let letters: Vec<char> = subject.chars().filter(|c| c.is_alphabetic()).collect();

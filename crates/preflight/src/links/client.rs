@@ -149,9 +149,14 @@ fn length(response: &Response<Body>) -> Option<u64> {
         .ok()
 }
 
+fn unknown_name() -> String {
+    "the DNS does not know its name, or does not answer".to_owned()
+}
+
 fn in_words(error: &Error) -> String {
     match error {
-        Error::HostNotFound => "its name is not known to the DNS".to_owned(),
+        Error::Io(error) if error.to_string().contains("lookup address") => unknown_name(),
+        Error::HostNotFound => unknown_name(),
         Error::Timeout(_) => format!("there was no answer within {} s", PATIENCE.as_secs()),
         Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
             "the connection was refused".to_owned()

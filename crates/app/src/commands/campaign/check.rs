@@ -80,7 +80,7 @@ pub(super) async fn run(args: CheckArgs, context: &Context, store: &Store) -> an
     }
     anyhow::ensure!(
         checked.red == 0,
-        "{} findings are red: mend them before campaign {} goes out",
+        "red findings: {}; mend them before campaign {} goes out",
         checked.red,
         args.id
     );
