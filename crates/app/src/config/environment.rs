@@ -40,7 +40,6 @@ const SETTINGS: &[Setting] = &[
     ("mail", "return_path_domain"),
     ("mail", "sender_id"),
     ("mail", "attachments_folder"),
-    ("mail", "postal_address"),
     ("preflight", "check_links"),
     ("preflight", "allow_private_addresses"),
     ("preflight", "dkim_selector"),

@@ -13,8 +13,6 @@ pub struct MailSection {
     pub sender_id: Option<String>,
     /// `attachments_folder`, `TIDINGS_MAIL_ATTACHMENTS_FOLDER`: where the files lie that recipients' attributes name.
     pub attachments_folder: Option<PathBuf>,
-    /// `postal_address`, `TIDINGS_MAIL_POSTAL_ADDRESS`: the sender's, which pre-flight lists look for in every newsletter.
-    pub postal_address: Option<String>,
 }
 
 impl MailSection {
@@ -24,12 +22,6 @@ impl MailSection {
                 anyhow::anyhow!("section [mail]: return_path_domain = \"{domain}\": {error}")
             })?;
         }
-        anyhow::ensure!(
-            self.postal_address
-                .as_ref()
-                .is_none_or(|address| address.contains(char::is_alphanumeric)),
-            "section [mail]: postal_address is empty: write it as it stands in your newsletters, or leave it out"
-        );
         Ok(self)
     }
 }

@@ -15,7 +15,7 @@ pub(super) fn check(page: &Page, text: &str, known: Option<&str>) -> Finding {
                 Check::PostalAddress,
                 "No postal address of the sender was recognised, which the law asks for in many countries (in the United States 15 \
                  U.S.C. 7704(a)(5)(A)(iii)).",
-                "write it at the end of the newsletter; with postal_address in section [mail] of tidings.toml it is looked for as it is",
+                "write it at the end of the newsletter; with postal_address in section [brand] of tidings.toml it is looked for as it is",
             )
         };
     };
@@ -29,8 +29,11 @@ pub(super) fn check(page: &Page, text: &str, known: Option<&str>) -> Finding {
     }
     Finding::amber(
         Check::PostalAddress,
-        "The sender's postal address, as section [mail] of tidings.toml has it, is not in the HTML.",
-        format!("write it at the end of the newsletter: {known}"),
+        "The sender's postal address, as section [brand] of tidings.toml has it, is not in the HTML.",
+        format!(
+            "write it at the end of the newsletter: {}",
+            known.lines().collect::<Vec<_>>().join(", ")
+        ),
     )
 }
 

@@ -44,7 +44,7 @@ pub fn preflight_settings(context: &Context, identity: Identity) -> PreflightSet
         dns: config.dns.clone(),
         routing: config.routing.clone(),
         links: config.preflight.links,
-        postal_address: config.mail.postal_address.clone(),
+        postal_address: config.brand.postal_address().map(str::to_owned),
         dkim_selector: config.preflight.dkim_selector.clone(),
         retry: config.retry,
     }
