@@ -92,9 +92,7 @@ async fn a_private_network_is_not_asked_unless_that_is_allowed() {
     // A name that leads there is found out when it is resolved.
     let port = server().port();
     let url = Url::parse(&format!("http://localhost:{port}/here")).unwrap();
-    let outcome = tokio::task::spawn_blocking(move || Client::new(false).ask(url))
-        .await
-        .unwrap();
+    let outcome = spawn_blocking(move || Client::new(false).ask(url)).await.unwrap();
     assert!(
         matches!(&outcome, Outcome::Failed(why) if why.contains("private network")),
         "{outcome:?}"
