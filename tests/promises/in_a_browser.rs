@@ -2,6 +2,7 @@
 //! well, in both themes and on a phone.
 
 use crate::dashboard::{Served, serve};
+use crate::preflight;
 use crate::sign_in::{PASSWORD, administrator};
 use crate::sign_up;
 use crate::unsubscribe::{after_a_campaign, link};
@@ -103,6 +104,9 @@ fn anybody_can_use_the_dashboard() {
     let (app, served, campaign) = dashboard_after_a_campaign();
     let email = administrator(&app, &served);
     app.run(["suppression", "add", "reader2@example.org"]).succeeded();
+    // A pre-flight list with something of each kind.
+    let draft = app.campaign("readers");
+    preflight::made_by(&served, &app, draft);
     let paths = [
         "/account".to_owned(),
         "/settings/people".to_owned(),
@@ -114,6 +118,7 @@ fn anybody_can_use_the_dashboard() {
         "/campaigns?q=nothing".to_owned(),
         format!("/campaigns/{campaign}"),
         format!("/campaigns/{campaign}/deliveries"),
+        format!("/campaigns/{draft}/pre-flight"),
         "/bounces".to_owned(),
         "/bounces?by=reason&days=7&reason=by_hand".to_owned(),
         "/lists".to_owned(),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 /// Which of our crates each crate may use directly or through others, besides what its own dependencies may.
-const LAYERS: [(&str, &[&str]); 9] = [
+const LAYERS: [(&str, &[&str]); 10] = [
     ("tidings-campaign", &[]),
     ("tidings-feedback", &["tidings-campaign"]),
     ("tidings-store", &["tidings-campaign", "tidings-feedback"]),
@@ -26,6 +26,15 @@ const LAYERS: [(&str, &[&str]); 9] = [
         "tidings-web",
         &["tidings-campaign", "tidings-feedback", "tidings-store"],
     ),
+    (
+        "tidings-preflight",
+        &[
+            "tidings-campaign",
+            "tidings-dns",
+            "tidings-store",
+            "tidings-sender",
+        ],
+    ),
     ("tidings-dns", &[]),
     ("tidings-scripted-relay", &[]),
     (
@@ -37,6 +46,7 @@ const LAYERS: [(&str, &[&str]); 9] = [
             "tidings-store",
             "tidings-sender",
             "tidings-intake",
+            "tidings-preflight",
             "tidings-web",
             "tidings-scripted-relay",
         ],

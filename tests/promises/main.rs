@@ -30,6 +30,7 @@ mod mailboxes;
 mod messages;
 mod migrations;
 mod preferences;
+mod preflight;
 mod protocol;
 mod read_mostly;
 mod refusals;

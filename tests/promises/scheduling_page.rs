@@ -1,6 +1,7 @@
 //! Campaigns get their time in the dashboard, stand in the calendar, and are spread over hours.
 
 use crate::dashboard::serve;
+use crate::preflight::cleared;
 use crate::steering::{get, post, token};
 use tidings_tests::{on_both_engines, wait_until};
 
@@ -44,6 +45,11 @@ on_both_engines!(
         }
         assert_eq!(app.show(campaign).state(), "draft");
 
+        let (status, _, body) = post(&served, &editor, &path, &written("2199-12-07", "09:00"));
+        assert_eq!(status, 409, "{body}");
+        assert!(body.contains("the pre-flight list has not been run"), "{body}");
+        assert_eq!(app.show(campaign).state(), "draft");
+        cleared(&served, &editor, campaign);
         let (status, location, _) = post(&served, &editor, &path, &written("2199-12-07", "09:00"));
         assert_eq!((status, location.as_str()), (303, page.as_str()));
         let show = app.show(campaign);

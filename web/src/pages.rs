@@ -33,6 +33,7 @@ const TEMPLATES: &[(&str, &str)] = &templates! {
     "campaign": "pages/campaign",
     "schedule": "pages/schedule",
     "calendar": "pages/calendar",
+    "preflight": "pages/preflight",
     "deliveries": "pages/deliveries",
     "recipient": "pages/recipient",
     "bounces": "pages/bounces",

@@ -69,6 +69,7 @@ fn inside(config: &mut web::ServiceConfig) {
         .route("/campaigns/{id}", page().to(campaign::campaign))
         .configure(steering)
         .configure(scheduling)
+        .configure(preflight)
         .route("/campaigns/{id}/deliveries", page().to(deliveries::deliveries))
         .route(
             "/campaigns/{id}/deliveries.{ending}",
@@ -148,6 +149,18 @@ fn scheduling(config: &mut web::ServiceConfig) {
         .route(
             "/campaigns/{id}/unschedule",
             web::post().to(campaign::steer::unschedule),
+        );
+}
+
+/// What is looked at before a campaign goes out.
+fn preflight(config: &mut web::ServiceConfig) {
+    use campaign::preflight;
+    config
+        .route("/campaigns/{id}/pre-flight", page().to(preflight::show))
+        .route("/campaigns/{id}/pre-flight", web::post().to(preflight::ask))
+        .route(
+            "/campaigns/{id}/pre-flight/override",
+            web::post().to(preflight::override_one),
         );
 }
 

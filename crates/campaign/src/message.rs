@@ -7,6 +7,7 @@ pub(crate) mod headers;
 mod inline;
 mod letter;
 mod mailbox;
+mod measured;
 mod quoted_printable;
 mod variant;
 
@@ -27,6 +28,7 @@ use canonical::Canonical;
 pub use inline::{FilesError, check_files};
 pub use letter::LetterText;
 pub use mailbox::{Mailbox, MailboxError};
+pub use measured::Measured;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use variant::Variant;

@@ -27,6 +27,20 @@ pub struct Routing {
     pub limits: LimitSettings,
 }
 
+impl Routing {
+    /// The relays that a campaign may go through: those of the pool that it names, else of the pool of its sender's domain, else
+    /// all.
+    pub fn relays_of(&self, pool: Option<&str>, sender_domain: &str) -> Vec<&RelaySettings> {
+        let is_its = |one: &&PoolSettings| match pool {
+            Some(name) => one.name == name,
+            None => one.sender_domains.iter().any(|domain| domain == sender_domain),
+        };
+        let members = self.pools.iter().find(is_its).map(|pool| &pool.relays);
+        let is_member = |relay: &&RelaySettings| members.is_none_or(|names| names.contains(&relay.name));
+        self.relays.iter().filter(is_member).collect()
+    }
+}
+
 /// Where work comes from and goes to. Cloning shares it.
 #[derive(Clone, Debug)]
 pub struct Dispatcher(Arc<Inner>);

@@ -17,7 +17,7 @@ pub mod limits;
 pub mod lock;
 mod login;
 pub mod oauth;
-mod own_files;
+pub mod own_files;
 pub mod pace;
 pub mod planner;
 mod providers;

@@ -1,6 +1,7 @@
 //! Starting campaigns: freezing the newsletter, planning the deliveries, and doing so when the time has come.
 
-use crate::run::{CannotRun, Identity, factory, own_files};
+use crate::retry::Retry;
+use crate::run::{CampaignRun, CannotRun, Identity, factory, own_files};
 use std::time::Duration;
 use tidings_campaign::lifecycle::Action;
 use tidings_campaign::message::MessageFactory;
@@ -21,6 +22,21 @@ pub async fn check_content(
 ) -> Result<Newsletter, CannotRun> {
     let (newsletter, _) = tried_out(store, campaign, identity).await?;
     Ok(newsletter)
+}
+
+/// The campaign as it would be sent if it started now, as fast as it goes: to be looked at, not to be recorded.
+pub async fn as_it_stands(
+    store: &Store,
+    mut campaign: Campaign,
+    identity: &Identity,
+    retry: Retry,
+) -> Result<CampaignRun, CannotRun> {
+    let content = check_content(store, &campaign, identity).await?;
+    let content = serde_json::to_string(&content).map_err(|error| CannotRun::Content(error.to_string()))?;
+    campaign.content = Some(content);
+    // The campaign's own rate is not what is tried.
+    campaign.rate = None;
+    CampaignRun::prepare(store, &campaign, identity, retry).await
 }
 
 async fn tried_out(

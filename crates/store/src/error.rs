@@ -119,6 +119,11 @@ pub enum StoreError {
         /// What can be done.
         advice: &'static str,
     },
+    /// A finding that is not there, or that nobody may take on.
+    #[error(
+        "this finding is not among the amber ones of the campaign's newest pre-flight list: look at the list again"
+    )]
+    NotInPreflight,
     /// Others wrote the same rows again and again.
     #[error("the database is contended: the same rows are written by others; try again")]
     Contended,
@@ -161,6 +166,7 @@ impl StoreError {
             StoreError::NotAllowed(_)
                 | StoreError::Missed { .. }
                 | StoreError::NoState
+                | StoreError::NotInPreflight
                 | StoreError::ParentNotDone { .. }
                 | StoreError::NoOutcome(_)
         )

@@ -38,6 +38,7 @@ mod outcome;
 pub mod people;
 pub mod personal_data;
 pub mod preferences;
+pub mod preflights;
 pub mod recipient_record;
 pub mod recipients;
 pub mod relay_status;

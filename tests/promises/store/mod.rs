@@ -23,6 +23,7 @@ mod links;
 mod others;
 mod people;
 mod preferences;
+mod preflights;
 mod recipients_and_lists;
 mod scheduling;
 mod second_factor;

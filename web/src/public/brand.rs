@@ -70,7 +70,7 @@ impl Brand {
     }
 
     /// The postal address, if it is said.
-    pub(crate) fn postal_address(&self) -> Option<&str> {
+    pub fn postal_address(&self) -> Option<&str> {
         self.postal_address.as_deref()
     }
 

@@ -1,6 +1,7 @@
 //! `GET /campaigns/{id}`: everything about one campaign, as a report that can be printed.
 
 mod choices;
+pub(crate) mod preflight;
 mod rate;
 mod response;
 pub(crate) mod schedule;

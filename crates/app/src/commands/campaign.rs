@@ -1,5 +1,6 @@
 //! `tidings campaign`: from the draft to the ledger.
 
+pub mod check;
 pub mod deliveries;
 mod files;
 pub mod links;
@@ -38,6 +39,9 @@ pub enum CampaignCommand {
     Resume(IdArg),
     /// Stop it for good: what has not gone out never will.
     Cancel(IdArg),
+    /// Everything that is to be looked at before it goes out: every recipient's message, links, images, DNS. Exit code 1 if
+    /// something is red.
+    Check(check::CheckArgs),
     /// All campaigns, the newest first.
     List,
     /// Its state, what became of its deliveries, its rate and what limits it.
@@ -208,6 +212,7 @@ pub async fn run(command: CampaignCommand, context: &Context) -> anyhow::Result<
         CampaignCommand::Pause(arg) => steer(arg.id, Action::Pause, context, &store).await,
         CampaignCommand::Resume(arg) => steer(arg.id, Action::Resume, context, &store).await,
         CampaignCommand::Cancel(arg) => steer(arg.id, Action::Cancel, context, &store).await,
+        CampaignCommand::Check(args) => check::run(args, context, &store).await,
         CampaignCommand::List => list(context, &store).await,
         CampaignCommand::Show(arg) => {
             let shown = Shown::read(&store, arg.id, context).await?;

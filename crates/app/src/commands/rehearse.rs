@@ -123,13 +123,9 @@ pub async fn run(args: RehearseArgs, context: &Context) -> anyhow::Result<()> {
 }
 
 async fn prepare(id: CampaignId, context: &Context, store: &Store) -> anyhow::Result<CampaignRun> {
-    let mut campaign = store.get_campaign(id).await?;
+    let campaign = store.get_campaign(id).await?;
     let identity = context.identity(store).await?;
-    let content = planner::check_content(store, &campaign, &identity).await?;
-    campaign.content = Some(serde_json::to_string(&content)?);
-    // As fast as it goes: the campaign's own rate is not what is rehearsed.
-    campaign.rate = None;
-    Ok(CampaignRun::prepare(store, &campaign, &identity, context.config.retry).await?)
+    Ok(planner::as_it_stands(store, campaign, &identity, context.config.retry).await?)
 }
 
 type Recording = tokio::task::JoinHandle<Result<(), tidings_store::StoreError>>;

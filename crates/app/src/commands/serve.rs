@@ -3,6 +3,7 @@
 mod expiring;
 mod intake;
 
+use crate::commands::campaign::check::preflight_settings;
 use crate::commands::import::resuming;
 use crate::commands::send::sender_settings;
 use crate::context::Context;
@@ -86,6 +87,7 @@ pub async fn serve(
     )
     .await?;
     announce(server.listen)?;
+    let preflight = preflight_settings(context, identity.clone());
     let clock = context.clock.clone();
     let keep_hits = context.config.tracking.keep_hits;
     let expiring = expiring::run(store.clone(), clock.clone(), keep_hits, stop.clone());
@@ -117,6 +119,13 @@ pub async fn serve(
             .context("sender"),
         )
     };
+    let examining = async {
+        ends(
+            tidings_preflight::run(store.clone(), preflight, clock.clone(), stop.clone())
+                .await
+                .context("pre-flight lists"),
+        )
+    };
     let importing = async {
         ends(
             resuming::run(
@@ -130,8 +139,14 @@ pub async fn serve(
         )
     };
     let taking = async { ends(incoming.run(stop.clone()).await.context("intake")) };
-    let (pages, planning, sending, importing, taken, (), ()) =
-        tokio::join!(pages, planning, sending, importing, taking, keys, expiring);
+    let (pages, planning, sending, examining, importing, taken, (), ()) = tokio::join!(
+        pages, planning, sending, examining, importing, taking, keys, expiring
+    );
     store.close().await;
-    sending.and(planning).and(importing).and(taken).and(pages)
+    sending
+        .and(planning)
+        .and(examining)
+        .and(importing)
+        .and(taken)
+        .and(pages)
 }

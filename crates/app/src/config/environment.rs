@@ -40,6 +40,9 @@ const SETTINGS: &[Setting] = &[
     ("mail", "return_path_domain"),
     ("mail", "sender_id"),
     ("mail", "attachments_folder"),
+    ("preflight", "check_links"),
+    ("preflight", "allow_private_addresses"),
+    ("preflight", "dkim_selector"),
     ("intake.imap", "url"),
     ("intake.imap", "password_file"),
     ("intake.imap", "password_env"),
@@ -193,7 +196,7 @@ pub(super) fn merge(mut table: Table, settings: Vec<Override>) -> Table {
             "auth_over_clear_text" | "enabled" | "behind_proxy" | "allow_signature_version_1" => {
                 text.parse().map_or(Value::String(text), Value::Boolean)
             }
-            "change_address" | "download" | "erase" => {
+            "change_address" | "download" | "erase" | "check_links" | "allow_private_addresses" => {
                 text.parse().map_or(Value::String(text), Value::Boolean)
             }
             "name" if section == "preferences" => text.parse().map_or(Value::String(text), Value::Boolean),

@@ -10,6 +10,7 @@ mod mail;
 mod place;
 mod pool;
 mod preferences;
+mod preflight;
 pub mod public_url;
 mod rates;
 mod relay;
@@ -33,6 +34,7 @@ use tidings_web::{Brand, PreferenceSettings, SignUpSettings};
 pub use feedback::Feedback;
 pub use intake::Ways;
 pub use mail::MailSection;
+pub use preflight::Preflight;
 pub use sender::Sending;
 pub use tracking::TrackingSection;
 pub use web::Web;
@@ -52,6 +54,8 @@ pub struct Config {
     pub tracking: TrackingSection,
     /// By which ways it comes in.
     pub intake: Ways,
+    /// What pre-flight lists ask.
+    pub preflight: Preflight,
     /// Who is asked about domains, if anybody.
     pub dns: Option<DnsSettings>,
     /// The addresses of the pages.
@@ -86,6 +90,8 @@ struct RawConfig {
     tracking: TrackingSection,
     #[serde(default)]
     intake: intake::IntakeSection,
+    #[serde(default)]
+    preflight: preflight::PreflightSection,
     #[serde(default)]
     dns: dns::DnsSection,
     #[serde(default)]
@@ -175,6 +181,7 @@ impl RawConfig {
         let tracking = self.tracking;
         let domain = mail.as_ref().and_then(|mail| mail.return_path_domain.as_deref());
         let intake = keep(self.intake.check(domain), &mut faults);
+        let preflight = keep(self.preflight.check(), &mut faults);
         let dns = keep(self.dns.check(), &mut faults);
         let web = keep(self.web.check(), &mut faults);
         let preferences = keep(self.preferences.check(), &mut faults);
@@ -193,6 +200,7 @@ impl RawConfig {
             mail,
             feedback,
             intake,
+            preflight,
             dns,
             web,
             preferences,
@@ -207,6 +215,7 @@ impl RawConfig {
                 Some(mail),
                 Some(feedback),
                 Some(intake),
+                Some(preflight),
                 Some(dns),
                 Some(web),
                 Some(preferences),
@@ -221,6 +230,7 @@ impl RawConfig {
                 feedback,
                 tracking,
                 intake,
+                preflight,
                 dns,
                 web,
                 preferences,

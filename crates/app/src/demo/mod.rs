@@ -5,7 +5,7 @@ mod script;
 
 use crate::commands::shown::Shown;
 use crate::commands::{import, serve};
-use crate::config::{Config, Feedback, MailSection, Sending, TrackingSection, Ways, Web};
+use crate::config::{Config, Feedback, MailSection, Preflight, Sending, TrackingSection, Ways, Web};
 use crate::context::Context;
 use crate::starters::Starter;
 use crate::{lifecycle, output};
@@ -110,6 +110,7 @@ fn context(folder: &Path, relay: &ScriptedRelay, port: u16, json: bool) -> Conte
         feedback: Feedback::default(),
         tracking: TrackingSection::default(),
         intake: Ways::default(),
+        preflight: Preflight::default(),
         // Its recipients do not exist.
         dns: None,
         sign_up: SignUpSettings::default(),

@@ -59,8 +59,12 @@ pub(super) async fn erase_recipient(tx: &mut Tx, recipient: RecipientId) -> Resu
 
 pub(super) async fn erase_address(tx: &mut Tx, key: &str) -> Result<(), StoreError> {
     const HASH: &str = "DELETE FROM suppression_hashes WHERE hash = $1";
-    const SAID: &str =
-        "DELETE FROM transcripts WHERE LOWER(text) LIKE $1 ESCAPE '!' OR LOWER(fault) LIKE $1 ESCAPE '!'";
+    // Texts that may name the address somewhere.
+    const SAID: [&str; 3] = [
+        "DELETE FROM transcripts WHERE LOWER(text) LIKE $1 ESCAPE '!' OR LOWER(fault) LIKE $1 ESCAPE '!'",
+        "DELETE FROM preflights WHERE LOWER(findings) LIKE $1 ESCAPE '!' OR LOWER(failure) LIKE $1 ESCAPE '!'",
+        "DELETE FROM preflight_overrides WHERE LOWER(finding) LIKE $1 ESCAPE '!' OR LOWER(reason) LIKE $1 ESCAPE '!'",
+    ];
     for text in OF_ADDRESS {
         on_tx!(&mut *tx, conn => {
             let query = sqlx::query(text).bind(key);
@@ -71,6 +75,9 @@ pub(super) async fn erase_address(tx: &mut Tx, key: &str) -> Result<(), StoreErr
     let hash = AddressHash::of_key(key);
     on_tx!(&mut *tx, conn => sqlx::query(HASH).bind(hash.as_str()).execute(conn).await.map(drop))?;
     let escaped = key.replace('!', "!!").replace('%', "!%").replace('_', "!_");
-    on_tx!(tx, conn => sqlx::query(SAID).bind(format!("%{escaped}%")).execute(conn).await.map(drop))?;
+    let anywhere = format!("%{escaped}%");
+    for text in SAID {
+        on_tx!(&mut *tx, conn => sqlx::query(text).bind(&anywhere).execute(conn).await.map(drop))?;
+    }
     Ok(())
 }

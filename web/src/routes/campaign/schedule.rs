@@ -15,6 +15,7 @@ use actix_web::{HttpResponse, web};
 use serde::Serialize;
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::lifecycle::Action;
+use tidings_campaign::preflight::verdict::Verdict;
 use tidings_store::StoreError;
 use tidings_store::campaigns::Campaign;
 
@@ -27,6 +28,8 @@ struct SchedulePage {
     /// It has a time already.
     is_scheduled: bool,
     problem: Option<String>,
+    /// What of the pre-flight list is in the way.
+    not_clear: Option<String>,
     is_now: bool,
     date: String,
     time: String,
@@ -62,6 +65,7 @@ struct Read {
     campaign: Campaign,
     lists: Vec<ListView>,
     zone: Option<String>,
+    verdict: Verdict,
 }
 
 /// `GET /campaigns/{id}/schedule`
@@ -115,6 +119,11 @@ pub(crate) async fn schedule(
             return answer(&site, &visitor, status, read, form, *faults, None);
         }
     };
+    if !read.verdict.may_schedule() {
+        let status = StatusCode::CONFLICT;
+        let problem = Some("Nothing was changed.".to_owned());
+        return answer(&site, &visitor, status, read, form, Faults::default(), problem);
+    }
     let (store, by) = (site.store.clone(), visitor.by.clone());
     let done = site
         .ask(async move { store.schedule_campaign(id, &start, &by, now).await })
@@ -131,7 +140,7 @@ pub(crate) async fn schedule(
 }
 
 async fn read(site: &Site, id: CampaignId) -> Result<Read, Trouble> {
-    let store = site.store.clone();
+    let (store, now) = (site.store.clone(), site.clock.now());
     site.ask(async move {
         let campaign = store.get_campaign(id).await?;
         let chosen = store.lists_of(id).await?;
@@ -146,6 +155,7 @@ async fn read(site: &Site, id: CampaignId) -> Result<Read, Trouble> {
             campaign,
             lists: lists.collect(),
             zone: store.last_zone().await?,
+            verdict: store.preflight_verdict(id, now).await?,
         })
     })
     .await
@@ -201,6 +211,7 @@ fn answer(
         subject: campaign.subject,
         lists: read.lists,
         problem,
+        not_clear: read.verdict.why_not(),
         is_now: form.when == "now",
         date: form.date,
         time: form.time,

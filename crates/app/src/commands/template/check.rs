@@ -5,10 +5,10 @@ use crate::context::Context;
 use crate::output;
 use anyhow::bail;
 use serde::Serialize;
-use std::collections::BTreeMap;
 use tidings_campaign::ids::{ListId, RecipientId};
 use tidings_campaign::language::Language;
 use tidings_campaign::merge::MergeData;
+use tidings_campaign::preflight::{Failure, Failures};
 use tidings_campaign::recipient::Recipient;
 use tidings_campaign::template::variables::{Presence, Variable};
 use tidings_campaign::template::{Content, Newsletter, RenderError, TemplateError, Templates, check_subject};
@@ -20,8 +20,6 @@ use tidings_store::campaigns::LANGUAGE_ATTRIBUTE;
 const PAGE: i64 = 1000;
 /// Addresses that are named of those who share a problem.
 const EXAMPLES: usize = 2;
-/// Reasons that are told apart. All failures are counted.
-const REASONS: usize = 100;
 
 /// A template and the list that it is meant for.
 #[derive(clap::Args, Clone, Debug)]
@@ -43,6 +41,7 @@ struct Report {
     recipients: u64,
     failing: u64,
     variables: Vec<Lacked>,
+    /// Reasons why messages cannot be rendered, other than a variable that is reported already.
     failures: Vec<Failure>,
 }
 
@@ -59,15 +58,6 @@ struct Lacked {
     examples: Vec<String>,
 }
 
-/// A reason why messages cannot be rendered, other than a variable that is reported already.
-#[derive(Serialize)]
-struct Failure {
-    /// As the first recipient has it: another one's value may differ.
-    reason: String,
-    recipients: u64,
-    examples: Vec<String>,
-}
-
 /// The template in one language.
 struct Tried {
     language: Option<Language>,
@@ -78,7 +68,7 @@ struct Tried {
 /// What is counted while the list is read.
 struct Check {
     variants: Vec<Tried>,
-    failures: BTreeMap<String, Failure>,
+    failures: Failures,
     failing: u64,
     recipients: u64,
 }
@@ -147,7 +137,7 @@ impl Check {
             variants: variants
                 .map(|(language, content)| Tried::new(language, content))
                 .collect::<Result<_, _>>()?,
-            failures: BTreeMap::new(),
+            failures: Failures::default(),
             failing: 0,
             recipients: 0,
         })
@@ -211,24 +201,14 @@ impl Check {
         }
         let reason = error.in_language(tried.language.as_ref()).to_string();
         // The same place in another language is another one.
-        let place = format!("{at} {place}");
-        if self.failures.len() >= REASONS && !self.failures.contains_key(&place) {
-            return;
-        }
-        let failure = self.failures.entry(place).or_insert_with(|| Failure {
-            reason,
-            recipients: 0,
-            examples: Vec::new(),
-        });
-        failure.recipients += 1;
-        exemplify(&mut failure.examples, recipient);
+        let key = format!("{at} {place}");
+        self.failures.add(recipient.address.as_str(), &key, &reason);
     }
 
     fn into_report(self, args: CheckArgs) -> Report {
         let variables = self.variants.into_iter().flat_map(|tried| tried.variables);
         let lacked = variables.map(|(_, lacked)| lacked);
-        let mut failures: Vec<Failure> = self.failures.into_values().collect();
-        failures.sort_by_key(|failure| std::cmp::Reverse(failure.recipients));
+        let failures = self.failures.most_frequent().into_iter().cloned().collect();
         Report {
             template: args.name,
             list: args.list,

@@ -1,0 +1,123 @@
+//! Pre-flight lists: asked for, claimed by one, taken over, kept, and taken on by name.
+
+use super::*;
+use tidings_campaign::lifecycle::Action;
+use tidings_campaign::preflight::verdict::Verdict;
+use tidings_campaign::preflight::{Check, Finding, Level};
+use tidings_store::StoreError;
+use tidings_store::preflights::{ABANDONED_AFTER, PreflightState};
+use tidings_tests::store_on_both_engines;
+
+fn finding(level: Level) -> Finding {
+    Finding {
+        check: Check::Links,
+        level,
+        sentence: "A link leads nowhere.".to_owned(),
+        place: Some("reader00001@example.org".to_owned()),
+        advice: None,
+    }
+}
+
+async fn a_draft(store: &Store) -> CampaignId {
+    import(store, "readers", &readers(1)).await;
+    let lists = vec![list(store, "readers").await];
+    store.create_campaign(&spring_news(lists), START).await.unwrap()
+}
+
+/// The list as it was made at once.
+async fn made(store: &Store, campaign: CampaignId, findings: &[Finding], seconds: u64) {
+    store
+        .ask_preflight(campaign, &By::command_line(), at(seconds))
+        .await
+        .unwrap();
+    let claim = store.claim_preflight(at(seconds)).await.unwrap().unwrap();
+    let fingerprint = store.preflight_fingerprint(campaign).await.unwrap();
+    let found = Ok((findings, fingerprint.as_str()));
+    assert!(store.finish_preflight(claim, found, at(seconds)).await.unwrap());
+}
+
+store_on_both_engines!(a_list_is_made_by_one_and_taken_over_when_that_is_gone, |store| {
+    let campaign = a_draft(store).await;
+    let verdict = async |seconds| store.preflight_verdict(campaign, at(seconds)).await.unwrap();
+    assert_eq!(store.claim_preflight(START).await.unwrap(), None);
+    assert_eq!(verdict(0).await, Verdict::NotRun);
+    store
+        .ask_preflight(campaign, &By::command_line(), START)
+        .await
+        .unwrap();
+    assert_eq!(verdict(0).await, Verdict::Running);
+    let first = store.claim_preflight(at(1)).await.unwrap().unwrap();
+    assert_eq!(first.campaign, campaign);
+    assert_eq!(store.claim_preflight(at(1)).await.unwrap(), None);
+    assert!(store.touch_preflight(first, 7, at(2)).await.unwrap());
+    // Asked for again, the list that is being made goes on.
+    store
+        .ask_preflight(campaign, &By::command_line(), at(3))
+        .await
+        .unwrap();
+    let kept = store.find_preflight(campaign).await.unwrap().unwrap();
+    assert_eq!((kept.state, kept.asked_at), (PreflightState::Running(7), START));
+    let later = at(3).plus(ABANDONED_AFTER);
+    assert!(store.claim_preflight(later).await.unwrap().is_some());
+    let failed = store
+        .finish_preflight(first, Err("the disk is full"), later)
+        .await;
+    assert!(failed.unwrap());
+    assert_eq!(verdict(70).await, Verdict::Failed);
+    assert!(
+        !store.touch_preflight(first, 8, later).await.unwrap(),
+        "it is over"
+    );
+});
+
+store_on_both_engines!(amber_is_taken_on_as_it_was_read_and_red_is_not, |store| {
+    let campaign = a_draft(store).await;
+    let (amber, red) = (finding(Level::Amber), finding(Level::Red));
+    let by = By {
+        who: "ann@example.com".to_owned(),
+        network: String::new(),
+    };
+    let take = async |finding: &Finding| {
+        store
+            .override_preflight(campaign, finding, "meant so", &by, at(9))
+            .await
+    };
+    let refused = |outcome| matches!(outcome, Err(StoreError::NotInPreflight));
+    assert!(refused(take(&amber).await), "there is no list");
+    made(store, campaign, &[amber.clone(), red.clone()], 5).await;
+    let verdict = async || store.preflight_verdict(campaign, at(9)).await.unwrap();
+    assert_eq!(verdict().await, Verdict::Blocked { red: 1, amber: 1 });
+    assert!(refused(take(&red).await));
+    take(&amber).await.unwrap();
+    let overrides = store.preflight_overrides(campaign).await.unwrap();
+    assert_eq!(
+        (overrides.len(), &*overrides[0].who, &*overrides[0].reason),
+        (1, "ann@example.com", "meant so")
+    );
+    assert_eq!(verdict().await, Verdict::Blocked { red: 1, amber: 0 });
+    made(store, campaign, &[amber], 6).await;
+    assert_eq!(verdict().await, Verdict::Clear);
+    assert_eq!(
+        store.preflight_verdict(campaign, at(6 + 86_401)).await.unwrap(),
+        Verdict::Stale
+    );
+    store.move_campaign(campaign, Action::Cancel, None).await.unwrap();
+    let asked = store.ask_preflight(campaign, &by, at(10)).await;
+    assert!(matches!(asked, Err(StoreError::NotAllowed(_))), "{asked:?}");
+});
+
+store_on_both_engines!(who_is_erased_is_in_no_list_any_more, |store| {
+    let campaign = a_draft(store).await;
+    let amber = finding(Level::Amber);
+    made(store, campaign, std::slice::from_ref(&amber), 5).await;
+    store
+        .override_preflight(campaign, &amber, "meant so", &By::command_line(), at(6))
+        .await
+        .unwrap();
+    store
+        .erase_address(&address("READER00001@example.org"), at(7))
+        .await
+        .unwrap();
+    assert_eq!(store.find_preflight(campaign).await.unwrap(), None);
+    assert_eq!(store.preflight_overrides(campaign).await.unwrap(), []);
+});
