@@ -105,6 +105,13 @@ fn anybody_can_use_the_dashboard() {
     app.run(["suppression", "add", "reader2@example.org"]).succeeded();
     let paths = [
         "/account".to_owned(),
+        "/settings/relays".to_owned(),
+        "/settings/relays/new".to_owned(),
+        "/settings/relays/edit?name=primary".to_owned(),
+        "/settings/limits".to_owned(),
+        "/settings/domains".to_owned(),
+        "/settings/tracking".to_owned(),
+        "/settings/thresholds".to_owned(),
         "/settings/people".to_owned(),
         "/settings/tokens".to_owned(),
         "/settings/audit".to_owned(),

@@ -11,12 +11,13 @@ use std::io::Write;
 use std::sync::LazyLock;
 
 /// One idea a file; later ones build upon earlier ones.
-const STYLE: [&str; 7] = [
+const STYLE: [&str; 8] = [
     include_str!("../assets/vendor/uplot-1.6.32/uPlot.min.css"),
     include_str!("../assets/style/tokens.css"),
     include_str!("../assets/style/base.css"),
     include_str!("../assets/style/layout.css"),
     include_str!("../assets/style/components.css"),
+    include_str!("../assets/style/settings.css"),
     include_str!("../assets/style/charts.css"),
     include_str!("../assets/style/print.css"),
 ];

@@ -69,6 +69,7 @@ fn inside(config: &mut web::ServiceConfig) {
         .route("/campaigns/{id}", page().to(campaign::campaign))
         .configure(steering)
         .configure(scheduling)
+        .configure(configuration)
         .route("/campaigns/{id}/deliveries", page().to(deliveries::deliveries))
         .route(
             "/campaigns/{id}/deliveries.{ending}",
@@ -149,6 +150,24 @@ fn scheduling(config: &mut web::ServiceConfig) {
             "/campaigns/{id}/unschedule",
             web::post().to(campaign::steer::unschedule),
         );
+}
+
+/// The settings that stand in the configuration.
+fn configuration(config: &mut web::ServiceConfig) {
+    use settings::{change, domains, parts, relays};
+    config
+        .route("/settings", page().to(settings::first))
+        .route(relays::PATH, page().to(relays::relays))
+        .route("/settings/relays/new", page().to(relays::new))
+        .route("/settings/relays/edit", page().to(relays::edit))
+        .route("/settings/relays/test", web::post().to(relays::test))
+        .route(parts::LIMITS, page().to(parts::limits))
+        .route(parts::TRACKING, page().to(parts::tracking))
+        .route(parts::THRESHOLDS, page().to(parts::thresholds))
+        .route(domains::PATH, page().to(domains::domains))
+        .route("/settings/domains/look", web::post().to(domains::ask))
+        .route("/settings/change", web::post().to(change::change))
+        .route("/settings/read-again", web::post().to(change::read_again));
 }
 
 /// Only what recipients and load balancers need.

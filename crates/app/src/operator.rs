@@ -139,7 +139,8 @@ impl OfFile {
         let wrote = writing.await.map_err(|error| failed(error.into()))?;
         if let Err(error) = wrote {
             let why = format!("{error:#}");
-            self.audit(&by, "could not write the settings", (&about, &why)).await?;
+            self.audit(&by, "could not write the settings", (&about, &why))
+                .await?;
             // The lines name the file of a new password, so it stays.
             let lines = edit::changed_lines(former, &plan.text);
             return Err(Refusal::NotWritten { why, lines });
@@ -170,7 +171,9 @@ impl OfFile {
             Err(_) => {
                 let mut finding = relay::Finding::of(&relay);
                 let seconds = RELAY_PATIENCE.as_secs();
-                finding.fault = Some(format!("it was not done within {seconds} s: the relay is very slow"));
+                finding.fault = Some(format!(
+                    "it was not done within {seconds} s: the relay is very slow"
+                ));
                 finding
             }
         };
@@ -201,7 +204,10 @@ impl OfFile {
             Ok(Err(no_answer)) => (Vec::new(), Some(no_answer.to_string())),
             Err(_) => (
                 Vec::new(),
-                Some(format!("the DNS gave no answer within {} s", DNS_PATIENCE.as_secs())),
+                Some(format!(
+                    "the DNS gave no answer within {} s",
+                    DNS_PATIENCE.as_secs()
+                )),
             ),
         }
     }
@@ -229,7 +235,8 @@ impl Operator for OfFile {
                     text: format!("{error:#}"),
                 }])
             })?;
-            self.audit(&by, "had the settings read again", ("settings", "")).await
+            self.audit(&by, "had the settings read again", ("settings", ""))
+                .await
         }
         .boxed()
     }

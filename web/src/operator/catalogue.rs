@@ -139,22 +139,42 @@ const SUPPRESSING: &str = "Addresses that fail again and again";
 const KEEPING: &str = "What comes back";
 
 const FEEDBACK: &[Entry] = &[
-    entry("pause_at_hard_bounces", Kind::Text, "At more hard bounces than").under(PAUSING)
-        .default("5%").hint("Of the deliveries with an outcome; 5%, or never"),
-    entry("pause_at_complaints", Kind::Text, "At more complaints than").under(PAUSING)
-        .default("0.3%").hint("Of the accepted deliveries; 0.3%, or never"),
-    entry("pause_after", Kind::Number, "Not before so many outcomes").under(PAUSING).default("200"),
-    entry("soft_bounces_in_row", Kind::Number, "Soft bounces in a row").under(SUPPRESSING)
-        .default("5").holds(Holds::AtOnceForReplies).hint("After so many an address is suppressed; 0 switches this off"),
-    entry("soft_bounces_over", Kind::Text, "Over at least").under(SUPPRESSING)
-        .default("14days").holds(Holds::AtOnceForReplies),
-    entry("match_window", Kind::Text, "A report is matched for").under(KEEPING)
-        .default("7days").holds(Holds::AfterRestart).hint("So long after it was sent, a delivery is looked for by its recipient"),
-    entry("stale_after", Kind::Text, "A report is too old after").under(KEEPING)
-        .default("30days").holds(Holds::AfterRestart),
-    entry("keep_arrivals", Kind::Text, "Reports are kept for").under(KEEPING)
-        .default("90days").holds(Holds::AfterRestart),
-    entry("rules", Kind::FileOnly, "File of rules").under(KEEPING).holds(Holds::AtOnceForReplies),
+    entry("pause_at_hard_bounces", Kind::Text, "At more hard bounces than")
+        .under(PAUSING)
+        .default("5%")
+        .hint("Of the deliveries with an outcome; 5%, or never"),
+    entry("pause_at_complaints", Kind::Text, "At more complaints than")
+        .under(PAUSING)
+        .default("0.3%")
+        .hint("Of the accepted deliveries; 0.3%, or never"),
+    entry("pause_after", Kind::Number, "Not before so many outcomes")
+        .under(PAUSING)
+        .default("200"),
+    entry("soft_bounces_in_row", Kind::Number, "Soft bounces in a row")
+        .under(SUPPRESSING)
+        .default("5")
+        .holds(Holds::AtOnceForReplies)
+        .hint("After so many an address is suppressed; 0 switches this off"),
+    entry("soft_bounces_over", Kind::Text, "Over at least")
+        .under(SUPPRESSING)
+        .default("14days")
+        .holds(Holds::AtOnceForReplies),
+    entry("match_window", Kind::Text, "A report is matched for")
+        .under(KEEPING)
+        .default("7days")
+        .holds(Holds::AfterRestart)
+        .hint("So long after it was sent, a delivery is looked for by its recipient"),
+    entry("stale_after", Kind::Text, "A report is too old after")
+        .under(KEEPING)
+        .default("30days")
+        .holds(Holds::AfterRestart),
+    entry("keep_arrivals", Kind::Text, "Reports are kept for")
+        .under(KEEPING)
+        .default("90days")
+        .holds(Holds::AfterRestart),
+    entry("rules", Kind::FileOnly, "File of rules")
+        .under(KEEPING)
+        .holds(Holds::AtOnceForReplies),
 ];
 
 const TRACKING: &[Entry] = &[

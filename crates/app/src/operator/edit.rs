@@ -118,7 +118,11 @@ fn path(part: &Part) -> Vec<&str> {
 fn added<'d>(document: &'d mut DocumentMut, part: &Part) -> anyhow::Result<&'d mut dyn TableLike> {
     let Part::Relay(name) = part else {
         let path = path(part);
-        ensure!(!is_there(document, &path), "[{}] is there already", path.join("."));
+        ensure!(
+            !is_there(document, &path),
+            "[{}] is there already",
+            path.join(".")
+        );
         return section(document, &path);
     };
     let is_empty = document.as_table().is_empty();

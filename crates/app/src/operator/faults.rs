@@ -64,10 +64,19 @@ mod tests {
     fn a_fault_stands_at_the_setting_that_it_names() {
         let relay = Part::Relay("a".to_owned());
         for (text, key) in [
-            ("section [[relay]] `a`: url has no host: write smtps://user@host:465", Some("url")),
+            (
+                "section [[relay]] `a`: url has no host: write smtps://user@host:465",
+                Some("url"),
+            ),
             ("section [[relay]] `a`: rate: `fast` is no rate", Some("rate")),
-            ("section [[relay]] `a`: there is a user and no password: add password_file", Some(SECRET)),
-            ("section [[relay]] `a`: timeouts.connect = \"x\" is not a duration", Some("timeouts.connect")),
+            (
+                "section [[relay]] `a`: there is a user and no password: add password_file",
+                Some(SECRET),
+            ),
+            (
+                "section [[relay]] `a`: timeouts.connect = \"x\" is not a duration",
+                Some("timeouts.connect"),
+            ),
             ("section [[relay]] `b`: url has no host", None),
             ("section [[relay]]: two relays are called `a`", None),
         ] {

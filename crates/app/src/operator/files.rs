@@ -84,7 +84,10 @@ pub fn forget_secret(file: &Path) {
     if let Err(error) = fs::remove_file(file)
         && error.kind() != io::ErrorKind::NotFound
     {
-        tracing::warn!("the former password in {} cannot be removed: {error}", file.display());
+        tracing::warn!(
+            "the former password in {} cannot be removed: {error}",
+            file.display()
+        );
     }
 }
 

@@ -85,7 +85,12 @@ impl Plan {
     }
 
     /// Sees to it that the settings name the file of a new password, and no password that is not needed any more.
-    fn log_in(&mut self, wished: &mut Wished, before: Option<&PartShown>, data: &Path) -> Result<(), Refusal> {
+    fn log_in(
+        &mut self,
+        wished: &mut Wished,
+        before: Option<&PartShown>,
+        data: &Path,
+    ) -> Result<(), Refusal> {
         let url = wished.after("url", before);
         let is_anonymous = !url.contains('@');
         if let Some(secret) = &wished.secret {
@@ -96,7 +101,9 @@ impl Plan {
             wished.settings.push(("url", Some(url.into())));
             wished.settings.push(("password_env", None));
             wished.settings.push(("password_file", Some(name.into())));
-            wished.changed.push((SECRET, String::new(), "a new one".to_owned()));
+            wished
+                .changed
+                .push((SECRET, String::new(), "a new one".to_owned()));
         } else if is_anonymous && secret_of(before, data).is_some() {
             wished.settings.push(("password_file", None));
         } else {
@@ -113,7 +120,9 @@ impl Plan {
 
     /// It is done, and nobody reads the former password any more.
     pub fn forget_former_secret(&self) {
-        self.former_secret.iter().for_each(|file| files::forget_secret(file));
+        self.former_secret
+            .iter()
+            .for_each(|file| files::forget_secret(file));
     }
 }
 
@@ -121,8 +130,15 @@ impl Wished {
     /// A setting as it will be.
     fn after(&self, key: &str, before: Option<&PartShown>) -> String {
         let changed = self.changed.iter().find(|(changed, _, _)| *changed == key);
-        let stays = || before.and_then(|shown| shown.settings.get(key)).map(|setting| setting.value.clone());
-        changed.map(|(_, _, after)| after.clone()).or_else(stays).unwrap_or_default()
+        let stays = || {
+            before
+                .and_then(|shown| shown.settings.get(key))
+                .map(|setting| setting.value.clone())
+        };
+        changed
+            .map(|(_, _, after)| after.clone())
+            .or_else(stays)
+            .unwrap_or_default()
     }
 }
 
@@ -151,7 +167,11 @@ fn by_hand(error: anyhow::Error) -> Refusal {
 }
 
 /// What differs from what is written; all faults of the form at once.
-fn wished(part: &Part, values: &BTreeMap<String, String>, before: Option<&PartShown>) -> Result<Wished, Refusal> {
+fn wished(
+    part: &Part,
+    values: &BTreeMap<String, String>,
+    before: Option<&PartShown>,
+) -> Result<Wished, Refusal> {
     let mut wished = Wished {
         settings: Vec::new(),
         changed: Vec::new(),
@@ -167,13 +187,19 @@ fn wished(part: &Part, values: &BTreeMap<String, String>, before: Option<&PartSh
         match entry.kind {
             Kind::FileOnly => continue,
             Kind::Secret => {
-                wished.secret = Some(text.clone()).filter(|secret| !secret.is_empty()).or(wished.secret);
+                wished.secret = Some(text.clone())
+                    .filter(|secret| !secret.is_empty())
+                    .or(wished.secret);
                 continue;
             }
             _ if entry.key == "url" => wished.secret = password_in_url(text.trim()),
             _ => {}
         }
-        let text = if entry.key == "url" { without_password(text) } else { text.clone() };
+        let text = if entry.key == "url" {
+            without_password(text)
+        } else {
+            text.clone()
+        };
         let former = former.map(|setting| setting.value.clone()).unwrap_or_default();
         match edit::value(entry.kind, &text) {
             Err(text) => faults.push(fault(entry.key, text)),
@@ -186,12 +212,20 @@ fn wished(part: &Part, values: &BTreeMap<String, String>, before: Option<&PartSh
             }
         }
     }
-    if faults.is_empty() { Ok(wished) } else { Err(Refusal::Faults(faults)) }
+    if faults.is_empty() {
+        Ok(wished)
+    } else {
+        Err(Refusal::Faults(faults))
+    }
 }
 
 fn in_words(value: &Value) -> String {
     match value {
-        Value::Array(words) => words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "),
+        Value::Array(words) => words
+            .iter()
+            .filter_map(Value::as_str)
+            .collect::<Vec<_>>()
+            .join(", "),
         Value::String(text) => text.value().clone(),
         other => other.to_string().trim().to_owned(),
     }
@@ -203,7 +237,12 @@ fn guard(former: &str, part: &Part, wished: &Wished, before: Option<&PartShown>)
     let table: toml::Table = toml::from_str(former).unwrap_or_default();
     let url = written::at(&table, part, "url").and_then(toml::Value::as_str);
     let has_login = url.is_some_and(|url| without_password(url) != url)
-        || LOGINS.iter().any(|key| before_it.settings.get(key).is_some_and(|setting| !setting.value.is_empty()));
+        || LOGINS.iter().any(|key| {
+            before_it
+                .settings
+                .get(key)
+                .is_some_and(|setting| !setting.value.is_empty())
+        });
     let is_led_elsewhere = wished.changed.iter().any(|(key, _, _)| GUARDED.contains(key));
     let logs_in = wished.after("url", before).contains('@');
     if has_login && is_led_elsewhere && logs_in && wished.secret.is_none() {

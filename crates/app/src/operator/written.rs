@@ -1,7 +1,9 @@
 //! The configuration as it is written, part by part. Pure, but for which variables are set.
 
 use crate::config::variable_set;
-use tidings_web::operator::{Holds, Part, PartShown, PoolShown, SECRET, Setting, Source, entries, without_password};
+use tidings_web::operator::{
+    Holds, Part, PartShown, PoolShown, SECRET, Setting, Source, entries, without_password,
+};
 use toml::{Table, Value};
 
 /// Four times the same tables, at different times.
@@ -21,7 +23,9 @@ impl Written<'_> {
     pub fn parts(&self) -> Vec<PartShown> {
         let limits = |kind| {
             let section = self.now.get("limits").and_then(|limits| limits.get(kind));
-            let names = section.and_then(Value::as_table).map(|table| table.keys().cloned());
+            let names = section
+                .and_then(Value::as_table)
+                .map(|table| table.keys().cloned());
             names.into_iter().flatten()
         };
         let relays = relays(self.now).iter().filter_map(name_of).map(Part::Relay);
@@ -39,9 +43,7 @@ impl Written<'_> {
             .map(|entry| (entry.key, self.setting(&part, entry.key, entry.holds)))
             .collect();
         let is_in_file = match &part {
-            Part::Relay(_) => {
-                place(self.now, &part).is_some_and(|at| relays(self.file).get(at).is_some())
-            }
+            Part::Relay(_) => place(self.now, &part).is_some_and(|at| relays(self.file).get(at).is_some()),
             part => section_of(self.file, part).is_some(),
         };
         PartShown {
@@ -60,13 +62,19 @@ impl Written<'_> {
         let is_waiting = at(self.now, part, key) != at(before, part, key);
         let (section, key_there) = variable_place(part, key);
         let is_first = place(self.now, part).is_none_or(|at| at == 0);
-        let variable = section.filter(|_| is_first).and_then(|section| variable_set(section, key_there));
+        let variable = section
+            .filter(|_| is_first)
+            .and_then(|section| variable_set(section, key_there));
         let source = match (variable, value.is_empty()) {
             (Some(variable), _) => Source::Variable(variable),
             (None, true) => Source::Default,
             (None, false) => Source::File,
         };
-        let value = if key == "url" { without_password(&value) } else { value };
+        let value = if key == "url" {
+            without_password(&value)
+        } else {
+            value
+        };
         Setting {
             value: if key == SECRET { String::new() } else { value },
             source,
@@ -78,7 +86,9 @@ impl Written<'_> {
 /// The place of a relay among the relays; none of other parts.
 pub fn place(table: &Table, part: &Part) -> Option<usize> {
     let Part::Relay(name) = part else { return None };
-    relays(table).iter().position(|relay| name_of(relay).as_ref() == Some(name))
+    relays(table)
+        .iter()
+        .position(|relay| name_of(relay).as_ref() == Some(name))
 }
 
 /// The value of a setting as it is written.
@@ -106,7 +116,10 @@ fn relays(table: &Table) -> &[Value] {
 }
 
 fn list<'t>(table: &'t Table, key: &str) -> &'t [Value] {
-    table.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    table
+        .get(key)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
 }
 
 fn name_of(relay: &Value) -> Option<String> {
@@ -161,8 +174,14 @@ pub fn is_waiting(now: &Table, taken: &Table) -> bool {
 
 /// The settings that differ, as the audit log keeps them; never a secret.
 pub fn differences(changed: &[(&'static str, String, String)]) -> String {
-    let word = |text: &str| if text.is_empty() { "default".to_owned() } else { text.to_owned() };
-    let one = |(key, before, after): &(&str, String, String)| format!("{key}: {} → {}", word(before), word(after));
+    let word = |text: &str| {
+        if text.is_empty() {
+            "default".to_owned()
+        } else {
+            text.to_owned()
+        }
+    };
+    let one =
+        |(key, before, after): &(&str, String, String)| format!("{key}: {} → {}", word(before), word(after));
     changed.iter().map(one).collect::<Vec<_>>().join("; ")
 }
-

@@ -122,10 +122,7 @@ async fn from_domains_of_campaigns(store: &Store) -> Option<Vec<String>> {
 }
 
 /// All at once, so that a DNS that is away costs its time-out once. The error: there was no answer about any of them.
-pub async fn ask(
-    domains: BTreeMap<String, Role>,
-    settings: &DnsSettings,
-) -> Result<Vec<OfDomain>, NoAnswer> {
+pub async fn ask(domains: BTreeMap<String, Role>, settings: &DnsSettings) -> Result<Vec<OfDomain>, NoAnswer> {
     let resolver = Resolver::new(settings)?;
     let asking: Vec<_> = domains
         .into_iter()

@@ -21,7 +21,9 @@ fn what_is_not_touched_stays_to_the_letter() {
         some("weight", Kind::Number, "7"),
     ];
     let after = apply(FILE, &relay("primary"), &Edit::Set(0, &settings)).unwrap();
-    let expected = FILE.replace(":25\"", ":26\"").replace("]\n\n[limits", "]\nweight = 7\n\n[limits");
+    let expected = FILE
+        .replace(":25\"", ":26\"")
+        .replace("]\n\n[limits", "]\nweight = 7\n\n[limits");
     assert_eq!(after, expected);
 }
 
@@ -33,7 +35,10 @@ fn a_relay_comes_behind_the_others_and_goes_again() {
     ];
     let after = apply(FILE, &relay("second"), &Edit::Add(&settings)).unwrap();
     let added = "\n[[relay]]\nname = \"second\"\nurl = \"smtps://ann@mail.example.com\"\ntimeouts.connect = \"10s\"\n";
-    assert_eq!(after, FILE.replace("]\n\n[limits", &format!("]\n{added}\n[limits")));
+    assert_eq!(
+        after,
+        FILE.replace("]\n\n[limits", &format!("]\n{added}\n[limits"))
+    );
     let gone = apply(&after, &relay("second"), &Edit::Remove(1)).unwrap();
     assert_eq!(gone, FILE);
     let from_nothing = apply("", &relay("second"), &Edit::Add(&settings)).unwrap();
@@ -52,7 +57,10 @@ fn sections_are_made_changed_and_taken_out() {
         after.contains("\n[limits.provider.\"big.example.net\"]\nrate = [\"5/s\", \"1000/d\"]\n"),
         "{after}"
     );
-    assert!(after.contains("max_sessions = 2 # they asked for it\n"), "{after}");
+    assert!(
+        after.contains("max_sessions = 2 # they asked for it\n"),
+        "{after}"
+    );
     assert!(!after.contains("[limits]"), "{after}");
     assert!(apply(&after, &provider, &Edit::Add(&settings)).is_err());
     assert_eq!(apply(&after, &provider, &Edit::Remove(0)).unwrap(), FILE);
@@ -92,5 +100,8 @@ fn texts_of_forms_are_read_by_their_kind() {
 fn the_lines_to_put_in_have_their_heading() {
     let after = FILE.replace("first = \"5m\"", "first = \"6m\"");
     assert_eq!(changed_lines(FILE, &after), "[retry]\nfirst = \"6m\"");
-    assert_eq!(changed_lines("", "[[relay]]\nname = \"a\"\n"), "[[relay]]\nname = \"a\"");
+    assert_eq!(
+        changed_lines("", "[[relay]]\nname = \"a\"\n"),
+        "[[relay]]\nname = \"a\""
+    );
 }
