@@ -145,7 +145,12 @@ impl OfFile {
             let lines = edit::changed_lines(former, &plan.text);
             return Err(Refusal::NotWritten { why, lines });
         }
-        self.in_force.read_again().map_err(failed)?;
+        let read = self.in_force.read_again();
+        read.map_err(|error| {
+            Refusal::Failed(format!(
+                "the file was written, and is not taken over yet: {error:#}"
+            ))
+        })?;
         plan.forget_former_secret();
         Ok(())
     }
@@ -342,7 +347,20 @@ mod tests {
             (Part::Feedback, "[feedback]\n"),
             (Part::Tracking, "[tracking]\n"),
         ] {
-            let plain = format!("{:?}", source.check(heading).unwrap());
+            let holds = |text: &str| {
+                let Config {
+                    routing,
+                    feedback,
+                    tracking,
+                    ..
+                } = source.check(text).unwrap();
+                let hits = tracking.hits().unwrap();
+                format!(
+                    "{routing:?} {feedback:?} {:?} {} {:?}",
+                    tracking.mode, hits.per_minute, hits.keep
+                )
+            };
+            let plain = holds(heading);
             for entry in entries(&part) {
                 let Ok(Some(value)) = edit::value(entry.kind, entry.default) else {
                     continue;
@@ -351,8 +369,8 @@ mod tests {
                 if entry.default.contains(' ') || entry.key == "auth" {
                     continue;
                 }
-                let with = source.check(&format!("{heading}{} = {value}\n", entry.key));
-                assert_eq!(format!("{:?}", with.unwrap()), plain, "{}", entry.key);
+                let with = holds(&format!("{heading}{} = {value}\n", entry.key));
+                assert_eq!(with, plain, "{}", entry.key);
             }
         }
     }

@@ -129,7 +129,7 @@ const RELAY: &[Entry] = &[
 
 const LIMIT: &[Entry] = &[
     entry("rate", Kind::List, "Rate")
-        .hint("200/s, or several with commas: 200/s, 50000/h, 1000000/d")
+        .hint("50/s, or several with commas: 50/s, 9000/h")
         .default("no limit"),
     entry("max_sessions", Kind::Number, "Sessions at once").default("no limit"),
 ];

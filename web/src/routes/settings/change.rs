@@ -110,6 +110,6 @@ fn said(part: &Part, is_new: bool, values: Fields, refusal: Refusal) -> Said {
                 format!("Nothing was changed: the file cannot be written here ({why})."),
             )
         },
-        Refusal::Failed(why) => Said::of("bad", format!("Nothing was done: {why}.")),
+        Refusal::Failed(why) => Said::of("bad", format!("It did not work: {why}.")),
     }
 }

@@ -22,6 +22,8 @@ struct PartsPage {
     #[serde(flatten)]
     head: Head,
     forms: Vec<FormView>,
+    /// They stand beside each other.
+    is_many: bool,
 }
 
 /// `GET /settings/limits`
@@ -65,6 +67,7 @@ pub(super) async fn show(site: &Site, visitor: &Visitor, path: &'static str, sai
         }
     };
     let page = PartsPage {
+        is_many: forms.len() > 1,
         forms,
         head: Head::new(path, lead, &shown, said),
     };
