@@ -109,6 +109,13 @@ fn anybody_can_use_the_dashboard() {
     preflight::made_by(&served, &app, draft);
     let paths = [
         "/account".to_owned(),
+        "/settings/relays".to_owned(),
+        "/settings/relays/new".to_owned(),
+        "/settings/relays/edit?name=primary".to_owned(),
+        "/settings/limits".to_owned(),
+        "/settings/domains".to_owned(),
+        "/settings/tracking".to_owned(),
+        "/settings/thresholds".to_owned(),
         "/settings/people".to_owned(),
         "/settings/tokens".to_owned(),
         "/settings/audit".to_owned(),

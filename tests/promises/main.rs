@@ -40,6 +40,7 @@ mod relays;
 mod restore;
 mod scheduling_page;
 mod second_factor;
+mod settings;
 mod sign_in;
 mod sign_up;
 mod statistics;

@@ -6,7 +6,8 @@
 //! one-clicks are gathered in `one_clicks.rs`; what recipients see and change of themselves in `routes/preferences.rs`; what
 //! recipients read, in their
 //! languages, in `public/`; newsletters in a browser in `newsletters.rs`, `routes/view.rs` and `routes/archive.rs`; the open
-//! pixel and tracked links in `routes/hits.rs`, and how they are recorded in `hits.rs`; signing up for lists in `sign_up.rs`, `routes/sign_up.rs` and `routes/opt_in.rs`.
+//! pixel and tracked links in `routes/hits.rs`, and how they are recorded in `hits.rs`; signing up for lists in `sign_up.rs`, `routes/sign_up.rs` and `routes/opt_in.rs`; the configuration
+//! as it is shown and changed in `operator.rs` and `routes/settings/`.
 
 mod access;
 mod assets;
@@ -16,6 +17,7 @@ mod hits;
 mod live;
 mod newsletters;
 mod one_clicks;
+pub mod operator;
 mod pages;
 mod people;
 mod preferences;

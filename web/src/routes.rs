@@ -70,6 +70,7 @@ fn inside(config: &mut web::ServiceConfig) {
         .configure(steering)
         .configure(scheduling)
         .configure(preflight)
+        .configure(configuration)
         .route("/campaigns/{id}/deliveries", page().to(deliveries::deliveries))
         .route(
             "/campaigns/{id}/deliveries.{ending}",
@@ -162,6 +163,24 @@ fn preflight(config: &mut web::ServiceConfig) {
             "/campaigns/{id}/pre-flight/override",
             web::post().to(preflight::override_one),
         );
+}
+
+/// The settings that stand in the configuration.
+fn configuration(config: &mut web::ServiceConfig) {
+    use settings::{change, domains, parts, relays};
+    config
+        .route("/settings", page().to(settings::first))
+        .route(relays::PATH, page().to(relays::relays))
+        .route("/settings/relays/new", page().to(relays::new))
+        .route("/settings/relays/edit", page().to(relays::edit))
+        .route("/settings/relays/test", web::post().to(relays::test))
+        .route(parts::LIMITS, page().to(parts::limits))
+        .route(parts::TRACKING, page().to(parts::tracking))
+        .route(parts::THRESHOLDS, page().to(parts::thresholds))
+        .route(domains::PATH, page().to(domains::domains))
+        .route("/settings/domains/look", web::post().to(domains::ask))
+        .route("/settings/change", web::post().to(change::change))
+        .route("/settings/read-again", web::post().to(change::read_again));
 }
 
 /// Only what recipients and load balancers need.

@@ -4,6 +4,7 @@ use crate::access::meet_keys;
 use crate::hits::{HitSettings, Hits};
 use crate::live::{Poller, ThresholdsNow};
 use crate::newsletters::Newsletters;
+use crate::operator::Operator;
 use crate::preferences::{PreferencePages, PreferenceSettings};
 use crate::public::brand::Brand;
 use crate::routes;
@@ -17,6 +18,7 @@ use ipnet::IpNet;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use tidings_campaign::time::Clock;
 use tidings_campaign::token::KeyRing;
 use tidings_store::people::Role;
@@ -29,7 +31,7 @@ const STOP_SECONDS: u64 = 2;
 const WORKERS: usize = 2;
 
 /// Where the server listens.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct WebSettings {
     /// The dashboard and the public pages; port 0 takes a free one.
     pub listen: SocketAddr,
@@ -51,6 +53,8 @@ pub struct WebSettings {
     pub guests: Option<Role>,
     /// How sign-ups are taken.
     pub sign_up: SignUpSettings,
+    /// Who knows the configuration; none if it is from no file.
+    pub operator: Option<Arc<dyn Operator>>,
 }
 
 /// Why the server cannot begin, or ended.
@@ -101,6 +105,7 @@ pub async fn bind(
         brand: settings.brand.clone(),
         trusted_proxies: settings.trusted_proxies.clone(),
         guests: settings.guests,
+        operator: settings.operator.clone(),
     };
     let proxies = settings.trusted_proxies.clone();
     let sign_ups = SignUps::new(settings.sign_up.clone(), &settings.public_url, proxies);

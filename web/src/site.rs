@@ -3,6 +3,7 @@
 use crate::access::host_of_url;
 use crate::live::Live;
 use crate::one_clicks::OneClicks;
+use crate::operator::Operator;
 use crate::pages::Pages;
 use crate::people::Door;
 use crate::people::password::PasswordError;
@@ -13,6 +14,7 @@ use actix_web::http::StatusCode;
 use ipnet::IpNet;
 use serde::Serialize;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tidings_campaign::time::Clock;
 use tidings_campaign::token::KeyRing;
@@ -37,6 +39,8 @@ pub(crate) struct Site {
     pub(crate) door: Door,
     /// Proxies of ours, which say who the visitor is.
     pub(crate) trusted_proxies: Vec<IpNet>,
+    /// Who knows the configuration.
+    pub(crate) operator: Option<Arc<dyn Operator>>,
     runtime: Handle,
     /// When the keys were last read again because a token named one that is not known; while it is done, the others wait.
     keys_read: Mutex<Option<Instant>>,
@@ -52,6 +56,8 @@ pub(crate) struct Outside {
     pub(crate) trusted_proxies: Vec<IpNet>,
     /// What whoever comes may do in the dashboard without signing in.
     pub(crate) guests: Option<Role>,
+    /// Who knows the configuration.
+    pub(crate) operator: Option<Arc<dyn Operator>>,
 }
 
 /// How long after they were read again the keys are not, whatever tokens come: a flood of them must not reach the database.
@@ -88,6 +94,7 @@ impl Site {
             brand,
             trusted_proxies,
             guests,
+            operator,
         } = outside;
         Ok(Site {
             one_clicks: OneClicks::start(store.clone()),
@@ -101,6 +108,7 @@ impl Site {
             is_https: public_url.starts_with("https://"),
             door: Door::new(guests)?,
             trusted_proxies,
+            operator,
             runtime: Handle::current(),
             keys_read: Mutex::new(None),
         })
@@ -132,7 +140,15 @@ impl Site {
         T: Send + 'static,
         W: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
-        Ok(self.runtime.spawn(work).await.map_err(|_| Trouble::Stopping)??)
+        Ok(self.in_program(work).await??)
+    }
+
+    /// Runs other work there.
+    pub(crate) async fn in_program<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Trouble> {
+        self.runtime.spawn(work).await.map_err(|_| Trouble::Stopping)
     }
 
     /// A page as an answer.

@@ -1,15 +1,10 @@
 //! Signals, logging, and what a process is called while it runs.
 
-use crate::context::Context;
-use std::sync::Arc;
 use tidings_campaign::time::Clock;
 use tidings_campaign::token::KeyRing;
-use tidings_sender::dispatch::Routing;
-use tidings_sender::judging::JudgingNow;
 use tidings_store::Store;
 use tidings_store::signing_keys::KEYS_READ_EVERY;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::Level;
 
@@ -48,36 +43,6 @@ pub fn stop_on_signals() -> anyhow::Result<CancellationToken> {
         }
     });
     Ok(token)
-}
-
-/// The relays, pools and limits, and how refusals are judged: as the configuration says, and from each SIGHUP on as it says
-/// then. One that cannot be read changes nothing.
-pub fn configured(context: &Context) -> anyhow::Result<(watch::Receiver<Routing>, JudgingNow)> {
-    let (changes, routing) = watch::channel(context.config.routing.clone());
-    let (judgings, judging) = watch::channel(Arc::new(context.config.feedback.judging()?));
-    let Some(source) = context.source.clone() else {
-        return Ok((routing, judging));
-    };
-    let mut hangup = signal(SignalKind::hangup())?;
-    tokio::spawn(async move {
-        while hangup.recv().await.is_some() {
-            let read = source
-                .load()
-                .and_then(|config| Ok((config.feedback.judging()?, config)));
-            match read {
-                Ok((_, config)) if config.routing.relays.is_empty() => {
-                    tracing::error!("the configuration has no relay any more: it is not taken over");
-                }
-                Ok((judging, config)) => {
-                    // Without receivers the sender has ended, and so does the process.
-                    let _ = changes.send(config.routing);
-                    let _ = judgings.send(Arc::new(judging));
-                }
-                Err(error) => tracing::error!("the configuration is not taken over: {error:#}"),
-            }
-        }
-    });
-    Ok((routing, judging))
 }
 
 /// Takes over keys that are made or retired while this process runs, until `stop`.

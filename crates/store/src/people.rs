@@ -8,7 +8,7 @@ mod tokens;
 use crate::audit::{By, audit_in};
 use crate::engine::{Store, Tx, on_pool, on_tx};
 use crate::error::{StoreError, bad_row};
-pub use second_factor::{CODE_AWAITED_FOR, SecondFactor};
+pub use second_factor::{CODE_AWAITED_FOR, SECOND_FACTOR_AWAITED_FOR, SecondFactor};
 use second_factor::{end_half_sign_ins_in, remove_second_factor_in};
 pub use sessions::{ListedSession, NewSession, SESSION_ENDS_AFTER, SESSION_IDLES, Session};
 use std::time::Duration;

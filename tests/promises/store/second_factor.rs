@@ -2,7 +2,7 @@
 
 use tidings_campaign::time::Timestamp;
 use tidings_store::audit::By;
-use tidings_store::people::{CODE_AWAITED_FOR, Chosen, Role};
+use tidings_store::people::{CODE_AWAITED_FOR, Chosen, Role, SECOND_FACTOR_AWAITED_FOR};
 use tidings_tests::store_on_both_engines;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -16,13 +16,13 @@ store_on_both_engines!(
             .await
             .unwrap();
         let ann = store.find_person("ann@example.com").await.unwrap().unwrap().id;
-        assert_eq!(store.second_factor(ann).await.unwrap(), None);
-        assert!(store.begin_second_factor(ann, &[1; 20]).await.unwrap());
+        assert_eq!(store.second_factor(ann, NOW).await.unwrap(), None);
+        assert!(store.begin_second_factor(ann, &[1; 20], NOW).await.unwrap());
         assert!(
-            store.begin_second_factor(ann, &[2; 20]).await.unwrap(),
+            store.begin_second_factor(ann, &[2; 20], NOW).await.unwrap(),
             "begun again"
         );
-        let begun = store.second_factor(ann).await.unwrap().unwrap();
+        let begun = store.second_factor(ann, NOW).await.unwrap().unwrap();
         assert_eq!((begun.key, begun.is_on, begun.last_step), (vec![2; 20], false, 0));
         let key = &[2; 20][..];
         let first = (key, 7, &[[3; 32], [4; 32]][..]);
@@ -33,13 +33,22 @@ store_on_both_engines!(
                 .await
                 .unwrap()
         );
+        let too_late = NOW.plus(SECOND_FACTOR_AWAITED_FOR);
+        assert_eq!(store.second_factor(ann, too_late).await.unwrap(), None);
+        assert!(
+            !store
+                .confirm_second_factor(ann, first, &by, too_late)
+                .await
+                .unwrap()
+        );
         assert!(store.confirm_second_factor(ann, first, &by, NOW).await.unwrap());
+        assert!(store.second_factor(ann, too_late).await.unwrap().is_some());
         assert!(!store.confirm_second_factor(ann, first, &by, NOW).await.unwrap());
         assert!(
-            !store.begin_second_factor(ann, &[5; 20]).await.unwrap(),
+            !store.begin_second_factor(ann, &[5; 20], NOW).await.unwrap(),
             "it is on"
         );
-        let on = store.second_factor(ann).await.unwrap().unwrap();
+        let on = store.second_factor(ann, NOW).await.unwrap().unwrap();
         assert_eq!((on.is_on, on.last_step, on.codes_left), (true, 7, 2));
         for (step, is_new) in [(7, false), (6, false), (8, true), (8, false)] {
             assert_eq!(store.use_step(ann, step).await.unwrap(), is_new, "{step}");
@@ -51,7 +60,7 @@ store_on_both_engines!(
             );
         }
         store.remove_second_factor(ann, &by, NOW).await.unwrap();
-        assert_eq!(store.second_factor(ann).await.unwrap(), None);
+        assert_eq!(store.second_factor(ann, NOW).await.unwrap(), None);
         assert!(!store.use_recovery_code(ann, [4; 32], &by, NOW).await.unwrap());
     }
 );

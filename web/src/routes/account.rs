@@ -88,7 +88,7 @@ async fn kept(site: &Site, person: i64) -> Result<(Option<SecondFactor>, Vec<Lis
     let (store, now) = (site.store.clone(), site.clock.now());
     site.ask(async move {
         Ok((
-            store.second_factor(person).await?,
+            store.second_factor(person, now).await?,
             store.sessions_of(person, now).await?,
         ))
     })

@@ -22,12 +22,15 @@ pub(crate) fn failed(site: &Site, trouble: &Trouble) -> HttpResponse {
 
 /// Every address that leads nowhere.
 pub(crate) async fn not_found(site: web::Data<Site>, visitor: Visitor) -> HttpResponse {
+    no_such_page(&site, &visitor)
+}
+
+/// What the address names is not there.
+pub(crate) fn no_such_page(site: &Site, visitor: &Visitor) -> HttpResponse {
     let text = "There is no such page or campaign here.";
-    Page::new("problem", "Not found").shown_to(&visitor).answer(
-        &site,
-        StatusCode::NOT_FOUND,
-        &Problem { text },
-    )
+    Page::new("problem", "Not found")
+        .shown_to(visitor)
+        .answer(site, StatusCode::NOT_FOUND, &Problem { text })
 }
 
 /// A link that lets nobody in.

@@ -61,6 +61,7 @@ impl Instance {
             brand,
             trusted_proxies: Vec::new(),
             guests: Some(Role::Administrator),
+            operator: None,
         };
         let site = web::Data::new(Site::new(store.clone(), keys, CLOCK, live, outside).unwrap());
         Instance {

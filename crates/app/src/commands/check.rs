@@ -1,6 +1,6 @@
 //! `tidings check`: every fault of an installation at once.
 
-mod domains;
+pub mod domains;
 mod mailboxes;
 
 use crate::commands::relay;

@@ -2,7 +2,7 @@
 
 mod finding;
 
-use self::finding::Finding;
+pub use self::finding::Finding;
 use crate::commands::transcripts;
 use crate::context::Context;
 use crate::output;
@@ -91,7 +91,8 @@ fn patient(relay: &RelaySettings) -> RelaySettings {
     }
 }
 
-async fn test(relay: &RelaySettings, clock: &Clock) -> Finding {
+/// Connects to a relay, tries what it announces, and tells what was found.
+pub async fn test(relay: &RelaySettings, clock: &Clock) -> Finding {
     let mut finding = Finding::of(relay);
     let mut connection = match Connection::open(&patient(relay)).await {
         Ok(connection) => connection,

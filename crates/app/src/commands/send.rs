@@ -3,6 +3,7 @@
 use crate::commands::shown::Shown;
 use crate::config::public_url;
 use crate::context::Context;
+use crate::in_force::InForce;
 use crate::lifecycle;
 use crate::output;
 use anyhow::bail;
@@ -44,7 +45,9 @@ pub async fn run(id: CampaignId, context: &Context, store: Store) -> anyhow::Res
     check_sendable(&campaign, context.clock.now())?;
     let identity = context.identity(&store).await?;
     let keys = identity.keys.clone();
-    let settings = sender_settings(context, identity, witness)?;
+    let in_force = InForce::of(context)?;
+    in_force.heed_sighup()?;
+    let settings = sender_settings(context, &in_force, identity, witness)?;
     let stop = lifecycle::stop_on_signals()?;
     if matches!(campaign.state, CampaignState::Draft | CampaignState::Scheduled) {
         start(&store, &campaign, &settings.identity, context).await?;
@@ -158,6 +161,7 @@ async fn report_progress(store: Store, id: CampaignId, context: &Context, done: 
 /// What the configuration says to a sender.
 pub fn sender_settings(
     context: &Context,
+    in_force: &InForce,
     identity: Identity,
     witness: Witness,
 ) -> anyhow::Result<SenderSettings> {
@@ -169,10 +173,9 @@ pub fn sender_settings(
     if let Some(doubt) = public_url::doubt(&identity.public_url) {
         tracing::warn!("{doubt}");
     }
-    let (routing, judging) = lifecycle::configured(context)?;
     Ok(SenderSettings {
-        routing,
-        judging,
+        routing: in_force.routing(),
+        judging: in_force.judging(),
         identity,
         retry: context.config.retry,
         dns: context.config.dns.clone(),

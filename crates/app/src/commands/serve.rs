@@ -7,15 +7,19 @@ use crate::commands::campaign::check::preflight_settings;
 use crate::commands::import::resuming;
 use crate::commands::send::sender_settings;
 use crate::context::Context;
+use crate::in_force::InForce;
 use crate::lifecycle;
+use crate::operator::OfFile;
 use crate::output;
 use anyhow::Context as _;
 use intake::Incoming;
+use std::sync::Arc;
 use tidings_sender::lock::SenderLock;
 use tidings_sender::sender::{self, Scope};
 use tidings_sender::{guard, planner};
 use tidings_store::Store;
 use tidings_store::people::Role;
+use tidings_web::operator::Operator;
 use tidings_web::{Secret, ThresholdsNow, WebSettings, bind};
 use tokio_util::sync::CancellationToken;
 
@@ -63,7 +67,9 @@ pub async fn serve(
     let identity = context.identity(&store).await?;
     let lock = SenderLock::take(&store).context("sender")?;
     let witness = guard::look(&store, &context.data).await?;
-    let settings = sender_settings(context, identity.clone(), witness)?;
+    let in_force = InForce::of(context)?;
+    in_force.heed_sighup()?;
+    let settings = sender_settings(context, &in_force, identity.clone(), witness)?;
     let judging = settings.judging.clone();
     let web = WebSettings {
         listen: context.config.web.listen,
@@ -76,6 +82,7 @@ pub async fn serve(
         guests,
         thresholds: ThresholdsNow::new(move || judging.borrow().thresholds),
         sign_up: context.config.sign_up.clone(),
+        operator: OfFile::of(context, &store, &in_force).map(|operator| operator as Arc<dyn Operator>),
     };
     let incoming = Incoming::open(context, &store, identity.keys.clone()).await?;
     let server = bind(

@@ -164,7 +164,8 @@ pub(super) fn read(variables: impl Iterator<Item = (String, String)>) -> anyhow:
     Ok(found)
 }
 
-fn variable((section, key): &Setting) -> String {
+/// What the variable of a setting is called.
+pub(super) fn variable((section, key): &Setting) -> String {
     let between = if section.is_empty() { "" } else { "_" };
     let section = section.replace('.', "_");
     format!("TIDINGS_{section}{between}{key}").to_ascii_uppercase()

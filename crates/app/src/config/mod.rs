@@ -122,29 +122,86 @@ impl ConfigSource {
     pub fn load(&self) -> anyhow::Result<Config> {
         Config::load(self.file.as_deref(), &self.default_file)
     }
+
+    /// Where the file is, or would be.
+    pub fn path(&self) -> &Path {
+        self.file.as_deref().unwrap_or(&self.default_file)
+    }
+
+    /// The file's text; none if there is none and none was named.
+    pub fn text(&self) -> anyhow::Result<Option<String>> {
+        let path = self.path();
+        if self.file.is_none() && !path.exists() {
+            return Ok(None);
+        }
+        let text = std::fs::read_to_string(path);
+        text.map(Some)
+            .with_context(|| format!("cannot read the configuration {}", path.display()))
+    }
+
+    /// The configuration as it would be with this text in the file.
+    pub fn check(&self, text: &str) -> anyhow::Result<Config> {
+        Config::of(text, &self.path().display().to_string(), overrides()?)
+    }
 }
+
+/// The variables over this text, unchecked.
+pub fn merged(text: &str) -> anyhow::Result<toml::Table> {
+    let table = toml::from_str::<toml::Table>(text)?;
+    Ok(environment::merge(table, overrides()?))
+}
+
+/// The variable that is set for this setting; that of relays is the first one's.
+pub fn variable_set(section: &str, key: &str) -> Option<String> {
+    let set = overrides().ok()?;
+    let found = set.iter().find(|(setting, _)| *setting == (section, key))?;
+    Some(environment::variable(&found.0))
+}
+
+/// The password that a relay's URL has in it.
+pub fn password_in_url(url: &str) -> Option<String> {
+    relay::password_in(url)
+}
+
+fn overrides() -> anyhow::Result<Vec<environment::Override>> {
+    environment::read(std::env::vars())
+}
+
+/// Everything that is wrong with a configuration, a sentence for each.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Faults(pub Vec<String>);
+
+impl std::fmt::Display for Faults {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.join("\n  and "))
+    }
+}
+
+impl std::error::Error for Faults {}
 
 impl Config {
     /// Reads `file` if it is given (or if it is `default_file` and exists), then the environment.
     pub fn load(file: Option<&Path>, default_file: &Path) -> anyhow::Result<Config> {
-        let file = file.or_else(|| default_file.exists().then_some(default_file));
-        let (text, name) = match file {
-            Some(file) => {
-                let text = std::fs::read_to_string(file)
-                    .with_context(|| format!("cannot read the configuration {}", file.display()))?;
-                (text, file.display().to_string())
-            }
-            None => (String::new(), "the configuration".to_owned()),
+        let source = ConfigSource {
+            file: file.map(Path::to_owned),
+            default_file: default_file.to_owned(),
         };
-        let alone = match toml::from_str::<RawConfig>(&text) {
-            Ok(raw) => raw,
-            Err(error) => bail!("{name}: {}", place::place(&text, &error)),
-        };
-        let overrides = environment::read(std::env::vars())?;
-        if overrides.is_empty() {
-            return alone.check().with_context(|| name);
+        match source.text()? {
+            Some(text) => source.check(&text),
+            None => Config::of("", "the configuration", overrides()?),
         }
-        let table: toml::Table = toml::from_str(&text).context("the configuration was read before")?;
+    }
+
+    /// Checks a text, and what the environment says over it. `name`: what faults are said of.
+    fn of(text: &str, name: &str, overrides: Vec<environment::Override>) -> anyhow::Result<Config> {
+        let alone = match toml::from_str::<RawConfig>(text) {
+            Ok(raw) => raw,
+            Err(error) => bail!("{name}: {}", place::place(text, &error)),
+        };
+        if overrides.is_empty() {
+            return alone.check().with_context(|| name.to_owned());
+        }
+        let table: toml::Table = toml::from_str(text).context("the configuration was read before")?;
         let with = |overrides: Vec<environment::Override>| {
             environment::merge(table.clone(), overrides)
                 .try_into::<RawConfig>()
@@ -158,7 +215,7 @@ impl Config {
                     None => error,
                 },
             )
-            .with_context(|| name)
+            .with_context(|| name.to_owned())
     }
 }
 
@@ -239,7 +296,7 @@ impl RawConfig {
                 retry,
                 sending,
             }),
-            _ => bail!(faults.join("\n  and ")),
+            _ => Err(Faults(faults).into()),
         }
     }
 }

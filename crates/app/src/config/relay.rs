@@ -71,6 +71,11 @@ impl Words {
     }
 }
 
+/// The password that is written in a URL.
+pub(super) fn password_in(url: &str) -> Option<String> {
+    url::parse(url).ok()?.password
+}
+
 /// Enough for one relay, and what most relays allow.
 const DEFAULT_SESSIONS: usize = 20;
 

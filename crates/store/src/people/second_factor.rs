@@ -11,6 +11,9 @@ use tidings_campaign::time::Timestamp;
 /// How long a person whose password was right may take to bring a code.
 pub const CODE_AWAITED_FOR: Duration = Duration::from_secs(10 * 60);
 
+/// How long a second factor that was begun waits for its first code.
+pub const SECOND_FACTOR_AWAITED_FOR: Duration = Duration::from_secs(3600);
+
 /// The second factor of a person.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecondFactor {
@@ -34,13 +37,17 @@ impl std::fmt::Debug for SecondFactor {
 }
 
 impl Store {
-    /// The second factor of a person, if they have begun to set one up.
-    pub async fn second_factor(&self, person: i64) -> Result<Option<SecondFactor>, StoreError> {
+    /// The second factor of a person, if they have one or have begun to set one up not long ago.
+    pub async fn second_factor(
+        &self,
+        person: i64,
+        now: Timestamp,
+    ) -> Result<Option<SecondFactor>, StoreError> {
         const FIND: &str = "SELECT key, confirmed_at, last_step, \
             (SELECT COUNT(*) FROM recovery_codes r WHERE r.person_id = f.person_id) \
-            FROM second_factors f WHERE person_id = $1";
-        let row: Option<(Vec<u8>, Option<i64>, i64, i64)> =
-            on_pool!(self, pool => sqlx::query_as(FIND).bind(person).fetch_optional(pool).await)?;
+            FROM second_factors f WHERE person_id = $1 AND (confirmed_at IS NOT NULL OR begun_at > $2)";
+        let since = now.minus(SECOND_FACTOR_AWAITED_FOR);
+        let row: Option<(Vec<u8>, Option<i64>, i64, i64)> = on_pool!(self, pool => sqlx::query_as(FIND).bind(person).bind(since.0).fetch_optional(pool).await)?;
         Ok(
             row.map(|(key, confirmed_at, last_step, codes_left)| SecondFactor {
                 key,
@@ -52,10 +59,15 @@ impl Store {
     }
 
     /// Begins to set a second factor up, with a new key. False, and nothing is done, if the person has one.
-    pub async fn begin_second_factor(&self, person: i64, key: &[u8]) -> Result<bool, StoreError> {
-        const BEGIN: &str = "INSERT INTO second_factors (person_id, key, last_step) VALUES ($1, $2, 0) \
-            ON CONFLICT (person_id) DO UPDATE SET key = excluded.key WHERE second_factors.confirmed_at IS NULL";
-        let done = on_write_pool!(self, pool => sqlx::query(BEGIN).bind(person).bind(key).execute(pool).await
+    pub async fn begin_second_factor(
+        &self,
+        person: i64,
+        key: &[u8],
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        const BEGIN: &str = "INSERT INTO second_factors (person_id, key, last_step, begun_at) VALUES ($1, $2, 0, $3) \
+            ON CONFLICT (person_id) DO UPDATE SET key = excluded.key, begun_at = excluded.begun_at WHERE second_factors.confirmed_at IS NULL";
+        let done = on_write_pool!(self, pool => sqlx::query(BEGIN).bind(person).bind(key).bind(now.0).execute(pool).await
             .map(|done| done.rows_affected()))?;
         Ok(done > 0)
     }
@@ -70,11 +82,11 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         const CONFIRM: &str = "UPDATE second_factors SET confirmed_at = $1, last_step = $2 \
-            WHERE person_id = $3 AND confirmed_at IS NULL AND key = $4";
+            WHERE person_id = $3 AND confirmed_at IS NULL AND key = $4 AND begun_at > $5";
         const ADD: &str = "INSERT INTO recovery_codes (person_id, digest) VALUES ($1, $2)";
         let mut tx = self.begin_write().await?;
         let done = on_tx!(&mut tx, conn => sqlx::query(CONFIRM).bind(now.0).bind(step).bind(person).bind(key)
-            .execute(conn).await.map(|done| done.rows_affected()))?;
+            .bind(now.minus(SECOND_FACTOR_AWAITED_FOR).0).execute(conn).await.map(|done| done.rows_affected()))?;
         if done == 0 {
             return Ok(false);
         }

@@ -57,8 +57,8 @@ async fn begin(
     };
     let mut key = [0; totp::KEY_OCTETS];
     getrandom::fill(&mut key)?;
-    let store = site.store.clone();
-    let begun = site.ask(async move { store.begin_second_factor(person.id, &key).await });
+    let (store, now) = (site.store.clone(), site.clock.now());
+    let begun = site.ask(async move { store.begin_second_factor(person.id, &key, now).await });
     Ok(Ok(begun.await?.then_some(key)))
 }
 
@@ -98,8 +98,10 @@ pub(crate) async fn confirm(
 
 /// The second factor that waits for its first code.
 async fn begun(site: &Site, person: i64) -> Result<Option<SecondFactor>, Trouble> {
-    let store = site.store.clone();
-    let factor = site.ask(async move { store.second_factor(person).await }).await?;
+    let (store, now) = (site.store.clone(), site.clock.now());
+    let factor = site
+        .ask(async move { store.second_factor(person, now).await })
+        .await?;
     Ok(factor.filter(|factor| !factor.is_on))
 }
 

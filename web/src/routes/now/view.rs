@@ -90,8 +90,8 @@ struct Trend {
     slots: usize,
 }
 
-#[derive(Debug, Serialize)]
-struct RelayRow {
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct RelayRow {
     /// The beginning of its names in the live events.
     key: String,
     name: String,
@@ -121,6 +121,11 @@ struct ProviderRow {
 }
 
 impl NowView {
+    /// How a relay fares, if a sender speaks of it or it was used in the last hour.
+    pub(crate) fn relay(&self, name: &str) -> Option<RelayRow> {
+        self.relays.iter().find(|relay| relay.name == name).cloned()
+    }
+
     pub(crate) fn new(seen: Seen<'_>) -> NowView {
         let minute = seen.now.minute();
         let relays = relay_rows(seen.relays, seen.flows, minute);

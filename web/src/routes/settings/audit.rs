@@ -1,6 +1,6 @@
 //! `/settings/audit`: who changed what.
 
-use super::{Tab, tabs};
+use super::{SECTION, Tab, tabs};
 use crate::figures::numbers::moment;
 use crate::people::Visitor;
 use crate::routes::problem::failed;
@@ -57,7 +57,7 @@ pub(crate) async fn audit(site: web::Data<Site>, visitor: Visitor, asked: web::Q
         older,
     };
     Page::new("audit", "Audit log")
-        .under("/settings/people")
+        .under(SECTION)
         .shown_to(&visitor)
         .answer(&site, StatusCode::OK, &page)
 }

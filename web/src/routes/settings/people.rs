@@ -1,6 +1,6 @@
 //! `/settings/people`: who may use the dashboard.
 
-use super::{Tab, tabs};
+use super::{SECTION, Tab, tabs};
 use crate::people::{Secret, Visitor, visitor};
 use crate::routes::problem::{failed, see_other};
 use crate::routes::sign_in::{email_fault, name_fault};
@@ -78,7 +78,7 @@ async fn show(site: &Site, visitor: &Visitor, status: StatusCode, mut page: Peop
         .map(|person| view(person, visitor))
         .collect();
     Page::new("people", "People")
-        .under("/settings/people")
+        .under(SECTION)
         .shown_to(visitor)
         .answer(site, status, &page)
 }

@@ -1,6 +1,6 @@
 //! `/settings/tokens`: programs that use the dashboard's addresses.
 
-use super::{Tab, tabs};
+use super::{SECTION, Tab, tabs};
 use crate::figures::numbers::moment;
 use crate::people::{Secret, Visitor};
 use crate::routes::problem::{failed, see_other};
@@ -61,7 +61,7 @@ async fn show(site: &Site, visitor: &Visitor, status: StatusCode, mut page: Toke
     page.tabs = tabs("/settings/tokens");
     page.tokens = tokens.into_iter().map(view).collect();
     Page::new("tokens", "Tokens")
-        .under("/settings/people")
+        .under(SECTION)
         .shown_to(visitor)
         .answer(site, status, &page)
 }

@@ -55,7 +55,7 @@ async fn half_way(site: &Site, person: &Person) -> Result<Option<Secret>, Troubl
         person.clone(),
     );
     let is_on = site.ask(async move {
-        let factor = store.second_factor(person.id).await?;
+        let factor = store.second_factor(person.id, now).await?;
         let is_on = factor.is_some_and(|factor| factor.is_on);
         if is_on {
             store.begin_half_sign_in(&person, digest, now).await?;
@@ -153,7 +153,7 @@ async fn use_up(
         let is_right = match recovery::digest(&code) {
             Some(recovery) => store.use_recovery_code(id, recovery, &by, now).await?,
             None => {
-                let factor = store.second_factor(id).await?.filter(|factor| factor.is_on);
+                let factor = store.second_factor(id, now).await?.filter(|factor| factor.is_on);
                 let step = factor.and_then(|factor| {
                     totp::step_of(&totp::typed(&code), &factor.key, factor.last_step, now)
                 });

@@ -9,31 +9,48 @@ use tidings_sender::connection::{Announced, Connection};
 use tidings_sender::relay::{RelaySettings, TlsMode};
 use tidings_sender::timeouts::Timeouts;
 
+/// What was found out about one relay.
 #[derive(Serialize)]
-pub(super) struct Finding {
+pub struct Finding {
+    /// The relay's name.
     pub relay: String,
+    /// `host:port`.
     pub address: String,
+    /// Everything was as it should be.
     pub works: bool,
+    /// Why it does not work, one sentence.
     pub fault: Option<String>,
+    /// How it greeted.
     pub greeting: Option<String>,
+    /// The connection was encrypted.
     pub encrypted: bool,
+    /// By which version of TLS.
     pub tls: Option<String>,
+    /// What it showed.
     pub certificate: Option<ShownCertificate>,
+    /// How we logged in.
     pub auth: Option<String>,
     /// The lines of its EHLO reply.
     pub announces: Vec<String>,
+    /// It takes several commands at once.
     pub pipelining: bool,
+    /// It takes umlauts as they are.
     pub eight_bit_mime: bool,
+    /// It takes addresses with umlauts.
     pub smtp_utf8: bool,
+    /// It can be asked for reports.
     pub dsn: bool,
+    /// Octets of a message at most.
     pub size: Option<usize>,
+    /// What deserves a word though it works.
     pub hints: Vec<String>,
     /// What was said before a fault, secrets masked.
     pub transcript: Option<String>,
 }
 
+/// What a certificate says of itself.
 #[derive(Serialize)]
-pub(super) struct ShownCertificate {
+pub struct ShownCertificate {
     subject: String,
     issuer: String,
     expires: String,
@@ -149,6 +166,18 @@ impl Finding {
         self.hints.push(hint);
     }
 
+    /// Whose certificate it was, in one line.
+    pub fn certificate_in_words(&self) -> Option<String> {
+        let certificate = self.certificate.as_ref()?;
+        Some(format!(
+            "{} ({}), issued by {}, expires {}",
+            certificate.names.join(", "),
+            certificate.subject,
+            certificate.issuer,
+            certificate.expires
+        ))
+    }
+
     /// For people.
     pub fn print(&self) -> anyhow::Result<()> {
         output::line(format!("relay {} at {}", self.relay, self.address))?;
@@ -161,14 +190,8 @@ impl Finding {
         if let Some(version) = &self.tls {
             output::line(format!("  encrypted with {version}"))?;
         }
-        if let Some(certificate) = &self.certificate {
-            output::line(format!(
-                "  certificate of {} ({}), issued by {}, expires {}",
-                certificate.names.join(", "),
-                certificate.subject,
-                certificate.issuer,
-                certificate.expires
-            ))?;
+        if let Some(certificate) = self.certificate_in_words() {
+            output::line(format!("  certificate of {certificate}"))?;
         }
         if let Some(mechanism) = &self.auth {
             output::line(format!("  logged in with AUTH {mechanism}"))?;
