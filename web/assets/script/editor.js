@@ -25,7 +25,7 @@
     sheet.className = "sheet";
     const [gutter, colours, marks] = [make("pre", "gutter"), make("pre", "colours"), make("pre", "marks")];
     area.before(box);
-    sheet.append(colours, marks, area);
+    sheet.append(marks, colours, area);
     box.append(gutter, sheet);
     area.wrap = "off";
     let lines = 0;
