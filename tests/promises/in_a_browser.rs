@@ -107,6 +107,10 @@ fn anybody_can_use_the_dashboard() {
     // A pre-flight list with something of each kind.
     let draft = app.campaign("readers");
     preflight::made_by(&served, &app, draft);
+    for starter in ["letter", "digest"] {
+        app.run(["template", "add", "seasons", "--starter", starter])
+            .succeeded();
+    }
     let paths = [
         "/account".to_owned(),
         "/settings/relays".to_owned(),
@@ -136,6 +140,10 @@ fn anybody_can_use_the_dashboard() {
         "/recipients".to_owned(),
         "/recipients?address=reader1@example.org".to_owned(),
         "/recipients?address=reader2@example.org".to_owned(),
+        "/templates".to_owned(),
+        "/templates?q=nothing".to_owned(),
+        "/templates/seasons".to_owned(),
+        "/templates/seasons/versions/1".to_owned(),
     ];
     let pages = paths.map(|path| format!("{}{path}", served.url));
     anybody_can_use_as(Some((&served, &email)), &pages);
@@ -313,4 +321,24 @@ fn anybody_can_use_the_pages_for_signing_up() {
     sign_up::post(&served, "email=ann%40example.org");
     let link = sign_up::link(&app, &served, "ann@example.org");
     anybody_can_use(&[format!("{}/s/1", served.url), link]);
+}
+
+#[test]
+fn a_template_is_looked_at_and_marked_while_it_is_written() {
+    let app = App::start(Engine::Sqlite);
+    let served = serve(&app);
+    let email = administrator(&app, &served);
+    app.run(["template", "add", "seasons", "--starter", "letter"])
+        .succeeded();
+    let browser = Browser::open();
+    sign_in(&browser, &served, &email);
+    browser.goto(&format!("{}/templates/seasons", served.url));
+    browser.sees("to somebody made up");
+    browser.fill("Subject", "Hello {{#if}}");
+    browser.sees("the subject, line 1");
+    browser.fill("Subject", "Hello {{name}}");
+    browser.sees("Hello Ann Example · to somebody made up");
+    browser.click("Save");
+    browser.sees("Saved.");
+    browser.sees("2, as it is now");
 }

@@ -49,6 +49,7 @@ mod stop;
 mod store;
 mod suppression_by_bounce;
 mod templates;
+mod templates_page;
 mod thresholds;
 mod tracking;
 mod translations;

@@ -15,12 +15,14 @@ mod lists;
 pub(crate) mod now;
 mod opt_in;
 mod preferences;
+mod preview;
 pub(crate) mod problem;
 mod recipient;
 mod settings;
 mod sign_in;
 mod sign_up;
 mod suppressions;
+mod templates;
 mod unsubscribe;
 mod view;
 
@@ -76,6 +78,7 @@ fn inside(config: &mut web::ServiceConfig) {
             "/campaigns/{id}/deliveries.{ending}",
             page().to(deliveries::export::export),
         )
+        .configure(writing_templates)
         .route("/bounces", page().to(bounces::bounces))
         .route("/lists", page().to(lists::lists))
         .route("/suppressions", page().to(suppressions::suppressions))
@@ -181,6 +184,25 @@ fn configuration(config: &mut web::ServiceConfig) {
         .route("/settings/domains/look", web::post().to(domains::ask))
         .route("/settings/change", web::post().to(change::change))
         .route("/settings/read-again", web::post().to(change::read_again));
+}
+
+/// What is written, and how it looks.
+fn writing_templates(config: &mut web::ServiceConfig) {
+    use templates::{editor, versions};
+    config
+        .app_data(web::FormConfig::default().limit(preview::LONGEST))
+        .route("/preview", web::post().to(preview::preview))
+        .route("/templates", page().to(templates::templates))
+        .route("/templates", web::post().to(templates::add))
+        .route("/templates/{name}", page().to(editor::template))
+        .route("/templates/{name}", web::post().to(editor::save))
+        .route("/templates/{name}/duplicate", web::post().to(editor::duplicate))
+        .route("/templates/{name}/remove", web::post().to(editor::remove))
+        .route("/templates/{name}/versions/{n}", page().to(versions::version))
+        .route(
+            "/templates/{name}/versions/{n}",
+            web::post().to(versions::bring_back),
+        );
 }
 
 /// Only what recipients and load balancers need.

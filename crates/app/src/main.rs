@@ -10,7 +10,6 @@ mod lifecycle;
 mod operator;
 mod output;
 mod rows;
-mod starters;
 
 use clap::Parser;
 use std::process::ExitCode;
