@@ -47,6 +47,9 @@ on_both_engines!(a_database_of_the_first_version_is_brought_up_to_date, |app| {
     let before = app.send(campaign);
     for statement in [
         "DROP INDEX suppressions_by_time",
+        "DROP TABLE list_counters",
+        "DROP INDEX suppressions_by_reason",
+        "DROP INDEX suppressions_of_reason",
         "DROP TABLE people",
         "DROP TABLE second_factors",
         "DROP TABLE recovery_codes",
