@@ -31,6 +31,7 @@ const TEMPLATES: &[(&str, &str)] = &templates! {
     "now": "pages/now",
     "campaigns": "pages/campaigns",
     "campaign": "pages/campaign",
+    "click_map": "pages/click_map",
     "deliveries": "pages/deliveries",
     "recipient": "pages/recipient",
     "bounces": "pages/bounces",

@@ -6,6 +6,7 @@ pub(crate) mod body;
 mod bounces;
 mod campaign;
 mod campaigns;
+mod click_map;
 mod deliveries;
 mod health;
 mod hits;
@@ -67,6 +68,7 @@ fn inside(config: &mut web::ServiceConfig) {
         .route("/campaigns", page().to(campaigns::campaigns))
         .route("/campaigns/{id}", page().to(campaign::campaign))
         .configure(steering)
+        .configure(click_maps)
         .route("/campaigns/{id}/deliveries", page().to(deliveries::deliveries))
         .route(
             "/campaigns/{id}/deliveries.{ending}",
@@ -130,6 +132,20 @@ fn steering(config: &mut web::ServiceConfig) {
         .route(
             "/campaigns/{id}/leave-unknown",
             web::post().to(steer::leave_unknown),
+        );
+}
+
+/// What was followed in a campaign's newsletter.
+fn click_maps(config: &mut web::ServiceConfig) {
+    config
+        .route("/campaigns/{id}/click-map", page().to(click_map::click_map))
+        .route(
+            "/campaigns/{id}/click-map/newsletter",
+            page().to(click_map::newsletter),
+        )
+        .route(
+            "/campaigns/{id}/click-map/images/{name}",
+            page().to(click_map::image),
         );
 }
 

@@ -26,6 +26,7 @@ mod preferences;
 mod recipients_and_lists;
 mod second_factor;
 mod sign_ups;
+mod standings;
 mod stats;
 mod suppressing;
 mod suppressions;
