@@ -43,6 +43,7 @@ pub mod recipients;
 pub mod relay_status;
 mod schema;
 pub mod send_status;
+mod sent_days;
 pub mod sign_ups;
 pub mod signing_keys;
 pub mod stats;

@@ -2,6 +2,7 @@
 
 mod expiring;
 mod intake;
+mod summing;
 
 use crate::commands::import::resuming;
 use crate::commands::send::sender_settings;
@@ -88,6 +89,7 @@ pub async fn serve(
     announce(server.listen)?;
     let clock = context.clock.clone();
     let keep_hits = context.config.tracking.keep_hits;
+    let summing = summing::run(store.clone(), clock.clone(), stop.clone());
     let expiring = expiring::run(store.clone(), clock.clone(), keep_hits, stop.clone());
     let keys = lifecycle::keep_keys_fresh(store.clone(), identity.keys.clone(), clock.clone(), stop.clone());
     // Whatever ends first ends the others.
@@ -130,8 +132,9 @@ pub async fn serve(
         )
     };
     let taking = async { ends(incoming.run(stop.clone()).await.context("intake")) };
-    let (pages, planning, sending, importing, taken, (), ()) =
-        tokio::join!(pages, planning, sending, importing, taking, keys, expiring);
+    let (pages, planning, sending, importing, taken, (), (), ()) = tokio::join!(
+        pages, planning, sending, importing, taking, keys, expiring, summing
+    );
     store.close().await;
     sending.and(planning).and(importing).and(taken).and(pages)
 }
