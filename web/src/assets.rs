@@ -30,6 +30,7 @@ const FILES: [(&str, &str, &[&str]); 5] = [
         &[
             include_str!("../assets/script/charts.js"),
             include_str!("../assets/script/live.js"),
+            include_str!("../assets/script/upload.js"),
         ],
     ),
     (

@@ -19,6 +19,7 @@ use std::io;
 use std::net::SocketAddr;
 use tidings_campaign::time::Clock;
 use tidings_campaign::token::KeyRing;
+use tidings_import::Importer;
 use tidings_store::people::Role;
 use tidings_store::{Store, StoreError};
 use tokio::task::JoinHandle;
@@ -51,6 +52,8 @@ pub struct WebSettings {
     pub guests: Option<Role>,
     /// How sign-ups are taken.
     pub sign_up: SignUpSettings,
+    /// What is imported from the pages.
+    pub importer: Importer,
 }
 
 /// Why the server cannot begin, or ended.
@@ -101,6 +104,7 @@ pub async fn bind(
         brand: settings.brand.clone(),
         trusted_proxies: settings.trusted_proxies.clone(),
         guests: settings.guests,
+        importer: settings.importer.clone(),
     };
     let proxies = settings.trusted_proxies.clone();
     let sign_ups = SignUps::new(settings.sign_up.clone(), &settings.public_url, proxies);

@@ -16,6 +16,7 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 use tidings_campaign::time::Clock;
 use tidings_campaign::token::KeyRing;
+use tidings_import::Importer;
 use tidings_store::people::Role;
 use tidings_store::{Store, StoreError};
 use tokio::runtime::Handle;
@@ -37,6 +38,8 @@ pub(crate) struct Site {
     pub(crate) door: Door,
     /// Proxies of ours, which say who the visitor is.
     pub(crate) trusted_proxies: Vec<IpNet>,
+    /// What is imported from the pages.
+    pub(crate) importer: Importer,
     runtime: Handle,
     /// When the keys were last read again because a token named one that is not known; while it is done, the others wait.
     keys_read: Mutex<Option<Instant>>,
@@ -52,6 +55,8 @@ pub(crate) struct Outside {
     pub(crate) trusted_proxies: Vec<IpNet>,
     /// What whoever comes may do in the dashboard without signing in.
     pub(crate) guests: Option<Role>,
+    /// What is imported from the pages.
+    pub(crate) importer: Importer,
 }
 
 /// How long after they were read again the keys are not, whatever tokens come: a flood of them must not reach the database.
@@ -88,6 +93,7 @@ impl Site {
             brand,
             trusted_proxies,
             guests,
+            importer,
         } = outside;
         Ok(Site {
             one_clicks: OneClicks::start(store.clone()),
@@ -101,6 +107,7 @@ impl Site {
             is_https: public_url.starts_with("https://"),
             door: Door::new(guests)?,
             trusted_proxies,
+            importer,
             runtime: Handle::current(),
             keys_read: Mutex::new(None),
         })

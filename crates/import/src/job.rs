@@ -1,6 +1,7 @@
 //! What an import is, so that it can be gone on with: its files by their checksums, its options, where rejected rows go.
 
 use crate::checks::Check;
+use crate::wishes::Wishes;
 use crate::reading::{Input, Source};
 use anyhow::{Context as _, anyhow};
 use data_encoding::HEXLOWER;
@@ -16,17 +17,9 @@ use tidings_campaign::csv_import::Options;
 pub struct Job {
     /// In the order in which they are read.
     pub files: Vec<JobFile>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    rules: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    delimiter: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    encoding: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    part: Option<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    /// What is looked at closer.
-    pub checks: Vec<Check>,
+    /// What the person said about them.
+    #[serde(flatten)]
+    pub wishes: Wishes,
     /// The files that were asked for, or the folder in which one is made when it is needed.
     pub rejects: Option<PathBuf>,
     #[serde(default)]
@@ -70,11 +63,7 @@ impl Job {
         }
         Ok(Job {
             files,
-            rules: options.rules.iter().map(ToString::to_string).collect(),
-            delimiter: options.delimiter.map(|delimiter| delimiter.to_string()),
-            encoding: options.encoding.map(|encoding| encoding.name().to_owned()),
-            part: options.part.clone(),
-            checks: checks.to_vec(),
+            wishes: Wishes::of(options, checks),
             rejects: None,
             remarks: None,
             folder: std::path::absolute(folder)?,
@@ -90,30 +79,24 @@ impl Job {
 
     /// What the person said about the files.
     pub fn options(&self) -> anyhow::Result<Options> {
-        Ok(Options {
-            delimiter: self.delimiter.as_deref().map(str::parse).transpose()?,
-            encoding: self.encoding.as_deref().map(str::parse).transpose()?,
-            rules: self
-                .rules
-                .iter()
-                .map(|rule| rule.parse())
-                .collect::<Result<_, _>>()?,
-            part: self.part.clone(),
-        })
+        self.wishes.options()
     }
 
     /// The same for the same list, files and options, whatever the files are called.
     pub fn fingerprint(&self, list: &str) -> String {
         let sums: Vec<&str> = self.files.iter().map(|file| file.sha256.as_str()).collect();
-        let all = serde_json::json!([
-            list,
-            sums,
-            self.rules,
-            self.delimiter,
-            self.encoding,
-            self.part,
-            self.checks
-        ]);
+        let Wishes {
+            rules,
+            delimiter,
+            encoding,
+            part,
+            header,
+            checks,
+        } = &self.wishes;
+        let mut all = serde_json::json!([list, sums, rules, delimiter, encoding, part, checks]);
+        if let (Some(header), Some(all)) = (header, all.as_array_mut()) {
+            all.push((*header).into());
+        }
         HEXLOWER.encode(&Sha256::digest(all.to_string()))
     }
 

@@ -17,13 +17,15 @@ mod running;
 mod suppression_list;
 mod undo;
 mod uploads;
+mod wishes;
 
 pub use checks::{Check, Checking, Found, UnknownCheck, has_remarks};
-pub use importer::{Begun, Importer, Trial, TrialState};
+pub use importer::{Begun, Importer, Rejected, Suppressing, Trial, TrialState};
 pub use job::{Job, JobFile, take_stock};
 pub use reading::{Input, Source, open_all};
 pub use row_file::{REJECTS, REMARKS, RowFile, RowFileKind};
 pub use running::{Beside, Done, Listener, count, to_the_end};
 pub use suppression_list::{SuppressionCounts, SuppressionList, suppress_by_hash};
 pub use undo::{TakenBack, TakingBack, kept_file};
-pub use uploads::{Upload, UploadFault, UploadId, Uploads, Wishes};
+pub use uploads::{Incoming, NoUploadId, Upload, UploadFault, UploadId, Uploads};
+pub use wishes::Wishes;

@@ -26,9 +26,10 @@ const QUIET: Duration = Duration::from_secs(5);
 const RELEASED_AFTER: Duration = Duration::from_secs(2);
 
 /// Tries until nobody holds the import any more, or it has been held for too long to be a process that was killed.
-pub async fn when_released<T>(
-    mut attempt: impl AsyncFnMut() -> Result<Option<T>, StoreError>,
-) -> Result<Option<T>, StoreError> {
+pub async fn when_released<T, F>(mut attempt: impl FnMut() -> F) -> Result<Option<T>, StoreError>
+where
+    F: Future<Output = Result<Option<T>, StoreError>>,
+{
     let begun = tokio::time::Instant::now();
     loop {
         let taken = attempt().await?;
@@ -64,7 +65,7 @@ pub async fn go_on(
     let place = |kind, asked: &Option<PathBuf>| RowFile::of_job(kind, asked.as_deref(), &job.folder);
     let id = import.id();
     let beside = Beside {
-        checking: Checking::new(&job.checks, dns)?,
+        checking: Checking::new(&job.wishes.checks, dns)?,
         rejects: place(&REJECTS, &job.rejects).go_on(id, record.rejects_octets)?,
         remarks: place(&REMARKS, &job.remarks).go_on(id, record.remarks_octets)?,
     };
@@ -116,14 +117,14 @@ async fn try_one(
     tokio::task::spawn_blocking(move || checked.check_files())
         .await
         .context("the files could not be looked at")??;
-    let Some((import, record)) = Import::resume(store, record, clock.now()).await? else {
+    let Some((import, record)) = Import::resume(store, record, None, clock.now()).await? else {
         return Ok(());
     };
     let (id, rows) = (import.id(), import.counts().rows);
     tracing::info!("import {id} goes on after {rows} rows");
-    let never = CancellationToken::new();
+    let (never, mut nobody) = (CancellationToken::new(), Nobody);
     let outcome = tokio::select! {
-        outcome = go_on(&job, import, &record, dns, clock, &never, &mut Nobody) => outcome,
+        outcome = go_on(&job, import, &record, dns, clock, &never, &mut nobody) => outcome,
         // Dropped as it is: it still counts as running, and goes on with the next start.
         () = stop.cancelled() => return Ok(()),
     };

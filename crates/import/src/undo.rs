@@ -52,7 +52,7 @@ impl TakingBack {
         clock: &Clock,
     ) -> anyhow::Result<Option<TakingBack>> {
         let record = store.find_import(id).await?;
-        let begun = when_released(async || Undo::begin(store, id, by, clock.now()).await).await?;
+        let begun = when_released(|| Undo::begin(store, id, by, clock.now())).await?;
         let goes_on = record
             .as_ref()
             .is_some_and(|record| record.state == ImportState::Undoing);

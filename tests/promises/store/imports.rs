@@ -378,7 +378,7 @@ store_on_both_engines!(an_import_goes_on_where_its_last_commit_was, |store| {
         "one process at a time"
     );
     let now = record(store, id).await;
-    assert!(Import::resume(store, &now, at(1)).await.unwrap().is_none());
+    assert!(Import::resume(store, &now, None, at(1)).await.unwrap().is_none());
     drop(import);
     let quiet = released(store, id).await;
     assert_eq!(store.quiet_imports(START).await.unwrap(), []);
@@ -386,7 +386,7 @@ store_on_both_engines!(an_import_goes_on_where_its_last_commit_was, |store| {
         store.quiet_imports(at(1)).await.unwrap(),
         std::slice::from_ref(&quiet)
     );
-    let (mut import, from) = Import::resume(store, &quiet, at(1)).await.unwrap().unwrap();
+    let (mut import, from) = Import::resume(store, &quiet, None, at(1)).await.unwrap().unwrap();
     assert_eq!(from.counts.rows, 3);
     // A row that it has seen before it was cut off is a duplicate, as it would have been.
     let counts = import.write(ImportBatch::of(&rows[2..]), at(1)).await.unwrap();
@@ -401,13 +401,13 @@ store_on_both_engines!(an_import_goes_on_where_its_last_commit_was, |store| {
     assert_eq!(waiting, std::slice::from_ref(&stopped));
     assert_eq!(store.quiet_imports(at(9)).await.unwrap(), []);
     released(store, id).await;
-    let (import, _) = Import::resume(store, &stopped, at(3)).await.unwrap().unwrap();
+    let (import, _) = Import::resume(store, &stopped, None, at(3)).await.unwrap().unwrap();
     assert_eq!(store.stopped_imports().await.unwrap(), []);
     assert_eq!(import.counts().rows, 6);
     import.finish(at(3)).await.unwrap();
     released(store, id).await;
     assert!(
-        Import::resume(store, &stopped, at(4)).await.is_err(),
+        Import::resume(store, &stopped, None, at(4)).await.is_err(),
         "it is at its end"
     );
 });

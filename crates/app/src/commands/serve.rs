@@ -3,13 +3,13 @@
 mod expiring;
 mod intake;
 
-use crate::commands::import::resuming;
 use crate::commands::send::sender_settings;
 use crate::context::Context;
 use crate::lifecycle;
 use crate::output;
 use anyhow::Context as _;
 use intake::Incoming;
+use tidings_import::Importer;
 use tidings_sender::lock::SenderLock;
 use tidings_sender::sender::{self, Scope};
 use tidings_sender::{guard, planner};
@@ -64,6 +64,15 @@ pub async fn serve(
     let witness = guard::look(&store, &context.data).await?;
     let settings = sender_settings(context, identity.clone(), witness)?;
     let judging = settings.judging.clone();
+    let importer = Importer::new(
+        store.clone(),
+        context.clock.clone(),
+        context.config.dns.clone(),
+        &context.data,
+        context.config.web.largest_upload,
+        stop.clone(),
+    )
+    .context("imports")?;
     let web = WebSettings {
         listen: context.config.web.listen,
         public_listen: context.config.web.public_listen,
@@ -75,6 +84,7 @@ pub async fn serve(
         guests,
         thresholds: ThresholdsNow::new(move || judging.borrow().thresholds),
         sign_up: context.config.sign_up.clone(),
+        importer: importer.clone(),
     };
     let incoming = Incoming::open(context, &store, identity.keys.clone()).await?;
     let server = bind(
@@ -118,16 +128,7 @@ pub async fn serve(
         )
     };
     let importing = async {
-        ends(
-            resuming::run(
-                store.clone(),
-                context.config.dns.clone(),
-                clock.clone(),
-                stop.clone(),
-            )
-            .await
-            .context("imports"),
-        )
+        ends(importer.run().await.context("imports"))
     };
     let taking = async { ends(incoming.run(stop.clone()).await.context("intake")) };
     let (pages, planning, sending, importing, taken, (), ()) =
