@@ -22,6 +22,7 @@ use tidings_campaign::time::Clock;
 use tidings_campaign::token::UnsubscribeToken;
 use tidings_store::Store;
 use tidings_store::campaigns::{LANGUAGE_ATTRIBUTE, NewCampaign};
+use tidings_import::Importer;
 use tidings_store::imports::{Import, ImportBatch, NewImport};
 use tidings_store::leases::{Claim, Lease};
 use tidings_store::people::Role;
@@ -61,6 +62,8 @@ impl Instance {
             brand,
             trusted_proxies: Vec::new(),
             guests: Some(Role::Administrator),
+            importer: Importer::new(store.clone(), CLOCK, None, folder.path(), 1 << 20, tokio_util::sync::CancellationToken::new())
+                .unwrap(),
         };
         let site = web::Data::new(Site::new(store.clone(), keys, CLOCK, live, outside).unwrap());
         Instance {

@@ -35,6 +35,7 @@ pub use intake::Ways;
 pub use mail::MailSection;
 pub use sender::Sending;
 pub use tracking::TrackingSection;
+pub(crate) use web::LARGEST_UPLOAD;
 pub use web::Web;
 
 /// Everything that was configured, checked.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use std::net::{IpAddr, SocketAddr};
 
 /// What may be uploaded where nothing is said, in octets.
-const LARGEST_UPLOAD: u64 = 1 << 30;
+pub(crate) const LARGEST_UPLOAD: u64 = 1 << 30;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
