@@ -2,6 +2,7 @@
 //! well, in both themes and on a phone.
 
 use crate::dashboard::{Served, serve};
+use crate::import_wizard;
 use crate::sign_in::{PASSWORD, administrator};
 use crate::sign_up;
 use crate::unsubscribe::{after_a_campaign, link};
@@ -103,7 +104,13 @@ fn anybody_can_use_the_dashboard() {
     let (app, served, campaign) = dashboard_after_a_campaign();
     let email = administrator(&app, &served);
     app.run(["suppression", "add", "reader2@example.org"]).succeeded();
+    let upload = import_wizard::an_upload(&served, &email);
     let paths = [
+        "/imports/new".to_owned(),
+        format!("{upload}/trial"),
+        upload,
+        "/lists/1".to_owned(),
+        "/suppressions/import/1".to_owned(),
         "/account".to_owned(),
         "/settings/people".to_owned(),
         "/settings/tokens".to_owned(),

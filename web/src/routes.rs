@@ -21,8 +21,8 @@ mod settings;
 mod sign_in;
 mod sign_up;
 mod suppressions;
-mod uploading;
 mod unsubscribe;
+mod uploading;
 mod view;
 
 use crate::access::{archive_headers, dashboard_headers, known_host_only, public_headers};
@@ -80,7 +80,10 @@ fn inside(config: &mut web::ServiceConfig) {
         .route("/suppressions", page().to(suppressions::suppressions))
         .route("/suppressions", web::post().to(suppressions::add))
         .route("/suppressions/lift", web::post().to(suppressions::lift))
-        .route("/suppressions/import", web::post().to(suppressions::import::import))
+        .route(
+            "/suppressions/import",
+            web::post().to(suppressions::import::import),
+        )
         .route(
             "/suppressions/import/{number}",
             page().to(suppressions::import::show),

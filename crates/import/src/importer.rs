@@ -344,7 +344,8 @@ impl Importer {
     /// Goes on with an import that is stopped, or whose process is gone. Says what keeps it from that.
     pub async fn go_on(&self, id: ImportId, by: By) -> anyhow::Result<()> {
         let this = self.clone();
-        self.in_runtime(async move { this.go_on_here(id, by).await }).await
+        self.in_runtime(async move { this.go_on_here(id, by).await })
+            .await
     }
 
     async fn go_on_here(&self, id: ImportId, by: By) -> anyhow::Result<()> {
@@ -357,8 +358,7 @@ impl Importer {
             .context("the files could not be looked at")?
             .context("it cannot go on from this page")?;
         let by = Some(&by);
-        let resumed =
-            resuming::when_released(|| Import::resume(store, &record, by, clock.now())).await?;
+        let resumed = resuming::when_released(|| Import::resume(store, &record, by, clock.now())).await?;
         let Some((import, record)) = resumed else {
             bail!("a process works on this import already");
         };
@@ -409,12 +409,15 @@ impl Importer {
         by: By,
     ) -> anyhow::Result<u64> {
         let shown = name.clone();
-        let opened =
-            tokio::task::spawn_blocking(move || SuppressionList::open(Box::new(incoming.into_file()?), &shown));
+        let opened = tokio::task::spawn_blocking(move || {
+            SuppressionList::open(Box::new(incoming.into_file()?), &shown)
+        });
         let list = opened.await.context("the file could not be looked at")??;
         let about = (name.as_str(), reason.as_str());
         let (store, now) = (&self.0.store, self.0.clock.now());
-        store.audit(&by, "began to import suppressions", about, now).await?;
+        store
+            .audit(&by, "began to import suppressions", about, now)
+            .await?;
         let number = self.remember(&name, &by);
         let this = self.clone();
         self.spawn(async move {
@@ -422,7 +425,10 @@ impl Importer {
             let ended = outcome.map_err(|error| format!("{error:#}"));
             let detail = this.suppressing(number).map_or_else(String::new, |run| {
                 let counts = &run.counts;
-                format!("{} rows, {} suppressed now, {} rejected", counts.rows, counts.added, counts.rejected)
+                format!(
+                    "{} rows, {} suppressed now, {} rejected",
+                    counts.rows, counts.added, counts.rejected
+                )
             });
             let (store, now) = (&this.0.store, this.0.clock.now());
             let what = "imported suppressions";
@@ -507,10 +513,15 @@ impl Listener for ToTrial {
     fn rejected(&mut self, rejects: &[Reject]) {
         let mut trial = locked(&self.0);
         let room = SHOWN - trial.rejects.len();
-        trial.rejects.extend(rejects.iter().take(room).map(|reject| Rejected {
-            line: reject.line,
-            reason: reject.reason.clone(),
-            row: String::from_utf8_lossy(&reject.row).chars().take(SHOWN_LETTERS).collect(),
+        trial.rejects.extend(rejects.iter().take(room).map(|reject| {
+            Rejected {
+                line: reject.line,
+                reason: reject.reason.clone(),
+                row: String::from_utf8_lossy(&reject.row)
+                    .chars()
+                    .take(SHOWN_LETTERS)
+                    .collect(),
+            }
         }));
     }
 }

@@ -1,14 +1,14 @@
 //! What an import is, so that it can be gone on with: its files by their checksums, its options, where rejected rows go.
 
 use crate::checks::Check;
-use crate::wishes::Wishes;
 use crate::reading::{Input, Source};
+use crate::wishes::Wishes;
 use anyhow::{Context as _, anyhow};
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use tidings_campaign::csv_import::Options;
 
@@ -123,7 +123,9 @@ impl Job {
     /// Removes our copies. What cannot be removed is left to the operator.
     pub fn remove_copies(&self) {
         for file in self.files.iter().filter(|file| file.copied) {
-            if let Err(error) = std::fs::remove_file(&file.path) {
+            if let Err(error) = std::fs::remove_file(&file.path)
+                && error.kind() != ErrorKind::NotFound
+            {
                 tracing::warn!("cannot remove {}: {error}", file.path.display());
             }
         }

@@ -84,8 +84,16 @@ impl SuppressionList {
     ) -> anyhow::Result<()> {
         let shown = self.shown;
         let mut batches = match self.content {
-            Content::Addresses(file) => Batches::Addresses { file, shown: &shown, reason },
-            Content::Hashes(lines) => Batches::Hashes { lines, shown: &shown, number: 0 },
+            Content::Addresses(file) => Batches::Addresses {
+                file,
+                shown: &shown,
+                reason,
+            },
+            Content::Hashes(lines) => Batches::Hashes {
+                lines,
+                shown: &shown,
+                number: 0,
+            },
         };
         loop {
             let (batch, is_last) = batches.next(counts).with_context(|| stopped(&shown, counts))?;
@@ -133,8 +141,16 @@ impl Batch {
 
 /// Reads batches.
 enum Batches<'a> {
-    Addresses { file: Box<CsvFile>, shown: &'a str, reason: &'a str },
-    Hashes { lines: Box<dyn BufRead + Send>, shown: &'a str, number: u64 },
+    Addresses {
+        file: Box<CsvFile>,
+        shown: &'a str,
+        reason: &'a str,
+    },
+    Hashes {
+        lines: Box<dyn BufRead + Send>,
+        shown: &'a str,
+        number: u64,
+    },
 }
 
 impl Batches<'_> {

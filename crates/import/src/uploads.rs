@@ -80,7 +80,9 @@ pub enum UploadFault {
     )]
     TooLarge(u64),
     /// The disk is full.
-    #[error("The disk of the server is full: nothing was kept of the file. Make room there, and upload it again.")]
+    #[error(
+        "The disk of the server is full: nothing was kept of the file. Make room there, and upload it again."
+    )]
     DiskFull,
     /// Nothing was in it.
     #[error("The file is empty.")]
@@ -336,11 +338,10 @@ fn of_columns(fault: &MapError) -> String {
             format!("Several columns could be the e-mail address: {candidates}. Say below which one it is.")
         }
         MapError::SameField {
-            first,
-            second,
-            field,
-            ..
-        } => format!("The columns {first} and {second} both become `{field}`: give one of them another name, or leave it out."),
+            first, second, field, ..
+        } => format!(
+            "The columns {first} and {second} both become `{field}`: give one of them another name, or leave it out."
+        ),
         other => format!("{other}."),
     }
 }

@@ -37,12 +37,7 @@ pub enum ListChanged {
 
 impl Store {
     /// Makes a list; none if there is one of this name.
-    pub async fn make_list(
-        &self,
-        name: &str,
-        by: &By,
-        now: Timestamp,
-    ) -> Result<Option<ListId>, StoreError> {
+    pub async fn make_list(&self, name: &str, by: &By, now: Timestamp) -> Result<Option<ListId>, StoreError> {
         const MAKE: &str =
             "INSERT INTO lists (name, created_at) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING RETURNING id";
         let mut tx = self.begin_write().await?;

@@ -401,7 +401,10 @@ store_on_both_engines!(an_import_goes_on_where_its_last_commit_was, |store| {
     assert_eq!(waiting, std::slice::from_ref(&stopped));
     assert_eq!(store.quiet_imports(at(9)).await.unwrap(), []);
     released(store, id).await;
-    let (import, _) = Import::resume(store, &stopped, None, at(3)).await.unwrap().unwrap();
+    let (import, _) = Import::resume(store, &stopped, None, at(3))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(store.stopped_imports().await.unwrap(), []);
     assert_eq!(import.counts().rows, 6);
     import.finish(at(3)).await.unwrap();

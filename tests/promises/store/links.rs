@@ -28,9 +28,7 @@ store_on_both_engines!(links_are_kept_when_their_campaign_starts, |store| {
     let kept = store.get_campaign(campaign).await.unwrap();
     assert_eq!((kept.tracking, kept.utm), (None, utm.clone()));
     assert_eq!(store.list_tracking(campaign).await.unwrap(), [None, None]);
-    assert!(
-        changed(store, "others", ListChange::Tracking(Some(Tracking::Off))).await
-    );
+    assert!(changed(store, "others", ListChange::Tracking(Some(Tracking::Off))).await);
     assert!(!changed(store, "nobody", ListChange::Tracking(None)).await);
     let wishes = store.list_tracking(campaign).await.unwrap();
     assert!(

@@ -127,7 +127,10 @@ pub(crate) async fn make(site: web::Data<Site>, visitor: Visitor, form: web::For
     if fault.is_none() {
         let (store, by, now) = (site.store.clone(), visitor.by.clone(), site.clock.now());
         let wanted = name.clone();
-        match site.ask(async move { store.make_list(&wanted, &by, now).await }).await {
+        match site
+            .ask(async move { store.make_list(&wanted, &by, now).await })
+            .await
+        {
             Ok(Some(id)) => return see_other(&format!("/lists/{id}")),
             Ok(None) => fault = Some("There is a list of this name."),
             Err(trouble) => return failed(&site, &trouble),

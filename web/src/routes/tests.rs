@@ -20,9 +20,9 @@ use tidings_campaign::ids::{CampaignId, RecipientId};
 use tidings_campaign::lifecycle::UnknownPolicy;
 use tidings_campaign::time::Clock;
 use tidings_campaign::token::UnsubscribeToken;
+use tidings_import::Importer;
 use tidings_store::Store;
 use tidings_store::campaigns::{LANGUAGE_ATTRIBUTE, NewCampaign};
-use tidings_import::Importer;
 use tidings_store::imports::{Import, ImportBatch, NewImport};
 use tidings_store::leases::{Claim, Lease};
 use tidings_store::people::Role;
@@ -62,8 +62,15 @@ impl Instance {
             brand,
             trusted_proxies: Vec::new(),
             guests: Some(Role::Administrator),
-            importer: Importer::new(store.clone(), CLOCK, None, folder.path(), 1 << 20, tokio_util::sync::CancellationToken::new())
-                .unwrap(),
+            importer: Importer::new(
+                store.clone(),
+                CLOCK,
+                None,
+                folder.path(),
+                1 << 20,
+                tokio_util::sync::CancellationToken::new(),
+            )
+            .unwrap(),
         };
         let site = web::Data::new(Site::new(store.clone(), keys, CLOCK, live, outside).unwrap());
         Instance {

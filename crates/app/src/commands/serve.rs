@@ -127,9 +127,7 @@ pub async fn serve(
             .context("sender"),
         )
     };
-    let importing = async {
-        ends(importer.run().await.context("imports"))
-    };
+    let importing = async { ends(importer.run().await.context("imports")) };
     let taking = async { ends(incoming.run(stop.clone()).await.context("intake")) };
     let (pages, planning, sending, importing, taken, (), ()) =
         tokio::join!(pages, planning, sending, importing, taking, keys, expiring);

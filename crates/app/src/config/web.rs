@@ -72,9 +72,14 @@ fn size(text: &str) -> anyhow::Result<u64> {
         _ => None,
     };
     let number = number.parse::<u64>().ok().filter(|n| (1..=1 << 20).contains(n));
-    number.zip(shift).map(|(number, shift)| number << shift).with_context(|| {
-        format!("section [web]: largest_upload = \"{text}\" is not a size, such as \"500 MiB\" or \"1 GiB\"")
-    })
+    number
+        .zip(shift)
+        .map(|(number, shift)| number << shift)
+        .with_context(|| {
+            format!(
+                "section [web]: largest_upload = \"{text}\" is not a size, such as \"500 MiB\" or \"1 GiB\""
+            )
+        })
 }
 
 fn range(text: &str) -> anyhow::Result<IpNet> {

@@ -129,7 +129,14 @@ impl Import {
         let list: Option<i64> = on_tx!(&mut tx, conn => sqlx::query_scalar(RESUME)
             .bind(now.0).bind(record.id.0).fetch_optional(conn).await)?;
         if let (Some(by), Some(_)) = (by, list) {
-            audit_in(&mut tx, by, "went on with an import", (&about(record.id), &record.files), now).await?;
+            audit_in(
+                &mut tx,
+                by,
+                "went on with an import",
+                (&about(record.id), &record.files),
+                now,
+            )
+            .await?;
         }
         tx.commit().await?;
         let (Some(list), Some(record)) = (list, store.find_import(record.id).await?) else {

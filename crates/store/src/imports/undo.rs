@@ -124,7 +124,14 @@ impl Undo {
         let mut tx = store.begin_write().await?;
         let list: i64 = on_tx!(&mut tx, conn => sqlx::query_scalar(UNDOING)
             .bind(now.0).bind(id.0).fetch_one(conn).await)?;
-        audit_in(&mut tx, by, "took back an import", (&about(id), &record.files), now).await?;
+        audit_in(
+            &mut tx,
+            by,
+            "took back an import",
+            (&about(id), &record.files),
+            now,
+        )
+        .await?;
         tx.commit().await?;
         Ok(Some(Undo {
             others: others(store, id, record.started_at).await?,

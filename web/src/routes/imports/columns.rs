@@ -42,9 +42,17 @@ const ENCODINGS: [(&str, &str); 7] = [
 ];
 const HEADERS: [(&str, &str); 2] = [("yes", "is a header"), ("no", "is a recipient")];
 const CHECKS: [(&str, &str, &str); 4] = [
-    ("mx", "Domains take mail", "asks the DNS; rows whose domain takes none are rejected"),
+    (
+        "mx",
+        "Domains take mail",
+        "asks the DNS; rows whose domain takes none are rejected",
+    ),
     ("disposable", "Disposable addresses", "are remarked on"),
-    ("role", "Mailboxes of functions", "such as info and sales, are remarked on"),
+    (
+        "role",
+        "Mailboxes of functions",
+        "such as info and sales, are remarked on",
+    ),
     ("typos", "Typing errors in domains", "are remarked on"),
 ];
 
@@ -54,8 +62,9 @@ pub(super) struct ColumnsPage {
     id: String,
     name: String,
     octets: String,
-    list: String,
     lists: Vec<ListName>,
+    /// If it is none of these.
+    new_list: String,
     consent: String,
     problem: Option<String>,
     fault: Option<String>,
@@ -113,11 +122,20 @@ impl ColumnsPage {
             header,
             checks,
         } = &upload.wishes;
+        let is_new = !names.iter().any(|list| list.is_chosen);
         let look = upload.look.as_ref();
         let is_text = look.is_none_or(|look| look.format == "csv");
-        let found = |text: Option<String>| text.map_or_else(|| "found out".to_owned(), |text| format!("found: {text}"));
+        let found = |text: Option<String>| {
+            text.map_or_else(|| "found out".to_owned(), |text| format!("found: {text}"))
+        };
         let header_word = header.map(|header| if header { "yes" } else { "no" });
-        let header_found = look.map(|look| if look.has_header { "is a header" } else { "is a recipient" });
+        let header_found = look.map(|look| {
+            if look.has_header {
+                "is a header"
+            } else {
+                "is a recipient"
+            }
+        });
         ColumnsPage {
             id: upload.id.to_string(),
             octets: count(i64::try_from(upload.octets).unwrap_or(i64::MAX)),
@@ -126,16 +144,24 @@ impl ColumnsPage {
             problem,
             is_seen: look.is_some(),
             tool: look.and_then(|look| look.tool.clone()),
-            found: look.map(|look| what(&look.format, look.part.as_deref())).unwrap_or_default(),
+            found: look
+                .map(|look| what(&look.format, look.part.as_deref()))
+                .unwrap_or_default(),
             delimiters: choices(
                 &DELIMITERS,
                 delimiter.as_deref(),
-                found(look.and_then(|look| look.delimiter.clone()).filter(|_| delimiter.is_none())),
+                found(
+                    look.and_then(|look| look.delimiter.clone())
+                        .filter(|_| delimiter.is_none()),
+                ),
             ),
             encodings: choices(
                 &ENCODINGS,
                 encoding.as_deref(),
-                found(look.map(|look| look.encoding.clone()).filter(|_| encoding.is_none())),
+                found(
+                    look.map(|look| look.encoding.clone())
+                        .filter(|_| encoding.is_none()),
+                ),
             ),
             headers: choices(
                 &HEADERS,
@@ -156,11 +182,17 @@ impl ColumnsPage {
                 })
                 .collect(),
             columns: look
-                .map(|look| look.columns.iter().enumerate().map(|(at, column)| view(at, column, rules)).collect())
+                .map(|look| {
+                    look.columns
+                        .iter()
+                        .enumerate()
+                        .map(|(at, column)| view(at, column, rules))
+                        .collect()
+                })
                 .unwrap_or_default(),
             fault: upload.fault,
             name: upload.name,
-            list: upload.list,
+            new_list: if is_new { upload.list } else { String::new() },
         }
     }
 }
@@ -248,7 +280,9 @@ pub(super) fn said(form: &[(String, String)], upload: &Upload) -> Result<Upload,
     if let Some(fault) = name_fault(list) {
         return Err(fault.to_owned());
     }
-    let encoding = word("encoding")?.map(|name| name.parse::<TextEncoding>()).transpose();
+    let encoding = word("encoding")?
+        .map(|name| name.parse::<TextEncoding>())
+        .transpose();
     let mut wishes = Wishes {
         delimiter: DELIMITERS
             .iter()
@@ -277,9 +311,12 @@ pub(super) fn said(form: &[(String, String)], upload: &Upload) -> Result<Upload,
     {
         for (at, column) in look.columns.iter().enumerate() {
             let n = at + 1;
-            wishes
-                .rules
-                .extend(rule(n, field(&format!("use-{n}")), field(&format!("name-{n}")), column)?);
+            wishes.rules.extend(rule(
+                n,
+                field(&format!("use-{n}")),
+                field(&format!("name-{n}")),
+                column,
+            )?);
         }
     }
     let consent: String = field("consent").chars().take(LONGEST_WORD).collect();
@@ -354,7 +391,13 @@ mod tests {
 
     #[test]
     fn what_is_chosen_becomes_rules_and_is_shown_again() {
-        let chosen = form(&[("list", "readers"), ("use-1", ""), ("use-2", "number"), ("name-2", "age"), ("typos", "yes")]);
+        let chosen = form(&[
+            ("list", "readers"),
+            ("use-1", ""),
+            ("use-2", "number"),
+            ("name-2", "age"),
+            ("typos", "yes"),
+        ]);
         let said = said(&chosen, &upload(&[])).unwrap();
         assert_eq!(said.wishes.rules, ["#2=age:number"]);
         assert_eq!(said.wishes.checks, [Check::Typos]);

@@ -64,7 +64,8 @@ async fn find(site: &Site, id: &str) -> Result<Option<ImportRecord>, Trouble> {
         return Ok(None);
     };
     let store = site.store.clone();
-    site.ask(async move { store.find_import(ImportId(id)).await }).await
+    site.ask(async move { store.find_import(ImportId(id)).await })
+        .await
 }
 
 /// A file, up to so many octets, under a name that begins so; kept in the audit log in these words.
@@ -80,9 +81,7 @@ async fn hand_out(
     };
     let file = file.take(octets);
     let (store, by, now) = (site.store.clone(), visitor.by.clone(), site.clock.now());
-    let kept = site.ask(async move {
-        store.audit(&by, what, (&id.to_string(), ""), now).await
-    });
+    let kept = site.ask(async move { store.audit(&by, what, (&id.to_string(), ""), now).await });
     if let Err(trouble) = kept.await {
         return failed(&site, &trouble);
     }

@@ -48,5 +48,12 @@ pub(crate) async fn undo(site: web::Data<Site>, visitor: Visitor, id: web::Path<
 }
 
 async fn refused(site: &web::Data<Site>, visitor: Visitor, id: ImportId, problem: &str) -> HttpResponse {
-    super::show(site.clone(), visitor, id, StatusCode::CONFLICT, Some(problem.to_owned())).await
+    super::show(
+        site.clone(),
+        visitor,
+        id,
+        StatusCode::CONFLICT,
+        Some(problem.to_owned()),
+    )
+    .await
 }

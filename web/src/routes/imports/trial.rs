@@ -66,7 +66,9 @@ fn show(
 ) -> HttpResponse {
     let title = upload.name.clone();
     let page = view(upload, trial, problem);
-    let frame = Page::new("import_trial", &title).under("/imports").shown_to(visitor);
+    let frame = Page::new("import_trial", &title)
+        .under("/imports")
+        .shown_to(visitor);
     let frame = if page.is_open { frame.live() } else { frame };
     frame.answer(site, status, &page)
 }

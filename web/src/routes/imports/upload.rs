@@ -57,7 +57,11 @@ async fn show(site: &Site, visitor: &Visitor, status: StatusCode, mut page: NewP
     page.limit = format!("at most {} MiB", uploads.largest >> 20);
     page.too_large = UploadFault::TooLarge(uploads.largest).to_string();
     let waiting = blocking(move || Ok(uploads.of(&owner))).await;
-    page.waiting = waiting.unwrap_or_default().into_iter().map(waiting_view).collect();
+    page.waiting = waiting
+        .unwrap_or_default()
+        .into_iter()
+        .map(waiting_view)
+        .collect();
     Page::new("import_new", "New import")
         .under("/imports")
         .shown_to(visitor)

@@ -115,12 +115,7 @@ impl Row {
 }
 
 impl ImportPage {
-    pub(super) fn new(
-        record: ImportRecord,
-        state: &'static str,
-        has: Files,
-        may_change: bool,
-    ) -> ImportPage {
+    pub(super) fn new(record: ImportRecord, state: &'static str, has: Files, may_change: bool) -> ImportPage {
         let job = Job::of(&record).unwrap_or_default();
         let elsewhere = job.rejects.filter(|_| record.rejects_octets > 0);
         ImportPage {
@@ -259,7 +254,15 @@ mod tests {
 
     #[test]
     fn the_counts_of_an_import_add_up() {
-        let page = ImportPage::new(record(ImportState::Finished), "finished", Files { rejects: true, kept: false }, true);
+        let page = ImportPage::new(
+            record(ImportState::Finished),
+            "finished",
+            Files {
+                rejects: true,
+                kept: false,
+            },
+            true,
+        );
         let widths: u64 = page.counts.iter().map(|one| one.width).sum();
         assert_eq!((widths, page.rows.as_str()), (1000, "10"));
         assert_eq!(page.files[0].mapping[0], ["E-Mail", "email"]);

@@ -2,9 +2,9 @@
 
 use super::columns::{self, ColumnsPage};
 use crate::people::Visitor;
+use crate::routes::lists;
 use crate::routes::problem::{failed, not_found, see_other};
 use crate::routes::uploading::blocking;
-use crate::routes::lists;
 use crate::shell::Page;
 use crate::site::{Site, Trouble};
 use actix_web::http::StatusCode;

@@ -127,17 +127,20 @@ async fn answer(
         None => StatusCode::OK,
         Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
     };
-    let page = view(list, form, &sign_ups.public_url, visitor.role >= Role::Editor, problem);
+    let page = view(
+        list,
+        form,
+        &sign_ups.public_url,
+        visitor.role >= Role::Editor,
+        problem,
+    );
     Page::new("list", &title)
         .under("/lists")
         .shown_to(&visitor)
         .answer(&site, status, &page)
 }
 
-async fn find(
-    site: &Site,
-    id: &str,
-) -> Result<Option<(List, Option<SignUpForm>)>, crate::site::Trouble> {
+async fn find(site: &Site, id: &str) -> Result<Option<(List, Option<SignUpForm>)>, crate::site::Trouble> {
     let Ok(id) = id.parse().map(ListId) else {
         return Ok(None);
     };
@@ -181,7 +184,10 @@ fn view(
         tracking: vec![
             mode(None, "as configured"),
             mode(Some(Tracking::Full), "full: who opened and clicked"),
-            mode(Some(Tracking::Anonymous), "anonymous: how many opened and clicked"),
+            mode(
+                Some(Tracking::Anonymous),
+                "anonymous: how many opened and clicked",
+            ),
             mode(Some(Tracking::Off), "off: links stay as they were written"),
         ],
         tracking_word: list.tracking.map_or("as configured", Tracking::as_str),
@@ -202,7 +208,10 @@ fn view(
             .as_ref()
             .map(|form| lines(form.fields.iter().map(field_line).collect()))
             .unwrap_or_default(),
-        text: form.as_ref().and_then(|form| form.text.clone()).unwrap_or_default(),
+        text: form
+            .as_ref()
+            .and_then(|form| form.text.clone())
+            .unwrap_or_default(),
         origins: form.map(|form| lines(form.origins)).unwrap_or_default(),
         html: html.unwrap_or_default(),
         name: list.name,
@@ -346,7 +355,9 @@ pub(crate) async fn sign_up(
     form: web::Form<SignUpSettingsForm>,
 ) -> HttpResponse {
     let wished = match form.open == "yes" {
-        true => form.sign_up_form().map(|form| vec![Wish::SignUp(Some(Box::new(form)))]),
+        true => form
+            .sign_up_form()
+            .map(|form| vec![Wish::SignUp(Some(Box::new(form)))]),
         false => Ok(vec![Wish::SignUp(None)]),
     };
     change(shared, visitor, &id, wished).await

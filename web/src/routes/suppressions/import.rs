@@ -50,10 +50,19 @@ pub(crate) async fn import(
     };
     if !is_reason(&reason) {
         let problem = "Nothing was suppressed: a reason is a word of lower-case letters, digits and underscores, at most 40.";
-        return refused(&site, &visitor, StatusCode::UNPROCESSABLE_ENTITY, problem.to_owned());
+        return refused(
+            &site,
+            &visitor,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            problem.to_owned(),
+        );
     }
     let about = (uploaded.name.clone(), reason);
-    match site.importer.suppress(uploaded.incoming, about, visitor.by.clone()).await {
+    match site
+        .importer
+        .suppress(uploaded.incoming, about, visitor.by.clone())
+        .await
+    {
         Ok(number) => see_other(&format!("/suppressions/import/{number}")),
         Err(error) => {
             let problem = format!("Nothing was suppressed: the file {error:#}.");
@@ -82,7 +91,10 @@ fn answer(site: &Site, visitor: &Visitor, status: StatusCode, page: &Suppressing
 
 /// `GET /suppressions/import/{number}`
 pub(crate) async fn show(site: web::Data<Site>, visitor: Visitor, number: web::Path<String>) -> HttpResponse {
-    let run = number.parse().ok().and_then(|number| site.importer.suppressing(number));
+    let run = number
+        .parse()
+        .ok()
+        .and_then(|number| site.importer.suppressing(number));
     match run.filter(|run| run.owner == visitor.by.who) {
         Some(run) => answer(&site, &visitor, StatusCode::OK, &view(run)),
         None => not_found(site, visitor).await,
@@ -94,10 +106,16 @@ fn view(run: Suppressing) -> SuppressingPage {
     let (word, level, problem) = match run.ended {
         None => ("running", "info", None),
         Some(Ok(())) => ("finished", "good", None),
-        Some(Err(why)) => ("stopped", "bad", Some(format!("{why}. Import the file again to go on."))),
+        Some(Err(why)) => (
+            "stopped",
+            "bad",
+            Some(format!("{why}. Import the file again to go on.")),
+        ),
     };
     let known = run.counts.known();
-    let by_hash = run.recipients.map(|n| ("recipients that have one of these hashes", n));
+    let by_hash = run
+        .recipients
+        .map(|n| ("recipients that have one of these hashes", n));
     let counts = [
         ("rows", run.counts.rows),
         ("suppressed now", run.counts.added),

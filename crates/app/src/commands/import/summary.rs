@@ -94,7 +94,6 @@ impl<'a> Progress<'a> {
             before,
         }
     }
-
 }
 
 impl Listener for Progress<'_> {

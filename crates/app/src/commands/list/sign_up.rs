@@ -93,12 +93,7 @@ async fn html(args: &SignUpArgs, list: ListId, context: &Context, store: &Store)
     output::line(html.trim_end())
 }
 
-async fn set(
-    name: &str,
-    form: Option<&SignUpForm>,
-    context: &Context,
-    store: &Store,
-) -> anyhow::Result<()> {
+async fn set(name: &str, form: Option<&SignUpForm>, context: &Context, store: &Store) -> anyhow::Result<()> {
     let change = ListChange::SignUp(form);
     let changed = store
         .change_list(name, change, &By::command_line(), context.clock.now())
