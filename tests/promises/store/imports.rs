@@ -463,3 +463,43 @@ store_on_both_engines!(imports_at_once_each_know_their_own_duplicates, |store| {
         1
     );
 });
+
+store_on_both_engines!(an_import_is_stopped_by_a_person_before_its_next_batch, |store| {
+    let by = By {
+        who: "ada@example.com".to_owned(),
+        network: String::new(),
+    };
+    let new = NewImport {
+        by: by.clone(),
+        ..NewImport::of("readers", "readers.csv")
+    };
+    let mut import = Import::begin(store, &new, START).await.unwrap();
+    let id = import.id();
+    import.write(ImportBatch::of(&readers(3)), START).await.unwrap();
+    assert!(store.stop_import(id, &by, at(1)).await.unwrap());
+    assert!(!store.stop_import(id, &by, at(1)).await.unwrap(), "once");
+    let refused = import.write(ImportBatch::of(&readers(5)), at(2)).await;
+    assert!(refused.is_err());
+    import
+        .stop(&refused.unwrap_err().to_string(), at(2))
+        .await
+        .unwrap();
+    let record = store.find_import(id).await.unwrap().unwrap();
+    assert_eq!(record.reason.as_deref(), Some("ada@example.com asked it to stop"));
+    assert_eq!((record.state, record.counts.rows), (ImportState::Stopped, 3));
+    let (import, _) = Import::resume(store, &record, Some(&by), at(3))
+        .await
+        .unwrap()
+        .unwrap();
+    import.finish(at(4)).await.unwrap();
+    let log = store.audit_log(None, 10).await.unwrap();
+    let what: Vec<&str> = log.iter().map(|entry| entry.what.as_str()).collect();
+    assert_eq!(
+        what,
+        ["went on with an import", "stopped an import", "began an import"]
+    );
+    assert!(
+        log.iter()
+            .all(|entry| entry.who == "ada@example.com" && entry.about == format!("import {id}"))
+    );
+});

@@ -56,8 +56,8 @@ use tidings_store::deliveries::ListedDelivery;
 use tidings_store::imports::{Import, ImportBatch, NewImport};
 use tidings_store::leases::{Claim, Lease};
 use tidings_store::ledger::{Batch, Held, KeptReply, Outcome, Settlement, Tried, Usage};
-use tidings_store::scheduling::Start;
 use tidings_store::list_changes::{ListChange, ListChanged};
+use tidings_store::scheduling::Start;
 
 /// When a promise begins: the beginning of a minute and of a day.
 const START: Timestamp = Timestamp::from_seconds(20_000 * 86_400);
