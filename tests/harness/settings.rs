@@ -19,6 +19,8 @@ pub struct Settings {
     pub dns: Option<std::net::SocketAddr>,
     /// `[web] trusted_proxies`: who may say in X-Forwarded-For where a request comes from.
     pub trusted_proxies: Vec<String>,
+    /// `[web] largest_upload`: how large a file may be that is uploaded to be imported.
+    pub largest_upload: String,
     /// Whatever else the file is to contain, after the rest.
     pub more: String,
 }
@@ -33,6 +35,7 @@ impl Default for Settings {
             first_retry: "1s".to_owned(),
             dns: None,
             trusted_proxies: Vec::new(),
+            largest_upload: "1 GiB".to_owned(),
             more: String::new(),
         }
     }
@@ -52,6 +55,7 @@ impl Settings {
             first_retry,
             dns,
             trusted_proxies,
+            largest_upload,
             more,
         } = self;
         let url = match url {
@@ -66,6 +70,7 @@ impl Settings {
         let mut text = format!(
             "public_url = \"{public_url}\"\n\
              \n[web]\nlisten = \"127.0.0.1:0\"\ntrusted_proxies = {trusted_proxies:?}\n\
+             largest_upload = \"{largest_upload}\"\n\
              \n[sender]\nlease = \"{lease}\"\n\
              \n[retry]\nfirst = \"{first_retry}\"\n\
              \n[dns]\n{dns}\n\

@@ -2,6 +2,7 @@
 //! well, in both themes and on a phone.
 
 use crate::dashboard::{Served, serve};
+use crate::import_wizard;
 use crate::preflight;
 use crate::sign_in::{PASSWORD, administrator};
 use crate::sign_up;
@@ -111,7 +112,13 @@ fn anybody_can_use_the_dashboard() {
         app.run(["template", "add", "seasons", "--starter", starter])
             .succeeded();
     }
+    let upload = import_wizard::an_upload(&served, &email);
     let paths = [
+        "/imports/new".to_owned(),
+        format!("{upload}/trial"),
+        upload,
+        "/lists/1".to_owned(),
+        "/suppressions/import/1".to_owned(),
         "/account".to_owned(),
         "/settings/relays".to_owned(),
         "/settings/relays/new".to_owned(),

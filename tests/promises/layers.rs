@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 /// Which of our crates each crate may use directly or through others, besides what its own dependencies may.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     ("tidings-campaign", &[]),
     ("tidings-feedback", &["tidings-campaign"]),
     ("tidings-store", &["tidings-campaign", "tidings-feedback"]),
@@ -23,8 +23,23 @@ const LAYERS: [(&str, &[&str]); 10] = [
         &["tidings-campaign", "tidings-feedback", "tidings-store"],
     ),
     (
+        "tidings-import",
+        &[
+            "tidings-campaign",
+            "tidings-dns",
+            "tidings-feedback",
+            "tidings-store",
+        ],
+    ),
+    (
         "tidings-web",
-        &["tidings-campaign", "tidings-feedback", "tidings-store"],
+        &[
+            "tidings-campaign",
+            "tidings-dns",
+            "tidings-feedback",
+            "tidings-import",
+            "tidings-store",
+        ],
     ),
     (
         "tidings-preflight",
@@ -43,6 +58,7 @@ const LAYERS: [(&str, &[&str]); 10] = [
             "tidings-campaign",
             "tidings-dns",
             "tidings-feedback",
+            "tidings-import",
             "tidings-store",
             "tidings-sender",
             "tidings-intake",

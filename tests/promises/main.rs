@@ -21,6 +21,7 @@ mod hits;
 mod import;
 mod import_formats;
 mod import_jobs;
+mod import_wizard;
 mod in_a_browser;
 mod interop;
 mod keys;

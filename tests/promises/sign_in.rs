@@ -41,7 +41,7 @@ pub struct Answer {
     pub body: String,
 }
 
-fn answer(mut response: http::Response<ureq::Body>) -> Answer {
+pub fn answer(mut response: http::Response<ureq::Body>) -> Answer {
     let field = |name: &str| {
         response
             .headers()

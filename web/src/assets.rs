@@ -36,6 +36,7 @@ const FILES: [(&str, &str, &[&str]); 6] = [
         &[
             include_str!("../assets/script/charts.js"),
             include_str!("../assets/script/live.js"),
+            include_str!("../assets/script/upload.js"),
         ],
     ),
     (

@@ -25,6 +25,7 @@ mod sign_up;
 mod suppressions;
 mod templates;
 mod unsubscribe;
+mod uploading;
 mod view;
 
 use crate::access::{archive_headers, dashboard_headers, known_host_only, public_headers};
@@ -82,14 +83,20 @@ fn inside(config: &mut web::ServiceConfig) {
         )
         .configure(writing_templates)
         .route("/bounces", page().to(bounces::bounces))
-        .route("/lists", page().to(lists::lists))
+        .configure(keeping_lists)
         .route("/suppressions", page().to(suppressions::suppressions))
         .route("/suppressions", web::post().to(suppressions::add))
         .route("/suppressions/lift", web::post().to(suppressions::lift))
+        .route(
+            "/suppressions/import",
+            web::post().to(suppressions::import::import),
+        )
+        .route(
+            "/suppressions/import/{number}",
+            page().to(suppressions::import::show),
+        )
         .route("/suppressions/export.csv", web::get().to(suppressions::export))
-        .route("/imports", page().to(imports::imports))
-        .route("/imports/{id}", page().to(imports::import))
-        .route("/imports/{id}/rejects.csv", web::get().to(imports::rejects))
+        .configure(importing)
         .route("/recipients", page().to(recipient::recipient))
         .route("/account", page().to(account::account))
         .route("/account/password", web::post().to(account::change_password))
@@ -122,6 +129,43 @@ fn inside(config: &mut web::ServiceConfig) {
         )
         .route("/settings/audit", page().to(settings::audit::audit))
         .default_service(web::to(problem::not_found));
+}
+
+/// Imports: those there are, and the way from a file to one.
+fn importing(config: &mut web::ServiceConfig) {
+    use imports::{steer, trial, upload, wizard};
+    config
+        .route("/imports", page().to(imports::imports))
+        .route("/imports/new", page().to(upload::new))
+        .route("/imports/uploads", web::post().to(upload::upload))
+        .service(
+            web::resource("/imports/uploads/{id}")
+                // Some fields for each column.
+                .app_data(web::FormConfig::default().limit(wizard::LONGEST_FORM))
+                .route(page().to(wizard::columns))
+                .route(web::post().to(wizard::correct)),
+        )
+        .route("/imports/uploads/{id}/remove", web::post().to(wizard::remove))
+        .route("/imports/uploads/{id}/trial", page().to(trial::trial))
+        .route("/imports/uploads/{id}/import", web::post().to(trial::import))
+        .route("/imports/{id}", page().to(imports::import))
+        .route("/imports/{id}/stop", web::post().to(steer::stop))
+        .route("/imports/{id}/go-on", web::post().to(steer::go_on))
+        .route("/imports/{id}/undo", web::post().to(steer::undo))
+        .route("/imports/{id}/rejects.csv", web::get().to(imports::rejects))
+        .route("/imports/{id}/kept.csv", web::get().to(imports::kept));
+}
+
+/// Lists, and what holds for each.
+fn keeping_lists(config: &mut web::ServiceConfig) {
+    config
+        .route("/lists", page().to(lists::lists))
+        .route("/lists", web::post().to(lists::make))
+        .route("/lists/{id}", page().to(lists::page::show))
+        .route("/lists/{id}/name", web::post().to(lists::page::rename))
+        .route("/lists/{id}/links", web::post().to(lists::page::links))
+        .route("/lists/{id}/archive", web::post().to(lists::page::archive))
+        .route("/lists/{id}/sign-up", web::post().to(lists::page::sign_up));
 }
 
 /// What an editor does with a campaign.

@@ -21,6 +21,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use tidings_campaign::time::Clock;
 use tidings_campaign::token::KeyRing;
+use tidings_import::Importer;
 use tidings_store::people::Role;
 use tidings_store::{Store, StoreError};
 use tokio::task::JoinHandle;
@@ -55,6 +56,8 @@ pub struct WebSettings {
     pub sign_up: SignUpSettings,
     /// Who knows the configuration; none if it is from no file.
     pub operator: Option<Arc<dyn Operator>>,
+    /// What is imported from the pages.
+    pub importer: Importer,
 }
 
 /// Why the server cannot begin, or ended.
@@ -106,6 +109,7 @@ pub async fn bind(
         trusted_proxies: settings.trusted_proxies.clone(),
         guests: settings.guests,
         operator: settings.operator.clone(),
+        importer: settings.importer.clone(),
     };
     let proxies = settings.trusted_proxies.clone();
     let sign_ups = SignUps::new(settings.sign_up.clone(), &settings.public_url, proxies);

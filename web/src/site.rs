@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tidings_campaign::time::Clock;
 use tidings_campaign::token::KeyRing;
+use tidings_import::Importer;
 use tidings_store::people::Role;
 use tidings_store::{Store, StoreError};
 use tokio::runtime::Handle;
@@ -41,6 +42,8 @@ pub(crate) struct Site {
     pub(crate) trusted_proxies: Vec<IpNet>,
     /// Who knows the configuration.
     pub(crate) operator: Option<Arc<dyn Operator>>,
+    /// What is imported from the pages.
+    pub(crate) importer: Importer,
     runtime: Handle,
     /// When the keys were last read again because a token named one that is not known; while it is done, the others wait.
     keys_read: Mutex<Option<Instant>>,
@@ -58,6 +61,8 @@ pub(crate) struct Outside {
     pub(crate) guests: Option<Role>,
     /// Who knows the configuration.
     pub(crate) operator: Option<Arc<dyn Operator>>,
+    /// What is imported from the pages.
+    pub(crate) importer: Importer,
 }
 
 /// How long after they were read again the keys are not, whatever tokens come: a flood of them must not reach the database.
@@ -95,6 +100,7 @@ impl Site {
             trusted_proxies,
             guests,
             operator,
+            importer,
         } = outside;
         Ok(Site {
             one_clicks: OneClicks::start(store.clone()),
@@ -109,6 +115,7 @@ impl Site {
             door: Door::new(guests)?,
             trusted_proxies,
             operator,
+            importer,
             runtime: Handle::current(),
             keys_read: Mutex::new(None),
         })

@@ -11,6 +11,7 @@ mod email_column;
 mod encoding;
 mod item;
 mod lines;
+mod look;
 mod mapping;
 mod ods;
 mod outcome;
@@ -30,6 +31,7 @@ pub use change::{Change, Joined, TakenBack};
 pub use delimiter::{Delimiter, UnknownDelimiter};
 pub use encoding::{TextEncoding, UnknownEncoding};
 pub use item::{Item, Reject, Row, Suppression};
+pub use look::{Column, Look};
 pub use outcome::{Counts, Known, Outcome, decide};
 pub use refusal::Refusal;
 pub use remarks::{Remark, Remarks};
@@ -52,6 +54,8 @@ pub struct Options {
     pub delimiter: Option<Delimiter>,
     /// What the text is written in.
     pub encoding: Option<TextEncoding>,
+    /// Whether the first row is a header.
+    pub header: Option<bool>,
     /// What single columns mean.
     pub rules: Vec<Rule>,
     /// Which file of an archive or sheet of a spreadsheet is meant: `people.csv`, `Sheet1`, `book.xlsx/Sheet1`.
@@ -108,10 +112,8 @@ impl CsvFile {
             format,
             part,
         } = container::open(source, options.part.as_deref(), scratch)?;
-        let (rows, mapping) = match content {
-            Content::Text(text) => open_text(text, options)?,
-            Content::Sheet(rows) => open_sheet(rows, options)?,
-        };
+        let (rows, table) = open_rows(content, options)?;
+        let mapping = table.mapping(options)?;
         Ok(CsvFile {
             rows,
             mapping,
@@ -245,7 +247,29 @@ impl fmt::Debug for CsvFile {
     }
 }
 
-fn open_text(source: Box<dyn Read + Send>, options: &Options) -> Result<(Rows, Mapping), Refusal> {
+/// What stands at the beginning of a file, before anything is said about what it means.
+struct Table {
+    /// The header, if there is one.
+    columns: Option<Vec<String>>,
+    width: usize,
+    /// The first rows, without the header.
+    sample: Vec<Vec<String>>,
+}
+
+impl Table {
+    fn mapping(&self, options: &Options) -> Result<Mapping, MapError> {
+        Mapping::new(self.columns.clone(), self.width, &options.rules, &self.sample)
+    }
+}
+
+fn open_rows(content: Content, options: &Options) -> Result<(Rows, Table), Refusal> {
+    match content {
+        Content::Text(text) => open_text(text, options),
+        Content::Sheet(rows) => open_sheet(rows, options),
+    }
+}
+
+fn open_text(source: Box<dyn Read + Send>, options: &Options) -> Result<(Rows, Table), Refusal> {
     let (source, state) = encoding::open(source, options.encoding)?;
     let mut lines = Lines::new(source);
     lines.fill_sample()?;
@@ -259,23 +283,24 @@ fn open_text(source: Box<dyn Read + Send>, options: &Options) -> Result<(Rows, M
         .delimiter
         .or(announced.map(|(delimiter, _)| delimiter))
         .unwrap_or_else(|| dialect::detect_delimiter(&sample, &state));
-    let sample = dialect::sample_records(&sample, delimiter, &state);
+    let mut sample = dialect::sample_records(&sample, delimiter, &state);
 
     let mut records = Records::new(lines, delimiter, state);
     if announcement > 0 {
         records.skip_line(announcement);
     }
-    let (columns, rows) = if dialect::has_header(&sample) {
-        (
-            Some(read_header(&mut records)?),
-            sample.get(1..).unwrap_or_default(),
-        )
-    } else {
-        (None, sample.as_slice())
-    };
     let width = sample.first().map_or(1, Vec::len);
-    let mapping = Mapping::new(columns, width, &options.rules, rows)?;
-    Ok((Rows::Text(Box::new(records), delimiter), mapping))
+    let mut columns = None;
+    if options.header.unwrap_or_else(|| dialect::has_header(&sample)) {
+        columns = Some(read_header(&mut records)?);
+        sample.drain(..sample.len().min(1));
+    }
+    let table = Table {
+        columns,
+        width,
+        sample,
+    };
+    Ok((Rows::Text(Box::new(records), delimiter), table))
 }
 
 fn read_header(records: &mut Records) -> Result<Vec<String>, Refusal> {
@@ -297,7 +322,7 @@ fn read_header(records: &mut Records) -> Result<Vec<String>, Refusal> {
     Err(Refusal::Header { place, reason })
 }
 
-fn open_sheet(mut rows: SheetRows, options: &Options) -> Result<(Rows, Mapping), Refusal> {
+fn open_sheet(mut rows: SheetRows, options: &Options) -> Result<(Rows, Table), Refusal> {
     let sample = rows.sample(SAMPLE_ROWS)?;
     let Some(first) = sample.front().cloned() else {
         return Err(Refusal::Empty);
@@ -312,17 +337,20 @@ fn open_sheet(mut rows: SheetRows, options: &Options) -> Result<(Rows, Mapping),
             reason,
         });
     }
-    let sample: Vec<_> = sample.iter().map(|row| row.cells.clone()).collect();
+    let mut sample: Vec<_> = sample.iter().map(|row| row.cells.clone()).collect();
     let width = sample.iter().map(Vec::len).max().unwrap_or(1);
-    let mapping = if dialect::has_header(&sample) {
-        let data = sample.get(1..).unwrap_or_default();
-        let mapping = Mapping::new(Some(first.cells), width, &options.rules, data)?;
+    let mut columns = None;
+    if options.header.unwrap_or_else(|| dialect::has_header(&sample)) {
         rows.next()?;
-        mapping
-    } else {
-        Mapping::new(None, width, &options.rules, &sample)?
+        columns = Some(first.cells);
+        sample.remove(0);
+    }
+    let table = Table {
+        columns,
+        width,
+        sample,
     };
-    Ok((Rows::Sheet(rows, SheetRow::default()), mapping))
+    Ok((Rows::Sheet(rows, SheetRow::default()), table))
 }
 
 /// A row of a sheet has no width of its own: cells that are not there are empty.

@@ -76,14 +76,6 @@ macro_rules! archived {
 }
 
 impl Store {
-    /// Opens or closes the archive of the list of this name. Says whether there is such a list.
-    pub async fn set_list_archived(&self, name: &str, archived: bool) -> Result<bool, StoreError> {
-        const SET: &str = "UPDATE lists SET archived = $1 WHERE name = $2";
-        let rows = on_write_pool!(self, pool => sqlx::query(SET).bind(i64::from(archived)).bind(name)
-            .execute(pool).await.map(|done| done.rows_affected()))?;
-        Ok(rows == 1)
-    }
-
     /// The name of a list that has an archive.
     pub async fn archived_list(&self, id: ListId) -> Result<Option<String>, StoreError> {
         const NAME: &str = "SELECT name FROM lists WHERE id = $1 AND archived = 1";

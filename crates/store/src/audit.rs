@@ -14,6 +14,13 @@ pub struct By {
     pub network: String,
 }
 
+/// The command line.
+impl Default for By {
+    fn default() -> By {
+        By::command_line()
+    }
+}
+
 impl By {
     /// Whoever may run commands on the server.
     pub fn command_line() -> By {

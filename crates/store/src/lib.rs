@@ -32,6 +32,7 @@ pub mod ledger_pages;
 pub mod letters;
 pub mod limit_usage;
 pub mod links;
+pub mod list_changes;
 pub mod lists;
 pub mod one_clicks;
 mod outcome;

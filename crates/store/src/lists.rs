@@ -1,7 +1,7 @@
 //! Lists of recipients.
 
-use crate::campaigns::{parse_tracking, utm_json};
-use crate::engine::{Store, Tx, on_pool, on_tx, on_write_pool};
+use crate::campaigns::parse_tracking;
+use crate::engine::{Store, Tx, on_pool, on_tx};
 use crate::error::{StoreError, bad_row};
 use tidings_campaign::ids::{CampaignId, ListId};
 use tidings_campaign::time::Timestamp;
@@ -65,29 +65,6 @@ impl Store {
             })
         };
         rows.into_iter().map(list).collect()
-    }
-
-    /// Says what becomes of the links of campaigns that go to this list; `None`: it does not say. False if there is no
-    /// such list.
-    pub async fn set_list_tracking(
-        &self,
-        name: &str,
-        tracking: Option<Tracking>,
-    ) -> Result<bool, StoreError> {
-        const SET: &str = "UPDATE lists SET tracking = $1 WHERE name = $2";
-        let word = tracking.map(Tracking::as_str);
-        let rows = on_write_pool!(self, pool => sqlx::query(SET).bind(word).bind(name).execute(pool).await
-            .map(|done| done.rows_affected()))?;
-        Ok(rows == 1)
-    }
-
-    /// Says what is added to the addresses of links of campaigns that go to this list. False if there is no such list.
-    pub async fn set_list_utm(&self, name: &str, utm: &Utm) -> Result<bool, StoreError> {
-        const SET: &str = "UPDATE lists SET utm = $1 WHERE name = $2";
-        let json = utm_json(utm);
-        let rows = on_write_pool!(self, pool => sqlx::query(SET).bind(json).bind(name).execute(pool).await
-            .map(|done| done.rows_affected()))?;
-        Ok(rows == 1)
     }
 
     /// What a campaign's lists say is to be added to the addresses of its links; of each parameter the first that says it,

@@ -29,22 +29,22 @@ store_on_both_engines!(an_archive_is_closed_until_it_is_opened, |store| {
     assert_eq!(store.archived_list(list).await.unwrap(), None);
     assert!(page(store, list, LAST, 10).await.is_empty());
     assert!(store.archived_campaign(list, campaign).await.unwrap().is_none());
-    assert!(store.set_list_archived("readers", true).await.unwrap());
+    assert!(changed(store, "readers", ListChange::Archived(true)).await);
     assert_eq!(
         store.archived_list(list).await.unwrap().as_deref(),
         Some("readers")
     );
     assert_eq!(ids(&page(store, list, LAST, 10).await), [campaign]);
-    assert!(store.set_list_archived("readers", false).await.unwrap());
+    assert!(changed(store, "readers", ListChange::Archived(false)).await);
     assert!(page(store, list, LAST, 10).await.is_empty());
-    assert!(!store.set_list_archived("writers", true).await.unwrap());
+    assert!(!changed(store, "writers", ListChange::Archived(true)).await);
 });
 
 store_on_both_engines!(
     only_finished_campaigns_that_are_not_hidden_are_archived,
     |store| {
         let list = list(store, "readers").await;
-        store.set_list_archived("readers", true).await.unwrap();
+        changed(store, "readers", ListChange::Archived(true)).await;
         let [first, second, third] = [
             finished(store, "readers", 1).await,
             finished(store, "readers", 2).await,
@@ -70,7 +70,7 @@ store_on_both_engines!(
 
 store_on_both_engines!(what_strangers_see_is_made_once, |store| {
     let list = list(store, "readers").await;
-    store.set_list_archived("readers", true).await.unwrap();
+    changed(store, "readers", ListChange::Archived(true)).await;
     let campaign = finished(store, "readers", 1).await;
     let issue = |subject: &str, problem: Option<&str>| Issue {
         subject: subject.to_owned(),

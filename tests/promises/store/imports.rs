@@ -378,7 +378,7 @@ store_on_both_engines!(an_import_goes_on_where_its_last_commit_was, |store| {
         "one process at a time"
     );
     let now = record(store, id).await;
-    assert!(Import::resume(store, &now, at(1)).await.unwrap().is_none());
+    assert!(Import::resume(store, &now, None, at(1)).await.unwrap().is_none());
     drop(import);
     let quiet = released(store, id).await;
     assert_eq!(store.quiet_imports(START).await.unwrap(), []);
@@ -386,7 +386,7 @@ store_on_both_engines!(an_import_goes_on_where_its_last_commit_was, |store| {
         store.quiet_imports(at(1)).await.unwrap(),
         std::slice::from_ref(&quiet)
     );
-    let (mut import, from) = Import::resume(store, &quiet, at(1)).await.unwrap().unwrap();
+    let (mut import, from) = Import::resume(store, &quiet, None, at(1)).await.unwrap().unwrap();
     assert_eq!(from.counts.rows, 3);
     // A row that it has seen before it was cut off is a duplicate, as it would have been.
     let counts = import.write(ImportBatch::of(&rows[2..]), at(1)).await.unwrap();
@@ -401,13 +401,16 @@ store_on_both_engines!(an_import_goes_on_where_its_last_commit_was, |store| {
     assert_eq!(waiting, std::slice::from_ref(&stopped));
     assert_eq!(store.quiet_imports(at(9)).await.unwrap(), []);
     released(store, id).await;
-    let (import, _) = Import::resume(store, &stopped, at(3)).await.unwrap().unwrap();
+    let (import, _) = Import::resume(store, &stopped, None, at(3))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(store.stopped_imports().await.unwrap(), []);
     assert_eq!(import.counts().rows, 6);
     import.finish(at(3)).await.unwrap();
     released(store, id).await;
     assert!(
-        Import::resume(store, &stopped, at(4)).await.is_err(),
+        Import::resume(store, &stopped, None, at(4)).await.is_err(),
         "it is at its end"
     );
 });
@@ -458,5 +461,45 @@ store_on_both_engines!(imports_at_once_each_know_their_own_duplicates, |store| {
             .unwrap()
             .duplicates,
         1
+    );
+});
+
+store_on_both_engines!(an_import_is_stopped_by_a_person_before_its_next_batch, |store| {
+    let by = By {
+        who: "ada@example.com".to_owned(),
+        network: String::new(),
+    };
+    let new = NewImport {
+        by: by.clone(),
+        ..NewImport::of("readers", "readers.csv")
+    };
+    let mut import = Import::begin(store, &new, START).await.unwrap();
+    let id = import.id();
+    import.write(ImportBatch::of(&readers(3)), START).await.unwrap();
+    assert!(store.stop_import(id, &by, at(1)).await.unwrap());
+    assert!(!store.stop_import(id, &by, at(1)).await.unwrap(), "once");
+    let refused = import.write(ImportBatch::of(&readers(5)), at(2)).await;
+    assert!(refused.is_err());
+    import
+        .stop(&refused.unwrap_err().to_string(), at(2))
+        .await
+        .unwrap();
+    let record = store.find_import(id).await.unwrap().unwrap();
+    assert_eq!(record.reason.as_deref(), Some("ada@example.com asked it to stop"));
+    assert_eq!((record.state, record.counts.rows), (ImportState::Stopped, 3));
+    let (import, _) = Import::resume(store, &record, Some(&by), at(3))
+        .await
+        .unwrap()
+        .unwrap();
+    import.finish(at(4)).await.unwrap();
+    let log = store.audit_log(None, 10).await.unwrap();
+    let what: Vec<&str> = log.iter().map(|entry| entry.what.as_str()).collect();
+    assert_eq!(
+        what,
+        ["went on with an import", "stopped an import", "began an import"]
+    );
+    assert!(
+        log.iter()
+            .all(|entry| entry.who == "ada@example.com" && entry.about == format!("import {id}"))
     );
 });

@@ -28,13 +28,8 @@ store_on_both_engines!(links_are_kept_when_their_campaign_starts, |store| {
     let kept = store.get_campaign(campaign).await.unwrap();
     assert_eq!((kept.tracking, kept.utm), (None, utm.clone()));
     assert_eq!(store.list_tracking(campaign).await.unwrap(), [None, None]);
-    assert!(
-        store
-            .set_list_tracking("others", Some(Tracking::Off))
-            .await
-            .unwrap()
-    );
-    assert!(!store.set_list_tracking("nobody", None).await.unwrap());
+    assert!(changed(store, "others", ListChange::Tracking(Some(Tracking::Off))).await);
+    assert!(!changed(store, "nobody", ListChange::Tracking(None)).await);
     let wishes = store.list_tracking(campaign).await.unwrap();
     assert!(
         wishes.contains(&Some(Tracking::Off)) && wishes.contains(&None),

@@ -58,6 +58,7 @@ use tidings_store::deliveries::ListedDelivery;
 use tidings_store::imports::{Import, ImportBatch, NewImport};
 use tidings_store::leases::{Claim, Lease};
 use tidings_store::ledger::{Batch, Held, KeptReply, Outcome, Settlement, Tried, Usage};
+use tidings_store::list_changes::{ListChange, ListChanged};
 use tidings_store::scheduling::Start;
 
 /// When a promise begins: the beginning of a minute and of a day.
@@ -114,6 +115,12 @@ async fn import_at(store: &Store, list: &str, rows: &[Row], now: Timestamp) -> (
     let id = import.id();
     import.finish(now).await.unwrap();
     (id, counts)
+}
+
+/// Whether the list of this name is as it was wished then.
+async fn changed(store: &Store, name: &str, change: ListChange<'_>) -> bool {
+    let by = By::command_line();
+    store.change_list(name, change, &by, START).await.unwrap() == ListChanged::Done
 }
 
 async fn list(store: &Store, name: &str) -> ListId {

@@ -9,6 +9,32 @@ use tidings_tests::store_on_both_engines;
 
 const FOUR_WEEKS: u64 = 4 * 7 * 86_400;
 
+store_on_both_engines!(
+    a_list_is_made_once_and_renamed_to_what_no_other_is_called,
+    |store| {
+        let by = By::command_line();
+        let made = store.make_list("readers", &by, START).await.unwrap();
+        assert_eq!(store.find_list("readers").await.unwrap(), made);
+        assert_eq!(store.make_list("readers", &by, START).await.unwrap(), None);
+        store.make_list("writers", &by, START).await.unwrap().unwrap();
+        let rename = async |from: &'static str, to: &'static str| {
+            let change = ListChange::Name(to);
+            store.change_list(from, change, &by, START).await.unwrap()
+        };
+        assert_eq!(rename("readers", "writers").await, ListChanged::NameTaken);
+        assert_eq!(rename("nobody", "somebody").await, ListChanged::NoSuchList);
+        assert_eq!(rename("readers", "those who read").await, ListChanged::Done);
+        let names = store.list_names().await.unwrap();
+        assert_eq!(names[0], (made.unwrap(), "those who read".to_owned()));
+        let log = store.audit_log(None, 10).await.unwrap();
+        assert_eq!(
+            (log[0].what.as_str(), log[0].about.as_str()),
+            ("renamed a list", "readers")
+        );
+        assert_eq!(log.len(), 3, "what was refused is no change");
+    }
+);
+
 store_on_both_engines!(a_list_is_found_once_it_was_made, |store| {
     assert_eq!(store.find_list("readers").await.unwrap(), None);
     let made = store.find_or_create_list("readers", START).await.unwrap();
@@ -205,24 +231,14 @@ store_on_both_engines!(lists_say_what_is_added_to_links_and_the_first_wins, |sto
         medium: medium.map(str::to_owned),
         ..Utm::default()
     };
-    assert!(
-        store
-            .set_list_utm("writers", &utm("writers", Some("email")))
-            .await
-            .unwrap()
-    );
-    assert!(
-        store
-            .set_list_utm("readers", &utm("readers", None))
-            .await
-            .unwrap()
-    );
-    assert!(!store.set_list_utm("nobody", &Utm::default()).await.unwrap());
+    assert!(changed(store, "writers", ListChange::Utm(&utm("writers", Some("email")))).await);
+    assert!(changed(store, "readers", ListChange::Utm(&utm("readers", None))).await);
+    assert!(!changed(store, "nobody", ListChange::Utm(&Utm::default())).await);
     assert_eq!(
         store.list_utm(campaign).await.unwrap(),
         utm("readers", Some("email"))
     );
-    store.set_list_utm("readers", &Utm::default()).await.unwrap();
+    changed(store, "readers", ListChange::Utm(&Utm::default())).await;
     assert_eq!(
         store.list_utm(campaign).await.unwrap(),
         utm("writers", Some("email"))

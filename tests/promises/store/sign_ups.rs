@@ -69,12 +69,12 @@ store_on_both_engines!(a_form_is_opened_changed_and_closed, |store| {
     )
     .unwrap();
     assert_eq!(store.sign_up_form(readers).await.unwrap(), None);
-    assert!(store.set_sign_up_form("readers", Some(&form)).await.unwrap());
-    assert!(!store.set_sign_up_form("writers", Some(&form)).await.unwrap());
+    assert!(changed(store, "readers", ListChange::SignUp(Some(&form))).await);
+    assert!(!changed(store, "writers", ListChange::SignUp(Some(&form))).await);
     let found = store.sign_up_form(readers).await.unwrap();
     assert_eq!(found, Some(("readers".to_owned(), form)));
     assert!(store.lists().await.unwrap()[0].open_for_sign_up);
-    assert!(store.set_sign_up_form("readers", None).await.unwrap());
+    assert!(changed(store, "readers", ListChange::SignUp(None)).await);
     assert_eq!(store.sign_up_form(readers).await.unwrap(), None);
 });
 

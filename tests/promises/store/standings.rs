@@ -67,7 +67,7 @@ async fn do_something(store: &Store, numbers: &mut Numbers, second: u64) -> Resu
             import.finish(now).await?;
             if numbers.below(3) == 0 {
                 released(store, id).await;
-                let mut undo = Undo::begin(store, id, now)
+                let mut undo = Undo::begin(store, id, &By::command_line(), now)
                     .await?
                     .expect("nobody else takes it back");
                 while undo.step(now).await?.is_some() {}

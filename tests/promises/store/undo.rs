@@ -8,7 +8,10 @@ use tidings_tests::{FreshStore, store_on_both_engines};
 /// Takes an import back to its end.
 async fn undo(store: &Store, id: ImportId, now: Timestamp) -> (UndoCounts, Vec<(String, KeptWhy)>) {
     released(store, id).await;
-    let mut undo = Undo::begin(store, id, now).await.unwrap().unwrap();
+    let mut undo = Undo::begin(store, id, &By::command_line(), now)
+        .await
+        .unwrap()
+        .unwrap();
     let mut kept = Vec::new();
     while let Some(more) = undo.step(now).await.unwrap() {
         kept.extend(more.into_iter().map(|kept| (kept.address, kept.why)));
@@ -16,7 +19,10 @@ async fn undo(store: &Store, id: ImportId, now: Timestamp) -> (UndoCounts, Vec<(
     let counts = undo.counts();
     undo.finish(now).await.unwrap();
     assert_eq!(record(store, id).await.state, ImportState::Undone);
-    assert!(Undo::begin(store, id, now).await.is_err(), "once is enough");
+    assert!(
+        Undo::begin(store, id, &By::command_line(), now).await.is_err(),
+        "once is enough"
+    );
     (counts, kept)
 }
 
@@ -72,11 +78,17 @@ store_on_both_engines!(an_import_taken_back_leaves_what_was_before, |store| {
 
 store_on_both_engines!(an_undo_is_made_in_steps_that_can_be_gone_on_with, |store| {
     let (id, _) = import_at(store, "readers", &readers(MANY), START).await;
-    let mut begun = Undo::begin(store, id, at(1)).await.unwrap().unwrap();
+    let mut begun = Undo::begin(store, id, &By::command_line(), at(1))
+        .await
+        .unwrap()
+        .unwrap();
     begun.step(at(1)).await.unwrap();
     assert_eq!(begun.counts().removed, 2_000);
     assert!(
-        Undo::begin(store, id, at(1)).await.unwrap().is_none(),
+        Undo::begin(store, id, &By::command_line(), at(1))
+            .await
+            .unwrap()
+            .is_none(),
         "one process at a time"
     );
     drop(begun);

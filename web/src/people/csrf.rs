@@ -1,14 +1,18 @@
 //! Whether a change comes from a page of ours: it brings the session's token along, in the form field `csrf` or the header
-//! `X-CSRF-Token`, and the browser does not say that another site sent it.
+//! `X-CSRF-Token`, and the browser does not say that another site sent it. A form with a file has it as its first part, so that
+//! nothing else need be read to find it.
 
 use super::Visitor;
 use crate::routes::body::whole_of;
 use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::http::header::{CONTENT_TYPE, HOST, HeaderMap, ORIGIN};
 use actix_web::web::{self, Bytes};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
+use std::time::Duration;
 use subtle::ConstantTimeEq;
 
+/// How long the beginning of a form with a file may be waited for, each time.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Octets of a form at most.
 const LONGEST: usize = 2 * 1024 * 1024;
 
@@ -31,6 +35,9 @@ pub(crate) async fn is_from_us(visitor: &Visitor, request: &mut ServiceRequest) 
         .headers()
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
+    if let Some(boundary) = kind.and_then(|kind| multer::parse_boundary(kind).ok()) {
+        return begins_with(&first_part(&boundary, expected), request).await;
+    }
     if !kind.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded")) {
         return false;
     }
@@ -46,6 +53,31 @@ pub(crate) async fn is_from_us(visitor: &Visitor, request: &mut ServiceRequest) 
     let whole = stream::once(async move { Ok::<Bytes, actix_web::error::PayloadError>(body) });
     request.set_payload(Payload::Stream {
         payload: Box::pin(whole),
+    });
+    is_right
+}
+
+/// How a form with a file must begin (RFC 7578; browsers write the parts in the order of the fields).
+fn first_part(boundary: &str, token: &str) -> String {
+    format!("--{boundary}\r\nContent-Disposition: form-data; name=\"csrf\"\r\n\r\n{token}\r\n--{boundary}")
+}
+
+/// Whether the body begins like this. What was read is put back, and the rest is not read.
+async fn begins_with(expected: &str, request: &mut ServiceRequest) -> bool {
+    let Ok(mut payload) = request.extract::<web::Payload>().await else {
+        return false;
+    };
+    let mut head = Vec::new();
+    while head.len() < expected.len() {
+        match tokio::time::timeout(PATIENCE, payload.next()).await {
+            Ok(Some(Ok(octets))) => head.extend_from_slice(&octets),
+            _ => return false,
+        }
+    }
+    let is_right: bool = head[..expected.len()].ct_eq(expected.as_bytes()).into();
+    let head = stream::once(async move { Ok(Bytes::from(head)) });
+    request.set_payload(Payload::Stream {
+        payload: Box::pin(head.chain(payload)),
     });
     is_right
 }

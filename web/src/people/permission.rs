@@ -17,6 +17,9 @@ pub(crate) fn least_role(method: &Method, path: &str) -> Role {
     };
     if is_below("/settings") {
         Role::Administrator
+    } else if is_below("/imports/new") || is_below("/imports/uploads") || is_below("/suppressions/import") {
+        // What is in a file that is not imported yet.
+        Role::Editor
     } else if path.ends_with(".csv") || path.ends_with(".jsonl") {
         // Whoever only looks takes no addresses home by the thousand.
         Role::Editor
@@ -44,6 +47,9 @@ mod tests {
             (Method::GET, "/suppressions", Role::Viewer),
             (Method::POST, "/suppressions", Role::Editor),
             (Method::GET, "/suppressions/export.csv", Role::Editor),
+            (Method::GET, "/imports/new", Role::Editor),
+            (Method::GET, "/imports/uploads/0a", Role::Editor),
+            (Method::GET, "/imports/7", Role::Viewer),
             (Method::GET, "/campaigns/7/deliveries.jsonl", Role::Editor),
             (Method::POST, "/account", Role::Viewer),
             (Method::POST, "/sign-out", Role::Viewer),

@@ -1,9 +1,14 @@
 //! `/imports`: what was imported, by whom, from which files, and what became of the rows.
 
+mod columns;
 mod rejects;
+pub(crate) mod steer;
+pub(crate) mod trial;
+pub(crate) mod upload;
 mod view;
+pub(crate) mod wizard;
 
-pub(crate) use rejects::rejects;
+pub(crate) use rejects::{kept, rejects};
 
 use super::problem::{failed, not_found};
 use crate::people::Visitor;
@@ -16,7 +21,7 @@ use tidings_campaign::ids::ImportId;
 use tidings_store::imports::{ImportLock, ImportRecord, ImportState};
 use tidings_store::people::Role;
 use tidings_store::{Store, StoreError};
-use view::{ImportPage, Row};
+use view::{Files, ImportPage, Row};
 
 /// Imports that are listed, the newest.
 const NEWEST: u32 = 100;
@@ -26,6 +31,7 @@ struct ImportsPage {
     rows: Vec<Row>,
     /// There may be more.
     is_full: bool,
+    may_change: bool,
 }
 
 /// `GET /imports`
@@ -44,6 +50,7 @@ pub(crate) async fn imports(site: web::Data<Site>, visitor: Visitor) -> HttpResp
         Err(trouble) => return failed(&site, &trouble),
     };
     let page = ImportsPage {
+        may_change: visitor.role >= Role::Editor,
         is_full: records.len() == NEWEST as usize,
         rows: records
             .into_iter()
@@ -61,9 +68,20 @@ pub(crate) async fn import(site: web::Data<Site>, visitor: Visitor, id: web::Pat
     let Ok(id) = id.parse() else {
         return not_found(site, visitor).await;
     };
+    show(site, visitor, ImportId(id), StatusCode::OK, None).await
+}
+
+/// `problem`: why what was asked for was not done.
+async fn show(
+    site: web::Data<Site>,
+    visitor: Visitor,
+    id: ImportId,
+    status: StatusCode,
+    problem: Option<String>,
+) -> HttpResponse {
     let store = site.store.clone();
     let read = site.ask(async move {
-        let Some(record) = store.find_import(ImportId(id)).await? else {
+        let Some(record) = store.find_import(id).await? else {
             return Ok(None);
         };
         let state = state(&store, &record).await?;
@@ -74,12 +92,14 @@ pub(crate) async fn import(site: web::Data<Site>, visitor: Visitor, id: web::Pat
         Ok(None) => return not_found(site, visitor).await,
         Err(trouble) => return failed(&site, &trouble),
     };
-    let has_rejects = rejects::file_of(&record).is_some_and(|path| path.is_file());
-    let page = ImportPage::new(record, state, has_rejects, visitor.role >= Role::Editor);
-    Page::new("import", "Import")
-        .under("/imports")
-        .shown_to(&visitor)
-        .answer(&site, StatusCode::OK, &page)
+    let files = Files {
+        rejects: rejects::file_of(&record).is_some_and(|path| path.is_file()),
+        kept: rejects::kept_of(&site, &record).is_some_and(|path| path.is_file()),
+    };
+    let page = ImportPage::new(record, state, files, visitor.role >= Role::Editor).with_problem(problem);
+    let frame = Page::new("import", "Import").under("/imports").shown_to(&visitor);
+    let frame = if page.is_open { frame.live() } else { frame };
+    frame.answer(&site, status, &page)
 }
 
 /// The state in a word; other than the record says if no process works on it.

@@ -1,6 +1,7 @@
 //! `/suppressions`: addresses that must not be mailed.
 
 mod export;
+pub(crate) mod import;
 
 pub(crate) use export::export;
 
@@ -16,6 +17,7 @@ use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use tidings_campaign::address::EmailAddress;
 use tidings_campaign::suppression::is_reason;
+use tidings_import::UploadFault;
 use tidings_store::people::Role;
 use tidings_store::suppressions::{Suppression, SuppressionSearch};
 use tidings_store::{Store, StoreError};
@@ -78,6 +80,9 @@ struct SuppressionsPage {
     address_fault: Option<String>,
     reason_fault: Option<&'static str>,
     evidence_fault: Option<&'static str>,
+    /// Octets of a file at most, and what is said of a larger one.
+    largest: u64,
+    too_large: String,
 }
 
 #[derive(Serialize)]
@@ -128,6 +133,8 @@ async fn show(
     page.first = (!asked.after.is_empty()).then(|| href(&q, &reason, ""));
     page.tabs = Some(tabs("/suppressions"));
     page.is_search = !q.is_empty() || !reason.is_empty();
+    page.largest = site.importer.uploads().largest;
+    page.too_large = UploadFault::TooLarge(page.largest).to_string();
     page.may_change = visitor.role >= Role::Editor;
     page.rows = found.into_iter().map(row).collect();
     (page.q, page.reason) = (q, reason);

@@ -20,6 +20,7 @@ use tidings_campaign::ids::{CampaignId, RecipientId};
 use tidings_campaign::lifecycle::UnknownPolicy;
 use tidings_campaign::time::Clock;
 use tidings_campaign::token::UnsubscribeToken;
+use tidings_import::Importer;
 use tidings_store::Store;
 use tidings_store::campaigns::{LANGUAGE_ATTRIBUTE, NewCampaign};
 use tidings_store::imports::{Import, ImportBatch, NewImport};
@@ -62,6 +63,15 @@ impl Instance {
             trusted_proxies: Vec::new(),
             guests: Some(Role::Administrator),
             operator: None,
+            importer: Importer::new(
+                store.clone(),
+                CLOCK,
+                None,
+                folder.path(),
+                1 << 20,
+                tokio_util::sync::CancellationToken::new(),
+            )
+            .unwrap(),
         };
         let site = web::Data::new(Site::new(store.clone(), keys, CLOCK, live, outside).unwrap());
         Instance {

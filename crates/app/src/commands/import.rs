@@ -1,28 +1,19 @@
 //! `tidings import`: files with recipients into a list, as a job that can be gone on with and taken back.
 
-mod checks;
-mod job;
-mod mail_domains;
-mod reading;
 mod records;
-pub(crate) mod resuming;
-mod row_file;
-mod running;
 mod summary;
 mod undo;
 
 use crate::context::Context;
 use crate::lifecycle;
 use anyhow::{Context as _, bail, ensure};
-use checks::{Check, Checking};
-use job::Job;
-use reading::{Input, Source, open_all};
-use running::{Beside, Done};
 use std::path::{Path, PathBuf};
-use summary::{ReadAs, Summary};
+use summary::{Progress, ReadAs, Summary};
 use tidings_campaign::csv_import::{Delimiter, Options, Rule, TextEncoding};
 use tidings_campaign::ids::ImportId;
+use tidings_import::{Beside, Check, Checking, Done, Input, Job, Source, open_all, resuming};
 use tidings_store::Store;
+use tidings_store::audit::By;
 use tidings_store::imports::{DryRun, Import, NewImport};
 use tokio_util::sync::CancellationToken;
 
@@ -54,7 +45,7 @@ pub struct ImportArgs {
     #[arg(long, value_name = "FILE")]
     remarks: Option<PathBuf>,
     /// Look closer at each address: mx, disposable, role, typos, several with commas between them, or all.
-    #[arg(long = "check", value_enum, value_delimiter = ',', value_name = "CHECKS")]
+    #[arg(long = "check", value_delimiter = ',', value_name = "CHECKS")]
     checks: Vec<Check>,
     /// Which file of a .zip or sheet of a spreadsheet is meant, if there are several.
     #[arg(long, value_name = "NAME")]
@@ -68,6 +59,9 @@ pub struct ImportArgs {
     /// What the text is written in: utf-8, utf-16le, utf-16be, windows-1252 or another WHATWG name.
     #[arg(long)]
     encoding: Option<TextEncoding>,
+    /// Whether the first row is a header; found out if not given.
+    #[arg(long, value_name = "BOOL")]
+    header: Option<bool>,
     /// Where these people agreed to get mail, for the record: "sign-up at the trade fair, May 2026".
     #[arg(long, value_name = "TEXT")]
     consent: Option<String>,
@@ -75,7 +69,7 @@ pub struct ImportArgs {
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
     /// Take this import back: what it created goes, what it changed is as before, and what has changed since stays.
-    #[arg(long, value_name = "ID", conflicts_with_all = ["files", "list", "rules", "rejects", "remarks", "checks", "part", "dry_run", "delimiter", "encoding", "consent", "by"])]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["files", "list", "rules", "rejects", "remarks", "checks", "part", "dry_run", "header", "delimiter", "encoding", "consent", "by"])]
     undo: Option<ImportId>,
 }
 
@@ -106,6 +100,7 @@ impl ImportArgs {
             dry_run: false,
             delimiter: None,
             encoding: None,
+            header: None,
             consent: None,
             by: None,
             undo: None,
@@ -116,6 +111,7 @@ impl ImportArgs {
         Options {
             delimiter: self.delimiter,
             encoding: self.encoding,
+            header: self.header,
             rules: self.rules.clone(),
             part: self.part.clone(),
         }
@@ -144,7 +140,7 @@ impl ImportArgs {
             "--rejects and --remarks must be two files"
         );
         ensure!(
-            self.remarks.is_none() || checks::has_remarks(&self.checks),
+            self.remarks.is_none() || tidings_import::has_remarks(&self.checks),
             "--remarks needs something to remark on: --check disposable,role,typos"
         );
         let input = |path: &PathBuf| match path == stdin {
@@ -197,7 +193,7 @@ async fn dry_run(args: ImportArgs, context: &Context) -> anyhow::Result<()> {
     let beside = Beside::of_dry_run(checking, args.rejects.as_deref(), args.remarks.as_deref())?;
     let told = Told::before(&args, &sources, list, context);
     let target = DryRun::new(&store, list).await?;
-    let done = running::count(sources, target, beside, &context.clock).await?;
+    let done = tidings_import::count(sources, target, beside, &mut Progress::new(&context.clock, 0)).await?;
     told.summary(done, None, None, context).print(context.json)
 }
 
@@ -219,7 +215,7 @@ pub async fn import(
     if !stdin.is_empty() {
         open_all(&seekable, &options)?;
     }
-    let files = job::take_stock(&inputs, &context.data)?;
+    let files = tidings_import::take_stock(&inputs, &context.data)?;
     for (input, file) in inputs.iter_mut().zip(&files) {
         input.path = Some(file.path.clone());
     }
@@ -237,9 +233,9 @@ pub async fn import(
     let fingerprint = job.fingerprint(list);
     let clock = &context.clock;
     if let Some(record) = store.find_unfinished_import(&fingerprint).await? {
-        let id = record.id;
+        let (id, by) = (record.id, By::command_line());
         let resumed =
-            resuming::when_released(async || Import::resume(store, &record, clock.now()).await).await?;
+            resuming::when_released(|| Import::resume(store, &record, Some(&by), clock.now())).await?;
         let Some((import, record)) = resumed else {
             bail!(
                 "import {id} of the same files is running already: `tidings import show {id}` says how far it is"
@@ -249,7 +245,16 @@ pub async fn import(
         let job = resuming::job_of(&record)?;
         let rows = import.counts().rows;
         eprintln!("import {id} goes on after {rows} rows");
-        let done = resuming::go_on(&job, import, &record, context.config.dns.as_ref(), clock, stop).await?;
+        let done = resuming::go_on(
+            &job,
+            import,
+            &record,
+            context.config.dns.as_ref(),
+            clock,
+            stop,
+            &mut Progress::new(clock, rows),
+        )
+        .await?;
         let summary = told.summary(done, Some(id), Some(rows), context);
         return if tell { summary.print(context.json) } else { Ok(()) };
     }
@@ -259,6 +264,7 @@ pub async fn import(
         list: list.to_owned(),
         files: shown_files(&job),
         started_by: args.by.clone().unwrap_or_else(account),
+        by: By::command_line(),
         consent: args.consent.clone(),
         fingerprint: Some(fingerprint),
         details: Some(serde_json::to_string(&job).context("the job is not JSON")?),
@@ -266,7 +272,16 @@ pub async fn import(
     let import = Import::begin(store, &new, clock.now()).await?;
     copies.keep();
     let id = import.id();
-    let done = running::to_the_end(&job, sources, import, beside, clock, stop).await?;
+    let done = tidings_import::to_the_end(
+        &job,
+        sources,
+        import,
+        beside,
+        clock,
+        stop,
+        &mut Progress::new(clock, 0),
+    )
+    .await?;
     let summary = told.summary(done, Some(id), None, context);
     if tell { summary.print(context.json) } else { Ok(()) }
 }

@@ -11,6 +11,8 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use tidings_campaign::tracking::{Tracking, Utm};
 use tidings_store::Store;
+use tidings_store::audit::By;
+use tidings_store::list_changes::{ListChange, ListChanged};
 use tidings_store::lists::List;
 
 /// `tidings list …`
@@ -139,8 +141,11 @@ async fn set(args: SetArgs, context: &Context, store: &Store) -> anyhow::Result<
     let lists = store.lists().await?;
     let list = lists.into_iter().find(|list| list.name == name);
     let mut list = list.ok_or_else(unknown)?;
+    let (by, now) = (By::command_line(), context.clock.now());
     if let Some(Wish(tracking)) = tracking {
-        ensure!(store.set_list_tracking(&name, tracking).await?, unknown());
+        let change = ListChange::Tracking(tracking);
+        let changed = store.change_list(&name, change, &by, now).await?;
+        ensure!(changed == ListChanged::Done, unknown());
         list.tracking = tracking;
     }
     let utm = utm.utm();
@@ -149,7 +154,9 @@ async fn set(args: SetArgs, context: &Context, store: &Store) -> anyhow::Result<
             true => Utm::default(),
             false => utm.or(list.utm),
         };
-        ensure!(store.set_list_utm(&name, &list.utm).await?, unknown());
+        let change = ListChange::Utm(&list.utm);
+        let changed = store.change_list(&name, change, &by, now).await?;
+        ensure!(changed == ListChanged::Done, unknown());
     }
     if context.json {
         return output::json(&as_json(&list));

@@ -5,7 +5,6 @@ mod intake;
 mod summing;
 
 use crate::commands::campaign::check::preflight_settings;
-use crate::commands::import::resuming;
 use crate::commands::send::sender_settings;
 use crate::context::Context;
 use crate::in_force::InForce;
@@ -15,6 +14,7 @@ use crate::output;
 use anyhow::Context as _;
 use intake::Incoming;
 use std::sync::Arc;
+use tidings_import::Importer;
 use tidings_sender::lock::SenderLock;
 use tidings_sender::sender::{self, Scope};
 use tidings_sender::{guard, planner};
@@ -72,6 +72,15 @@ pub async fn serve(
     in_force.heed_sighup()?;
     let settings = sender_settings(context, &in_force, identity.clone(), witness)?;
     let judging = settings.judging.clone();
+    let importer = Importer::new(
+        store.clone(),
+        context.clock.clone(),
+        context.config.dns.clone(),
+        &context.data,
+        context.config.web.largest_upload,
+        stop.clone(),
+    )
+    .context("imports")?;
     let web = WebSettings {
         listen: context.config.web.listen,
         public_listen: context.config.web.public_listen,
@@ -84,6 +93,7 @@ pub async fn serve(
         thresholds: ThresholdsNow::new(move || judging.borrow().thresholds),
         sign_up: context.config.sign_up.clone(),
         operator: OfFile::of(context, &store, &in_force).map(|operator| operator as Arc<dyn Operator>),
+        importer: importer.clone(),
     };
     let incoming = Incoming::open(context, &store, identity.keys.clone()).await?;
     let server = bind(
@@ -135,18 +145,7 @@ pub async fn serve(
                 .context("pre-flight lists"),
         )
     };
-    let importing = async {
-        ends(
-            resuming::run(
-                store.clone(),
-                context.config.dns.clone(),
-                clock.clone(),
-                stop.clone(),
-            )
-            .await
-            .context("imports"),
-        )
-    };
+    let importing = async { ends(importer.run().await.context("imports")) };
     let taking = async { ends(incoming.run(stop.clone()).await.context("intake")) };
     let (pages, planning, sending, examining, importing, taken, (), (), ()) = tokio::join!(
         pages, planning, sending, examining, importing, taking, keys, expiring, summing

@@ -107,6 +107,7 @@ const SETTINGS: &[Setting] = &[
     ("web", "listen"),
     ("web", "public_listen"),
     ("web", "trusted_proxies"),
+    ("web", "largest_upload"),
     ("preferences", "lists"),
     ("preferences", "name"),
     ("preferences", "change_address"),

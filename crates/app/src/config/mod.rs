@@ -37,6 +37,7 @@ pub use mail::MailSection;
 pub use preflight::Preflight;
 pub use sender::Sending;
 pub use tracking::TrackingSection;
+pub(crate) use web::LARGEST_UPLOAD;
 pub use web::Web;
 
 /// Everything that was configured, checked.

@@ -5,7 +5,9 @@ mod script;
 
 use crate::commands::shown::Shown;
 use crate::commands::{import, serve};
-use crate::config::{Config, Feedback, MailSection, Preflight, Sending, TrackingSection, Ways, Web};
+use crate::config::{
+    Config, Feedback, LARGEST_UPLOAD, MailSection, Preflight, Sending, TrackingSection, Ways, Web,
+};
 use crate::context::Context;
 use crate::{lifecycle, output};
 use anyhow::Context as _;
@@ -120,6 +122,7 @@ fn context(folder: &Path, relay: &ScriptedRelay, port: u16, json: bool) -> Conte
             listen: ([127, 0, 0, 1], port).into(),
             public_listen: None,
             trusted_proxies: Vec::new(),
+            largest_upload: LARGEST_UPLOAD,
         },
         // Nobody watches a demo for five minutes.
         retry: Retry {

@@ -63,14 +63,7 @@ impl Mapping {
         rules: &[Rule],
         rows: &[Vec<String>],
     ) -> Result<Self, MapError> {
-        let columns: Vec<String> = match columns {
-            Some(columns) => columns
-                .iter()
-                .enumerate()
-                .map(|(at, header)| named(at, header))
-                .collect(),
-            None => (0..width).map(|at| named(at, "")).collect(),
-        };
+        let columns = names_of(columns.as_deref(), width);
         let mut fields: Vec<Option<Field>> = vec![None; columns.len()];
         for rule in rules {
             let column = find_column(&columns, &rule.column)?;
@@ -116,6 +109,12 @@ impl Mapping {
 
     /// What each column means, as rules: for the record.
     pub(super) fn rules(&self) -> Vec<String> {
+        let rule = |(column, field): (&String, String)| format!("{column}={field}");
+        self.columns.iter().zip(self.fields()).map(rule).collect()
+    }
+
+    /// The same without the columns.
+    pub(super) fn fields(&self) -> Vec<String> {
         let mut fields = vec!["ignore".to_owned(); self.columns.len()];
         for attribute in &self.attributes {
             fields[attribute.column] = Field::Attribute(attribute.name.clone(), attribute.kind).to_string();
@@ -130,8 +129,7 @@ impl Mapping {
         for name in &self.names {
             fields[*name] = Field::Name.to_string();
         }
-        let rule = |(column, field): (&String, String)| format!("{column}={field}");
-        self.columns.iter().zip(fields).map(rule).collect()
+        fields
     }
 
     pub(super) fn email_column(&self) -> &str {
@@ -294,6 +292,18 @@ fn with_json(attributes: &str, field: &str) -> Result<String, String> {
         serde_json::from_str(attributes).expect("attributes are a JSON object");
     all.extend(more);
     Ok(serde_json::to_string(&all).expect("values that were read can be written"))
+}
+
+/// What the columns are called. `columns`: the header, if there is one.
+pub(super) fn names_of(columns: Option<&[String]>, width: usize) -> Vec<String> {
+    match columns {
+        Some(columns) => columns
+            .iter()
+            .enumerate()
+            .map(|(at, header)| named(at, header))
+            .collect(),
+        None => (0..width).map(|at| named(at, "")).collect(),
+    }
 }
 
 fn named(at: usize, header: &str) -> String {

@@ -5,6 +5,7 @@ use super::lock::ImportLock;
 use super::made::Made;
 use super::suppress::suppress;
 use super::{ImportRecord, ImportState};
+use crate::audit::{By, audit_in};
 use crate::counters::Deltas;
 use crate::engine::{Store, Tuning, Tx, on_pool, on_tx, on_write_pool};
 use crate::error::StoreError;
@@ -22,6 +23,8 @@ pub struct NewImport {
     pub files: String,
     /// Who begins it.
     pub started_by: String,
+    /// Under what that is kept in the audit log.
+    pub by: By,
     /// Where the recipients' consent comes from.
     pub consent: Option<String>,
     /// The same for the same files, list and options.
@@ -93,6 +96,8 @@ impl Import {
             .bind(&new.fingerprint).bind(&new.details).fetch_one(conn).await)?;
         let id = ImportId(id);
         let made = Made::from_the_beginning(lock_recipients(&mut tx).await?);
+        let (about, detail) = (about(id), format!("{} → {}", new.files, new.list));
+        audit_in(&mut tx, &new.by, "began an import", (&about, &detail), now).await?;
         // Before anybody can see it, so that nobody takes it for one whose process is gone.
         let lock = ImportLock::take(store, id).await?;
         let lock = lock.expect("nobody else knows an import that is not committed");
@@ -107,10 +112,12 @@ impl Import {
         })
     }
 
-    /// Goes on with an import that has not come to its end; none if another process works on it.
+    /// Goes on with an import that has not come to its end; none if another process works on it. `by`: who asks for it, if it
+    /// does not go on by itself.
     pub async fn resume(
         store: &Store,
         record: &ImportRecord,
+        by: Option<&By>,
         now: Timestamp,
     ) -> Result<Option<(Self, ImportRecord)>, StoreError> {
         const RESUME: &str = "UPDATE imports SET state = 'running', reason = NULL, updated_at = $1 \
@@ -122,6 +129,16 @@ impl Import {
         tx.tune(Tuning::IMPORT).await?;
         let list: Option<i64> = on_tx!(&mut tx, conn => sqlx::query_scalar(RESUME)
             .bind(now.0).bind(record.id.0).fetch_optional(conn).await)?;
+        if let (Some(by), Some(_)) = (by, list) {
+            audit_in(
+                &mut tx,
+                by,
+                "went on with an import",
+                (&about(record.id), &record.files),
+                now,
+            )
+            .await?;
+        }
         tx.commit().await?;
         let (Some(list), Some(record)) = (list, store.find_import(record.id).await?) else {
             return Err(StoreError::ImportNotAllowed {
@@ -220,9 +237,10 @@ impl Import {
         self.lock.release().await
     }
 
-    /// Records that the import does not go on by itself, and why.
+    /// Records that the import does not go on by itself, and why. What a person has said about that stays.
     pub async fn stop(self, reason: &str, now: Timestamp) -> Result<(), StoreError> {
-        const STOP: &str = "UPDATE imports SET state = $1, reason = $2, updated_at = $3 WHERE id = $4";
+        const STOP: &str = "UPDATE imports SET state = $1, reason = $2, updated_at = $3 \
+            WHERE id = $4 AND state = 'running'";
         let mut tx = self.store.begin_write().await?;
         tx.tune(Tuning::LEDGER).await?;
         on_tx!(&mut tx, conn => sqlx::query(STOP).bind(ImportState::Stopped.as_str()).bind(reason)
@@ -230,6 +248,29 @@ impl Import {
         tx.commit().await?;
         self.lock.release().await
     }
+}
+
+impl Store {
+    /// Stops an import that is running, in whatever process, before its next batch: it goes on when a person says so. False if
+    /// it is not running.
+    pub async fn stop_import(&self, id: ImportId, by: &By, now: Timestamp) -> Result<bool, StoreError> {
+        const STOP: &str = "UPDATE imports SET state = 'stopped', reason = $1, updated_at = $2 \
+            WHERE id = $3 AND state = 'running'";
+        let mut tx = self.begin_write().await?;
+        let reason = format!("{} asked it to stop", by.who);
+        let stopped = on_tx!(&mut tx, conn => sqlx::query(STOP).bind(reason).bind(now.0).bind(id.0)
+            .execute(conn).await.map(|done| done.rows_affected()))?;
+        if stopped == 1 {
+            audit_in(&mut tx, by, "stopped an import", (&about(id), ""), now).await?;
+        }
+        tx.commit().await?;
+        Ok(stopped == 1)
+    }
+}
+
+/// How the audit log names an import.
+pub(super) fn about(import: ImportId) -> String {
+    format!("import {import}")
 }
 
 /// Of so many of the newest imports it is known whom they have seen, whatever other imports have seen since.

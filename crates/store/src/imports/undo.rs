@@ -6,6 +6,8 @@ mod created;
 
 use super::ImportState;
 use super::lock::ImportLock;
+use super::run::about;
+use crate::audit::{By, audit_in};
 use crate::counters::Deltas;
 use crate::engine::{Store, Tx, on_pool, on_tx, values_list};
 use crate::error::StoreError;
@@ -102,7 +104,12 @@ impl std::fmt::Display for KeptWhy {
 
 impl Undo {
     /// Begins to take an import back, or goes on with it; none if a process works on it.
-    pub async fn begin(store: &Store, id: ImportId, now: Timestamp) -> Result<Option<Self>, StoreError> {
+    pub async fn begin(
+        store: &Store,
+        id: ImportId,
+        by: &By,
+        now: Timestamp,
+    ) -> Result<Option<Self>, StoreError> {
         const UNDOING: &str = "UPDATE imports SET state = 'undoing', updated_at = $1 \
             WHERE id = $2 AND state <> 'undone' RETURNING list_id";
         let Some(record) = store.find_import(id).await? else {
@@ -124,6 +131,14 @@ impl Undo {
         let mut tx = store.begin_write().await?;
         let list: i64 = on_tx!(&mut tx, conn => sqlx::query_scalar(UNDOING)
             .bind(now.0).bind(id.0).fetch_one(conn).await)?;
+        audit_in(
+            &mut tx,
+            by,
+            "took back an import",
+            (&about(id), &record.files),
+            now,
+        )
+        .await?;
         tx.commit().await?;
         Ok(Some(Undo {
             others: others(store, id, record.started_at).await?,

@@ -1,22 +1,11 @@
 //! Which lists are open for sign-up, and what their forms ask.
 
-use crate::engine::{Store, on_pool, on_write_pool};
+use crate::engine::{Store, on_pool};
 use crate::error::{StoreError, bad_row};
 use tidings_campaign::ids::ListId;
 use tidings_campaign::sign_up::SignUpForm;
 
 impl Store {
-    /// Opens the list of this name for sign-up with this form, in the place of another one, or closes it. Says whether there is
-    /// such a list.
-    pub async fn set_sign_up_form(&self, name: &str, form: Option<&SignUpForm>) -> Result<bool, StoreError> {
-        const SET: &str = "UPDATE lists SET sign_up = $1 WHERE name = $2";
-        let text = form
-            .map(|form| serde_json::to_string(form).expect("texts and lists of them can be written as JSON"));
-        let rows = on_write_pool!(self, pool => sqlx::query(SET).bind(text).bind(name).execute(pool).await
-            .map(|done| done.rows_affected()))?;
-        Ok(rows == 1)
-    }
-
     /// The name and the form of a list that is open for sign-up.
     pub async fn sign_up_form(&self, id: ListId) -> Result<Option<(String, SignUpForm)>, StoreError> {
         const FORM: &str = "SELECT name, sign_up FROM lists WHERE id = $1 AND sign_up IS NOT NULL";

@@ -1,4 +1,4 @@
-//! `GET /imports/{id}/rejects.csv`: the rows that were not taken.
+//! `GET /imports/{id}/rejects.csv`: the rows that were not taken; `kept.csv`: what stayed when an import was taken back.
 
 use super::view::Job;
 use crate::download;
@@ -12,7 +12,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use tidings_campaign::ids::ImportId;
-use tidings_store::imports::ImportRecord;
+use tidings_import::kept_file;
+use tidings_store::imports::{ImportRecord, ImportState};
 
 /// Octets that are read at once.
 const CHUNK: u64 = 64 << 10;
@@ -27,30 +28,60 @@ pub(super) fn file_of(record: &ImportRecord) -> Option<PathBuf> {
 
 /// `GET /imports/{id}/rejects.csv`
 pub(crate) async fn rejects(site: web::Data<Site>, visitor: Visitor, id: web::Path<String>) -> HttpResponse {
-    let Ok(id) = id.parse() else {
-        return not_found(site, visitor).await;
-    };
-    let store = site.store.clone();
-    let record = match site
-        .ask(async move { store.find_import(ImportId(id)).await })
-        .await
-    {
+    let record = match find(&site, &id).await {
         Ok(record) => record,
         Err(trouble) => return failed(&site, &trouble),
     };
-    let opened = record.and_then(|record| Some((file_of(&record)?, record.rejects_octets)));
-    let Some((path, octets)) = opened else {
+    let opened = record.and_then(|record| Some((file_of(&record)?, record)));
+    let Some((path, record)) = opened else {
         return not_found(site, visitor).await;
     };
+    let what = ("rejects", "took the rejected rows of an import");
+    hand_out(site, visitor, record.id, (path, record.rejects_octets), what).await
+}
+
+/// `GET /imports/{id}/kept.csv`
+pub(crate) async fn kept(site: web::Data<Site>, visitor: Visitor, id: web::Path<String>) -> HttpResponse {
+    let record = match find(&site, &id).await {
+        Ok(record) => record,
+        Err(trouble) => return failed(&site, &trouble),
+    };
+    let found = record.and_then(|record| Some((kept_of(&site, &record)?, record.id)));
+    let Some((path, id)) = found else {
+        return not_found(site, visitor).await;
+    };
+    let what = ("kept", "took what stayed of an import");
+    hand_out(site, visitor, id, (path, u64::MAX), what).await
+}
+
+/// Where it is said what stayed of an import that was taken back here.
+pub(super) fn kept_of(site: &Site, record: &ImportRecord) -> Option<PathBuf> {
+    (record.state == ImportState::Undone).then(|| kept_file(site.importer.folder(), record.id))
+}
+
+async fn find(site: &Site, id: &str) -> Result<Option<ImportRecord>, Trouble> {
+    let Ok(id) = id.parse() else {
+        return Ok(None);
+    };
+    let store = site.store.clone();
+    site.ask(async move { store.find_import(ImportId(id)).await })
+        .await
+}
+
+/// A file, up to so many octets, under a name that begins so; kept in the audit log in these words.
+async fn hand_out(
+    site: web::Data<Site>,
+    visitor: Visitor,
+    id: ImportId,
+    (path, octets): (PathBuf, u64),
+    (name, what): (&str, &'static str),
+) -> HttpResponse {
     let Ok(Ok(file)) = web::block(move || File::open(path)).await else {
         return not_found(site, visitor).await;
     };
     let file = file.take(octets);
     let (store, by, now) = (site.store.clone(), visitor.by.clone(), site.clock.now());
-    let kept = site.ask(async move {
-        let what = "took the rejected rows of an import";
-        store.audit(&by, what, (&id.to_string(), ""), now).await
-    });
+    let kept = site.ask(async move { store.audit(&by, what, (&id.to_string(), ""), now).await });
     if let Err(trouble) = kept.await {
         return failed(&site, &trouble);
     }
@@ -63,7 +94,7 @@ pub(crate) async fn rejects(site: web::Data<Site>, visitor: Visitor, id: web::Pa
             Err(trouble) => Some((Err(trouble), None)),
         }
     });
-    download::file(&format!("rejects-{id}.csv"), download::CSV, body)
+    download::file(&format!("{name}-{id}.csv"), download::CSV, body)
 }
 
 /// The next octets, none at the end, and the file.

@@ -61,11 +61,27 @@ pub(super) struct ImportPage {
     /// Where they are, if they are elsewhere.
     rejects_at: Option<String>,
     undo: String,
+    problem: Option<String>,
+    /// It changes while one looks.
+    pub(super) is_open: bool,
+    can_stop: bool,
+    can_go_on: bool,
+    can_undo: bool,
+    /// Taking it back was cut off.
+    can_go_on_undoing: bool,
+    can_take_kept: bool,
+}
+
+/// Which files of an import are there.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Files {
+    pub(super) rejects: bool,
+    pub(super) kept: bool,
 }
 
 /// How many rows something became of.
 #[derive(Debug, Serialize)]
-struct Counted {
+pub(super) struct Counted {
     what: &'static str,
     colour: &'static str,
     n: String,
@@ -99,13 +115,7 @@ impl Row {
 }
 
 impl ImportPage {
-    /// `has_rejects`: the file of rejected rows is there.
-    pub(super) fn new(
-        record: ImportRecord,
-        state: &'static str,
-        has_rejects: bool,
-        may_change: bool,
-    ) -> ImportPage {
+    pub(super) fn new(record: ImportRecord, state: &'static str, has: Files, may_change: bool) -> ImportPage {
         let job = Job::of(&record).unwrap_or_default();
         let elsewhere = job.rejects.filter(|_| record.rejects_octets > 0);
         ImportPage {
@@ -115,11 +125,22 @@ impl ImportPage {
             rows: number(record.counts.rows),
             counts: counts(&record.counts),
             files: job.files.into_iter().map(file).collect(),
-            can_take_rejects: has_rejects && may_change,
+            can_take_rejects: has.rejects && may_change,
+            can_take_kept: has.kept && may_change,
+            problem: None,
+            is_open: matches!(state, "running" | "undoing" | "interrupted"),
+            can_stop: may_change && matches!(state, "running" | "interrupted"),
+            can_go_on: may_change && state == "stopped",
+            can_undo: may_change && matches!(state, "finished" | "stopped"),
+            can_go_on_undoing: may_change && state == "half undone",
             rejects_at: elsewhere.map(|path| path.display().to_string()),
             undo: undo(&record),
             row: Row::new(record, state),
         }
+    }
+
+    pub(super) fn with_problem(self, problem: Option<String>) -> ImportPage {
+        ImportPage { problem, ..self }
     }
 }
 
@@ -132,12 +153,12 @@ fn level(state: &str) -> &'static str {
     }
 }
 
-fn number(n: u64) -> String {
+pub(super) fn number(n: u64) -> String {
     count(i64::try_from(n).unwrap_or(i64::MAX))
 }
 
 /// Every row is in exactly one of them.
-fn counts(of: &Counts) -> Vec<Counted> {
+pub(super) fn counts(of: &Counts) -> Vec<Counted> {
     let all = [
         ("created", "accepted", of.created),
         ("updated", "accepted", of.updated),
@@ -233,12 +254,21 @@ mod tests {
 
     #[test]
     fn the_counts_of_an_import_add_up() {
-        let page = ImportPage::new(record(ImportState::Finished), "finished", true, true);
+        let page = ImportPage::new(
+            record(ImportState::Finished),
+            "finished",
+            Files {
+                rejects: true,
+                kept: false,
+            },
+            true,
+        );
         let widths: u64 = page.counts.iter().map(|one| one.width).sum();
         assert_eq!((widths, page.rows.as_str()), (1000, "10"));
         assert_eq!(page.files[0].mapping[0], ["E-Mail", "email"]);
         assert_eq!(page.files[0].mapping[1], ["a=b", "ignore"]);
         assert!(page.can_take_rejects && page.rejects_at.is_none());
+        assert!(page.can_undo && !page.can_stop && !page.is_open);
     }
 
     #[test]

@@ -1,13 +1,12 @@
 //! `tidings import list` and `show`: the records of imports.
 
-use super::job::Job;
-use super::resuming::job_of;
-use super::row_file::{REJECTS, REMARKS, RowFile};
 use crate::output;
 use anyhow::bail;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use tidings_campaign::ids::ImportId;
+use tidings_import::resuming::job_of;
+use tidings_import::{Job, REJECTS, REMARKS, RowFile};
 use tidings_store::Store;
 use tidings_store::imports::{ImportLock, ImportRecord, ImportState};
 

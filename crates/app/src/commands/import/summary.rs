@@ -1,6 +1,5 @@
 //! What an import tells while it runs and at its end.
 
-use super::checks::Found;
 use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
@@ -8,6 +7,7 @@ use std::time::Duration;
 use tidings_campaign::csv_import::{Counts, CsvFile};
 use tidings_campaign::ids::ImportId;
 use tidings_campaign::time::{Clock, Timestamp};
+use tidings_import::{Found, Listener};
 
 /// Between two lines of progress.
 const PROGRESS_EVERY: Duration = Duration::from_secs(3);
@@ -94,8 +94,10 @@ impl<'a> Progress<'a> {
             before,
         }
     }
+}
 
-    pub(super) fn show(&mut self, counts: &Counts) {
+impl Listener for Progress<'_> {
+    fn progress(&mut self, counts: &Counts) {
         let now = self.clock.now();
         if now.since(self.shown) < PROGRESS_EVERY {
             return;

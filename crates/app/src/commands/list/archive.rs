@@ -6,6 +6,8 @@ use anyhow::ensure;
 use clap::Args;
 use serde_json::json;
 use tidings_store::Store;
+use tidings_store::audit::By;
+use tidings_store::list_changes::{ListChange, ListChanged};
 
 /// `list archive`
 #[derive(Args, Debug)]
@@ -28,8 +30,11 @@ pub(super) async fn run(args: ArchiveArgs, context: &Context, store: &Store) -> 
         false => None,
     };
     let list = store.find_list(&name).await?;
-    let changed = store.set_list_archived(&name, on).await?;
-    ensure!(changed, "there is no list `{name}`");
+    let change = ListChange::Archived(on);
+    let changed = store
+        .change_list(&name, change, &By::command_line(), context.clock.now())
+        .await?;
+    ensure!(changed == ListChanged::Done, "there is no list `{name}`");
     let url = url.zip(list).map(|(url, id)| format!("{url}/archive/{id}"));
     if context.json {
         return output::json(&json!({ "list": name, "archive": on, "url": url }));

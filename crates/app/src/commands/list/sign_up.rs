@@ -8,6 +8,8 @@ use serde_json::json;
 use tidings_campaign::ids::ListId;
 use tidings_campaign::sign_up::{Field, SignUpForm};
 use tidings_store::Store;
+use tidings_store::audit::By;
+use tidings_store::list_changes::{ListChange, ListChanged};
 use tidings_web::embeddable_form;
 
 /// `list sign-up`
@@ -63,7 +65,7 @@ async fn open(args: SignUpArgs, list: ListId, context: &Context, store: &Store) 
     let url = format!("{}/s/{list}", context.public_url()?.trim_end_matches('/'));
     let from = args.from.unwrap_or_default();
     let form = SignUpForm::new(&from, args.field, args.text, args.origin)?;
-    set(&args.name, Some(&form), store).await?;
+    set(&args.name, Some(&form), context, store).await?;
     if context.json {
         return output::json(&json!({ "list": args.name, "sign_up": form, "url": url }));
     }
@@ -71,7 +73,7 @@ async fn open(args: SignUpArgs, list: ListId, context: &Context, store: &Store) 
 }
 
 async fn close(name: &str, context: &Context, store: &Store) -> anyhow::Result<()> {
-    set(name, None, store).await?;
+    set(name, None, context, store).await?;
     if context.json {
         return output::json(&json!({ "list": name, "sign_up": null, "url": null }));
     }
@@ -91,10 +93,11 @@ async fn html(args: &SignUpArgs, list: ListId, context: &Context, store: &Store)
     output::line(html.trim_end())
 }
 
-async fn set(name: &str, form: Option<&SignUpForm>, store: &Store) -> anyhow::Result<()> {
-    ensure!(
-        store.set_sign_up_form(name, form).await?,
-        "there is no list `{name}`"
-    );
+async fn set(name: &str, form: Option<&SignUpForm>, context: &Context, store: &Store) -> anyhow::Result<()> {
+    let change = ListChange::SignUp(form);
+    let changed = store
+        .change_list(name, change, &By::command_line(), context.clock.now())
+        .await?;
+    ensure!(changed == ListChanged::Done, "there is no list `{name}`");
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Whether the recipients' domains take mail, asked of the DNS, many at once and each domain once.
 
-use super::checks::Found;
-use super::reading::Batch;
+use crate::checks::Found;
+use crate::reading::Batch;
 use std::collections::{HashMap, HashSet};
 use tidings_dns::{Resolver, TakesMail, may_be_asked};
 use tokio::task::JoinSet;
@@ -14,7 +14,7 @@ const REMEMBERED: usize = 200_000;
 const GIVE_UP_AFTER: usize = 200;
 
 /// What is known of domains in this run.
-pub(super) struct MailDomains {
+pub(crate) struct MailDomains {
     resolver: Resolver,
     /// `None`: there was no answer.
     known: HashMap<String, Option<TakesMail>>,
@@ -23,7 +23,7 @@ pub(super) struct MailDomains {
 }
 
 impl MailDomains {
-    pub(super) fn new(resolver: Resolver) -> MailDomains {
+    pub fn new(resolver: Resolver) -> MailDomains {
         MailDomains {
             resolver,
             known: HashMap::new(),
@@ -32,7 +32,7 @@ impl MailDomains {
     }
 
     /// Rejects the rows of a batch whose domain takes no mail.
-    pub(super) async fn check(&mut self, batch: &mut Batch, found: &mut Found) {
+    pub async fn check(&mut self, batch: &mut Batch, found: &mut Found) {
         self.ask_about(batch).await;
         let mut refused = Vec::new();
         for (at, row) in batch.rows.iter().enumerate() {

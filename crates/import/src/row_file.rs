@@ -11,7 +11,7 @@ use tidings_campaign::spreadsheet_safe::{spreadsheet_safe, spreadsheet_safe_octe
 
 /// What a file is for.
 #[derive(Debug)]
-pub(super) struct Kind {
+pub struct RowFileKind {
     /// What its name begins with in the data folder.
     stem: &'static str,
     header: [&'static str; 3],
@@ -21,7 +21,7 @@ pub(super) struct Kind {
 }
 
 /// Rejected rows: line, reason, original text.
-pub(super) const REJECTS: Kind = Kind {
+pub const REJECTS: RowFileKind = RowFileKind {
     stem: "rejects",
     header: ["line", "reason", "row"],
     what: "rejected rows",
@@ -29,7 +29,7 @@ pub(super) const REJECTS: Kind = Kind {
 };
 
 /// Remarks: line, address, remark.
-pub(super) const REMARKS: Kind = Kind {
+pub const REMARKS: RowFileKind = RowFileKind {
     stem: "remarks",
     header: ["line", "address", "remark"],
     what: "remarks",
@@ -37,11 +37,11 @@ pub(super) const REMARKS: Kind = Kind {
 };
 
 /// A line of such a file.
-pub(super) type Line<'a> = [Cow<'a, [u8]>; 3];
+pub(crate) type Line<'a> = [Cow<'a, [u8]>; 3];
 
 /// A line about a rejected row. What a spreadsheet would take for a formula gets an apostrophe before it, the original
 /// text too: such rows are rare, and somebody opens the file.
-pub(super) fn rejected(reject: &Reject) -> Line<'_> {
+pub(crate) fn rejected(reject: &Reject) -> Line<'_> {
     [
         Cow::Owned(reject.line.to_string().into_bytes()),
         octets(spreadsheet_safe(&reject.reason)),
@@ -50,7 +50,7 @@ pub(super) fn rejected(reject: &Reject) -> Line<'_> {
 }
 
 /// A line about an address that was taken.
-pub(super) fn remarked<'a>(line: u64, address: &'a str, remark: &'a str) -> Line<'a> {
+pub(crate) fn remarked<'a>(line: u64, address: &'a str, remark: &'a str) -> Line<'a> {
     [
         Cow::Owned(line.to_string().into_bytes()),
         octets(spreadsheet_safe(address)),
@@ -66,8 +66,8 @@ fn octets(text: Cow<'_, str>) -> Cow<'_, [u8]> {
 }
 
 /// Where lines go.
-pub(super) struct RowFile {
-    kind: &'static Kind,
+pub struct RowFile {
+    kind: &'static RowFileKind,
     place: Place,
     open: Option<(PathBuf, csv::Writer<File>)>,
 }
@@ -83,7 +83,7 @@ enum Place {
 
 impl RowFile {
     /// They are counted only.
-    pub(super) fn nowhere(kind: &'static Kind) -> RowFile {
+    pub fn nowhere(kind: &'static RowFileKind) -> RowFile {
         RowFile {
             kind,
             place: Place::Nowhere,
@@ -92,7 +92,7 @@ impl RowFile {
     }
 
     /// In the file that was asked for, which is made at once.
-    pub(super) fn at(kind: &'static Kind, path: &Path) -> anyhow::Result<RowFile> {
+    pub fn at(kind: &'static RowFileKind, path: &Path) -> anyhow::Result<RowFile> {
         Ok(RowFile {
             kind,
             place: Place::At(path.to_owned()),
@@ -102,7 +102,7 @@ impl RowFile {
 
     /// In a file of this folder, which is made when it is needed. That it can be made is found out now, before anything
     /// is imported.
-    pub(super) fn in_folder(kind: &'static Kind, folder: &Path) -> anyhow::Result<RowFile> {
+    pub fn in_folder(kind: &'static RowFileKind, folder: &Path) -> anyhow::Result<RowFile> {
         let problem = || {
             format!(
                 "{} could not be written to {}: name another place with {} FILE",
@@ -122,7 +122,7 @@ impl RowFile {
 
     /// Goes on with the file of an import that came to `octets` of it. What was written after its last commit is
     /// written once more.
-    pub(super) fn go_on(mut self, import: ImportId, octets: u64) -> anyhow::Result<RowFile> {
+    pub(crate) fn go_on(mut self, import: ImportId, octets: u64) -> anyhow::Result<RowFile> {
         let Some(path) = self.path(import).filter(|path| octets > 0 && path.exists()) else {
             return Ok(self);
         };
@@ -140,7 +140,7 @@ impl RowFile {
     }
 
     /// The same place, without making the file that was asked for: it may be gone on with.
-    pub(super) fn of_job(kind: &'static Kind, asked: Option<&Path>, folder: &Path) -> RowFile {
+    pub fn of_job(kind: &'static RowFileKind, asked: Option<&Path>, folder: &Path) -> RowFile {
         RowFile {
             kind,
             place: match asked {
@@ -152,7 +152,7 @@ impl RowFile {
     }
 
     /// Where the lines of an import are, if it had come to some.
-    pub(super) fn kept(&self, import: ImportId, octets: u64) -> Option<PathBuf> {
+    pub fn kept(&self, import: ImportId, octets: u64) -> Option<PathBuf> {
         self.path(import).filter(|_| octets > 0)
     }
 
@@ -165,7 +165,7 @@ impl RowFile {
     }
 
     /// Writes lines of an import, and returns how long the file is with them, which is on the disk then.
-    pub(super) fn write<'l>(
+    pub(crate) fn write<'l>(
         &mut self,
         lines: impl IntoIterator<Item = Line<'l>>,
         import: ImportId,
@@ -194,12 +194,12 @@ impl RowFile {
     }
 
     /// Where the lines are, if they were written.
-    pub(super) fn file(&self) -> Option<&Path> {
+    pub(crate) fn file(&self) -> Option<&Path> {
         self.open.as_ref().map(|(path, _)| path.as_path())
     }
 }
 
-fn create(kind: &Kind, path: &Path) -> anyhow::Result<(PathBuf, csv::Writer<File>)> {
+fn create(kind: &RowFileKind, path: &Path) -> anyhow::Result<(PathBuf, csv::Writer<File>)> {
     let mut writer = csv::Writer::from_path(path).with_context(|| problem(kind, path))?;
     writer
         .write_record(kind.header)
@@ -207,6 +207,6 @@ fn create(kind: &Kind, path: &Path) -> anyhow::Result<(PathBuf, csv::Writer<File
     Ok((path.to_owned(), writer))
 }
 
-fn problem(kind: &Kind, path: &Path) -> String {
+fn problem(kind: &RowFileKind, path: &Path) -> String {
     format!("cannot write the {} to {}", kind.what, path.display())
 }

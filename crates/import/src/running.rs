@@ -1,39 +1,57 @@
 //! An import under way: batch by batch from the reading thread into the database.
 
-use super::checks::{Checking, Found};
-use super::job::Job;
-use super::reading::{Batch, Source, read_in_thread};
-use super::row_file::{self, REJECTS, REMARKS, RowFile};
-use super::summary::Progress;
+use crate::checks::{Checking, Found};
+use crate::job::Job;
+use crate::reading::{Batch, Source, read_in_thread};
+use crate::row_file::{self, REJECTS, REMARKS, RowFile};
 use anyhow::{Context as _, anyhow};
 use std::path::{Path, PathBuf};
-use tidings_campaign::csv_import::Counts;
+use tidings_campaign::csv_import::{Counts, Reject};
 use tidings_campaign::ids::ImportId;
 use tidings_campaign::time::Clock;
 use tidings_store::imports::{DryRun, Import, ImportBatch};
 use tokio_util::sync::CancellationToken;
 
+/// Who is told how an import gets on.
+pub trait Listener: Send {
+    /// Of all rows so far, after each batch.
+    fn progress(&mut self, _counts: &Counts) {}
+    /// Rows that were just found to be none.
+    fn rejected(&mut self, _rejects: &[Reject]) {}
+}
+
+/// Nobody is told; the database says it too.
+pub(crate) struct Nobody;
+
+impl Listener for Nobody {}
+
 /// What is done with the rows besides importing them.
-pub(super) struct Beside {
-    pub(super) checking: Checking,
-    pub(super) rejects: RowFile,
-    pub(super) remarks: RowFile,
+pub struct Beside {
+    /// Looking closer.
+    pub checking: Checking,
+    /// Where rejected rows go.
+    pub rejects: RowFile,
+    /// Where remarks go.
+    pub remarks: RowFile,
 }
 
 /// What came of an import.
-pub(super) struct Done {
-    pub(super) counts: Counts,
+pub struct Done {
+    /// Of the whole import.
+    pub counts: Counts,
     /// Of this run, as is everything below.
-    pub(super) found: Found,
+    pub found: Found,
     /// Of the first file.
-    pub(super) encoding: &'static str,
-    pub(super) rejects_file: Option<PathBuf>,
-    pub(super) remarks_file: Option<PathBuf>,
+    pub encoding: &'static str,
+    /// Rejected rows, if there are some.
+    pub rejects_file: Option<PathBuf>,
+    /// Remarks, if there are some.
+    pub remarks_file: Option<PathBuf>,
 }
 
 impl Beside {
     /// In the files that were asked for, and otherwise in the folder.
-    pub(super) fn new(
+    pub fn new(
         checking: Checking,
         rejects: Option<&Path>,
         remarks: Option<&Path>,
@@ -51,7 +69,7 @@ impl Beside {
     }
 
     /// Only in files that were asked for.
-    pub(super) fn of_dry_run(
+    pub fn of_dry_run(
         checking: Checking,
         rejects: Option<&Path>,
         remarks: Option<&Path>,
@@ -93,14 +111,13 @@ impl Beside {
 }
 
 /// Counts what an import would do.
-pub(super) async fn count(
+pub async fn count(
     sources: Vec<Source>,
     mut target: DryRun,
     mut beside: Beside,
-    clock: &Clock,
+    listener: &mut dyn Listener,
 ) -> anyhow::Result<Done> {
     let mut batches = read_in_thread(sources, beside.checking.reading(0))?;
-    let mut progress = Progress::new(clock, 0);
     let mut counts = Counts::default();
     let mut encoding = "utf-8";
     while let Some(batch) = batches.recv().await {
@@ -114,23 +131,29 @@ pub(super) async fn count(
             counts.count_reject();
         }
         encoding = batch.first_encoding;
-        progress.show(&counts);
+        listener.rejected(&batch.rejects);
+        listener.progress(&counts);
     }
     Ok(beside.done(counts, encoding))
 }
 
 /// Imports to the end. What comes in between is recorded with the import and told; whether a signal to stop is
 /// recorded too depends on who asks: a server that stops goes on when it starts.
-pub(super) async fn to_the_end(
+pub async fn to_the_end(
     job: &Job,
     sources: Vec<Source>,
     mut import: Import,
     mut beside: Beside,
     clock: &Clock,
     stop: &CancellationToken,
+    listener: &mut dyn Listener,
 ) -> anyhow::Result<Done> {
     let mut encoding = "utf-8";
-    let outcome = all_batches(&mut import, sources, &mut beside, clock, stop, &mut encoding).await;
+    let mut told = Told {
+        listener,
+        encoding: &mut encoding,
+    };
+    let outcome = all_batches(&mut import, sources, &mut beside, clock, stop, &mut told).await;
     let counts = import.counts();
     let id = import.id();
     let Err(error) = outcome else {
@@ -144,17 +167,22 @@ pub(super) async fn to_the_end(
     Err(error.context(kept(&counts)))
 }
 
+/// What is told of each batch.
+struct Told<'a> {
+    listener: &'a mut dyn Listener,
+    encoding: &'a mut &'static str,
+}
+
 async fn all_batches(
     import: &mut Import,
     sources: Vec<Source>,
     beside: &mut Beside,
     clock: &Clock,
     stop: &CancellationToken,
-    encoding: &mut &'static str,
+    told: &mut Told<'_>,
 ) -> anyhow::Result<()> {
     let before = import.counts().rows;
     let mut batches = read_in_thread(sources, beside.checking.reading(before))?;
-    let mut progress = Progress::new(clock, before);
     loop {
         let batch = tokio::select! {
             biased;
@@ -178,8 +206,8 @@ async fn all_batches(
             remarks_octets,
         };
         import.write(rows, clock.now()).await?;
-        *encoding = batch.first_encoding;
-        progress.show(&import.counts());
+        *told.encoding = batch.first_encoding;
+        told.listener.progress(&import.counts());
     }
 }
 

@@ -1,10 +1,10 @@
 //! Going on with imports whose process is gone.
 
-use super::checks::Checking;
-use super::job::Job;
-use super::reading::open_all;
-use super::row_file::{REJECTS, REMARKS, RowFile};
-use super::running::{self, Beside, Done};
+use crate::checks::Checking;
+use crate::job::Job;
+use crate::reading::open_all;
+use crate::row_file::{REJECTS, REMARKS, RowFile};
+use crate::running::{self, Beside, Done, Listener, Nobody};
 use anyhow::Context as _;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -26,9 +26,10 @@ const QUIET: Duration = Duration::from_secs(5);
 const RELEASED_AFTER: Duration = Duration::from_secs(2);
 
 /// Tries until nobody holds the import any more, or it has been held for too long to be a process that was killed.
-pub(super) async fn when_released<T>(
-    mut attempt: impl AsyncFnMut() -> Result<Option<T>, StoreError>,
-) -> Result<Option<T>, StoreError> {
+pub async fn when_released<T, F>(mut attempt: impl FnMut() -> F) -> Result<Option<T>, StoreError>
+where
+    F: Future<Output = Result<Option<T>, StoreError>>,
+{
     let begun = tokio::time::Instant::now();
     loop {
         let taken = attempt().await?;
@@ -40,7 +41,7 @@ pub(super) async fn when_released<T>(
 }
 
 /// What an import was begun as.
-pub(super) fn job_of(record: &ImportRecord) -> anyhow::Result<Job> {
+pub fn job_of(record: &ImportRecord) -> anyhow::Result<Job> {
     let details = record.details.as_deref().with_context(|| {
         format!(
             "import {} is of an older version, which could not go on: run it anew",
@@ -51,28 +52,29 @@ pub(super) fn job_of(record: &ImportRecord) -> anyhow::Result<Job> {
 }
 
 /// Goes on after the rows that are there.
-pub(super) async fn go_on(
+pub async fn go_on(
     job: &Job,
     import: Import,
     record: &ImportRecord,
     dns: Option<&DnsSettings>,
     clock: &Clock,
     stop: &CancellationToken,
+    listener: &mut dyn Listener,
 ) -> anyhow::Result<Done> {
     let sources = open_all(&job.inputs(), &job.options()?)?;
     let place = |kind, asked: &Option<PathBuf>| RowFile::of_job(kind, asked.as_deref(), &job.folder);
     let id = import.id();
     let beside = Beside {
-        checking: Checking::new(&job.checks, dns)?,
+        checking: Checking::new(&job.wishes.checks, dns)?,
         rejects: place(&REJECTS, &job.rejects).go_on(id, record.rejects_octets)?,
         remarks: place(&REMARKS, &job.remarks).go_on(id, record.remarks_octets)?,
     };
-    running::to_the_end(job, sources, import, beside, clock, stop).await
+    running::to_the_end(job, sources, import, beside, clock, stop, listener).await
 }
 
 /// Goes on with every import whose process is gone, as long as its files are there, until the token is cancelled.
 /// `dns`: whom to ask for those that check domains.
-pub(crate) async fn run(
+pub async fn run(
     store: Store,
     dns: Option<DnsSettings>,
     clock: Clock,
@@ -115,14 +117,14 @@ async fn try_one(
     tokio::task::spawn_blocking(move || checked.check_files())
         .await
         .context("the files could not be looked at")??;
-    let Some((import, record)) = Import::resume(store, record, clock.now()).await? else {
+    let Some((import, record)) = Import::resume(store, record, None, clock.now()).await? else {
         return Ok(());
     };
     let (id, rows) = (import.id(), import.counts().rows);
     tracing::info!("import {id} goes on after {rows} rows");
-    let never = CancellationToken::new();
+    let (never, mut nobody) = (CancellationToken::new(), Nobody);
     let outcome = tokio::select! {
-        outcome = go_on(&job, import, &record, dns, clock, &never) => outcome,
+        outcome = go_on(&job, import, &record, dns, clock, &never, &mut nobody) => outcome,
         // Dropped as it is: it still counts as running, and goes on with the next start.
         () = stop.cancelled() => return Ok(()),
     };

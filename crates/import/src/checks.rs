@@ -1,16 +1,16 @@
 //! Checks that are made on wish: what is looked at, and what came of it.
 
-use super::mail_domains::MailDomains;
-use super::reading::{Batch, Reading};
+use crate::mail_domains::MailDomains;
+use crate::reading::{Batch, Reading};
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use tidings_campaign::csv_import::{Remark, Remarks};
 use tidings_dns::{DnsSettings, Resolver};
 
 /// What can be looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Check {
+pub enum Check {
     /// Whether the address's domain takes mail; rows whose domain does not are rejected.
     Mx,
     /// Domains that give addresses for ten minutes; they are remarked on.
@@ -23,27 +23,53 @@ pub(super) enum Check {
     All,
 }
 
+impl Check {
+    const ALL: [(Check, &'static str); 5] = [
+        (Check::Mx, "mx"),
+        (Check::Disposable, "disposable"),
+        (Check::Role, "role"),
+        (Check::Typos, "typos"),
+        (Check::All, "all"),
+    ];
+}
+
+/// Not a check.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a check: use mx, disposable, role, typos or all")]
+pub struct UnknownCheck(String);
+
+impl std::str::FromStr for Check {
+    type Err = UnknownCheck;
+    fn from_str(word: &str) -> Result<Self, UnknownCheck> {
+        let found = Check::ALL.into_iter().find(|(_, known)| *known == word);
+        found
+            .map(|(check, _)| check)
+            .ok_or_else(|| UnknownCheck(word.to_owned()))
+    }
+}
+
 fn has(checks: &[Check], check: Check) -> bool {
     checks.contains(&check) || checks.contains(&Check::All)
 }
 
 /// Whether any of them leads to remarks.
-pub(super) fn has_remarks(checks: &[Check]) -> bool {
+pub fn has_remarks(checks: &[Check]) -> bool {
     [Check::Disposable, Check::Role, Check::Typos]
         .iter()
         .any(|&check| has(checks, check))
 }
 
 /// The checks of a run.
-pub(super) struct Checking {
+pub struct Checking {
     checks: Vec<Check>,
     domains: Option<MailDomains>,
-    pub(super) found: Found,
+    /// What they have found so far.
+    pub found: Found,
 }
 
 impl Checking {
     /// `dns`: whom to ask, if it may be asked.
-    pub(super) fn new(checks: &[Check], dns: Option<&DnsSettings>) -> anyhow::Result<Checking> {
+    pub fn new(checks: &[Check], dns: Option<&DnsSettings>) -> anyhow::Result<Checking> {
         let mut domains = None;
         if has(checks, Check::Mx) {
             let dns = dns
@@ -58,7 +84,7 @@ impl Checking {
     }
 
     /// What the reading thread does for them, after `skip` rows.
-    pub(super) fn reading(&self, skip: u64) -> Reading {
+    pub(crate) fn reading(&self, skip: u64) -> Reading {
         let wants = |check| has(&self.checks, check);
         Reading {
             skip,
@@ -68,7 +94,7 @@ impl Checking {
     }
 
     /// Looks at a batch, and rejects rows of it.
-    pub(super) async fn check(&mut self, batch: &mut Batch) {
+    pub(crate) async fn check(&mut self, batch: &mut Batch) {
         if let Some(domains) = &mut self.domains {
             domains.check(batch, &mut self.found).await;
         }
@@ -84,19 +110,22 @@ impl Checking {
 
 /// What the checks of this run have found, as `--json` shows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub(super) struct Found {
-    pub(super) disposable: u64,
-    pub(super) role: u64,
-    pub(super) typos: u64,
+pub struct Found {
+    /// Remarks on domains that give addresses for a short time.
+    pub disposable: u64,
+    /// Remarks on mailboxes of functions.
+    pub role: u64,
+    /// Remarks on what may be a typing error.
+    pub typos: u64,
     /// Rows that were rejected because their domain takes no mail.
-    pub(super) no_mail: u64,
+    pub no_mail: u64,
     /// Rows that were taken although the DNS said nothing about their domain.
-    pub(super) unanswered: u64,
+    pub unanswered: u64,
 }
 
 impl Found {
     /// What a person is told; nothing if nothing was found.
-    pub(super) fn lines(&self) -> Vec<(u64, &'static str)> {
+    pub fn lines(&self) -> Vec<(u64, &'static str)> {
         [
             (self.no_mail, "of the rejected: the domain takes no mail"),
             (

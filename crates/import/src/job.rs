@@ -1,58 +1,57 @@
 //! What an import is, so that it can be gone on with: its files by their checksums, its options, where rejected rows go.
 
-use super::checks::Check;
-use super::reading::{Input, Source};
+use crate::checks::Check;
+use crate::reading::{Input, Source};
+use crate::wishes::Wishes;
 use anyhow::{Context as _, anyhow};
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use tidings_campaign::csv_import::Options;
 
 /// An import as the database remembers it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Job {
-    pub(super) files: Vec<JobFile>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    rules: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    delimiter: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    encoding: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    part: Option<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) checks: Vec<Check>,
+pub struct Job {
+    /// In the order in which they are read.
+    pub files: Vec<JobFile>,
+    /// What the person said about them.
+    #[serde(flatten)]
+    pub wishes: Wishes,
     /// The files that were asked for, or the folder in which one is made when it is needed.
-    pub(super) rejects: Option<PathBuf>,
+    pub rejects: Option<PathBuf>,
     #[serde(default)]
-    pub(super) remarks: Option<PathBuf>,
-    pub(super) folder: PathBuf,
+    /// The same for remarks.
+    pub remarks: Option<PathBuf>,
+    /// Where files are made for what nothing was asked for.
+    pub folder: PathBuf,
 }
 
 /// One file of an import.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct JobFile {
+pub struct JobFile {
     /// As the person named it.
-    pub(super) name: String,
+    pub name: String,
     /// Where it is, absolute.
-    pub(super) path: PathBuf,
+    pub path: PathBuf,
     /// Whether it is our copy of what came by standard input.
     #[serde(default)]
-    pub(super) copied: bool,
-    pub(super) sha256: String,
-    pub(super) octets: u64,
+    pub copied: bool,
+    /// Of the whole file, hexadecimal.
+    pub sha256: String,
+    /// Its length.
+    pub octets: u64,
     /// What each column means: `Column=field`.
     #[serde(default)]
-    pub(super) mapping: Vec<String>,
+    pub mapping: Vec<String>,
 }
 
 impl Job {
     /// `sources`: the files, opened. Rows that are rejected or remarked on are kept in the folder; [`Job::keep_in`]
     /// names other places.
-    pub(super) fn new(
+    pub fn new(
         mut files: Vec<JobFile>,
         sources: &[Source],
         options: &Options,
@@ -64,11 +63,7 @@ impl Job {
         }
         Ok(Job {
             files,
-            rules: options.rules.iter().map(ToString::to_string).collect(),
-            delimiter: options.delimiter.map(|delimiter| delimiter.to_string()),
-            encoding: options.encoding.map(|encoding| encoding.name().to_owned()),
-            part: options.part.clone(),
-            checks: checks.to_vec(),
+            wishes: Wishes::of(options, checks),
             rejects: None,
             remarks: None,
             folder: std::path::absolute(folder)?,
@@ -76,42 +71,37 @@ impl Job {
     }
 
     /// The same, with rejected rows and remarks in the files that were asked for.
-    pub(super) fn keep_in(mut self, rejects: Option<&Path>, remarks: Option<&Path>) -> anyhow::Result<Job> {
+    pub fn keep_in(mut self, rejects: Option<&Path>, remarks: Option<&Path>) -> anyhow::Result<Job> {
         self.rejects = rejects.map(std::path::absolute).transpose()?;
         self.remarks = remarks.map(std::path::absolute).transpose()?;
         Ok(self)
     }
 
     /// What the person said about the files.
-    pub(super) fn options(&self) -> anyhow::Result<Options> {
-        Ok(Options {
-            delimiter: self.delimiter.as_deref().map(str::parse).transpose()?,
-            encoding: self.encoding.as_deref().map(str::parse).transpose()?,
-            rules: self
-                .rules
-                .iter()
-                .map(|rule| rule.parse())
-                .collect::<Result<_, _>>()?,
-            part: self.part.clone(),
-        })
+    pub fn options(&self) -> anyhow::Result<Options> {
+        self.wishes.options()
     }
 
     /// The same for the same list, files and options, whatever the files are called.
-    pub(super) fn fingerprint(&self, list: &str) -> String {
+    pub fn fingerprint(&self, list: &str) -> String {
         let sums: Vec<&str> = self.files.iter().map(|file| file.sha256.as_str()).collect();
-        let all = serde_json::json!([
-            list,
-            sums,
-            self.rules,
-            self.delimiter,
-            self.encoding,
-            self.part,
-            self.checks
-        ]);
+        let Wishes {
+            rules,
+            delimiter,
+            encoding,
+            part,
+            header,
+            checks,
+        } = &self.wishes;
+        let mut all = serde_json::json!([list, sums, rules, delimiter, encoding, part, checks]);
+        if let (Some(header), Some(all)) = (header, all.as_array_mut()) {
+            all.push((*header).into());
+        }
         HEXLOWER.encode(&Sha256::digest(all.to_string()))
     }
 
-    pub(super) fn inputs(&self) -> Vec<Input> {
+    /// The files, to be opened.
+    pub fn inputs(&self) -> Vec<Input> {
         let input = |file: &JobFile| Input {
             shown: file.name.clone(),
             path: Some(file.path.clone()),
@@ -120,7 +110,7 @@ impl Job {
     }
 
     /// Whether the files are still what they were.
-    pub(super) fn check_files(&self) -> anyhow::Result<()> {
+    pub fn check_files(&self) -> anyhow::Result<()> {
         for file in &self.files {
             let (sha256, _) = checksum(&file.path).with_context(|| file.path.display().to_string())?;
             if sha256 != file.sha256 {
@@ -131,9 +121,11 @@ impl Job {
     }
 
     /// Removes our copies. What cannot be removed is left to the operator.
-    pub(super) fn remove_copies(&self) {
+    pub fn remove_copies(&self) {
         for file in self.files.iter().filter(|file| file.copied) {
-            if let Err(error) = std::fs::remove_file(&file.path) {
+            if let Err(error) = std::fs::remove_file(&file.path)
+                && error.kind() != ErrorKind::NotFound
+            {
                 tracing::warn!("cannot remove {}: {error}", file.path.display());
             }
         }
@@ -141,7 +133,7 @@ impl Job {
 }
 
 /// Looks at the files as they are now. Standard input is copied into the folder, so that the import can be gone on with.
-pub(super) fn take_stock(inputs: &[Input], folder: &Path) -> anyhow::Result<Vec<JobFile>> {
+pub fn take_stock(inputs: &[Input], folder: &Path) -> anyhow::Result<Vec<JobFile>> {
     inputs
         .iter()
         .map(|input| {

@@ -17,43 +17,44 @@ const BATCH_OCTETS: usize = 8 << 20;
 
 /// A file that is to be read.
 #[derive(Clone, Debug)]
-pub(super) struct Input {
+pub struct Input {
     /// As the person named it.
-    pub(super) shown: String,
+    pub shown: String,
     /// Where it is; nothing for standard input.
-    pub(super) path: Option<PathBuf>,
+    pub path: Option<PathBuf>,
 }
 
 /// A file that has been opened and looked at.
-pub(super) struct Source {
+pub struct Source {
     shown: String,
-    pub(super) file: CsvFile,
+    /// What it was found to be.
+    pub file: CsvFile,
 }
 
 /// What the reading thread does besides reading.
-pub(super) struct Reading {
+pub(crate) struct Reading {
     /// So many rows are passed over.
-    pub(super) skip: u64,
+    pub skip: u64,
     /// What is remarked on.
-    pub(super) remarks: Remarks,
+    pub remarks: Remarks,
     /// Whether rows may still be rejected: then they are handed over with their original text.
-    pub(super) keeps_originals: bool,
+    pub keeps_originals: bool,
 }
 
 /// What the reading thread hands over.
 #[derive(Default)]
-pub(super) struct Batch {
-    pub(super) rows: Vec<Row>,
-    pub(super) suppressions: Vec<Suppression>,
-    pub(super) rejects: Vec<Reject>,
-    pub(super) remarked: Vec<Remarked>,
+pub(crate) struct Batch {
+    pub rows: Vec<Row>,
+    pub suppressions: Vec<Suppression>,
+    pub rejects: Vec<Reject>,
+    pub remarked: Vec<Remarked>,
     /// Of each row, if it may still be rejected.
     originals: Vec<Original>,
     /// Where each reject stands among the items of the batch; as long as `rejects` if rows may still be rejected.
     reject_places: Vec<usize>,
     items: usize,
     octets: usize,
-    pub(super) first_encoding: &'static str,
+    pub first_encoding: &'static str,
 }
 
 /// What a row was before it was a recipient.
@@ -65,17 +66,17 @@ struct Original {
 }
 
 /// A remark about a row.
-pub(super) struct Remarked {
-    pub(super) line: u64,
-    pub(super) address: String,
-    pub(super) remark: Remark,
+pub(crate) struct Remarked {
+    pub line: u64,
+    pub address: String,
+    pub remark: Remark,
     /// In words, with the file if that does not go without saying.
-    pub(super) text: String,
+    pub text: String,
 }
 
 /// Opens all files. None is read further than to see what it is, so that what cannot be taken is refused before
 /// anything is written.
-pub(super) fn open_all(inputs: &[Input], options: &Options) -> anyhow::Result<Vec<Source>> {
+pub fn open_all(inputs: &[Input], options: &Options) -> anyhow::Result<Vec<Source>> {
     inputs
         .iter()
         .map(|input| {
@@ -105,7 +106,7 @@ fn open_one(path: Option<&Path>, options: &Options) -> anyhow::Result<CsvFile> {
 
 /// Reads and parses in a thread of its own: the database has the other core. A plain thread, because one that waits
 /// for standard input must not keep the program from ending.
-pub(super) fn read_in_thread(
+pub(crate) fn read_in_thread(
     mut sources: Vec<Source>,
     reading: Reading,
 ) -> anyhow::Result<mpsc::Receiver<anyhow::Result<Batch>>> {
@@ -209,7 +210,7 @@ impl Batch {
     }
 
     /// Rejects rows after all: their index, in order, and why. Rejects stay in the order of the files.
-    pub(super) fn reject(&mut self, refused: Vec<(usize, String)>) {
+    pub fn reject(&mut self, refused: Vec<(usize, String)>) {
         if refused.is_empty() {
             return;
         }
