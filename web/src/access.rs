@@ -82,12 +82,12 @@ fn common_headers() -> DefaultHeaders {
         .fold(DefaultHeaders::new(), DefaultHeaders::add)
 }
 
-/// For the dashboard. Every page has a form: that to sign out.
+/// For the dashboard. Every page has a form: that to sign out. Some have a frame: the preview of a newsletter.
 pub(crate) fn dashboard_headers() -> DefaultHeaders {
     common_headers().add((
         "Content-Security-Policy",
         "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
-         base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+         frame-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     ))
 }
 

@@ -154,12 +154,13 @@ impl Letter {
 
     /// The HTML with its images below `base`.
     pub(crate) fn with_images(&self, html: &str, base: &str) -> String {
-        show_images(html, &self.images, base)
+        show_images(html, below(base, &self.images))
     }
 }
 
-/// Puts `base` before each of these names where a value begins with `cid:` and the name: an attribute's or that of `url(…)`.
-pub(crate) fn show_images(html: &str, images: &[String], base: &str) -> String {
+/// Puts what `led` says of a name where a value begins with `cid:` and the name: an attribute's or that of `url(…)`. Names of
+/// which it says nothing stay.
+pub(crate) fn show_images(html: &str, led: impl Fn(&str) -> Option<String>) -> String {
     let mut out = String::with_capacity(html.len() + 256);
     let mut from = 0;
     for (colon, _) in html.match_indices(':') {
@@ -174,14 +175,24 @@ pub(crate) fn show_images(html: &str, images: &[String], base: &str) -> String {
         let rest = &html[colon + 1..];
         let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ')' | '>' | '<');
         let id = &rest[..rest.find(ends).unwrap_or(rest.len())];
-        if images.iter().any(|image| image == id) {
+        if let Some(address) = led(id) {
             out.push_str(&html[from..start]);
-            out.push_str(base);
-            from = colon + 1;
+            out.push_str(&address);
+            from = colon + 1 + id.len();
         }
     }
     out.push_str(&html[from..]);
     out
+}
+
+/// These names below `base`.
+pub(crate) fn below<'a>(base: &'a str, images: &'a [String]) -> impl Fn(&str) -> Option<String> + 'a {
+    move |id| {
+        images
+            .iter()
+            .any(|image| image == id)
+            .then(|| format!("{base}{id}"))
+    }
 }
 
 #[cfg(test)]
@@ -193,9 +204,9 @@ mod tests {
         let html = "<p>cid:logo.png</p><img src=\"cid:logo.png\"><td style='background:url(CID:b@x)'><img src=cid:c>";
         let images = ["logo.png".to_owned(), "b@x".to_owned()];
         assert_eq!(
-            show_images(html, &images, "T/"),
+            show_images(html, below("T/", &images)),
             "<p>cid:logo.png</p><img src=\"T/logo.png\"><td style='background:url(T/b@x)'><img src=cid:c>"
         );
-        assert_eq!(show_images("cid:logo.png", &images, "T/"), "cid:logo.png");
+        assert_eq!(show_images("cid:logo.png", below("T/", &images)), "cid:logo.png");
     }
 }

@@ -27,6 +27,8 @@ const TEMPLATES: &[(&str, &str)] = &templates! {
     "tabs": "partials/tabs",
     "pager": "partials/pager",
     "dialog": "partials/dialog",
+    "preview": "partials/preview",
+    "preview_frame": "preview_frame",
     "campaign_card": "partials/campaign_card",
     "now": "pages/now",
     "campaigns": "pages/campaigns",

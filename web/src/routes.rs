@@ -15,6 +15,7 @@ mod lists;
 pub(crate) mod now;
 mod opt_in;
 mod preferences;
+mod preview;
 pub(crate) mod problem;
 mod recipient;
 mod settings;
@@ -74,6 +75,7 @@ fn inside(config: &mut web::ServiceConfig) {
             "/campaigns/{id}/deliveries.{ending}",
             page().to(deliveries::export::export),
         )
+        .configure(writing_templates)
         .route("/bounces", page().to(bounces::bounces))
         .route("/lists", page().to(lists::lists))
         .route("/suppressions", page().to(suppressions::suppressions))
@@ -149,6 +151,11 @@ fn scheduling(config: &mut web::ServiceConfig) {
             "/campaigns/{id}/unschedule",
             web::post().to(campaign::steer::unschedule),
         );
+}
+
+/// What is written, and how it looks.
+fn writing_templates(config: &mut web::ServiceConfig) {
+    config.route("/preview", web::post().to(preview::preview));
 }
 
 /// Only what recipients and load balancers need.

@@ -12,6 +12,7 @@ pub mod lifecycle;
 pub mod merge;
 pub mod message;
 pub mod preferences;
+pub mod preview;
 pub mod provider;
 pub mod recipient;
 pub mod rows;

@@ -20,7 +20,7 @@ pub(crate) fn least_role(method: &Method, path: &str) -> Role {
     } else if path.ends_with(".csv") || path.ends_with(".jsonl") {
         // Whoever only looks takes no addresses home by the thousand.
         Role::Editor
-    } else if is_below("/account") || path == "/sign-out" || !is_change(method) {
+    } else if is_below("/account") || path == "/sign-out" || path == "/preview" || !is_change(method) {
         Role::Viewer
     } else {
         Role::Editor
@@ -47,6 +47,7 @@ mod tests {
             (Method::GET, "/campaigns/7/deliveries.jsonl", Role::Editor),
             (Method::POST, "/account", Role::Viewer),
             (Method::POST, "/sign-out", Role::Viewer),
+            (Method::POST, "/preview", Role::Viewer),
         ] {
             assert_eq!(least_role(&method, path), role, "{method} {path}");
         }

@@ -2,7 +2,7 @@
 //! them (Atom, RFC 4287). Only lists that the operator has opened have one.
 
 use super::view::picture;
-use crate::newsletters::{Links, Newsletters, NotShown, POLICY, show_images};
+use crate::newsletters::{Links, Newsletters, NotShown, POLICY, below, show_images};
 use crate::public::{self, Archive, ListedIssue, Page};
 use crate::site::Site;
 use actix_web::http::StatusCode;
@@ -296,7 +296,7 @@ async fn html_of(site: &Site, list: ListId, campaign: CampaignId, url: &str) -> 
         .into_iter()
         .filter_map(|file: FileSummary| file.content_id)
         .collect();
-    let html = show_images(&issue.html, &images, &format!("{url}/"));
+    let html = show_images(&issue.html, below(&format!("{url}/"), &images));
     let list_page = url.rsplit_once('/').map_or(url, |(list_page, _)| list_page);
     Ok(html.replace(LIST_PAGE, list_page).replace(ISSUE_PAGE, url))
 }

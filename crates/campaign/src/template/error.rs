@@ -16,6 +16,18 @@ pub struct TemplateError {
     pub message: String,
 }
 
+impl TemplateError {
+    /// In which part of the template `name` it is; none if it is in another one.
+    pub fn part_of(&self, name: &str) -> Option<Part> {
+        let is_in = |part: &Part| {
+            let rest = self.template.strip_prefix(&part.of(name));
+            // Behind it the language may stand.
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" in "))
+        };
+        [Part::Subject, Part::Html, Part::Text].into_iter().find(is_in)
+    }
+}
+
 /// Why nothing can be made for a recipient.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RenderError {
@@ -65,4 +77,28 @@ pub(crate) fn line_and_column(source: &str, at: usize) -> (usize, usize) {
         before.matches('\n').count() + 1,
         before[line_start..].chars().count() + 1,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_knows_in_which_part_of_which_template_it_is() {
+        for (template, part) in [
+            ("the subject", Some(Part::Subject)),
+            ("template spring (html)", Some(Part::Html)),
+            ("template spring (text) in de", Some(Part::Text)),
+            ("template springs (html)", None),
+            ("template spring2 (html) in de", None),
+        ] {
+            let error = TemplateError {
+                template: template.to_owned(),
+                line: 1,
+                column: 1,
+                message: String::new(),
+            };
+            assert_eq!(error.part_of("spring"), part, "{template}");
+        }
+    }
 }

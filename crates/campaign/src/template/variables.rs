@@ -42,6 +42,16 @@ impl Variable {
         self.path.join(".")
     }
 
+    /// The attribute that holds it, if it is a whole attribute and not a part of one.
+    pub fn attribute(&self) -> Option<&str> {
+        let path: Vec<&str> = self.path.iter().map(String::as_str).collect();
+        match *path.as_slice() {
+            ["name" | "attributes"] => None,
+            ["attributes", attribute] | [attribute] => Some(attribute),
+            _ => None,
+        }
+    }
+
     /// What the recipient has of it.
     pub fn of(&self, recipient: &Recipient) -> Presence {
         let path: Vec<&str> = self.path.iter().map(String::as_str).collect();

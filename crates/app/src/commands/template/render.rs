@@ -2,20 +2,16 @@
 
 use crate::context::Context;
 use crate::output;
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{anyhow, bail};
 use serde_json::json;
 use tidings_campaign::address::EmailAddress;
-use tidings_campaign::ids::{CampaignId, ListId};
 use tidings_campaign::language::Language;
-use tidings_campaign::merge::MergeData;
-use tidings_campaign::message::{ListIdentity, Mailbox, MessageFactory, MessageSettings};
+use tidings_campaign::preview::{Preview, stand_in_sender};
 use tidings_campaign::recipient::Recipient;
-use tidings_campaign::template::{Newsletter, Templates};
-use tidings_campaign::token::{KeyRing, SigningKey};
-use tidings_campaign::tracking::TrackingSettings;
+use tidings_campaign::template::Newsletter;
 use tidings_store::Store;
 use tidings_store::campaigns::LANGUAGE_ATTRIBUTE;
-use url::{Host, Url};
+use url::Url;
 
 /// What is to be shown to whom.
 #[derive(clap::Args, Clone, Debug)]
@@ -63,15 +59,11 @@ pub(super) async fn run(args: RenderArgs, store: &Store, context: &Context) -> a
             .attributes
             .insert(LANGUAGE_ATTRIBUTE.to_owned(), language.as_str().into());
     }
+    let preview = preview(&args.name, newsletter, context)?;
     if args.part == ShownPart::Eml {
-        return message(&args.name, &newsletter, &recipient, context);
+        return message(&preview, &recipient, context);
     }
-    let at = newsletter.variant_for(&recipient, LANGUAGE_ATTRIBUTE);
-    let (language, content) = newsletter.variants().nth(at).context("a variant was chosen")?;
-    let rendered = Templates::compile(content)
-        .map_err(|error| error.in_language(language))?
-        .render(&MergeData::sample(&recipient, &args.name, LIST))
-        .map_err(|error| error.in_language(language))?;
+    let rendered = preview.parts(&recipient)?;
     if context.json {
         let (subject, html, text) = (rendered.subject, rendered.html, rendered.text);
         return output::json(&json!({ "subject": subject, "html": html, "text": text }));
@@ -84,42 +76,26 @@ pub(super) async fn run(args: RenderArgs, store: &Store, context: &Context) -> a
     output::line(part.replace("\r\n", "\n").trim_end())
 }
 
-/// The message of a campaign that does not exist: the sender is a stand-in, and no instance accepts its links.
-fn message(
-    name: &str,
-    newsletter: &Newsletter,
-    recipient: &Recipient,
-    context: &Context,
-) -> anyhow::Result<()> {
+/// There is no campaign yet: the sender is a stand-in, and no instance accepts the links.
+fn preview(name: &str, newsletter: Newsletter, context: &Context) -> anyhow::Result<Preview> {
     let public_url = context.config.public_url.as_deref().unwrap_or(PUBLIC_URL);
-    let domain = match Url::parse(public_url)?.host() {
-        Some(Host::Domain(domain)) if domain.contains('.') => domain.to_owned(),
-        _ => "news.example.com".to_owned(),
-    };
+    let parsed = Url::parse(public_url)?;
     let mail = &context.config.mail;
-    let settings = MessageSettings {
-        from: Mailbox::parse(&format!("newsletter@{domain}"))?,
-        reply_to: None,
-        campaign: CampaignId(0),
+    Ok(Preview {
+        newsletter,
+        language_attribute: LANGUAGE_ATTRIBUTE.to_owned(),
+        from: stand_in_sender(parsed.host_str().unwrap_or_default()),
         campaign_name: name.to_owned(),
-        list: Some(ListIdentity {
-            id: ListId(0),
-            name: LIST.to_owned(),
-        }),
+        list_name: LIST.to_owned(),
+        files: None,
         public_url: public_url.to_owned(),
-        return_path_domain: mail.return_path_domain.clone().unwrap_or_else(|| domain.clone()),
-        sender_id: mail.sender_id.clone().unwrap_or(domain),
-        // Who looks at a newsletter wants to see where its links lead.
-        tracking: TrackingSettings::off(),
-    };
-    let keys = KeyRing::new(vec![SigningKey {
-        id: 0,
-        secret: [0; 32],
-    }])
-    .ok_or_else(|| anyhow!("no key"))?;
-    let message = MessageFactory::new(&newsletter.fallback, settings, keys)?
-        .translated(&newsletter.translations, LANGUAGE_ATTRIBUTE)?
-        .preview(recipient, context.clock.now())?;
+        return_path_domain: mail.return_path_domain.clone(),
+        sender_id: mail.sender_id.clone(),
+    })
+}
+
+fn message(preview: &Preview, recipient: &Recipient, context: &Context) -> anyhow::Result<()> {
+    let message = preview.message(recipient, context.clock.now())?;
     if context.json {
         return output::json(&json!({ "eml": String::from_utf8(message)? }));
     }

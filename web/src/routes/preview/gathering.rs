@@ -1,0 +1,127 @@
+//! What a preview needs from the store.
+
+use super::Fault;
+use super::asked::Asked;
+use tidings_campaign::address::EmailAddress;
+use tidings_campaign::ids::RecipientId;
+use tidings_campaign::message::attachment::Attachment;
+use tidings_campaign::recipient::Recipient;
+use tidings_campaign::template::{Content, Newsletter, Source, Translation};
+use tidings_campaign::time::Timestamp;
+use tidings_store::campaigns::{Campaign, LANGUAGE_ATTRIBUTE};
+use tidings_store::{Store, StoreError};
+
+/// What stands for the list's name where there is no list.
+const NO_LIST: &str = "list";
+
+/// What was found.
+pub(super) struct Gathered {
+    pub(super) newsletter: Newsletter,
+    pub(super) language_attribute: String,
+    /// None: somebody is to be made up.
+    pub(super) recipient: Option<Recipient>,
+    pub(super) list_name: String,
+    pub(super) campaign: Option<Campaign>,
+    /// The campaign's.
+    pub(super) files: Option<Vec<Attachment>>,
+}
+
+/// Reads it all, or says which field names what is not there.
+pub(super) async fn gather(
+    store: &Store,
+    asked: &Asked,
+    now: Timestamp,
+) -> Result<Result<Gathered, Fault>, StoreError> {
+    let (mut campaign, mut files, mut list_name) = (None, None, asked.list.clone());
+    if let Some(id) = asked.campaign {
+        campaign = match store.get_campaign(id).await {
+            Err(StoreError::NotFound { .. }) => None,
+            found => Some(found?),
+        };
+        files = Some(store.files_of(id).await?).filter(|_| campaign.is_some());
+        if list_name.is_empty() {
+            let lists = store.lists_of(id).await?;
+            list_name = lists.into_iter().next().map(|(_, name)| name).unwrap_or_default();
+        }
+    }
+    let newsletter = match asked.source() {
+        Some(source) => written(store, source, asked).await?,
+        None if store.find_template(&asked.name).await?.is_some() => kept(store, asked).await?,
+        None => {
+            let message = format!("There is no template {}: choose one, or write one.", asked.name);
+            return Ok(Err(Fault::of_field("template", message)));
+        }
+    };
+    let recipient = match recipient(store, asked, (&list_name, now)).await? {
+        Ok(recipient) => recipient,
+        Err(fault) => return Ok(Err(fault)),
+    };
+    let language_attribute = campaign
+        .as_ref()
+        .map_or(LANGUAGE_ATTRIBUTE, |campaign| &campaign.language_attribute);
+    Ok(Ok(Gathered {
+        newsletter,
+        language_attribute: language_attribute.to_owned(),
+        recipient,
+        list_name: Some(list_name)
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| NO_LIST.to_owned()),
+        campaign,
+        files,
+    }))
+}
+
+/// What is being written, with everything that it refers to; in its language, if it has one.
+async fn written(store: &Store, source: Source, asked: &Asked) -> Result<Newsletter, StoreError> {
+    let subject = subject(store, asked).await?;
+    let language = asked.language.as_ref();
+    let content: Content = store.load_partials_for(source, &subject, language).await?;
+    let translations = language.map(|language| Translation {
+        language: language.clone(),
+        content: content.clone(),
+    });
+    Ok(Newsletter {
+        fallback: content,
+        translations: translations.into_iter().collect(),
+    })
+}
+
+/// The template as it is kept, in all its languages.
+async fn kept(store: &Store, asked: &Asked) -> Result<Newsletter, StoreError> {
+    let subject = subject(store, asked).await?;
+    store.load_newsletter(&asked.name, &subject).await
+}
+
+/// What was written, or the template's own.
+async fn subject(store: &Store, asked: &Asked) -> Result<String, StoreError> {
+    if !asked.subject.is_empty() {
+        return Ok(asked.subject.clone());
+    }
+    let kept = store.find_template(&asked.name).await?;
+    Ok(kept.and_then(|kept| kept.subject).unwrap_or_default())
+}
+
+async fn recipient(
+    store: &Store,
+    asked: &Asked,
+    (list, now): (&str, Timestamp),
+) -> Result<Result<Option<Recipient>, Fault>, StoreError> {
+    let refused = |message| Ok(Err(Fault::of_field("recipient", message)));
+    if asked.recipient.is_empty() {
+        let Some(list) = store.find_list(list).await? else {
+            return Ok(Ok(None));
+        };
+        let first = store.recipients_of_list(list, RecipientId(0), 1, now).await?;
+        return Ok(Ok(first.into_iter().next()));
+    }
+    let address = match EmailAddress::parse(&asked.recipient) {
+        Ok(address) => address,
+        Err(error) => return refused(format!("The address {} {error}.", asked.recipient)),
+    };
+    match store.find_recipient(&address).await? {
+        Some(recipient) => Ok(Ok(Some(recipient))),
+        None => refused(format!(
+            "There is no recipient {address}. Leave the field empty for somebody made up."
+        )),
+    }
+}
