@@ -108,6 +108,7 @@ on_both_engines!(a_database_of_the_first_version_is_brought_up_to_date, |app| {
         "DROP TABLE import_seen",
         "ALTER TABLE subscriptions DROP COLUMN import_id",
         "ALTER TABLE suppressions DROP COLUMN import_id",
+        "DROP TABLE template_versions",
         "DROP TABLE template_translations",
         "DROP TABLE campaign_files",
         "ALTER TABLE campaigns DROP COLUMN attach_from",

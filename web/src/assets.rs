@@ -11,18 +11,22 @@ use std::io::Write;
 use std::sync::LazyLock;
 
 /// One idea a file; later ones build upon earlier ones.
-const STYLE: [&str; 7] = [
+const STYLE: [&str; 8] = [
     include_str!("../assets/vendor/uplot-1.6.32/uPlot.min.css"),
     include_str!("../assets/style/tokens.css"),
     include_str!("../assets/style/base.css"),
     include_str!("../assets/style/layout.css"),
     include_str!("../assets/style/components.css"),
     include_str!("../assets/style/charts.css"),
+    include_str!("../assets/style/writing.css"),
     include_str!("../assets/style/print.css"),
 ];
 
+/// What pages load on which a newsletter is written, and no other.
+const EDITOR: &str = "editor.js";
+
 /// Name, media type, parts.
-const FILES: [(&str, &str, &[&str]); 5] = [
+const FILES: [(&str, &str, &[&str]); 6] = [
     ("style.css", "text/css; charset=utf-8", &STYLE),
     (
         "tidings.js",
@@ -41,6 +45,21 @@ const FILES: [(&str, &str, &[&str]); 5] = [
         "uplot.js",
         "text/javascript; charset=utf-8",
         &[include_str!("../assets/vendor/uplot-1.6.32/uPlot.iife.min.js")],
+    ),
+    (
+        EDITOR,
+        "text/javascript; charset=utf-8",
+        &[
+            // Else it would look through the page for what it could colour.
+            "window.Prism = { manual: true };",
+            include_str!("../assets/vendor/prism-1.30.0/prism-core.min.js"),
+            include_str!("../assets/vendor/prism-1.30.0/prism-markup.min.js"),
+            include_str!("../assets/vendor/prism-1.30.0/prism-css.min.js"),
+            include_str!("../assets/vendor/prism-1.30.0/prism-markup-templating.min.js"),
+            include_str!("../assets/vendor/prism-1.30.0/prism-handlebars.min.js"),
+            include_str!("../assets/script/editor.js"),
+            include_str!("../assets/script/preview.js"),
+        ],
     ),
     ("icon.svg", "image/svg+xml", &[include_str!("../assets/icon.svg")]),
 ];
@@ -135,7 +154,11 @@ mod tests {
 
     #[test]
     fn the_whole_is_small() {
-        let octets: usize = ASSETS.iter().map(|asset| asset.gzip.len()).sum();
+        let octets: usize = ASSETS
+            .iter()
+            .filter(|asset| asset.name != EDITOR)
+            .map(|asset| asset.gzip.len())
+            .sum();
         assert!(octets < 60_000, "{octets} octets are to be loaded first");
     }
 

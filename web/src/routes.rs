@@ -22,6 +22,7 @@ mod settings;
 mod sign_in;
 mod sign_up;
 mod suppressions;
+mod templates;
 mod unsubscribe;
 mod view;
 
@@ -155,7 +156,21 @@ fn scheduling(config: &mut web::ServiceConfig) {
 
 /// What is written, and how it looks.
 fn writing_templates(config: &mut web::ServiceConfig) {
-    config.route("/preview", web::post().to(preview::preview));
+    use templates::{editor, versions};
+    config
+        .app_data(web::FormConfig::default().limit(preview::LONGEST))
+        .route("/preview", web::post().to(preview::preview))
+        .route("/templates", page().to(templates::templates))
+        .route("/templates", web::post().to(templates::add))
+        .route("/templates/{name}", page().to(editor::template))
+        .route("/templates/{name}", web::post().to(editor::save))
+        .route("/templates/{name}/duplicate", web::post().to(editor::duplicate))
+        .route("/templates/{name}/remove", web::post().to(editor::remove))
+        .route("/templates/{name}/versions/{n}", page().to(versions::version))
+        .route(
+            "/templates/{name}/versions/{n}",
+            web::post().to(versions::bring_back),
+        );
 }
 
 /// Only what recipients and load balancers need.

@@ -20,7 +20,7 @@ struct Section {
 }
 
 /// The sections, in their order. A page that is written is one line here.
-const SECTIONS: [Section; 8] = [
+const SECTIONS: [Section; 9] = [
     Section {
         name: "Now",
         path: "/",
@@ -37,6 +37,12 @@ const SECTIONS: [Section; 8] = [
         name: "Calendar",
         path: "/calendar",
         icon: "M4 6h16v14H4zM4 10.500h16M8 3v5M16 3v5",
+        least: Role::Viewer,
+    },
+    Section {
+        name: "Templates",
+        path: "/templates",
+        icon: "M5 3h10l4 4v14H5zM15 3v4h4M9 12h6M9 16h6",
         least: Role::Viewer,
     },
     Section {

@@ -8,7 +8,6 @@ mod demo;
 mod lifecycle;
 mod output;
 mod rows;
-mod starters;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -19,6 +19,7 @@ pub mod rows;
 pub mod schedule;
 pub mod sign_up;
 pub mod spreadsheet_safe;
+pub mod starters;
 pub mod suppression;
 pub mod template;
 mod text_part;

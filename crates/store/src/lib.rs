@@ -56,6 +56,7 @@ pub mod transcripts;
 mod transitions;
 pub mod translations;
 pub mod unsubscribes;
+pub mod versions;
 pub mod wishes;
 
 pub use engine::{Store, Tx, place_of};

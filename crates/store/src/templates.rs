@@ -1,10 +1,13 @@
 //! Templates: adding them, listing them, and loading one with everything that it refers to.
 
-use crate::engine::{Store, on_pool, on_write_pool};
+use crate::audit::By;
+use crate::engine::{Store, on_pool, on_tx};
 use crate::error::{StoreError, bad_row};
+use crate::versions;
 use std::collections::HashSet;
+use tidings_campaign::ids::CampaignId;
 use tidings_campaign::language::Language;
-use tidings_campaign::template::{Content, Source, references};
+use tidings_campaign::template::{Content, Source, TemplateError, check_recursion, references};
 use tidings_campaign::time::Timestamp;
 
 /// A template as it is kept.
@@ -43,20 +46,86 @@ struct TemplateRow {
 }
 
 impl Store {
-    /// Adds a template or replaces the one of the same name. Campaigns that have started keep what they started with.
+    /// Adds a template or replaces the one of the same name, and keeps what was there as a version. Campaigns that have
+    /// started keep what they started with.
     pub async fn put_template(
         &self,
         source: &Source,
         subject: Option<&str>,
+        by: &By,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         const PUT: &str = "INSERT INTO templates (name, subject, html, text, updated_at) \
             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name) DO UPDATE SET subject = excluded.subject, \
             html = excluded.html, text = excluded.text, updated_at = excluded.updated_at";
-        on_write_pool!(self, pool => sqlx::query(PUT)
+        let mut tx = self.begin_write().await?;
+        versions::keep_former(&mut tx, &source.name, None).await?;
+        on_tx!(&mut tx, conn => sqlx::query(PUT)
             .bind(&source.name).bind(subject).bind(&source.html).bind(&source.text).bind(now.0)
-            .execute(pool).await.map(drop))?;
-        Ok(())
+            .execute(conn).await.map(drop))?;
+        versions::keep(&mut tx, (source, None), subject, by, now).await?;
+        tx.commit().await
+    }
+
+    /// The same, as the template itself or as its translation, if it does not contain itself. Its parts have been checked alone.
+    /// A translation needs the template itself to be there.
+    pub async fn save_template(
+        &self,
+        source: &Source,
+        language: Option<&Language>,
+        subject: Option<&str>,
+        by: &By,
+        now: Timestamp,
+    ) -> Result<Result<(), TemplateError>, StoreError> {
+        let content = self.load_partials_for(source.clone(), "", language).await?;
+        if let Err(error) = check_recursion(&content) {
+            return Ok(Err(error.in_language(language)));
+        }
+        match language {
+            Some(language) => self.put_translation(source, language, subject, by, now).await?,
+            None => self.put_template(source, subject, by, now).await?,
+        }
+        Ok(Ok(()))
+    }
+
+    /// Another template that refers to this one, in any language.
+    pub async fn template_that_refers_to(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let others = self.list_templates().await?;
+        for other in others.into_iter().filter(|other| other.name != name) {
+            let mut sources: Vec<StoredTemplate> =
+                self.find_template(&other.name).await?.into_iter().collect();
+            for language in &other.languages {
+                sources.extend(self.find_translation(&other.name, language).await?);
+            }
+            for stored in sources {
+                if names_in(&stored.source)?.iter().any(|partial| partial == name) {
+                    return Ok(Some(other.name));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The campaigns that were made with this template, the newest first, at most `limit`.
+    pub async fn campaigns_with_template(
+        &self,
+        name: &str,
+        limit: i64,
+    ) -> Result<Vec<(CampaignId, String)>, StoreError> {
+        const USES: &str =
+            "SELECT id, name FROM campaigns WHERE template_name = $1 ORDER BY id DESC LIMIT $2";
+        let rows: Vec<(i64, String)> =
+            on_pool!(self, pool => sqlx::query_as(USES).bind(name).bind(limit).fetch_all(pool).await)?;
+        Ok(rows
+            .into_iter()
+            .map(|(id, name)| (CampaignId(id), name))
+            .collect())
+    }
+
+    /// How many campaigns were made with each template that has any.
+    pub async fn template_uses(&self) -> Result<Vec<(String, i64)>, StoreError> {
+        const USES: &str = "SELECT template_name, COUNT(*) FROM campaigns GROUP BY template_name";
+        Ok(on_pool!(self, pool => sqlx::query_as(USES).fetch_all(pool).await)?)
     }
 
     /// All templates by name, without their contents.

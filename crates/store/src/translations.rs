@@ -1,8 +1,10 @@
 //! Templates in several languages: the row in `templates` is the fallback, translations stand beside it.
 
-use crate::engine::{Store, on_pool, on_tx, on_write_pool};
+use crate::audit::{By, audit_in};
+use crate::engine::{Store, on_pool, on_tx};
 use crate::error::{StoreError, bad_row};
 use crate::templates::StoredTemplate;
+use crate::versions;
 use tidings_campaign::language::{Language, lookup};
 use tidings_campaign::template::{Newsletter, Source, Translation};
 use tidings_campaign::time::Timestamp;
@@ -24,19 +26,23 @@ impl Store {
         source: &Source,
         language: &Language,
         subject: Option<&str>,
+        by: &By,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         const PUT: &str = "INSERT INTO template_translations (template_id, language, subject, html, text, updated_at) \
             SELECT id, $1, $2, $3, $4, $5 FROM templates WHERE name = $6 \
             ON CONFLICT (template_id, language) DO UPDATE SET subject = excluded.subject, \
             html = excluded.html, text = excluded.text, updated_at = excluded.updated_at";
-        let rows = on_write_pool!(self, pool => sqlx::query(PUT)
+        let mut tx = self.begin_write().await?;
+        versions::keep_former(&mut tx, &source.name, Some(language)).await?;
+        let rows = on_tx!(&mut tx, conn => sqlx::query(PUT)
             .bind(language.as_str()).bind(subject).bind(&source.html).bind(&source.text).bind(now.0)
-            .bind(&source.name).execute(pool).await.map(|done| done.rows_affected()))?;
+            .bind(&source.name).execute(conn).await.map(|done| done.rows_affected()))?;
         if rows == 0 {
             return Err(no_template(&source.name));
         }
-        Ok(())
+        versions::keep(&mut tx, (source, Some(language)), subject, by, now).await?;
+        tx.commit().await
     }
 
     /// The languages of a template besides its fallback, in alphabetical order.
@@ -109,17 +115,31 @@ impl Store {
     }
 
     /// Removes a template in one language; false if there is none. Campaigns that have started keep it.
-    pub async fn remove_translation(&self, template: &str, language: &Language) -> Result<bool, StoreError> {
+    pub async fn remove_translation(
+        &self,
+        template: &str,
+        language: &Language,
+        by: &By,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         const REMOVE: &str = "DELETE FROM template_translations WHERE language = $1 \
             AND template_id = (SELECT id FROM templates WHERE name = $2)";
-        let rows = on_write_pool!(self, pool => sqlx::query(REMOVE).bind(language.as_str()).bind(template)
-            .execute(pool).await.map(|done| done.rows_affected()))?;
-        Ok(rows > 0)
+        let mut tx = self.begin_write().await?;
+        let rows = on_tx!(&mut tx, conn => sqlx::query(REMOVE).bind(language.as_str()).bind(template)
+            .execute(conn).await.map(|done| done.rows_affected()))?;
+        if rows == 0 {
+            return Ok(false);
+        }
+        versions::forget(&mut tx, template, Some(language)).await?;
+        let about = versions::about(template, Some(language));
+        audit_in(&mut tx, by, "removed a template", (&about, ""), now).await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// Removes a template in all its languages; false if there is none. Refused while a campaign that has not started
     /// is to send it. Whether other templates refer to it is not asked.
-    pub async fn remove_template(&self, name: &str) -> Result<bool, StoreError> {
+    pub async fn remove_template(&self, name: &str, by: &By, now: Timestamp) -> Result<bool, StoreError> {
         const IN_USE: &str = "SELECT id FROM campaigns WHERE template_name = $1 AND started_at IS NULL \
             AND state <> 'cancelled' ORDER BY id LIMIT 1";
         const TRANSLATIONS: &str = "DELETE FROM template_translations \
@@ -134,11 +154,17 @@ impl Store {
                 campaign: tidings_campaign::ids::CampaignId(campaign),
             });
         }
+        versions::forget(&mut tx, name, None).await?;
         on_tx!(&mut tx, conn => sqlx::query(TRANSLATIONS).bind(name).execute(conn).await.map(drop))?;
         let rows = on_tx!(&mut tx, conn => sqlx::query(TEMPLATE).bind(name).execute(conn).await
             .map(|done| done.rows_affected()))?;
+        if rows == 0 {
+            return Ok(false);
+        }
+        let about = versions::about(name, None);
+        audit_in(&mut tx, by, "removed a template", (&about, ""), now).await?;
         tx.commit().await?;
-        Ok(rows > 0)
+        Ok(true)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::*;
 use tidings_campaign::template::Source;
 use tidings_store::StoreError;
+use tidings_store::audit::By;
 use tidings_store::templates::{StoredTemplate, TemplateSummary};
 use tidings_tests::store_on_both_engines;
 
@@ -14,14 +15,24 @@ fn source(name: &str, html: &str, text: Option<&str>) -> Source {
     }
 }
 
+fn by() -> By {
+    By {
+        who: "ann@example.com".to_owned(),
+        network: String::new(),
+    }
+}
+
 async fn put(store: &Store, source: &Source) {
-    store.put_template(source, None, START).await.unwrap();
+    store.put_template(source, None, &by(), START).await.unwrap();
 }
 
 store_on_both_engines!(a_template_is_kept_until_it_is_replaced, |store| {
     assert_eq!(store.find_template("spring").await.unwrap(), None);
     let old = source("spring", "<p>Grüße, {{name}}</p>", Some("Grüße, {{name}}"));
-    store.put_template(&old, Some("Spring"), START).await.unwrap();
+    store
+        .put_template(&old, Some("Spring"), &by(), START)
+        .await
+        .unwrap();
     let stored = |source, subject: Option<&str>, updated_at| StoredTemplate {
         source,
         subject: subject.map(str::to_owned),
@@ -30,7 +41,7 @@ store_on_both_engines!(a_template_is_kept_until_it_is_replaced, |store| {
     let found = store.find_template("spring").await.unwrap();
     assert_eq!(found, Some(stored(old, Some("Spring"), START)));
     let new = source("spring", "<p>Hello</p>", None);
-    store.put_template(&new, None, at(1)).await.unwrap();
+    store.put_template(&new, None, &by(), at(1)).await.unwrap();
     let found = store.find_template("spring").await.unwrap();
     assert_eq!(found, Some(stored(new, None, at(1))));
 });
@@ -39,7 +50,12 @@ store_on_both_engines!(templates_are_listed_by_name, |store| {
     assert!(store.list_templates().await.unwrap().is_empty());
     put(store, &source("spring", "<p></p>", None)).await;
     store
-        .put_template(&source("autumn", "", Some("leaves")), Some("Autumn"), at(1))
+        .put_template(
+            &source("autumn", "", Some("leaves")),
+            Some("Autumn"),
+            &by(),
+            at(1),
+        )
         .await
         .unwrap();
     let summary = |name: &str, subject: Option<&str>, has_text, updated_at| TemplateSummary {
@@ -89,3 +105,65 @@ store_on_both_engines!(a_template_that_does_not_exist_is_not_found, |store| {
         other => panic!("{other:?}"),
     }
 });
+
+store_on_both_engines!(every_save_is_a_version_and_the_oldest_go, |store| {
+    let (itself, german) = (
+        source("spring", "<p>1</p>", None),
+        source("spring", "<p>eins</p>", None),
+    );
+    let de = tidings_campaign::language::Language::parse("de").unwrap();
+    store
+        .put_template(&itself, Some("One"), &by(), START)
+        .await
+        .unwrap();
+    store
+        .put_translation(&german, &de, None, &by(), START)
+        .await
+        .unwrap();
+    for n in 2..60 {
+        let next = source("spring", &format!("<p>{n}</p>"), Some("text"));
+        let saved = store
+            .save_template(&next, None, None, &by(), at(n))
+            .await
+            .unwrap();
+        assert_eq!(saved, Ok(()));
+    }
+    let versions = store.template_versions("spring", None).await.unwrap();
+    assert_eq!(versions.len() as i64, tidings_store::versions::VERSIONS_KEPT);
+    assert_eq!(
+        (versions[0].n, versions[0].saved_by.as_str()),
+        (59, "ann@example.com")
+    );
+    let oldest = store.template_version("spring", None, 9).await.unwrap().unwrap();
+    assert_eq!((oldest.html.as_str(), oldest.saved_at), ("<p>9</p>", at(9).0));
+    assert_eq!(store.template_version("spring", None, 8).await.unwrap(), None);
+    assert_eq!(
+        store.template_versions("spring", Some(&de)).await.unwrap().len(),
+        1
+    );
+    let log = store.audit_log(None, 1).await.unwrap();
+    assert_eq!(
+        (log[0].what.as_str(), log[0].about.as_str()),
+        ("saved a template", "template spring")
+    );
+});
+
+store_on_both_engines!(
+    what_refers_to_a_template_and_what_is_made_with_it_is_known,
+    |store| {
+        for template in [source("spring", "{{> head}}", None), source("head", "<h1>", None)] {
+            put(store, &template).await;
+        }
+        let other = store.template_that_refers_to("head").await.unwrap();
+        assert_eq!(other.as_deref(), Some("spring"));
+        assert_eq!(store.template_that_refers_to("spring").await.unwrap(), None);
+        assert_eq!(store.template_uses().await.unwrap(), []);
+        assert_eq!(store.campaigns_with_template("spring", 5).await.unwrap(), []);
+        let itself = source("spring", "{{> spring}}", None);
+        let refused = store
+            .save_template(&itself, None, None, &by(), START)
+            .await
+            .unwrap();
+        assert!(refused.is_err(), "it contains itself");
+    }
+);

@@ -7,6 +7,10 @@ use tidings_campaign::template::Source;
 use tidings_store::StoreError;
 use tidings_tests::store_on_both_engines;
 
+fn by() -> tidings_store::audit::By {
+    tidings_store::audit::By::command_line()
+}
+
 fn source(name: &str, html: &str) -> Source {
     Source {
         name: name.to_owned(),
@@ -22,8 +26,12 @@ fn tag(text: &str) -> Language {
 async fn put(store: &Store, name: &str, language: Option<&str>, html: &str) {
     let source = source(name, html);
     match language {
-        Some(language) => store.put_translation(&source, &tag(language), None, START).await,
-        None => store.put_template(&source, None, START).await,
+        Some(language) => {
+            store
+                .put_translation(&source, &tag(language), None, &by(), START)
+                .await
+        }
+        None => store.put_template(&source, None, &by(), START).await,
     }
     .unwrap();
 }
@@ -37,7 +45,7 @@ store_on_both_engines!(a_translation_is_kept_beside_its_template, |store| {
     };
     let de = tag("de-AT");
     store
-        .put_translation(&german, &de, Some("Frühling"), START)
+        .put_translation(&german, &de, Some("Frühling"), &by(), START)
         .await
         .unwrap();
     let found = store.find_translation("spring", &de).await.unwrap().unwrap();
@@ -56,7 +64,10 @@ store_on_both_engines!(a_translation_is_kept_beside_its_template, |store| {
     );
 
     let new = source("spring", "<p>Servus</p>");
-    store.put_translation(&new, &de, None, at(1)).await.unwrap();
+    store
+        .put_translation(&new, &de, None, &by(), at(1))
+        .await
+        .unwrap();
     put(store, "spring", None, "<p>Hi</p>").await;
     let found = store.find_translation("spring", &de).await.unwrap().unwrap();
     assert_eq!(
@@ -73,7 +84,7 @@ store_on_both_engines!(a_translation_is_kept_beside_its_template, |store| {
     assert_eq!(store.find_translation("autumn", &de).await.unwrap(), None);
     assert!(store.languages_of("autumn").await.unwrap().is_empty());
     let nothing = store
-        .put_translation(&source("autumn", ""), &de, None, START)
+        .put_translation(&source("autumn", ""), &de, None, &by(), START)
         .await;
     assert!(
         matches!(nothing, Err(StoreError::NotFound { what: "template", .. })),
@@ -101,7 +112,7 @@ store_on_both_engines!(a_newsletter_is_loaded_in_all_its_languages, |store| {
     put(store, "spring", Some("de-AT"), html).await;
     let french = source("spring", "<p>Salut</p>{{> foot}}");
     store
-        .put_translation(&french, &tag("fr"), Some("Printemps"), START)
+        .put_translation(&french, &tag("fr"), Some("Printemps"), &by(), START)
         .await
         .unwrap();
     for (name, language, html) in [
@@ -144,11 +155,21 @@ store_on_both_engines!(templates_and_translations_are_removed, |store| {
     put(store, "spring", Some("fr"), "<p>Salut</p>").await;
     put(store, "autumn", None, "<p>Hello</p>").await;
     put(store, "autumn", Some("de"), "<p>Hallo</p>").await;
-    assert!(store.remove_translation("spring", &tag("de")).await.unwrap());
-    assert!(!store.remove_translation("spring", &tag("de")).await.unwrap());
+    assert!(
+        store
+            .remove_translation("spring", &tag("de"), &by(), at(9))
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .remove_translation("spring", &tag("de"), &by(), at(9))
+            .await
+            .unwrap()
+    );
     assert_eq!(store.languages_of("spring").await.unwrap(), [tag("fr")]);
-    assert!(store.remove_template("spring").await.unwrap());
-    assert!(!store.remove_template("spring").await.unwrap());
+    assert!(store.remove_template("spring", &by(), at(9)).await.unwrap());
+    assert!(!store.remove_template("spring", &by(), at(9)).await.unwrap());
     assert_eq!(store.find_template("spring").await.unwrap(), None);
     put(store, "spring", None, "<p>Hello</p>").await;
     assert!(
@@ -162,7 +183,7 @@ store_on_both_engines!(a_template_that_a_campaign_is_to_send_stays, |store| {
     put(store, "spring", None, "<p>Hello</p>").await;
     let (first, second) = (draft(store, &["readers"]).await, draft(store, &["readers"]).await);
     store.move_campaign(first, Action::Cancel, None).await.unwrap();
-    match store.remove_template("spring").await {
+    match store.remove_template("spring", &by(), at(9)).await {
         Err(StoreError::TemplateInUse { name, campaign }) => {
             assert_eq!((name.as_str(), campaign), ("spring", second));
         }
@@ -171,7 +192,7 @@ store_on_both_engines!(a_template_that_a_campaign_is_to_send_stays, |store| {
     assert!(store.find_template("spring").await.unwrap().is_some());
     store.start_campaign(second, "{}", START).await.unwrap();
     assert!(
-        store.remove_template("spring").await.unwrap(),
+        store.remove_template("spring", &by(), at(9)).await.unwrap(),
         "what is sent is frozen"
     );
 });

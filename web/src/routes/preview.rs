@@ -12,6 +12,7 @@ use crate::site::{Site, Trouble};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT, CONTENT_SECURITY_POLICY, X_FRAME_OPTIONS};
 use actix_web::{HttpRequest, HttpResponse, web};
+pub(crate) use asked::with_lines;
 use asked::{Asked, Look};
 use frame::{Frame, Images, Scheme};
 use gathering::{Gathered, gather};
@@ -32,7 +33,7 @@ const POLICY: &str = "sandbox; default-src 'none'; img-src https: data:; style-s
 
 /// Why there is nothing to be seen, for a person and for the editor.
 #[derive(Debug, PartialEq, Serialize)]
-pub(super) struct Fault {
+pub(crate) struct Fault {
     /// In which field: `subject`, `html`, `text`, `recipient`, `sender`; none if in no field of the form.
     part: Option<&'static str>,
     /// The template and the part of it, as `tidings template` names them; empty if it is in none.
@@ -45,6 +46,37 @@ pub(super) struct Fault {
     message: String,
     /// What else may help.
     advice: &'static str,
+}
+
+/// What the partial `preview` shows.
+#[derive(Serialize)]
+pub(crate) struct PreviewView {
+    looks: [LookView; 5],
+    recipient: String,
+    /// For whom it is shown as long as nobody is named.
+    nobody: &'static str,
+}
+
+#[derive(Serialize)]
+struct LookView {
+    word: &'static str,
+    label: &'static str,
+}
+
+/// A preview for which nobody is named yet.
+pub(crate) fn view(nobody: &'static str) -> PreviewView {
+    let looks = [
+        ("desktop", "Desktop"),
+        ("phone", "Phone"),
+        ("dark", "Dark"),
+        ("text", "Text"),
+        ("source", "Source"),
+    ];
+    PreviewView {
+        looks: looks.map(|(word, label)| LookView { word, label }),
+        recipient: String::new(),
+        nobody,
+    }
 }
 
 /// What the editor is told of a newsletter that can be shown.
@@ -89,8 +121,24 @@ impl Fault {
         }
     }
 
+    /// In which field it is, if it is in one.
+    pub(crate) fn part(&self) -> Option<&'static str> {
+        self.part
+    }
+
+    /// As one sentence with the place.
+    pub(crate) fn sentence(&self) -> String {
+        match self.line {
+            0 => self.message.clone(),
+            line => format!(
+                "{}, line {line}, column {}: {}",
+                self.template, self.column, self.message
+            ),
+        }
+    }
+
     /// `name`: the template that is being written.
-    fn of_template(error: &TemplateError, name: &str) -> Fault {
+    pub(crate) fn of_template(error: &TemplateError, name: &str) -> Fault {
         Fault {
             part: error.part_of(name).map(field_of),
             template: error.template.clone(),
@@ -121,7 +169,7 @@ impl Fault {
 }
 
 /// The field in which a part of a template is written.
-pub(crate) fn field_of(part: Part) -> &'static str {
+fn field_of(part: Part) -> &'static str {
     match part {
         Part::Subject => "subject",
         Part::Html => "html",

@@ -6,11 +6,12 @@ mod translations;
 
 use crate::context::Context;
 use crate::output;
-use crate::starters::Starter;
 use anyhow::{Context as _, anyhow, bail, ensure};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use tidings_campaign::language::Language;
+use tidings_campaign::starters::Starter;
 use tidings_campaign::template::{
     MAX_TEMPLATE, Newsletter, Source, TemplateError, check_html, check_name, check_subject, check_text,
 };
@@ -55,13 +56,20 @@ pub struct AddArgs {
     /// Begin with one of the newsletters that come with Tidings.
     #[arg(
         long,
-        value_enum,
+        value_parser = starters(),
         value_name = "WHICH",
         num_args = 0..=1,
         default_missing_value = "announcement",
         conflicts_with_all = ["html", "text"]
     )]
     starter: Option<Starter>,
+}
+
+fn starters() -> impl TypedValueParser<Value = Starter> {
+    let words = Starter::all()
+        .iter()
+        .map(|starter| PossibleValue::new(starter.name()).help(starter.purpose()));
+    PossibleValuesParser::new(words).map(|name| Starter::parse(&name).expect("one of the possible values"))
 }
 
 /// Runs one of the commands.
@@ -172,17 +180,12 @@ async fn list(store: &Store, json: bool) -> anyhow::Result<()> {
 }
 
 fn list_starters(json: bool) -> anyhow::Result<()> {
-    let all = Starter::all()
-        .iter()
-        .map(|starter| (starter, starter.name_and_purpose()));
     if json {
-        let shown = all.map(|(starter, (name, purpose))| {
-            json!({ "name": name, "purpose": purpose, "subject": starter.subject() })
-        });
-        return output::json(&shown.collect::<Vec<_>>());
+        let shown = |starter: &Starter| json!({ "name": starter.name(), "purpose": starter.purpose(), "subject": starter.subject() });
+        return output::json(&Starter::all().iter().map(shown).collect::<Vec<_>>());
     }
-    for (_, (name, purpose)) in all {
-        output::line(format_args!("{name:16}  {purpose}"))?;
+    for starter in Starter::all() {
+        output::line(format_args!("{:16}  {}", starter.name(), starter.purpose()))?;
     }
     Ok(())
 }

@@ -7,7 +7,6 @@ use crate::commands::shown::Shown;
 use crate::commands::{import, serve};
 use crate::config::{Config, Feedback, MailSection, Sending, TrackingSection, Ways, Web};
 use crate::context::Context;
-use crate::starters::Starter;
 use crate::{lifecycle, output};
 use anyhow::Context as _;
 use clap::Args;
@@ -17,6 +16,7 @@ use std::time::Duration;
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::lifecycle::{CampaignState, UnknownPolicy};
 use tidings_campaign::schedule::Schedule;
+use tidings_campaign::starters::Starter;
 use tidings_campaign::time::Clock;
 use tidings_campaign::tracking::Utm;
 use tidings_feedback::thresholds::OwnThresholds;
@@ -154,7 +154,9 @@ async fn set_up(
     import::import(import, store, context, &CancellationToken::new(), !context.json).await?;
     let now = context.clock.now();
     let starter = Starter::Digest.source("starter".to_owned());
-    store.put_template(&starter, None, now).await?;
+    store
+        .put_template(&starter, None, &By::command_line(), now)
+        .await?;
     let list = store
         .find_list(LIST)
         .await?

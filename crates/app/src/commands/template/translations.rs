@@ -5,10 +5,10 @@ use crate::output;
 use anyhow::{bail, ensure};
 use serde_json::json;
 use tidings_campaign::language::Language;
-use tidings_campaign::template::{Source, check_recursion, references};
+use tidings_campaign::template::Source;
 use tidings_campaign::time::Timestamp;
 use tidings_store::Store;
-use tidings_store::templates::StoredTemplate;
+use tidings_store::audit::By;
 
 /// What is to be removed.
 #[derive(clap::Args, Clone, Debug)]
@@ -25,12 +25,18 @@ pub(super) async fn remove(args: RemoveArgs, context: &Context) -> anyhow::Resul
     let store = context.existing_store().await?;
     let RemoveArgs { name, language } = args;
     let removed = match &language {
-        Some(language) => store.remove_translation(&name, language).await?,
+        Some(language) => {
+            store
+                .remove_translation(&name, language, &By::command_line(), context.clock.now())
+                .await?
+        }
         None => {
-            if let Some(other) = refers_to(&store, &name).await? {
+            if let Some(other) = store.template_that_refers_to(&name).await? {
                 bail!("the template `{other}` refers to `{name}`: change or remove that first");
             }
-            store.remove_template(&name).await?
+            store
+                .remove_template(&name, &By::command_line(), context.clock.now())
+                .await?
         }
     };
     ensure!(
@@ -47,27 +53,6 @@ pub(super) async fn remove(args: RemoveArgs, context: &Context) -> anyhow::Resul
     }
 }
 
-/// Another template that refers to this one, in any language.
-async fn refers_to(store: &Store, name: &str) -> anyhow::Result<Option<String>> {
-    for other in store
-        .list_templates()
-        .await?
-        .into_iter()
-        .filter(|other| other.name != name)
-    {
-        let mut sources: Vec<StoredTemplate> = store.find_template(&other.name).await?.into_iter().collect();
-        for language in &other.languages {
-            sources.extend(store.find_translation(&other.name, language).await?);
-        }
-        for stored in sources {
-            if references(&stored.source)?.iter().any(|partial| partial == name) {
-                return Ok(Some(other.name));
-            }
-        }
-    }
-    Ok(None)
-}
-
 /// Stores a template that has been checked alone: as the fallback, or as a translation beside it.
 pub(super) async fn store_checked(
     store: &Store,
@@ -82,13 +67,9 @@ pub(super) async fn store_checked(
             "there is no template `{name}` yet: add the one for all other languages first, without --language"
         );
     }
-    let content = store.load_partials_for(source, "", language).await?;
-    check_recursion(&content).map_err(|error| error.in_language(language))?;
-    let source = &content.template;
-    match language {
-        Some(language) => store.put_translation(source, language, subject, now).await?,
-        None => store.put_template(source, subject, now).await?,
-    }
+    store
+        .save_template(&source, language, subject, &By::command_line(), now)
+        .await??;
     Ok(())
 }
 

@@ -1,9 +1,9 @@
-use super::Starter;
-use tidings_campaign::address::EmailAddress;
-use tidings_campaign::ids::RecipientId;
-use tidings_campaign::merge::MergeData;
-use tidings_campaign::recipient::Recipient;
-use tidings_campaign::template::{Content, Rendered, Templates};
+use super::{EMPTY, Starter};
+use crate::address::EmailAddress;
+use crate::ids::RecipientId;
+use crate::merge::MergeData;
+use crate::recipient::Recipient;
+use crate::template::{Content, Rendered, Templates};
 
 const LINK: &str = "https://news.example.com/u/abc";
 
@@ -170,4 +170,19 @@ fn starters_use_only_css_that_mail_programs_know() {
             }
         }
     }
+}
+
+#[test]
+fn the_empty_one_can_be_sent_as_it_is() {
+    let content = Content {
+        subject: String::new(),
+        template: crate::template::Source {
+            name: "main".to_owned(),
+            html: EMPTY.to_owned(),
+            text: None,
+        },
+        partials: Vec::new(),
+    };
+    let templates = Templates::compile(&content).unwrap();
+    assert_eq!(templates.check_unsubscribe_link(), Ok(()));
 }
