@@ -35,6 +35,7 @@ pub mod links;
 pub mod lists;
 pub mod one_clicks;
 mod outcome;
+pub mod own_content;
 pub mod people;
 pub mod personal_data;
 pub mod preferences;
@@ -58,6 +59,7 @@ pub mod translations;
 pub mod unsubscribes;
 pub mod versions;
 pub mod wishes;
+pub mod writing;
 
 pub use engine::{Store, Tx, place_of};
 pub use error::StoreError;

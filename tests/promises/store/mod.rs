@@ -131,6 +131,8 @@ async fn suppress(store: &Store, mailbox: &str) {
 }
 
 fn spring_news(lists: Vec<ListId>) -> NewCampaign {
+        preheader: None,
+        own: Vec::new(),
     NewCampaign {
         name: "Spring news".to_owned(),
         lists,
