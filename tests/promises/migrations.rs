@@ -47,6 +47,9 @@ on_both_engines!(a_database_of_the_first_version_is_brought_up_to_date, |app| {
     let before = app.send(campaign);
     for statement in [
         "ALTER TABLE campaigns DROP COLUMN spread_seconds",
+        "DROP TABLE campaign_drafts",
+        "ALTER TABLE campaigns DROP COLUMN preheader",
+        "ALTER TABLE campaigns DROP COLUMN revision",
         "DROP INDEX suppressions_by_time",
         "DROP TABLE people",
         "DROP TABLE second_factors",

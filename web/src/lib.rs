@@ -10,6 +10,7 @@
 
 mod access;
 mod assets;
+mod composer;
 mod download;
 mod figures;
 mod hits;
@@ -26,6 +27,7 @@ mod shell;
 mod sign_up;
 mod site;
 
+pub use composer::{Beginning, Composed, Composer, WritingSettings};
 pub use hits::HitSettings;
 pub use live::ThresholdsNow;
 pub use people::Secret;

@@ -36,6 +36,8 @@ const TEMPLATES: &[(&str, &str)] = &templates! {
     "campaign": "pages/campaign",
     "schedule": "pages/schedule",
     "calendar": "pages/calendar",
+    "writing": "pages/writing",
+    "campaign_test": "pages/campaign_test",
     "deliveries": "pages/deliveries",
     "recipient": "pages/recipient",
     "bounces": "pages/bounces",

@@ -25,6 +25,7 @@ mod suppressions;
 mod templates;
 mod unsubscribe;
 mod view;
+mod writing;
 
 use crate::access::{archive_headers, dashboard_headers, known_host_only, public_headers};
 use crate::assets;
@@ -68,6 +69,7 @@ fn inside(config: &mut web::ServiceConfig) {
         .route("/", page().to(now::now))
         .route("/events", web::get().to(now::events))
         .route("/campaigns", page().to(campaigns::campaigns))
+        .configure(writing_pages)
         .route("/campaigns/{id}", page().to(campaign::campaign))
         .configure(steering)
         .configure(scheduling)
@@ -171,6 +173,30 @@ fn writing_templates(config: &mut web::ServiceConfig) {
             "/templates/{name}/versions/{n}",
             web::post().to(versions::bring_back),
         );
+}
+
+/// Writing campaigns, and trying them.
+fn writing_pages(config: &mut web::ServiceConfig) {
+    use campaign::steer;
+    use writing::try_out;
+    let long = || web::PayloadConfig::new(writing::LONGEST);
+    config
+        .service(
+            web::resource("/campaigns/new")
+                .app_data(long())
+                .route(page().to(writing::begin))
+                .route(web::post().to(writing::create)),
+        )
+        .service(
+            web::resource("/campaigns/{id}/edit")
+                .app_data(long())
+                .route(page().to(writing::edit))
+                .route(web::post().to(writing::save)),
+        )
+        .route("/campaigns/{id}/test", page().to(try_out::ask))
+        .route("/campaigns/{id}/test", web::post().to(try_out::send))
+        .route("/campaigns/{id}/repeat", web::post().to(steer::repeat))
+        .route("/campaigns/{id}/remove", web::post().to(steer::remove));
 }
 
 /// Only what recipients and load balancers need.

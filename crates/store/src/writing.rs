@@ -3,16 +3,21 @@
 
 use crate::audit::{By, audit_in};
 use crate::campaign_files::copy_in;
-use crate::campaigns::{Campaign, NewCampaign, create_in};
+use crate::campaigns::{Campaign, LANGUAGE_ATTRIBUTE, NewCampaign, create_in};
 use crate::deliveries::lock_state;
 use crate::engine::{Store, Tx, on_tx};
 use crate::error::StoreError;
 use crate::own_content::{self, OwnContent};
 use crate::steering::about;
 use tidings_campaign::ids::{CampaignId, ListId};
-use tidings_campaign::lifecycle::CampaignState;
+use std::time::Duration;
+use tidings_campaign::lifecycle::{CampaignState, UnknownPolicy};
 use tidings_campaign::time::Timestamp;
-use tidings_campaign::tracking::Tracking;
+use tidings_campaign::tracking::{Tracking, Utm};
+use tidings_feedback::thresholds::OwnThresholds;
+
+/// How late a campaign may start if nobody says anything.
+const LATENESS: Duration = Duration::from_secs(3600);
 
 /// What a person writes of a campaign. Its texts have been checked before.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +40,78 @@ pub struct Writing {
     pub tracking: Option<Tracking>,
     /// Content of its own, the fallback first; nothing: it sends its template.
     pub own: Vec<OwnContent>,
+}
+
+impl Writing {
+    /// The campaign as it would be with this: `kept` as it is kept now, or one that is not there yet.
+    pub fn over(&self, kept: Option<Campaign>) -> Campaign {
+        let kept = kept.unwrap_or_else(|| Campaign {
+            id: CampaignId(0),
+            name: String::new(),
+            state: CampaignState::Draft,
+            state_reason: None,
+            template: String::new(),
+            subject: String::new(),
+            preheader: None,
+            revision: 0,
+            sender: String::new(),
+            reply_to: None,
+            rate: None,
+            unknown_policy: UnknownPolicy::Hold,
+            schedule: None,
+            greatest_lateness: LATENESS,
+            pool: None,
+            max_sessions: None,
+            parent: None,
+            attach_from: None,
+            language_attribute: LANGUAGE_ATTRIBUTE.to_owned(),
+            tracking: None,
+            utm: Utm::default(),
+            content: None,
+            planned: 0,
+            started_at: None,
+            finished_at: None,
+        });
+        Campaign {
+            name: self.name.clone(),
+            template: self.template.clone(),
+            subject: self.subject.clone(),
+            preheader: self.preheader.clone(),
+            sender: self.sender.clone(),
+            reply_to: self.reply_to.clone(),
+            tracking: self.tracking,
+            ..kept
+        }
+    }
+}
+
+impl From<Writing> for NewCampaign {
+    /// What a person does not write is as it is where the command says nothing.
+    fn from(writing: Writing) -> NewCampaign {
+        NewCampaign {
+            name: writing.name,
+            lists: writing.lists,
+            template: writing.template,
+            subject: writing.subject,
+            preheader: writing.preheader,
+            own: writing.own,
+            sender: writing.sender,
+            reply_to: writing.reply_to,
+            rate: None,
+            unknown_policy: UnknownPolicy::Hold,
+            greatest_lateness: LATENESS,
+            pool: None,
+            max_sessions: None,
+            parent: None,
+            files: Vec::new(),
+            attach_from: None,
+            language_attribute: LANGUAGE_ATTRIBUTE.to_owned(),
+            thresholds: OwnThresholds::default(),
+            tracking: writing.tracking,
+            utm: Utm::default(),
+            archive_hidden: false,
+        }
+    }
 }
 
 impl Campaign {

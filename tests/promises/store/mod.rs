@@ -35,6 +35,7 @@ mod thresholds;
 mod translations;
 mod undo;
 mod wishes;
+mod writing;
 
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -131,9 +132,9 @@ async fn suppress(store: &Store, mailbox: &str) {
 }
 
 fn spring_news(lists: Vec<ListId>) -> NewCampaign {
+    NewCampaign {
         preheader: None,
         own: Vec::new(),
-    NewCampaign {
         name: "Spring news".to_owned(),
         lists,
         template: "spring".to_owned(),

@@ -2,6 +2,7 @@
 
 mod expiring;
 mod intake;
+mod writing;
 
 use crate::commands::import::resuming;
 use crate::commands::send::sender_settings;
@@ -75,6 +76,7 @@ pub async fn serve(
         guests,
         thresholds: ThresholdsNow::new(move || judging.borrow().thresholds),
         sign_up: context.config.sign_up.clone(),
+        writing: writing::settings(&store, &identity),
     };
     let incoming = Incoming::open(context, &store, identity.keys.clone()).await?;
     let server = bind(
