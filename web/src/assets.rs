@@ -17,7 +17,7 @@ const STYLE: [&str; 8] = [
     include_str!("../assets/style/base.css"),
     include_str!("../assets/style/layout.css"),
     include_str!("../assets/style/components.css"),
-    include_str!("../assets/style/writing.css"),
+    include_str!("../assets/style/campaign_form.css"),
     include_str!("../assets/style/charts.css"),
     include_str!("../assets/style/writing.css"),
     include_str!("../assets/style/print.css"),

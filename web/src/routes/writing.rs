@@ -5,6 +5,8 @@ mod form;
 pub(crate) mod try_out;
 mod view;
 
+pub(crate) use form::Form;
+
 use super::problem::{failed, not_found, see_other};
 use crate::composer::{Beginning, WritingSettings};
 use crate::people::Visitor;
@@ -12,7 +14,7 @@ use crate::shell::Page;
 use crate::site::{Site, Trouble};
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
-use form::{Faults, Form, Part};
+use form::{Faults, Part};
 use serde::Deserialize;
 use tidings_campaign::ids::{CampaignId, ListId, RecipientId};
 use tidings_campaign::message::check_files;

@@ -28,7 +28,7 @@ pub(super) type Faults = BTreeMap<String, String>;
 
 /// What stands in the form.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Form {
+pub(crate) struct Form {
     pub(super) name: String,
     pub(super) lists: Vec<i64>,
     pub(super) from_name: String,
@@ -72,7 +72,7 @@ impl Part {
 
 impl Form {
     /// Reads a form's body. What does not belong to it is passed over.
-    pub(super) fn read(body: &[u8]) -> Form {
+    pub(crate) fn read(body: &[u8]) -> Form {
         let mut form = Form::default();
         let mut values: BTreeMap<String, String> = BTreeMap::new();
         let mut languages = Vec::new();
@@ -193,17 +193,9 @@ impl Form {
         if self.from_name.chars().count() > LONGEST_SENDER {
             fault("from_name", format!("At most {LONGEST_SENDER} letters."));
         }
-        let sender = match Mailbox::parse(&format!("<{}>", self.from_address)) {
-            Ok(mailbox) => Mailbox {
-                name: Some(self.from_name.clone()).filter(|name| !name.is_empty()),
-                ..mailbox
-            }
-            .to_string(),
-            Err(error) => {
-                fault("from_address", format!("The address {error}."));
-                String::new()
-            }
-        };
+        if let Err(error) = Mailbox::parse(&format!("<{}>", self.from_address)) {
+            fault("from_address", format!("The address {error}."));
+        }
         if !self.reply_to.is_empty()
             && let Err(error) = Mailbox::parse(&self.reply_to)
         {
@@ -221,45 +213,25 @@ impl Form {
         if self.parts.is_empty() && self.template.is_empty() {
             fault("template", "Choose a template, or write the content here.".to_owned());
         }
-        let tracking = match self.tracking.as_str() {
-            "" => None,
-            word => Tracking::parse(word).or_else(|| {
-                fault("tracking", "Choose one of these.".to_owned());
-                None
-            }),
-        };
-        let own = self.own(&mut fault);
+        if !self.tracking.is_empty() && Tracking::parse(&self.tracking).is_none() {
+            fault("tracking", "Choose one of these.".to_owned());
+        }
+        self.check_parts(&mut fault);
         if !faults.is_empty() {
             return Err(faults);
         }
         Ok(Writing {
-            name: self.name.clone(),
             lists: chosen.into_iter().copied().map(ListId).collect(),
-            template: self.template.clone(),
-            subject: self.subject.clone(),
-            preheader: written(&self.preheader),
-            sender,
-            reply_to: written(&self.reply_to),
-            tracking,
-            own,
+            ..self.written()
         })
     }
 
-    fn own(&self, fault: &mut impl FnMut(&str, String)) -> Vec<OwnContent> {
-        let mut own: Vec<OwnContent> = Vec::new();
+    fn check_parts(&self, fault: &mut impl FnMut(&str, String)) {
         for part in &self.parts {
-            let language = match part.language.as_str() {
-                "" => None,
-                tag => match Language::parse(tag) {
-                    Ok(language) => Some(language),
-                    Err(error) => {
-                        fault("new_language", error.to_string());
-                        continue;
-                    }
-                },
-            };
-            if own.iter().any(|other| other.language == language) || (own.is_empty() && language.is_some()) {
-                continue;
+            if !part.language.is_empty()
+                && let Err(error) = Language::parse(&part.language)
+            {
+                fault("new_language", error.to_string());
             }
             if part.html.trim().is_empty() {
                 fault(&part.field("html"), EMPTY.to_owned());
@@ -275,6 +247,24 @@ impl Form {
             if let Err(error) = check_preheader(&part.preheader) {
                 fault(&part.field("preheader"), error.to_string());
             }
+        }
+    }
+
+    /// The content of its own, the fallback first and each language once.
+    fn own(&self) -> Vec<OwnContent> {
+        let mut own: Vec<OwnContent> = Vec::new();
+        for part in &self.parts {
+            let language = match part.language.as_str() {
+                "" => None,
+                tag => match Language::parse(tag) {
+                    Ok(language) => Some(language),
+                    Err(_) => continue,
+                },
+            };
+            let is_there = own.iter().any(|other| other.language == language);
+            if is_there || (own.is_empty() && language.is_some()) {
+                continue;
+            }
             own.push(OwnContent {
                 language,
                 subject: written(&part.subject),
@@ -284,6 +274,29 @@ impl Form {
             });
         }
         own
+    }
+
+    /// What stands in the form, whether it can be kept or not.
+    pub(crate) fn written(&self) -> Writing {
+        let sender = match Mailbox::parse(&format!("<{}>", self.from_address)) {
+            Ok(mailbox) => Mailbox {
+                name: written(&self.from_name),
+                ..mailbox
+            }
+            .to_string(),
+            Err(_) => self.from_address.clone(),
+        };
+        Writing {
+            name: self.name.clone(),
+            lists: self.lists.iter().copied().map(ListId).collect(),
+            template: self.template.clone(),
+            subject: self.subject.clone(),
+            preheader: written(&self.preheader),
+            sender,
+            reply_to: written(&self.reply_to),
+            tracking: Tracking::parse(&self.tracking),
+            own: self.own(),
+        }
     }
 }
 

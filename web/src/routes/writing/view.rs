@@ -33,6 +33,35 @@ pub(super) struct Standing {
     pub(super) newer_revision: Option<i64>,
 }
 
+/// What the preview beside the form needs.
+#[derive(Serialize)]
+struct PreviewView {
+    looks: [Look; 5],
+    /// Who is shown where nobody is named.
+    nobody: &'static str,
+}
+
+#[derive(Serialize)]
+struct Look {
+    word: &'static str,
+    label: &'static str,
+}
+
+const PREVIEW: PreviewView = PreviewView {
+    looks: [
+        look("desktop", "Desktop"),
+        look("phone", "Phone"),
+        look("dark", "Dark"),
+        look("text", "Text"),
+        look("source", "Source"),
+    ],
+    nobody: "the first of the lists",
+};
+
+const fn look(word: &'static str, label: &'static str) -> Look {
+    Look { word, label }
+}
+
 #[derive(Serialize)]
 pub(super) struct WritingPage {
     campaign: Option<String>,
@@ -61,6 +90,7 @@ pub(super) struct WritingPage {
     files: Vec<String>,
     attributes: Vec<Attribute>,
     looked_at: String,
+    preview: PreviewView,
 }
 
 #[derive(Serialize)]
@@ -119,6 +149,7 @@ impl WritingPage {
             files: read.files.iter().map(|file| file.file_name.clone()).collect(),
             attributes: attributes(&read.sample),
             looked_at: count(i64::try_from(read.sample.len()).unwrap_or(i64::MAX)),
+            preview: PREVIEW,
             faults: standing.faults,
             name: form.name,
             from_name: form.from_name,
