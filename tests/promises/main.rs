@@ -52,3 +52,4 @@ mod tracking;
 mod translations;
 mod unsubscribe;
 mod webhooks;
+mod writing;

@@ -100,7 +100,9 @@ pub enum StoreError {
     #[error("somebody else has changed campaign {0} since you opened it")]
     WrittenMeanwhile(CampaignId),
     /// What a campaign says is fixed from its start on.
-    #[error("campaign {campaign} is {state}: what it says is fixed; use it again as a draft to write another")]
+    #[error(
+        "campaign {campaign} is {state}: what it says is fixed; use it again as a draft to write another"
+    )]
     WritingIsFixed {
         /// The campaign.
         campaign: CampaignId,

@@ -60,11 +60,16 @@ impl Store {
         own: &[OwnContent],
     ) -> Result<Newsletter, StoreError> {
         let mut newsletter = match own.split_first() {
-            None => self.load_newsletter(&campaign.template, &campaign.subject).await?,
+            None => {
+                self.load_newsletter(&campaign.template, &campaign.subject)
+                    .await?
+            }
             Some((fallback, translations)) => {
                 let mut newsletter = Newsletter::from(self.own_variant(campaign, fallback).await?);
                 for own in translations {
-                    let Some(language) = own.language.clone() else { continue };
+                    let Some(language) = own.language.clone() else {
+                        continue;
+                    };
                     let content = self.own_variant(campaign, own).await?;
                     newsletter.translations.push(Translation { language, content });
                 }
@@ -117,11 +122,7 @@ impl OwnRow {
 }
 
 /// Keeps a campaign's own content in the place of what it had.
-pub(crate) async fn keep_in(
-    tx: &mut Tx,
-    campaign: CampaignId,
-    own: &[OwnContent],
-) -> Result<(), StoreError> {
+pub(crate) async fn keep_in(tx: &mut Tx, campaign: CampaignId, own: &[OwnContent]) -> Result<(), StoreError> {
     const FORGET: &str = "DELETE FROM campaign_drafts WHERE campaign_id = $1";
     const KEEP: &str = "INSERT INTO campaign_drafts (campaign_id, language, subject, preheader, html, text) \
         VALUES ($1, $2, $3, $4, $5, $6)";

@@ -9,8 +9,8 @@ use crate::engine::{Store, Tx, on_tx};
 use crate::error::StoreError;
 use crate::own_content::{self, OwnContent};
 use crate::steering::about;
-use tidings_campaign::ids::{CampaignId, ListId};
 use std::time::Duration;
+use tidings_campaign::ids::{CampaignId, ListId};
 use tidings_campaign::lifecycle::{CampaignState, UnknownPolicy};
 use tidings_campaign::time::Timestamp;
 use tidings_campaign::tracking::{Tracking, Utm};
@@ -237,7 +237,8 @@ impl Store {
         if state != CampaignState::Draft {
             return Err(StoreError::NoDraft { campaign: id, state });
         }
-        let name: String = on_tx!(&mut tx, conn => sqlx::query_scalar(NAME).bind(id.0).fetch_one(conn).await)?;
+        let name: String =
+            on_tx!(&mut tx, conn => sqlx::query_scalar(NAME).bind(id.0).fetch_one(conn).await)?;
         for statement in REMOVE {
             on_tx!(&mut tx, conn => sqlx::query(statement).bind(id.0).execute(conn).await.map(drop))?;
         }

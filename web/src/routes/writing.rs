@@ -77,7 +77,12 @@ pub(crate) async fn edit(
     };
     let (store, campaign) = (site.store.clone(), kept.id);
     let read = site.ask(async move {
-        let lists: Vec<ListId> = store.lists_of(campaign).await?.into_iter().map(|(id, _)| id).collect();
+        let lists: Vec<ListId> = store
+            .lists_of(campaign)
+            .await?
+            .into_iter()
+            .map(|(id, _)| id)
+            .collect();
         Ok((lists, store.own_content(campaign).await?))
     });
     match read.await {
@@ -167,7 +172,8 @@ async fn take(
         }
         action if action.starts_with("drop:") => {
             let language = action.trim_start_matches("drop:").to_owned();
-            form.parts.retain(|part| part.language.is_empty() || part.language != language);
+            form.parts
+                .retain(|part| part.language.is_empty() || part.language != language);
             Ok(Said::default())
         }
         _ => match keep(&site, &visitor, &form, kept.clone()).await {
@@ -185,7 +191,10 @@ async fn take(
 /// Takes a copy of the template that is chosen, in all its languages.
 async fn write_here(site: &Site, form: &mut Form) -> Result<Said, Trouble> {
     if form.template.is_empty() {
-        return Ok(Said::fault("template", "Choose the template to begin with.".to_owned()));
+        return Ok(Said::fault(
+            "template",
+            "Choose the template to begin with.".to_owned(),
+        ));
     }
     let (store, name) = (site.store.clone(), form.template.clone());
     let copied = site.ask(async move {
@@ -201,7 +210,10 @@ async fn write_here(site: &Site, form: &mut Form) -> Result<Said, Trouble> {
         Ok(Some(languages))
     });
     let Some(copied) = copied.await? else {
-        return Ok(Said::fault("template", "There is no such template any more.".to_owned()));
+        return Ok(Said::fault(
+            "template",
+            "There is no such template any more.".to_owned(),
+        ));
     };
     let subject = copied.first().and_then(|(_, template)| template.subject.clone());
     if let (true, Some(subject)) = (form.subject.is_empty(), subject) {
@@ -262,10 +274,16 @@ async fn keep(
         }
         let done = match kept {
             Some(kept) => {
-                let done = store.write_campaign(kept.id, &writing, form.revision, &by, now).await;
+                let done = store
+                    .write_campaign(kept.id, &writing, form.revision, &by, now)
+                    .await;
                 done.map(|()| kept.id)
             }
-            None => store.create_campaign_by(&NewCampaign::from(writing), &by, now).await,
+            None => {
+                store
+                    .create_campaign_by(&NewCampaign::from(writing), &by, now)
+                    .await
+            }
         };
         match done {
             Ok(id) => Ok(Ok(id)),
@@ -347,7 +365,10 @@ async fn show(
 ) -> HttpResponse {
     let (store, now, chosen) = (site.store.clone(), site.clock.now(), form.lists.clone());
     let campaign = kept.as_ref().map(|kept| kept.id);
-    let read = match site.ask(async move { read(&store, campaign, &chosen, now).await }).await {
+    let read = match site
+        .ask(async move { read(&store, campaign, &chosen, now).await })
+        .await
+    {
         Ok(read) => read,
         Err(trouble) => return failed(site, &trouble),
     };
@@ -383,7 +404,11 @@ async fn read(
     let mut sample: Vec<Recipient> = Vec::new();
     for list in lists.iter().filter(|list| chosen.contains(&list.id.0)) {
         let left = SAMPLE - i64::try_from(sample.len()).unwrap_or(SAMPLE);
-        sample.extend(store.recipients_of_list(list.id, RecipientId(0), left, now).await?);
+        sample.extend(
+            store
+                .recipients_of_list(list.id, RecipientId(0), left, now)
+                .await?,
+        );
     }
     Ok(Read {
         templates: store.list_templates().await?,

@@ -341,11 +341,17 @@ fn a_test_letter_says_so_and_can_do_nothing_to_the_recipient_it_is_merged_for() 
     let parsed = MessageParser::default().parse(message.as_bytes()).unwrap();
     assert_eq!(parsed.subject(), Some("[Test] Hello Ann"));
     assert_eq!(parsed.message_id(), Some("c0ffee@example.com"));
-    assert_eq!(parsed.to().unwrap().first().unwrap().address(), Some("office@example.net"));
+    assert_eq!(
+        parsed.to().unwrap().first().unwrap().address(),
+        Some("office@example.net")
+    );
     assert!(!message.contains("ann@example.org"));
     let html = parsed.body_html(0).unwrap();
     for link in ["u/test", "v/test", "p/test"] {
-        assert!(html.contains(&format!("https://news.example.com/{link}\"")), "{html}");
+        assert!(
+            html.contains(&format!("https://news.example.com/{link}\"")),
+            "{html}"
+        );
     }
     assert!(message.contains("List-Unsubscribe: <https://news.example.com/u/test>"));
 }

@@ -16,7 +16,10 @@ pub fn check_preheader(text: &str) -> Result<(), TemplateError> {
         message,
     };
     if text.len() > MAX_PREHEADER {
-        let message = format!("{} octets are too many, at most {MAX_PREHEADER} are allowed", text.len());
+        let message = format!(
+            "{} octets are too many, at most {MAX_PREHEADER} are allowed",
+            text.len()
+        );
         return Err(refused(message));
     }
     if text.contains(char::is_control) {
@@ -25,7 +28,10 @@ pub fn check_preheader(text: &str) -> Result<(), TemplateError> {
     let mut from = 0;
     while let Some((at, found)) = next(text, from) {
         from = found.end;
-        let inner = text[at..].trim_start_matches("{{").trim_start_matches('~').trim_start();
+        let inner = text[at..]
+            .trim_start_matches("{{")
+            .trim_start_matches('~')
+            .trim_start();
         let message = match found.kind {
             Kind::Raw => "{{{{ }}}} cannot stand in a preheader",
             _ if text[at..].starts_with("{{{") || inner.starts_with('&') => {
@@ -220,7 +226,10 @@ mod tests {
             let with = content(html, &[]).with_preheader("Tea & <cake> for {{name}}");
             let out = rendered(&with);
             let line = "Tea &amp; &lt;cake&gt; for Ann &lt;3";
-            let (before, after) = out.html.split_once(line).unwrap_or_else(|| panic!("{}", out.html));
+            let (before, after) = out
+                .html
+                .split_once(line)
+                .unwrap_or_else(|| panic!("{}", out.html));
             assert!(before.ends_with("mso-hide:all\">"), "{before}");
             assert!(after.starts_with("\r\n&#847;"), "{after}");
             assert!(!out.html.contains("Old"), "{}", out.html);
@@ -239,7 +248,12 @@ mod tests {
 
     #[test]
     fn a_preheader_is_one_escaped_line() {
-        for good in ["", "50 % off", "Hi {{default name \"you\"}}", "{{#if name}}{{name}}{{else}}You{{/if}}"] {
+        for good in [
+            "",
+            "50 % off",
+            "Hi {{default name \"you\"}}",
+            "{{#if name}}{{name}}{{else}}You{{/if}}",
+        ] {
             assert_eq!(check_preheader(good), Ok(()), "{good}");
         }
         for (bad, why) in [
@@ -254,7 +268,10 @@ mod tests {
             (&"x".repeat(1001), "too many"),
         ] {
             let error = check_preheader(bad).unwrap_err().to_string();
-            assert!(error.starts_with("preheader:") && error.contains(why), "{bad}: {error}");
+            assert!(
+                error.starts_with("preheader:") && error.contains(why),
+                "{bad}: {error}"
+            );
         }
     }
 }

@@ -100,11 +100,10 @@ pub(crate) async fn again(
     let Some(name) = name_of(&form.name) else {
         return ask_for_a_name(site, visitor, &id).await;
     };
-    let work =
-        async move |store: Store, id, by: By, now| {
-            let child = store.create_child(id, &states, &name, &by, now).await?;
-            Ok(page_of(child))
-        };
+    let work = async move |store: Store, id, by: By, now| {
+        let child = store.create_child(id, &states, &name, &by, now).await?;
+        Ok(page_of(child))
+    };
     change(site, visitor, &id, work).await
 }
 
@@ -166,7 +165,8 @@ fn name_of(typed: &str) -> Option<String> {
 }
 
 async fn ask_for_a_name(site: web::Data<Site>, visitor: Visitor, id: &str) -> HttpResponse {
-    let problem = format!("Nothing was changed: a campaign's name is one line of 1 to {LONGEST_NAME} letters.");
+    let problem =
+        format!("Nothing was changed: a campaign's name is one line of 1 to {LONGEST_NAME} letters.");
     match id.parse() {
         Ok(id) => {
             let problem = (StatusCode::UNPROCESSABLE_ENTITY, problem);

@@ -184,7 +184,10 @@ impl Form {
             || self.name.chars().count() > LONGEST_NAME
             || self.name.contains(char::is_control)
         {
-            fault("name", format!("A name is one line of 1 to {LONGEST_NAME} letters."));
+            fault(
+                "name",
+                format!("A name is one line of 1 to {LONGEST_NAME} letters."),
+            );
         }
         let chosen: Vec<_> = lists.iter().filter(|id| self.lists.contains(id)).collect();
         if chosen.is_empty() {
@@ -211,7 +214,10 @@ impl Form {
             fault("preheader", error.to_string());
         }
         if self.parts.is_empty() && self.template.is_empty() {
-            fault("template", "Choose a template, or write the content here.".to_owned());
+            fault(
+                "template",
+                "Choose a template, or write the content here.".to_owned(),
+            );
         }
         if !self.tracking.is_empty() && Tracking::parse(&self.tracking).is_none() {
             fault("tracking", "Choose one of these.".to_owned());
@@ -312,10 +318,15 @@ fn written(text: &str) -> Option<String> {
 /// Addresses between commas, semicolons or white space, each once; or what is wrong with them.
 pub(super) fn addresses(text: &str, most: usize) -> Result<Vec<EmailAddress>, String> {
     let mut found: Vec<EmailAddress> = Vec::new();
-    for word in text.split([',', ';', ' ', '\t', '\r', '\n']).filter(|word| !word.is_empty()) {
+    for word in text
+        .split([',', ';', ' ', '\t', '\r', '\n'])
+        .filter(|word| !word.is_empty())
+    {
         let address = EmailAddress::parse(word).map_err(|error| format!("{word}: the address {error}."))?;
         if address.needs_smtputf8() {
-            return Err(format!("{word}: a test goes only to addresses in ASCII before the @."));
+            return Err(format!(
+                "{word}: a test goes only to addresses in ASCII before the @."
+            ));
         }
         if !found.iter().any(|other| other.key() == address.key()) {
             found.push(address);
@@ -345,7 +356,10 @@ mod tests {
         assert_eq!(writing.lists, [ListId(3)]);
         assert_eq!(writing.sender, "\"Müller, the\" <news@example.com>");
         assert_eq!(writing.own.len(), 2);
-        assert_eq!((writing.own[0].html.as_str(), &writing.own[0].text), ("<p>Hello</p>\n", &None));
+        assert_eq!(
+            (writing.own[0].html.as_str(), &writing.own[0].text),
+            ("<p>Hello</p>\n", &None)
+        );
         assert_eq!(writing.own[1].language, Some(Language::parse("de").unwrap()));
         assert_eq!(writing.own[1].subject.as_deref(), Some("Hallo"));
         assert_eq!(writing.preheader.as_deref(), Some("Soon"));
@@ -368,7 +382,15 @@ mod tests {
         assert_eq!(
             fields,
             [
-                "from_address", "html", "html:de", "lists", "name", "preheader", "reply_to", "subject", "tracking"
+                "from_address",
+                "html",
+                "html:de",
+                "lists",
+                "name",
+                "preheader",
+                "reply_to",
+                "subject",
+                "tracking"
             ]
         );
         assert!(faults["html:de"].starts_with("Line 2"), "{faults:?}");
@@ -379,7 +401,10 @@ mod tests {
         let mut form = filled();
         form.new_language = "pt-br".to_owned();
         assert_eq!(form.add_language(), Ok(()));
-        assert_eq!((form.parts[2].language.as_str(), form.parts[2].html.as_str()), ("pt-BR", "<p>Hello</p>\n"));
+        assert_eq!(
+            (form.parts[2].language.as_str(), form.parts[2].html.as_str()),
+            ("pt-BR", "<p>Hello</p>\n")
+        );
         form.new_language = "DE".to_owned();
         assert_eq!(form.add_language(), Err("there is de already".to_owned()));
     }
@@ -390,6 +415,10 @@ mod tests {
         assert_eq!(found.len(), 2);
         assert!(addresses(" ,", 5).is_err());
         assert!(addresses("a@x.test b@x.test", 1).unwrap_err().contains("most"));
-        assert!(addresses("nobody", 5).unwrap_err().starts_with("nobody: the address"));
+        assert!(
+            addresses("nobody", 5)
+                .unwrap_err()
+                .starts_with("nobody: the address")
+        );
     }
 }

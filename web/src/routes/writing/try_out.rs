@@ -113,7 +113,10 @@ pub(crate) async fn send(
                 merged_for,
                 once: once.chars().take(LONGEST_ONCE).collect(),
             };
-            match site.ask(async move { test.queue(&store, &settings, &by, now).await }).await {
+            match site
+                .ask(async move { test.queue(&store, &settings, &by, now).await })
+                .await
+            {
                 Ok(None) => return see_other(&format!("/campaigns/{id}/test")),
                 Ok(Some(refusal)) => refusal,
                 Err(trouble) => return failed(&site, &trouble),
@@ -190,13 +193,19 @@ impl Test {
             )),
             TestQueued::TooMany => Some(Refusal::Whole(
                 StatusCode::TOO_MANY_REQUESTS,
-                format!("Nothing was sent: {TESTS_PER_HOUR} test letters in an hour are the most for one person."),
+                format!(
+                    "Nothing was sent: {TESTS_PER_HOUR} test letters in an hour are the most for one person."
+                ),
             )),
         })
     }
 
     /// Whose values are merged.
-    async fn recipient(&self, store: &Store, now: Timestamp) -> Result<Result<Recipient, Refusal>, StoreError> {
+    async fn recipient(
+        &self,
+        store: &Store,
+        now: Timestamp,
+    ) -> Result<Result<Recipient, Refusal>, StoreError> {
         let refused = |why: String| Ok(Err(Refusal::Field("merged_for", why)));
         if !self.merged_for.is_empty() {
             let address = match EmailAddress::parse(&self.merged_for) {
@@ -214,7 +223,9 @@ impl Test {
                 return Ok(Ok(first));
             }
         }
-        refused("The campaign's lists reach nobody yet: name the recipient whose values are merged.".to_owned())
+        refused(
+            "The campaign's lists reach nobody yet: name the recipient whose values are merged.".to_owned(),
+        )
     }
 }
 

@@ -143,7 +143,11 @@ impl WritingPage {
             is_own: !form.parts.is_empty(),
             parts: parts.collect(),
             lists: read.lists.iter().map(|list| list_choice(list, &form)).collect(),
-            templates: read.templates.iter().map(|one| template_choice(one, &form)).collect(),
+            templates: read
+                .templates
+                .iter()
+                .map(|one| template_choice(one, &form))
+                .collect(),
             beginnings: beginnings.iter().map(beginning_choice).collect(),
             trackings: trackings(&form.tracking),
             files: read.files.iter().map(|file| file.file_name.clone()).collect(),
