@@ -11,7 +11,7 @@ use std::io::Write;
 use std::sync::LazyLock;
 
 /// One idea a file; later ones build upon earlier ones.
-const STYLE: [&str; 8] = [
+const STYLE: [&str; 9] = [
     include_str!("../assets/vendor/uplot-1.6.32/uPlot.min.css"),
     include_str!("../assets/style/tokens.css"),
     include_str!("../assets/style/base.css"),

@@ -1,4 +1,4 @@
-//! What the pages for writing need from the rest of the program: how a campaign's messages are made, and what one can begin with.
+//! How a campaign's messages are made before it starts: what the sender knows, and this crate does not.
 
 use std::fmt;
 use std::future::Future;
@@ -38,26 +38,4 @@ impl fmt::Debug for Composer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Composer")
     }
-}
-
-/// A newsletter that comes with the program, to begin with.
-#[derive(Clone, Debug)]
-pub struct Beginning {
-    /// What it is called.
-    pub name: String,
-    /// What it is for.
-    pub purpose: String,
-    /// Its subject.
-    pub subject: String,
-    /// HTML or MJML.
-    pub html: String,
-}
-
-/// What the pages for writing need.
-#[derive(Clone, Debug)]
-pub struct WritingSettings {
-    /// Makes messages of what is written.
-    pub composer: Composer,
-    /// What one can begin with, besides templates.
-    pub beginnings: Vec<Beginning>,
 }

@@ -27,7 +27,7 @@ mod shell;
 mod sign_up;
 mod site;
 
-pub use composer::{Beginning, Composed, Composer, WritingSettings};
+pub use composer::{Composed, Composer};
 pub use hits::HitSettings;
 pub use live::ThresholdsNow;
 pub use people::Secret;

@@ -1,7 +1,7 @@
 //! Binding, serving, stopping.
 
 use crate::access::meet_keys;
-use crate::composer::WritingSettings;
+use crate::composer::Composer;
 use crate::hits::{HitSettings, Hits};
 use crate::live::{Poller, ThresholdsNow};
 use crate::newsletters::Newsletters;
@@ -52,8 +52,8 @@ pub struct WebSettings {
     pub guests: Option<Role>,
     /// How sign-ups are taken.
     pub sign_up: SignUpSettings,
-    /// What the pages for writing campaigns need.
-    pub writing: WritingSettings,
+    /// Makes the messages of campaigns that somebody tries.
+    pub composer: Composer,
 }
 
 /// Why the server cannot begin, or ended.
@@ -118,10 +118,10 @@ pub async fn bind(
         &settings.public_url,
         settings.trusted_proxies.clone(),
     ));
-    let writing = web::Data::new(settings.writing.clone());
+    let composer = web::Data::new(settings.composer.clone());
     let more = move |config: &mut web::ServiceConfig| {
         let config = config.app_data(letters.clone()).app_data(preferences.clone());
-        more(config.app_data(writing.clone()));
+        more(config.app_data(composer.clone()));
     };
     let (listen, server) = listen(settings.listen, shared.clone(), more.clone(), routes::everything)?;
     let mut servers = vec![server];

@@ -8,7 +8,6 @@ mod view;
 pub(crate) use form::Form;
 
 use super::problem::{failed, not_found, see_other};
-use crate::composer::{Beginning, WritingSettings};
 use crate::people::Visitor;
 use crate::shell::Page;
 use crate::site::{Site, Trouble};
@@ -19,6 +18,7 @@ use serde::Deserialize;
 use tidings_campaign::ids::{CampaignId, ListId, RecipientId};
 use tidings_campaign::message::check_files;
 use tidings_campaign::recipient::Recipient;
+use tidings_campaign::starters::Starter;
 use tidings_campaign::template::{Newsletter, TemplateError};
 use tidings_campaign::time::Timestamp;
 use tidings_store::campaigns::{Campaign, NewCampaign};
@@ -42,7 +42,6 @@ pub(crate) struct Beginnings {
 /// `GET /campaigns/new`
 pub(crate) async fn begin(
     site: web::Data<Site>,
-    settings: web::Data<WritingSettings>,
     visitor: Visitor,
     asked: web::Query<Beginnings>,
 ) -> HttpResponse {
@@ -50,26 +49,16 @@ pub(crate) async fn begin(
         template: asked.into_inner().template,
         ..Form::default()
     };
-    show(&site, &settings, &visitor, form, (None, Said::default())).await
+    show(&site, &visitor, form, (None, Said::default())).await
 }
 
 /// `POST /campaigns/new`: makes the draft, and leads to its page.
-pub(crate) async fn create(
-    site: web::Data<Site>,
-    settings: web::Data<WritingSettings>,
-    visitor: Visitor,
-    body: web::Bytes,
-) -> HttpResponse {
-    take(site, settings, visitor, None, &body).await
+pub(crate) async fn create(site: web::Data<Site>, visitor: Visitor, body: web::Bytes) -> HttpResponse {
+    take(site, visitor, None, &body).await
 }
 
 /// `GET /campaigns/{id}/edit`
-pub(crate) async fn edit(
-    site: web::Data<Site>,
-    settings: web::Data<WritingSettings>,
-    visitor: Visitor,
-    id: web::Path<String>,
-) -> HttpResponse {
+pub(crate) async fn edit(site: web::Data<Site>, visitor: Visitor, id: web::Path<String>) -> HttpResponse {
     let kept = match find(&site, &id).await {
         Ok(Some(kept)) => kept,
         Ok(None) => return not_found(site, visitor).await,
@@ -88,7 +77,7 @@ pub(crate) async fn edit(
     match read.await {
         Ok((lists, own)) => {
             let form = Form::of(&kept, &lists, &own);
-            show(&site, &settings, &visitor, form, (Some(kept), Said::default())).await
+            show(&site, &visitor, form, (Some(kept), Said::default())).await
         }
         Err(trouble) => failed(&site, &trouble),
     }
@@ -97,13 +86,12 @@ pub(crate) async fn edit(
 /// `POST /campaigns/{id}/edit`
 pub(crate) async fn save(
     site: web::Data<Site>,
-    settings: web::Data<WritingSettings>,
     visitor: Visitor,
     id: web::Path<String>,
     body: web::Bytes,
 ) -> HttpResponse {
     match find(&site, &id).await {
-        Ok(Some(kept)) => take(site, settings, visitor, Some(kept), &body).await,
+        Ok(Some(kept)) => take(site, visitor, Some(kept), &body).await,
         Ok(None) => not_found(site, visitor).await,
         Err(trouble) => failed(&site, &trouble),
     }
@@ -147,13 +135,7 @@ impl Said {
 }
 
 /// Does what the form's button says.
-async fn take(
-    site: web::Data<Site>,
-    settings: web::Data<WritingSettings>,
-    visitor: Visitor,
-    kept: Option<Campaign>,
-    body: &[u8],
-) -> HttpResponse {
+async fn take(site: web::Data<Site>, visitor: Visitor, kept: Option<Campaign>, body: &[u8]) -> HttpResponse {
     let mut form = Form::read(body);
     let changed = match form.action.as_str() {
         "template" => {
@@ -167,7 +149,7 @@ async fn take(
         "own" => write_here(&site, &mut form).await,
         action if action.starts_with("begin:") => {
             let name = action.trim_start_matches("begin:").to_owned();
-            begin_with(&mut form, &settings.beginnings, &name);
+            begin_with(&mut form, &name);
             Ok(Said::default())
         }
         action if action.starts_with("drop:") => {
@@ -183,7 +165,7 @@ async fn take(
         },
     };
     match changed {
-        Ok(said) => show(&site, &settings, &visitor, form, (kept, said)).await,
+        Ok(said) => show(&site, &visitor, form, (kept, said)).await,
         Err(trouble) => failed(&site, &trouble),
     }
 }
@@ -236,16 +218,16 @@ async fn write_here(site: &Site, form: &mut Form) -> Result<Said, Trouble> {
 }
 
 /// Takes a copy of what comes with the program.
-fn begin_with(form: &mut Form, beginnings: &[Beginning], name: &str) {
-    let Some(beginning) = beginnings.iter().find(|beginning| beginning.name == name) else {
+fn begin_with(form: &mut Form, name: &str) {
+    let Some(starter) = Starter::parse(name) else {
         return;
     };
     if form.subject.is_empty() {
-        form.subject.clone_from(&beginning.subject);
+        starter.subject().clone_into(&mut form.subject);
     }
     form.template.clear();
     form.parts = vec![Part {
-        html: beginning.html.clone(),
+        html: starter.html().to_owned(),
         ..Part::default()
     }];
 }
@@ -358,7 +340,6 @@ async fn refused(store: &Store, refusal: StoreError) -> Result<Said, StoreError>
 
 async fn show(
     site: &Site,
-    settings: &WritingSettings,
     visitor: &Visitor,
     form: Form,
     (kept, said): (Option<Campaign>, Said),
@@ -387,7 +368,7 @@ async fn show(
         problem: said.problem.or(fixed),
         newer_revision: said.newer_revision,
     };
-    let view = WritingPage::new(form, &read, &settings.beginnings, standing);
+    let view = WritingPage::new(form, &read, standing);
     Page::new("writing", &title)
         .under("/campaigns")
         .shown_to(visitor)

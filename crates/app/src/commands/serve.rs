@@ -1,8 +1,8 @@
 //! `tidings serve`: pages, scheduler, sender, what comes back, and interrupted imports in one process.
 
+mod composing;
 mod expiring;
 mod intake;
-mod writing;
 
 use crate::commands::import::resuming;
 use crate::commands::send::sender_settings;
@@ -76,7 +76,7 @@ pub async fn serve(
         guests,
         thresholds: ThresholdsNow::new(move || judging.borrow().thresholds),
         sign_up: context.config.sign_up.clone(),
-        writing: writing::settings(&store, &identity),
+        composer: composing::composer(&store, &identity),
     };
     let incoming = Incoming::open(context, &store, identity.keys.clone()).await?;
     let server = bind(

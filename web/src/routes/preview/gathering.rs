@@ -3,6 +3,7 @@
 use super::Fault;
 use super::asked::Asked;
 use crate::routes::writing::Form;
+use crate::routes::writing::try_out::said_by;
 use tidings_campaign::address::EmailAddress;
 use tidings_campaign::ids::RecipientId;
 use tidings_campaign::message::attachment::Attachment;
@@ -83,6 +84,9 @@ async fn gather_campaign(
     (campaign, files): (Option<Campaign>, Option<Vec<Attachment>>),
     now: Timestamp,
 ) -> Result<Result<Gathered, Fault>, StoreError> {
+    if let (true, Some(campaign)) = (form.is_bare(), &campaign) {
+        return gather_kept(store, asked, (campaign, files), now).await;
+    }
     let mut writing = form.written();
     if writing.subject.is_empty() && writing.own.is_empty() {
         let template = store.find_template(&writing.template).await?;
@@ -120,6 +124,36 @@ async fn gather_campaign(
             .filter(|name| !name.is_empty())
             .unwrap_or_else(|| NO_LIST.to_owned()),
         campaign: Some(campaign),
+        files,
+    }))
+}
+
+/// A campaign as it is kept.
+async fn gather_kept(
+    store: &Store,
+    asked: &Asked,
+    (campaign, files): (&Campaign, Option<Vec<Attachment>>),
+    now: Timestamp,
+) -> Result<Result<Gathered, Fault>, StoreError> {
+    let newsletter = match said_by(store, campaign).await {
+        Ok(newsletter) => newsletter,
+        Err(error @ StoreError::NotFound { .. }) => {
+            return Ok(Err(Fault::of_field("template", format!("{error}."))));
+        }
+        Err(error) => return Err(error),
+    };
+    let lists = store.lists_of(campaign.id).await?;
+    let list_name = lists.into_iter().next().map(|(_, name)| name).unwrap_or_default();
+    let recipient = match recipient(store, asked, (&list_name, now)).await? {
+        Ok(recipient) => recipient,
+        Err(fault) => return Ok(Err(fault)),
+    };
+    Ok(Ok(Gathered {
+        newsletter,
+        language_attribute: campaign.language_attribute.clone(),
+        recipient,
+        list_name,
+        campaign: Some(campaign.clone()),
         files,
     }))
 }

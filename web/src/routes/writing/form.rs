@@ -118,6 +118,11 @@ impl Form {
         form
     }
 
+    /// Whether nothing was brought along: of whoever may only look, browsers send no fields.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.name.is_empty() && self.template.is_empty() && self.parts.is_empty()
+    }
+
     /// The form of a campaign as it is kept.
     pub(super) fn of(campaign: &Campaign, lists: &[ListId], own: &[OwnContent]) -> Form {
         let (from_name, from_address) = match Mailbox::parse(&campaign.sender) {

@@ -2,7 +2,7 @@
 
 use super::find;
 use super::form::addresses;
-use crate::composer::WritingSettings;
+use crate::composer::Composer;
 use crate::figures::numbers::moment;
 use crate::people::Visitor;
 use crate::routes::problem::{failed, not_found, see_other};
@@ -90,7 +90,7 @@ pub(crate) async fn ask(site: web::Data<Site>, visitor: Visitor, id: web::Path<S
 /// `POST /campaigns/{id}/test`
 pub(crate) async fn send(
     site: web::Data<Site>,
-    settings: web::Data<WritingSettings>,
+    composer: web::Data<Composer>,
     visitor: Visitor,
     id: web::Path<String>,
     form: web::Form<TestForm>,
@@ -105,7 +105,7 @@ pub(crate) async fn send(
         Err(why) => Refusal::Field("to", why),
         Ok(to) => {
             let (store, now, by) = (site.store.clone(), site.clock.now(), visitor.by.clone());
-            let (settings, campaign) = (settings.into_inner(), campaign.clone());
+            let (composer, campaign) = (composer.into_inner(), campaign.clone());
             let (merged_for, once) = (form.merged_for.trim().to_owned(), form.once.clone());
             let test = Test {
                 campaign,
@@ -114,7 +114,7 @@ pub(crate) async fn send(
                 once: once.chars().take(LONGEST_ONCE).collect(),
             };
             match site
-                .ask(async move { test.queue(&store, &settings, &by, now).await })
+                .ask(async move { test.queue(&store, &composer, &by, now).await })
                 .await
             {
                 Ok(None) => return see_other(&format!("/campaigns/{id}/test")),
@@ -139,7 +139,7 @@ impl Test {
     async fn queue(
         self,
         store: &Store,
-        settings: &WritingSettings,
+        composer: &Composer,
         by: &By,
         now: Timestamp,
     ) -> Result<Option<Refusal>, StoreError> {
@@ -163,7 +163,7 @@ impl Test {
             tracking: Some(Tracking::Off),
             ..self.campaign.clone()
         };
-        let factory = match settings.composer.compose(untracked, newsletter).await? {
+        let factory = match composer.compose(untracked, newsletter).await? {
             Ok(factory) => factory,
             Err(why) => return conflict(format!("Nothing was sent: {why}.")),
         };
@@ -230,7 +230,7 @@ impl Test {
 }
 
 /// What a campaign says: what was frozen, once it has started.
-async fn said_by(store: &Store, campaign: &Campaign) -> Result<Newsletter, StoreError> {
+pub(crate) async fn said_by(store: &Store, campaign: &Campaign) -> Result<Newsletter, StoreError> {
     match campaign.content.as_deref().map(serde_json::from_str) {
         Some(Ok(newsletter)) => Ok(newsletter),
         _ => store.newsletter_of(campaign).await,

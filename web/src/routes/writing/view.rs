@@ -2,15 +2,15 @@
 
 use super::form::{Faults, Form, Part};
 use crate::figures::numbers::{count, share};
+use crate::routes::preview::{self, PreviewView};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use tidings_campaign::recipient::Recipient;
+use tidings_campaign::starters::Starter;
 use tidings_campaign::tracking::Tracking;
 use tidings_store::campaign_files::FileSummary;
 use tidings_store::lists::List;
 use tidings_store::templates::TemplateSummary;
-
-use crate::composer::Beginning;
 
 /// What is read for the page.
 pub(super) struct Read {
@@ -31,35 +31,6 @@ pub(super) struct Standing {
     pub(super) problem: Option<String>,
     /// What is kept now, where somebody else has written it meanwhile.
     pub(super) newer_revision: Option<i64>,
-}
-
-/// What the preview beside the form needs.
-#[derive(Serialize)]
-struct PreviewView {
-    looks: [Look; 5],
-    /// Who is shown where nobody is named.
-    nobody: &'static str,
-}
-
-#[derive(Serialize)]
-struct Look {
-    word: &'static str,
-    label: &'static str,
-}
-
-const PREVIEW: PreviewView = PreviewView {
-    looks: [
-        look("desktop", "Desktop"),
-        look("phone", "Phone"),
-        look("dark", "Dark"),
-        look("text", "Text"),
-        look("source", "Source"),
-    ],
-    nobody: "the first of the lists",
-};
-
-const fn look(word: &'static str, label: &'static str) -> Look {
-    Look { word, label }
 }
 
 #[derive(Serialize)]
@@ -84,7 +55,7 @@ pub(super) struct WritingPage {
     revision: i64,
     lists: Vec<Choice>,
     templates: Vec<Choice>,
-    beginnings: Vec<Choice>,
+    starters: Vec<Choice>,
     trackings: Vec<Choice>,
     parts: Vec<PartView>,
     files: Vec<String>,
@@ -126,7 +97,7 @@ struct Attribute {
 }
 
 impl WritingPage {
-    pub(super) fn new(form: Form, read: &Read, beginnings: &[Beginning], standing: Standing) -> WritingPage {
+    pub(super) fn new(form: Form, read: &Read, standing: Standing) -> WritingPage {
         let (campaign, state) = standing.campaign.unzip();
         let target = match &campaign {
             Some(id) => format!("/campaigns/{id}/edit"),
@@ -148,12 +119,15 @@ impl WritingPage {
                 .iter()
                 .map(|one| template_choice(one, &form))
                 .collect(),
-            beginnings: beginnings.iter().map(beginning_choice).collect(),
+            starters: Starter::all()
+                .iter()
+                .map(|&starter| starter_choice(starter))
+                .collect(),
             trackings: trackings(&form.tracking),
             files: read.files.iter().map(|file| file.file_name.clone()).collect(),
             attributes: attributes(&read.sample),
             looked_at: count(i64::try_from(read.sample.len()).unwrap_or(i64::MAX)),
-            preview: PREVIEW,
+            preview: preview::view("the first of the lists"),
             faults: standing.faults,
             name: form.name,
             from_name: form.from_name,
@@ -208,11 +182,11 @@ fn template_choice(template: &TemplateSummary, form: &Form) -> Choice {
     }
 }
 
-fn beginning_choice(beginning: &Beginning) -> Choice {
+fn starter_choice(starter: Starter) -> Choice {
     Choice {
-        value: beginning.name.clone(),
-        label: beginning.name.clone(),
-        note: beginning.purpose.clone(),
+        value: starter.name().to_owned(),
+        label: starter.name().to_owned(),
+        note: starter.purpose().to_owned(),
         is_chosen: false,
     }
 }
