@@ -82,7 +82,7 @@ on_both_engines!(what_arrives_is_what_was_written_in_the_page, |app| {
     for words in ["Tea &amp; &lt;cake&gt;", "{{city}}", "50 %", "Of 2 recipients"] {
         assert!(page.contains(words), "{words} in {page}");
     }
-    // Once more in German, and with another name.
+    // Once more, with another name and subject.
     let more = with(
         &fields,
         &[
@@ -98,7 +98,7 @@ on_both_engines!(what_arrives_is_what_was_written_in_the_page, |app| {
     let (subject, html, text) = decoded(&message);
     assert_eq!(subject, "Hello Ann <3");
     assert!(
-        html.contains("mso-hide:all\">Tea &amp; &lt;cake&gt; for Ann &lt;3\n"),
+        html.contains("mso-hide:all\">Tea &amp; &lt;cake&gt; for Ann &lt;3"),
         "{html}"
     );
     assert!(html.contains("<p>Dear Ann &lt;3 of Ulm</p>"), "{html}");
@@ -121,6 +121,13 @@ on_both_engines!(what_arrives_is_what_was_written_in_the_page, |app| {
         page.contains("what it says is fixed") && page.contains("disabled"),
         "{page}"
     );
+    let number = campaign.to_string();
+    let bare = [
+        ("writing", "campaign"),
+        ("campaign", number.as_str()),
+        ("recipient", "ann@example.org"),
+    ];
+    assert!(post(&served, &editor, "/preview", &bare).2.contains("of Ulm"));
     let late = with(&fields, &[("revision", "2")]);
     let (status, _, body) = post(&served, &editor, &edit, &late);
     assert_eq!(status, 409, "{body}");
