@@ -59,6 +59,7 @@ impl Writing {
             rate: None,
             unknown_policy: UnknownPolicy::Hold,
             schedule: None,
+            spread: None,
             greatest_lateness: LATENESS,
             pool: None,
             max_sessions: None,

@@ -7,8 +7,8 @@ use tidings_campaign::template::Source;
 use tidings_store::StoreError;
 use tidings_tests::store_on_both_engines;
 
-fn by() -> tidings_store::audit::By {
-    tidings_store::audit::By::command_line()
+fn by() -> By {
+    By::command_line()
 }
 
 fn source(name: &str, html: &str) -> Source {

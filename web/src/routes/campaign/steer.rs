@@ -50,7 +50,7 @@ pub(crate) async fn unschedule(
 ) -> HttpResponse {
     let work = async |store: Store, id, by: By, now| {
         store.unschedule_campaign(id, &by, now).await?;
-        Ok(id)
+        Ok(page_of(id))
     };
     change(site, visitor, &id, work).await
 }
