@@ -57,3 +57,4 @@ mod tracking;
 mod translations;
 mod unsubscribe;
 mod webhooks;
+mod writing;

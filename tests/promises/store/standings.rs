@@ -145,6 +145,7 @@ async fn sign_up(
         expires_at: at(100_000),
     };
     let letter = NewLetter {
+        campaign: None,
         kind: LetterKind::OptIn,
         to: &new.address,
         sender_domain: "example.com",
