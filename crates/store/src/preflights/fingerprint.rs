@@ -27,6 +27,7 @@ impl Store {
             newsletter,
             campaign.sender,
             campaign.reply_to.unwrap_or_default(),
+            campaign.preheader.unwrap_or_default(),
             campaign.name,
             parent.unwrap_or_default(),
             campaign.attach_from.unwrap_or_default(),
