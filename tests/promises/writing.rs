@@ -111,7 +111,7 @@ on_both_engines!(what_arrives_is_what_was_written_in_the_page, |app| {
         "{message}"
     );
     assert!(
-        message.contains("Reply-To: \"Office\" <office@example.com>"),
+        message.contains("Reply-To:") && message.contains("<office@example.com>"),
         "{message}"
     );
     // From its start on it is fixed.

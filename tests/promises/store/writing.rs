@@ -8,7 +8,7 @@ use tidings_store::StoreError;
 use tidings_store::campaigns::NewCampaign;
 use tidings_store::deliveries::Frozen;
 use tidings_store::letters::{NewTest, TESTS_PER_HOUR, TestQueued};
-use tidings_store::own_content::{OwnContent, own_name};
+use tidings_store::own_content::{self, OwnContent};
 use tidings_store::writing::Writing;
 use tidings_tests::store_on_both_engines;
 
@@ -56,7 +56,7 @@ store_on_both_engines!(a_campaign_says_what_was_written_in_all_languages, |store
         (1, Some("Soon & <now>"))
     );
     let newsletter = store.newsletter_of(&campaign).await.unwrap();
-    assert_eq!(newsletter.fallback.template.name, own_name(id));
+    assert_eq!(newsletter.fallback.template.name, own_content::own_name(id));
     assert_eq!(
         newsletter.fallback.template.html,
         "<body>{{#preheader}}Soon &amp; &lt;now&gt;{{/preheader}}<p>Hello</p></body>"
