@@ -13,8 +13,8 @@ mod workspace;
 
 const USAGE: &str = "\
 usage: cargo xtask test [-p PACKAGE]... [FILTER]...   build, start a PostgreSQL of its own, run every test, clean up
-       cargo xtask bench WHAT                         measure, and print the lines for docs/benchmarks.md:
-                                                      send, hits, import, ingest, plan, memory, relays, latency, tls or throttle
+       cargo xtask bench WHAT [OPTIONS]               measure, and print the lines for docs/benchmarks.md:
+                                                      send, hits, import, ingest, pages, plan, memory, relays, latency, tls or throttle
        cargo xtask thumbnails                         take pictures of the starter newsletters, with Chromium";
 
 fn main() -> ExitCode {
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 fn run(words: &[&str]) -> anyhow::Result<()> {
     match words {
         ["test", rest @ ..] => test::run(&test::Selection::parse(rest)?),
-        ["bench", which] => bench::run(which),
+        ["bench", which, options @ ..] => bench::run(which, options),
         ["thumbnails"] => thumbnails::run(),
         _ => bail!("{USAGE}"),
     }

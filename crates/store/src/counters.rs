@@ -4,8 +4,9 @@ use crate::bulk::{Bulk, Value};
 use crate::engine::{Store, Tx, on_pool};
 use crate::error::StoreError;
 use std::collections::BTreeMap;
-use tidings_campaign::ids::CampaignId;
+use tidings_campaign::ids::{CampaignId, ListId};
 use tidings_campaign::lifecycle::DeliveryState;
+use tidings_campaign::recipient::Subscription;
 use tidings_campaign::time::Timestamp;
 use tidings_feedback::verdict::Verdict;
 
@@ -37,6 +38,7 @@ pub(crate) struct Deltas {
     states: BTreeMap<(CampaignId, DeliveryState), i64>,
     minutes: BTreeMap<MinuteKey, i64>,
     hours: BTreeMap<HourKey, i64>,
+    lists: BTreeMap<ListId, i64>,
 }
 
 /// Rows of one statement at most, far below SQLite's limit of 32,766 values.
@@ -106,6 +108,19 @@ impl Deltas {
         *self.hours.entry(key).or_default() += 1;
     }
 
+    /// `n` recipients came to be confirmed on a list (or are so no more, if negative).
+    pub(crate) fn confirmed(&mut self, list: ListId, n: i64) {
+        *self.lists.entry(list).or_default() += n;
+    }
+
+    /// These lists have lost a confirmed recipient each, as often as they are named: what statements that change standings
+    /// return.
+    pub(crate) fn lost(&mut self, lists: impl IntoIterator<Item = i64>) {
+        for list in lists {
+            self.confirmed(ListId(list), -1);
+        }
+    }
+
     /// The statements that add everything to this node's rows.
     pub(crate) fn statements(self, node: &str, now: Timestamp) -> Vec<Bulk> {
         let states: Vec<_> = self.states.into_iter().filter(|(_, n)| *n != 0).collect();
@@ -148,7 +163,21 @@ impl Deltas {
             )
         });
         let hours = hours.chunks(ROWS).map(|rows| adding_to_hours(rows, node, now));
-        states.chain(minutes).chain(hours).collect()
+        let lists: Vec<_> = self.lists.into_iter().filter(|(_, n)| *n != 0).collect();
+        let lists = lists.chunks(ROWS).map(|rows| {
+            let values = rows
+                .iter()
+                .flat_map(|(list, n)| [list.0.into(), node.into(), (*n).into()]);
+            Bulk::new(
+                "INSERT INTO list_counters (list_id, node, n) VALUES ",
+                " ON CONFLICT (list_id, node) DO UPDATE SET n = list_counters.n + excluded.n",
+                values.collect(),
+                rows.len(),
+                3,
+                rows.len() as u64,
+            )
+        });
+        states.chain(minutes).chain(hours).chain(lists).collect()
     }
 
     /// Adds everything to this node's rows.
@@ -158,6 +187,14 @@ impl Deltas {
         }
         Ok(())
     }
+}
+
+/// The lists of those standings that are confirmed.
+pub(crate) fn confirmed(standings: Vec<(i64, String)>) -> impl Iterator<Item = i64> {
+    standings
+        .into_iter()
+        .filter(|(_, state)| state == Subscription::Confirmed.as_str())
+        .map(|(list, _)| list)
 }
 
 fn adding_to_hours(rows: &[(HourKey, i64)], node: &str, now: Timestamp) -> Bulk {

@@ -3,6 +3,7 @@
 
 mod traces;
 
+use crate::counters::Deltas;
 use crate::engine::{Store, Tx, on_pool, on_tx};
 use crate::error::{StoreError, bad_row};
 use crate::imports::lock_recipients;
@@ -39,7 +40,9 @@ impl Store {
         if !EmailAddress::parse(&held.address).is_ok_and(|address| AddressMark::of(&address) == mark) {
             return Ok(false);
         }
-        erase(&mut tx, Some(recipient), held.address_key, now).await?;
+        let mut deltas = Deltas::default();
+        erase(&mut tx, &mut deltas, (Some(recipient), held.address_key), now).await?;
+        deltas.write(&mut tx, self.node(), now).await?;
         tx.commit().await?;
         Ok(true)
     }
@@ -61,7 +64,9 @@ impl Store {
         let is_somebodys = held.is_some();
         let who = who.filter(|_| is_somebodys).map(RecipientId);
         let key = held.map_or_else(|| address.key(), |held| held.address_key);
-        erase(&mut tx, who, key, now).await?;
+        let mut deltas = Deltas::default();
+        erase(&mut tx, &mut deltas, (who, key), now).await?;
+        deltas.write(&mut tx, self.node(), now).await?;
         tx.commit().await?;
         Ok(is_somebodys)
     }
@@ -92,12 +97,12 @@ impl Store {
 /// Erases a recipient and all addresses that they have had; or one address that is nobody's.
 async fn erase(
     tx: &mut Tx,
-    recipient: Option<RecipientId>,
-    key: String,
+    deltas: &mut Deltas,
+    (recipient, key): (Option<RecipientId>, String),
     now: Timestamp,
 ) -> Result<(), StoreError> {
     tx.overwrite_deleted(true).await?;
-    let done = erase_overwriting(tx, recipient, key, now).await;
+    let done = erase_overwriting(tx, deltas, (recipient, key), now).await;
     // It holds for the connection, whatever becomes of the transaction.
     tx.overwrite_deleted(false).await?;
     done
@@ -105,8 +110,8 @@ async fn erase(
 
 async fn erase_overwriting(
     tx: &mut Tx,
-    recipient: Option<RecipientId>,
-    key: String,
+    deltas: &mut Deltas,
+    (recipient, key): (Option<RecipientId>, String),
     now: Timestamp,
 ) -> Result<(), StoreError> {
     const FORMER: &str = "SELECT DISTINCT a.from_key FROM address_changes a WHERE a.recipient_id = $1 \
@@ -117,7 +122,7 @@ async fn erase_overwriting(
         let former: Vec<String> = on_tx!(&mut *tx, conn => sqlx::query_scalar(FORMER).bind(recipient.0)
             .fetch_all(conn).await)?;
         keys.extend(former);
-        traces::erase_recipient(tx, recipient).await?;
+        traces::erase_recipient(tx, deltas, recipient).await?;
     }
     let secret = key_in(tx).await?;
     for key in &keys {

@@ -1,8 +1,9 @@
 //! The ledger page by page, as a person looks for deliveries in it. What a page reads is bounded, however large the ledger.
 
 use crate::deliveries::{ListedDelivery, listed};
-use crate::engine::{Engine, Store, on_pool};
+use crate::engine::{Store, on_pool};
 use crate::error::StoreError;
+use crate::suppressions::end_of;
 use tidings_campaign::ids::{CampaignId, Seq};
 use tidings_campaign::lifecycle::DeliveryState;
 
@@ -35,10 +36,10 @@ pub const WINDOW: i64 = 100_000;
 /// Addresses that are looked at at most, when their beginning is looked for.
 pub const ADDRESSES: i64 = 1_000;
 
-/// The first of the addresses from `$2` on, those that begin so among them: they stand beside each other in the index.
+/// The first of the addresses from `$2` to `$7`: they stand beside each other in the index.
 macro_rules! addresses {
     () => {
-        "(SELECT id, address, address_key FROM recipients WHERE address_key >= $2 ORDER BY address_key LIMIT $3) r"
+        "(SELECT id, address, address_key FROM recipients WHERE address_key >= $2 AND address_key < $7 ORDER BY address_key LIMIT $3) r"
     };
 }
 
@@ -93,25 +94,22 @@ impl Store {
             " FROM ",
             addresses!(),
             " CROSS JOIN deliveries d WHERE d.recipient_id = r.id AND d.campaign_id = $1 \
-             AND SUBSTR(r.address_key, 1, LENGTH($2)) = $2 AND d.seq > $4 AND ($5 = '' OR d.state = $5) \
+             AND d.seq > $4 AND ($5 = '' OR d.state = $5) \
              ORDER BY d.seq LIMIT $6"
         );
-        const LAST: &str = "SELECT address_key FROM recipients WHERE address_key >= $1 \
+        const LAST: &str = "SELECT address_key FROM recipients WHERE address_key >= $1 AND address_key < $3 \
             ORDER BY address_key LIMIT 1 OFFSET $2";
         let word = search.state.map_or("", DeliveryState::as_str);
+        let end = end_of(&search.begins);
         let deliveries: Vec<ListedDelivery> = on_pool!(self, pool => sqlx::query_as(PAGE).bind(campaign.0)
             .bind(&search.begins).bind(ADDRESSES).bind(search.after).bind(word).bind(search.limit)
-            .fetch_all(pool).await)?;
+            .bind(&end).fetch_all(pool).await)?;
         let beyond: Option<String> = on_pool!(self, pool => sqlx::query_scalar(LAST).bind(&search.begins)
-            .bind(ADDRESSES).fetch_optional(pool).await)?;
+            .bind(ADDRESSES).bind(&end).fetch_optional(pool).await)?;
         Ok(DeliveriesFound {
             next: full(&deliveries, search.limit).map(Seq),
             deliveries,
-            is_cut: beyond.is_some_and(|key| match &self.engine {
-                Engine::Sqlite { .. } => key.starts_with(&search.begins),
-                // Its collation may have had others stand between those that begin so.
-                Engine::Postgres(_) => true,
-            }),
+            is_cut: beyond.is_some(),
         })
     }
 }

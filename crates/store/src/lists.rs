@@ -48,8 +48,8 @@ impl Store {
 
     /// All lists by name, with the number of their confirmed recipients.
     pub async fn lists(&self) -> Result<Vec<List>, StoreError> {
-        const LISTS: &str = "SELECT l.id, l.name, (SELECT COUNT(*) FROM subscriptions s \
-            WHERE s.list_id = l.id AND s.state = 'confirmed'), l.tracking, l.utm, l.archived, \
+        const LISTS: &str = "SELECT l.id, l.name, (SELECT CAST(COALESCE(SUM(c.n), 0) AS BIGINT) \
+            FROM list_counters c WHERE c.list_id = l.id), l.tracking, l.utm, l.archived, \
             CAST(CASE WHEN l.sign_up IS NULL THEN 0 ELSE 1 END AS BIGINT) \
             FROM lists l ORDER BY l.name";
         let rows: Vec<ListRow> = on_pool!(self, pool => sqlx::query_as(LISTS).fetch_all(pool).await)?;

@@ -55,7 +55,7 @@ impl Store {
         let mut deltas = Deltas::default();
         let Sorted { many, others } = sorted(&mut tx, clicks).await?;
         for clicks in pieces(&many) {
-            leave(&mut tx, clicks).await?;
+            deltas.lost(leave(&mut tx, clicks).await?);
             for (campaign, n) in remember(&mut tx, clicks).await? {
                 deltas.happened(campaign, "", "", "unsubscribed", "", n);
             }
@@ -107,8 +107,9 @@ async fn sorted(tx: &mut Tx, clicks: &[OneClick]) -> Result<Sorted, StoreError> 
     })
 }
 
-/// Keeps how each stands on the lists of its campaign, and then unsubscribes it from them.
-async fn leave(tx: &mut Tx, clicks: &[OneClick]) -> Result<(), StoreError> {
+/// Keeps how each stands on the lists of its campaign, and then unsubscribes it from them. Returns the list of each standing
+/// that had been confirmed. Who is confirmed leaves by a statement of their own, since they are counted.
+async fn leave(tx: &mut Tx, clicks: &[OneClick]) -> Result<Vec<i64>, StoreError> {
     const KEEP: (&str, &str) = (
         "INSERT INTO left_lists (campaign_id, recipient_id, list_id, was) \
          SELECT v.column1, v.column2, cl.list_id, COALESCE(s.state, 'none') FROM (VALUES ",
@@ -122,13 +123,26 @@ async fn leave(tx: &mut Tx, clicks: &[OneClick]) -> Result<(), StoreError> {
          SELECT cl.list_id, v.column2, 'unsubscribed', v.column3 FROM (VALUES ",
         ") AS v JOIN campaign_lists cl ON cl.campaign_id = v.column1 WHERE TRUE \
          ON CONFLICT (list_id, recipient_id) DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at \
-         WHERE subscriptions.state <> 'unsubscribed'",
+         WHERE subscriptions.state = 'pending'",
     );
     for (before, after) in [KEEP, LEAVE] {
         let statement = Bulk::new(before, after, values(clicks.iter()), clicks.len(), 3, 0);
         tx.run(statement.however_many()).await?;
     }
-    Ok(())
+    let text = tx.bulk_text(format!(
+        "UPDATE subscriptions SET state = 'unsubscribed', updated_at = v.column3 \
+         FROM (VALUES {}) AS v JOIN campaign_lists cl ON cl.campaign_id = v.column1 \
+         WHERE subscriptions.list_id = cl.list_id AND subscriptions.recipient_id = v.column2 \
+         AND subscriptions.state = 'confirmed' RETURNING subscriptions.list_id",
+        values_list(clicks.len(), 3, 1)
+    ));
+    Ok(on_tx!(tx, conn => {
+        let mut query = sqlx::query_scalar(text);
+        for click in clicks {
+            query = query.bind(click.campaign.0).bind(click.recipient.0).bind(click.at.0);
+        }
+        query.fetch_all(conn).await
+    })?)
 }
 
 /// Remembers what was said. Returns how many of each campaign had not left by it before: only those count.

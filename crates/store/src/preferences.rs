@@ -109,11 +109,12 @@ impl Store {
         let mut deltas = Deltas::default();
         let is_there = hold(&mut tx, recipient).await?.is_some();
         for list in wish.join.iter().filter(|_| is_there) {
-            join(&mut tx, (campaign, recipient), *list, wish, now).await?;
+            let rows = join(&mut tx, (campaign, recipient), *list, wish, now).await?;
+            deltas.confirmed(*list, rows);
         }
         let mut has_left_campaign = false;
         for list in &wish.leave {
-            has_left_campaign |= leave(&mut tx, (campaign, recipient), *list, now).await?;
+            has_left_campaign |= leave(&mut tx, &mut deltas, (campaign, recipient), *list, now).await?;
         }
         if has_left_campaign {
             let wish = Unsubscribe::by("preferences");
@@ -165,13 +166,14 @@ pub(crate) async fn hold(tx: &mut Tx, recipient: RecipientId) -> Result<Option<H
     Ok(on_tx!(tx, conn => sqlx::query_as(HOLD).bind(recipient.0).fetch_optional(conn).await)?)
 }
 
+/// Returns how many came to be confirmed by it: one or none.
 async fn join(
     tx: &mut Tx,
     (campaign, recipient): (CampaignId, RecipientId),
     list: ListId,
     wish: &ListsWish,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<i64, StoreError> {
     // WHERE TRUE tells SQLite that ON belongs to the insert.
     const JOIN: &str = "INSERT INTO subscriptions (list_id, recipient_id, state, updated_at) \
         SELECT l.id, CAST($1 AS BIGINT), 'confirmed', CAST($2 AS BIGINT) FROM lists l WHERE l.id = $3 \
@@ -184,18 +186,19 @@ async fn join(
     let rows = on_tx!(&mut *tx, conn => sqlx::query(JOIN).bind(recipient.0).bind(now.0).bind(list.0)
         .execute(conn).await.map(|done| done.rows_affected()))?;
     if rows == 0 {
-        return Ok(());
+        return Ok(0);
     }
     on_tx!(&mut *tx, conn => sqlx::query(CONSENT).bind(recipient.0).bind(list.0).bind(now.0).bind(campaign.0)
         .bind(&wish.text).bind(&wish.network).execute(conn).await.map(drop))?;
     on_tx!(tx, conn => sqlx::query(NO_WAY_BACK).bind(campaign.0).bind(recipient.0).bind(list.0)
         .execute(conn).await.map(drop))?;
-    Ok(())
+    Ok(1)
 }
 
 /// Returns whether a list of the campaign was left by this.
 async fn leave(
     tx: &mut Tx,
+    deltas: &mut Deltas,
     (campaign, recipient): (CampaignId, RecipientId),
     list: ListId,
     now: Timestamp,
@@ -205,14 +208,22 @@ async fn leave(
         WHERE s.list_id = $2 AND s.recipient_id = $3 AND s.state <> 'unsubscribed' \
         ON CONFLICT (campaign_id, recipient_id, list_id) DO UPDATE SET was = excluded.was";
     const LEAVE: &str = "UPDATE subscriptions SET state = 'unsubscribed', updated_at = $1 \
-        WHERE list_id = $2 AND recipient_id = $3 AND state <> 'unsubscribed'";
+        WHERE list_id = $2 AND recipient_id = $3 AND state = $4";
     const IS_CAMPAIGNS: &str =
         "SELECT EXISTS (SELECT 1 FROM campaign_lists WHERE campaign_id = $1 AND list_id = $2)";
     on_tx!(&mut *tx, conn => sqlx::query(KEEP).bind(campaign.0).bind(list.0).bind(recipient.0)
         .execute(conn).await.map(drop))?;
-    let rows = on_tx!(&mut *tx, conn => sqlx::query(LEAVE).bind(now.0).bind(list.0).bind(recipient.0)
-        .execute(conn).await.map(|done| done.rows_affected()))?;
-    if rows == 0 {
+    let mut has_left = false;
+    // An import may confirm who is pending in between, but nobody takes that back: so in this order.
+    for state in ["pending", "confirmed"] {
+        let rows = on_tx!(&mut *tx, conn => sqlx::query(LEAVE).bind(now.0).bind(list.0).bind(recipient.0).bind(state)
+            .execute(conn).await.map(|done| done.rows_affected()))?;
+        if rows == 1 && state == "confirmed" {
+            deltas.confirmed(list, -1);
+        }
+        has_left |= rows == 1;
+    }
+    if !has_left {
         return Ok(false);
     }
     Ok(

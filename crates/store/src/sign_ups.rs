@@ -3,6 +3,7 @@
 mod forms;
 mod proofs;
 
+use crate::counters::Deltas;
 use crate::engine::{Store, Tx, on_pool, on_tx};
 use crate::error::{StoreError, bad_row};
 use crate::imports::lock_recipients;
@@ -198,7 +199,10 @@ impl Store {
         // It is not an import's any more, to be taken back with it.
         const SUBSCRIBE: &str = "INSERT INTO subscriptions (list_id, recipient_id, state, updated_at) \
             VALUES ($1, $2, 'confirmed', $3) ON CONFLICT (list_id, recipient_id) DO UPDATE SET \
-            state = excluded.state, updated_at = excluded.updated_at, import_id = NULL";
+            state = excluded.state, updated_at = excluded.updated_at, import_id = NULL \
+            WHERE subscriptions.state <> 'confirmed'";
+        const OWN: &str = "UPDATE subscriptions SET updated_at = $3, import_id = NULL \
+            WHERE list_id = $1 AND recipient_id = $2";
         const WHOSE: &str = "SELECT recipient_id FROM sign_ups WHERE id = $1";
         let mut tx = self.begin_write().await?;
         // The recipient first, as whoever erases or changes one does.
@@ -220,10 +224,18 @@ impl Store {
             });
         };
         let recipient = RecipientId(row.recipient_id);
-        on_tx!(&mut tx, conn => sqlx::query(SUBSCRIBE).bind(row.list_id).bind(recipient.0).bind(now.0)
-            .execute(conn).await.map(drop))?;
+        let mut deltas = Deltas::default();
+        for text in [SUBSCRIBE, OWN] {
+            let rows = on_tx!(&mut tx, conn => sqlx::query(text).bind(row.list_id).bind(recipient.0).bind(now.0)
+                .execute(conn).await.map(|done| done.rows_affected()))?;
+            if rows == 1 {
+                deltas.confirmed(ListId(row.list_id), i64::from(text == SUBSCRIBE));
+                break;
+            }
+        }
         let address = take_over(&mut tx, recipient, &row, language_attribute, now).await?;
         let suppressed = is_suppressed(&mut tx, &address).await?;
+        deltas.write(&mut tx, self.node(), now).await?;
         tx.commit().await?;
         Ok(match suppressed {
             true => Confirmed::Suppressed,

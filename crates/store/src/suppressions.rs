@@ -6,6 +6,7 @@ mod hashes;
 mod pages;
 
 pub(crate) use hashes::{keys_by_hash, keys_with_known_hash, keys_with_known_hash_in};
+pub(crate) use pages::end_of;
 pub use pages::SuppressionSearch;
 
 use crate::bulk::{Bulk, Value};

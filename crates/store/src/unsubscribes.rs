@@ -8,17 +8,26 @@ use tidings_campaign::leaving::{Reason, Said, Scope};
 use tidings_campaign::time::Timestamp;
 
 /// Rows on lists that the recipient was not on yet are made too, so that a later import does not subscribe a
-/// person who has said no.
+/// person who has said no. Who is confirmed leaves by another statement, since they are counted; after this one nobody else
+/// changes the rows.
 const LEAVE_LISTS: &str = "INSERT INTO subscriptions (list_id, recipient_id, state, updated_at) \
     SELECT list_id, CAST($1 AS BIGINT), 'unsubscribed', CAST($2 AS BIGINT) FROM campaign_lists \
     WHERE campaign_id = $3 \
     ON CONFLICT (list_id, recipient_id) DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at \
-    WHERE subscriptions.state <> 'unsubscribed'";
+    WHERE subscriptions.state = 'pending'";
 
 const LEAVE_ALL: &str = "INSERT INTO subscriptions (list_id, recipient_id, state, updated_at) \
     SELECT id, CAST($1 AS BIGINT), 'unsubscribed', CAST($2 AS BIGINT) FROM lists WHERE TRUE \
     ON CONFLICT (list_id, recipient_id) DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at \
-    WHERE subscriptions.state <> 'unsubscribed'";
+    WHERE subscriptions.state = 'pending'";
+
+/// Those on which the recipient was confirmed.
+const LEAVE_COUNTED_LISTS: &str = "UPDATE subscriptions SET state = 'unsubscribed', updated_at = $2 \
+    WHERE recipient_id = $1 AND state = 'confirmed' \
+    AND list_id IN (SELECT cl.list_id FROM campaign_lists cl WHERE cl.campaign_id = $3) RETURNING list_id";
+
+const LEAVE_COUNTED_ALL: &str = "UPDATE subscriptions SET state = 'unsubscribed', updated_at = $2 \
+    WHERE recipient_id = $1 AND state = 'confirmed' AND list_id IN (SELECT id FROM lists) RETURNING list_id";
 
 /// How the recipient stands on the lists that are about to be left: what the way back gives back.
 const KEEP_LISTS: &str = "INSERT INTO left_lists (campaign_id, recipient_id, list_id, was) \
@@ -114,13 +123,18 @@ pub(crate) async fn unsubscribe_in(
     let is_about_lists = lists > 0 && wish.scope == Scope::Lists;
     let keep = if is_about_lists { KEEP_LISTS } else { KEEP_ALL };
     on_tx!(tx, conn => sqlx::query(keep).bind(recipient.0).bind(campaign.0).execute(conn).await.map(drop))?;
-    if is_about_lists {
+    let left: Vec<i64> = if is_about_lists {
         on_tx!(tx, conn => sqlx::query(LEAVE_LISTS)
             .bind(recipient.0).bind(now.0).bind(campaign.0).execute(conn).await.map(drop))?;
+        on_tx!(tx, conn => sqlx::query_scalar(LEAVE_COUNTED_LISTS)
+            .bind(recipient.0).bind(now.0).bind(campaign.0).fetch_all(conn).await)?
     } else {
         on_tx!(tx, conn => sqlx::query(LEAVE_ALL)
             .bind(recipient.0).bind(now.0).execute(conn).await.map(drop))?;
-    }
+        on_tx!(tx, conn => sqlx::query_scalar(LEAVE_COUNTED_ALL)
+            .bind(recipient.0).bind(now.0).fetch_all(conn).await)?
+    };
+    deltas.lost(left);
     remember_in(tx, deltas, (campaign, recipient), wish, now).await
 }
 

@@ -1,9 +1,10 @@
 //! What a recipient has wished by the links in messages: what is in force, the pause, and the way back.
 
+use crate::counters::{Deltas, confirmed};
 use crate::engine::{Store, on_pool, on_tx, on_write_pool};
 use crate::error::{StoreError, bad_row};
 use tidings_campaign::address::EmailAddress;
-use tidings_campaign::ids::{CampaignId, RecipientId};
+use tidings_campaign::ids::{CampaignId, ListId, RecipientId};
 use tidings_campaign::leaving::{PauseLength, Reason, Said};
 use tidings_campaign::recipient::Subscription;
 use tidings_campaign::time::Timestamp;
@@ -133,7 +134,7 @@ impl Store {
         const JOIN: &str = "UPDATE subscriptions SET state = k.was, updated_at = $3 FROM left_lists k \
             WHERE k.campaign_id = $1 AND k.recipient_id = $2 AND k.was <> 'none' \
             AND subscriptions.list_id = k.list_id AND subscriptions.recipient_id = k.recipient_id \
-            AND subscriptions.state = 'unsubscribed'";
+            AND subscriptions.state = 'unsubscribed' RETURNING subscriptions.list_id, subscriptions.state";
         const FORGET_ROWS: &str = "DELETE FROM subscriptions WHERE recipient_id = $2 AND state = 'unsubscribed' \
             AND list_id IN (SELECT k.list_id FROM left_lists k \
                 WHERE k.campaign_id = $1 AND k.recipient_id = $2 AND k.was = 'none')";
@@ -142,8 +143,12 @@ impl Store {
             WHERE campaign_id = $1 AND recipient_id = $2 AND undone_at IS NULL";
         const END_PAUSE: &str = "DELETE FROM pauses WHERE recipient_id = $1";
         let mut tx = self.begin_write().await?;
-        on_tx!(&mut tx, conn => sqlx::query(JOIN).bind(campaign.0).bind(recipient.0).bind(now.0)
-            .execute(conn).await.map(drop))?;
+        let joined: Vec<(i64, String)> = on_tx!(&mut tx, conn => sqlx::query_as(JOIN).bind(campaign.0)
+            .bind(recipient.0).bind(now.0).fetch_all(conn).await)?;
+        let mut deltas = Deltas::default();
+        for list in confirmed(joined) {
+            deltas.confirmed(ListId(list), 1);
+        }
         on_tx!(&mut tx, conn => sqlx::query(FORGET_ROWS).bind(campaign.0).bind(recipient.0)
             .execute(conn).await.map(drop))?;
         let lists = on_tx!(&mut tx, conn => sqlx::query(FORGET).bind(campaign.0).bind(recipient.0)
@@ -154,6 +159,7 @@ impl Store {
         }
         let pauses = on_tx!(&mut tx, conn => sqlx::query(END_PAUSE).bind(recipient.0)
             .execute(conn).await.map(|done| done.rows_affected()))?;
+        deltas.write(&mut tx, self.node(), now).await?;
         tx.commit().await?;
         Ok(lists + pauses > 0)
     }

@@ -32,6 +32,8 @@ pub fn relay(at: SocketAddr, sessions: usize) -> String {
 pub struct Installation {
     binary: PathBuf,
     folder: TempDir,
+    /// The URL of another database than its own file.
+    database: Option<String>,
 }
 
 impl Installation {
@@ -44,7 +46,16 @@ impl Installation {
         Ok(Self {
             binary: binary.to_owned(),
             folder,
+            database: None,
         })
+    }
+
+    /// The same, with this database.
+    pub fn with_database(self, url: String) -> Self {
+        Self {
+            database: Some(url),
+            ..self
+        }
     }
 
     /// Its data folder.
@@ -58,8 +69,11 @@ impl Installation {
         command
             .arg("--data")
             .arg(self.folder())
-            .arg("--json")
-            .args(arguments);
+            .arg("--json");
+        if let Some(url) = &self.database {
+            command.args(["--database", url]);
+        }
+        command.args(arguments);
         command
     }
 

@@ -7,21 +7,32 @@ mod ingest;
 mod installation;
 mod machine;
 mod meter;
+mod pages;
 mod relays;
 mod sink;
 mod throttle;
 
 use crate::workspace::{self, Profile};
-use anyhow::bail;
+use anyhow::{bail, ensure};
 
 /// How often each side of a comparison is run.
 const ROUNDS: usize = 3;
 
 /// Runs one benchmark and prints its lines for docs/benchmarks.md on standard output.
-pub fn run(which: &str) -> anyhow::Result<()> {
-    let binary = workspace::build_binary(Profile::Release)?;
+pub fn run(which: &str, options: &[&str]) -> anyhow::Result<()> {
+    ensure!(
+        options.is_empty() || which == "pages",
+        "only `bench pages` has options"
+    );
+    // For trying a benchmark itself.
+    let profile = match options.contains(&"--debug") {
+        true => Profile::Debug,
+        false => Profile::Release,
+    };
+    let binary = workspace::build_binary(profile)?;
     let table = match which {
         "send" => campaign::send(&binary)?,
+        "pages" => pages::run(&binary, options)?,
         "plan" => campaign::plan(&binary)?,
         "memory" => campaign::memory(&binary)?,
         "hits" => hits::run(&binary)?,
@@ -34,11 +45,12 @@ pub fn run(which: &str) -> anyhow::Result<()> {
         "tls" => relays::tls(&binary)?,
         "throttle" => throttle::run(&binary)?,
         other => bail!(
-            "no benchmark `{other}`: there are send, hits, import, import-faults, import-postgres, ingest, plan, memory, relays, latency, tls and throttle"
+            "no benchmark `{other}`: there are send, hits, import, import-faults, import-postgres, ingest, pages, plan, memory, relays, latency, tls and throttle"
         ),
     };
     report(&format!("Machine: {}", machine::describe()));
-    report(&format!("\nCommand: `cargo xtask bench {which}`\n"));
+    let command: Vec<&str> = [which].into_iter().chain(options.iter().copied()).collect();
+    report(&format!("\nCommand: `cargo xtask bench {}`\n", command.join(" ")));
     report(&table);
     Ok(())
 }

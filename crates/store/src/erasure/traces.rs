@@ -1,13 +1,13 @@
 //! Where a person stands in the database. Whatever names recipients or addresses in a table of its own must be named here too.
 
+use crate::counters::{Deltas, confirmed};
 use crate::engine::{Tx, on_tx};
 use crate::error::StoreError;
 use tidings_campaign::ids::RecipientId;
 use tidings_campaign::suppression::AddressHash;
 
 /// Rows that go. Where a primary key begins with a list or a campaign, all of these are gone through, which is still quick.
-const GO: [&str; 9] = [
-    "DELETE FROM subscriptions WHERE list_id IN (SELECT id FROM lists) AND recipient_id = $1",
+const GO: [&str; 8] = [
     "DELETE FROM left_lists WHERE campaign_id IN (SELECT id FROM campaigns) AND recipient_id = $1",
     "DELETE FROM hits WHERE campaign_id IN (SELECT id FROM campaigns) AND recipient_id = $1",
     "DELETE FROM import_changes WHERE recipient_id = $1",
@@ -43,7 +43,15 @@ const OF_ADDRESS: [&str; 6] = [
     "UPDATE audit_log SET about = '' WHERE about = $1 AND what IN ('suppressed an address', 'lifted a suppression')",
 ];
 
-pub(super) async fn erase_recipient(tx: &mut Tx, recipient: RecipientId) -> Result<(), StoreError> {
+/// Their standings, those that are counted among them.
+const STANDINGS: &str = "DELETE FROM subscriptions WHERE list_id IN (SELECT id FROM lists) AND recipient_id = $1 \
+    RETURNING list_id, state";
+
+pub(super) async fn erase_recipient(
+    tx: &mut Tx,
+    deltas: &mut Deltas,
+    recipient: RecipientId,
+) -> Result<(), StoreError> {
     for text in STAY {
         on_tx!(&mut *tx, conn => {
             let query = sqlx::query(text).bind(recipient.0);
@@ -51,6 +59,9 @@ pub(super) async fn erase_recipient(tx: &mut Tx, recipient: RecipientId) -> Resu
             query.execute(conn).await.map(drop)
         })?;
     }
+    let left: Vec<(i64, String)> = on_tx!(&mut *tx, conn => sqlx::query_as(STANDINGS).bind(recipient.0)
+        .fetch_all(conn).await)?;
+    deltas.lost(confirmed(left));
     for text in GO {
         on_tx!(&mut *tx, conn => sqlx::query(text).bind(recipient.0).execute(conn).await.map(drop))?;
     }

@@ -1,6 +1,7 @@
 //! What the database knows about the addresses of a batch, and writing what becomes of its rows.
 
 use crate::bulk::{Bulk, Value};
+use crate::counters::Deltas;
 use crate::engine::{Store, Tx, on_pool, on_tx, values_list};
 use crate::error::{StoreError, bad_row};
 use crate::suppressions::{keys_with_known_hash, keys_with_known_hash_in};
@@ -269,16 +270,19 @@ pub(super) async fn write_changes(
     tx: &mut Tx,
     (list, import): (ListId, ImportId),
     changes: &Changes<'_>,
+    deltas: &mut Deltas,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     remember_seen(tx, &changes.overwritten).await?;
     if !changes.created.is_empty() {
         create(tx, (list, import), &changes.created, now).await?;
+        deltas.confirmed(list, changes.created.len() as i64);
     }
     for rows in changes.updated.chunks(ROWS) {
         update(tx, import, rows, now).await?;
         remember_changes(tx, import, rows, now).await?;
-        confirm(tx, (list, import), rows, now).await?;
+        let confirmed = confirm(tx, (list, import), rows, now).await?;
+        deltas.confirmed(list, confirmed as i64);
     }
     for ids in changes.unchanged.chunks(ROWS) {
         let text = tx.bulk_text(format!(
@@ -411,13 +415,14 @@ async fn update(
     Ok(())
 }
 
-/// Subscribes recipients that are not on the list or have not confirmed; who has left stays away.
+/// Subscribes recipients that are not on the list or have not confirmed; who has left stays away. Returns how many came to be
+/// confirmed.
 async fn confirm(
     tx: &mut Tx,
     (list, import): (ListId, ImportId),
     rows: &[Update<'_>],
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<u64, StoreError> {
     // WHERE TRUE tells SQLite that ON belongs to the insert and not to the join.
     let text = tx.bulk_text(format!(
         "INSERT INTO subscriptions (list_id, recipient_id, state, updated_at, import_id) \
@@ -427,12 +432,11 @@ async fn confirm(
          import_id = excluded.import_id WHERE subscriptions.state = 'pending'",
         values_list(rows.len(), 1, 4)
     ));
-    on_tx!(tx, conn => {
+    Ok(on_tx!(tx, conn => {
         let mut query = sqlx::query(text).bind(list.0).bind(now.0).bind(import.0);
         for Update { found, .. } in rows {
             query = query.bind(found.id);
         }
-        query.execute(conn).await.map(drop)
-    })?;
-    Ok(())
+        query.execute(conn).await.map(|done| done.rows_affected())
+    })?)
 }

@@ -5,6 +5,7 @@ use super::lock::ImportLock;
 use super::made::Made;
 use super::suppress::suppress;
 use super::{ImportRecord, ImportState};
+use crate::counters::Deltas;
 use crate::engine::{Store, Tuning, Tx, on_pool, on_tx, on_write_pool};
 use crate::error::StoreError;
 use crate::lists;
@@ -171,10 +172,12 @@ impl Import {
         for _ in 0..batch.rejected {
             counts.count_reject();
         }
-        write_changes(&mut tx, (self.list, self.id), &changes, now).await?;
+        let mut deltas = Deltas::default();
+        write_changes(&mut tx, (self.list, self.id), &changes, &mut deltas, now).await?;
         let mut total = self.counts;
         total += counts;
         self.record_progress(&mut tx, &total, batch, now).await?;
+        deltas.write(&mut tx, self.store.node(), now).await?;
         tx.commit().await?;
         self.counts = total;
         self.made = made.and_then(|made| made.with(changes.created_keys()));

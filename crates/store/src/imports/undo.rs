@@ -6,6 +6,7 @@ mod created;
 
 use super::ImportState;
 use super::lock::ImportLock;
+use crate::counters::Deltas;
 use crate::engine::{Store, Tx, on_pool, on_tx, values_list};
 use crate::error::StoreError;
 use std::collections::{BTreeMap, HashMap};
@@ -33,6 +34,12 @@ struct Mine {
     list: ListId,
     /// When it began.
     since: Timestamp,
+}
+
+/// What a step takes back.
+struct Taken<'t> {
+    counts: UndoCounts,
+    deltas: &'t mut Deltas,
 }
 
 /// Recipients, ascending, by the import that they are handed over to.
@@ -135,18 +142,24 @@ impl Undo {
     /// nothing left to be done.
     pub async fn step(&mut self, now: Timestamp) -> Result<Option<Vec<Kept>>, StoreError> {
         let mut tx = self.store.begin_write().await?;
-        let mut counts = self.counts;
-        let done = match changed::take_back(&mut tx, self.import, &self.others, &mut counts, now).await? {
+        let mut deltas = Deltas::default();
+        let mut taken = Taken {
+            counts: self.counts,
+            deltas: &mut deltas,
+        };
+        let done = match changed::take_back(&mut tx, self.import, &self.others, &mut taken, now).await? {
             Some(kept) => Some(kept),
-            None => match created::take_back(&mut tx, self.import, &self.others, &mut counts).await? {
+            None => match created::take_back(&mut tx, self.import, &self.others, &mut taken).await? {
                 Some(kept) => Some(kept),
                 None => {
                     let lifted = lift_suppressions(&mut tx, self.import.id).await?;
-                    counts.suppressions_lifted += lifted;
+                    taken.counts.suppressions_lifted += lifted;
                     (lifted > 0).then(Vec::new)
                 }
             },
         };
+        let counts = taken.counts;
+        deltas.write(&mut tx, self.store.node(), now).await?;
         tx.commit().await?;
         self.counts = counts;
         Ok(done)
@@ -231,10 +244,11 @@ async fn claims(
 /// Takes recipients off the list.
 const LEAVE: &str = "DELETE FROM subscriptions";
 
-/// Changes the standings on the list that the import gave and nobody has changed since. `what`: the statement before its
-/// WHERE.
+/// Changes the standings on the list that the import gave and nobody has changed since: they are confirmed no more. `what`: the
+/// statement before its WHERE.
 async fn change_given_standings(
     tx: &mut Tx,
+    deltas: &mut Deltas,
     mine: Mine,
     what: &'static str,
     ids: &[i64],
@@ -246,13 +260,14 @@ async fn change_given_standings(
         "{what} WHERE list_id = $1 AND import_id = $2 AND state = 'confirmed' AND recipient_id IN {}",
         values_list(1, ids.len(), 3)
     ));
-    on_tx!(tx, conn => {
+    let rows = on_tx!(tx, conn => {
         let mut query = sqlx::query(text).bind(mine.list.0).bind(mine.id.0);
         for id in ids {
             query = query.bind(*id);
         }
-        query.execute(conn).await.map(drop)
+        query.execute(conn).await.map(|done| done.rows_affected())
     })?;
+    deltas.confirmed(mine.list, -(rows as i64));
     Ok(())
 }
 

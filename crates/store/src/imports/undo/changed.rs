@@ -1,7 +1,7 @@
 //! Recipients that were there already: the fields that nobody has touched since get their old values.
 
 use super::{
-    Heirs, Kept, KeptWhy, LEAVE, Mine, ROWS, UndoCounts, change_given_standings, claims, hand_over_standing,
+    Heirs, Kept, KeptWhy, LEAVE, Mine, ROWS, Taken, change_given_standings, claims, hand_over_standing,
 };
 use crate::bulk::{Bulk, Value};
 use crate::engine::{Tx, on_tx, values_list};
@@ -35,7 +35,7 @@ pub(super) async fn take_back(
     tx: &mut Tx,
     mine: Mine,
     others: &BTreeMap<i64, ListId>,
-    counts: &mut UndoCounts,
+    taken: &mut Taken<'_>,
     now: Timestamp,
 ) -> Result<Option<Vec<Kept>>, StoreError> {
     let steps = next_steps(tx, mine).await?;
@@ -81,9 +81,9 @@ pub(super) async fn take_back(
             updated_at.into(),
         ]);
         if back.kept.is_empty() {
-            counts.restored += 1;
+            taken.counts.restored += 1;
         } else {
-            counts.kept += 1;
+            taken.counts.kept += 1;
             kept.push(Kept {
                 address: row.address,
                 why: KeptWhy::Changed(back.kept),
@@ -91,9 +91,10 @@ pub(super) async fn take_back(
         }
     }
     write(tx, values).await?;
-    change_given_standings(tx, mine, LEAVE, &leave).await?;
+    change_given_standings(tx, taken.deltas, mine, LEAVE, &leave).await?;
     change_given_standings(
         tx,
+        taken.deltas,
         mine,
         "UPDATE subscriptions SET state = 'pending', import_id = NULL",
         &undecided,

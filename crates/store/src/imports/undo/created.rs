@@ -1,9 +1,10 @@
 //! Recipients that the import created: they go, unless something has happened to them since.
 
 use super::{
-    Heirs, Kept, KeptWhy, LEAVE, Mine, ROWS, UndoCounts, change_given_standings, claims, hand_over_standing,
+    Heirs, Kept, KeptWhy, LEAVE, Mine, ROWS, Taken, change_given_standings, claims, hand_over_standing,
 };
 use crate::bulk::{Bulk, Value};
+use crate::counters::{Deltas, confirmed};
 use crate::engine::{Tx, on_tx, values_list};
 use crate::error::StoreError;
 use std::collections::{BTreeMap, HashSet};
@@ -25,7 +26,7 @@ pub(super) async fn take_back(
     tx: &mut Tx,
     mine: Mine,
     others: &BTreeMap<i64, ListId>,
-    counts: &mut UndoCounts,
+    taken: &mut Taken<'_>,
 ) -> Result<Option<Vec<Kept>>, StoreError> {
     const NEXT: &str =
         "SELECT first_id, last_id FROM import_created WHERE import_id = $1 ORDER BY first_id LIMIT 1";
@@ -66,12 +67,12 @@ pub(super) async fn take_back(
             }
         }
     }
-    counts.removed += gone.len() as u64;
-    counts.kept += kept.len() as u64;
-    change_given_standings(tx, mine, LEAVE, &off_list).await?;
+    taken.counts.removed += gone.len() as u64;
+    taken.counts.kept += kept.len() as u64;
+    change_given_standings(tx, taken.deltas, mine, LEAVE, &off_list).await?;
     hand_over_standing(tx, mine, &joined).await?;
     hand_over_created(tx, &created).await?;
-    remove(tx, &gone).await?;
+    remove(tx, taken.deltas, &gone).await?;
     shorten(tx, mine, (first, until, last)).await?;
     Ok(Some(kept))
 }
@@ -153,23 +154,31 @@ async fn hand_over_created(tx: &mut Tx, heirs: &Heirs) -> Result<(), StoreError>
 }
 
 /// By list too, because the primary key of subscriptions begins with it.
-async fn remove(tx: &mut Tx, ids: &[i64]) -> Result<(), StoreError> {
+async fn remove(tx: &mut Tx, deltas: &mut Deltas, ids: &[i64]) -> Result<(), StoreError> {
     if ids.is_empty() {
         return Ok(());
     }
-    for what in [
-        "DELETE FROM subscriptions WHERE list_id IN (SELECT id FROM lists) AND recipient_id IN ",
-        "DELETE FROM recipients WHERE id IN ",
-    ] {
-        let text = tx.bulk_text(format!("{what}{}", values_list(1, ids.len(), 1)));
-        on_tx!(tx, conn => {
-            let mut query = sqlx::query(text);
-            for id in ids {
-                query = query.bind(*id);
-            }
-            query.execute(conn).await.map(drop)
-        })?;
-    }
+    let ids_list = values_list(1, ids.len(), 1);
+    let leave = tx.bulk_text(format!(
+        "DELETE FROM subscriptions WHERE list_id IN (SELECT id FROM lists) AND recipient_id IN {ids_list} \
+         RETURNING list_id, state"
+    ));
+    let left: Vec<(i64, String)> = on_tx!(tx, conn => {
+        let mut query = sqlx::query_as(leave);
+        for id in ids {
+            query = query.bind(*id);
+        }
+        query.fetch_all(conn).await
+    })?;
+    deltas.lost(confirmed(left));
+    let go = tx.bulk_text(format!("DELETE FROM recipients WHERE id IN {ids_list}"));
+    on_tx!(tx, conn => {
+        let mut query = sqlx::query(go);
+        for id in ids {
+            query = query.bind(*id);
+        }
+        query.execute(conn).await.map(drop)
+    })?;
     Ok(())
 }
 
