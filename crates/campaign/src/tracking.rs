@@ -4,12 +4,14 @@
 //! `{public_url}/c/TOKEN`, whence it is redirected. The text part keeps its links.
 
 mod links;
+mod map;
 pub(crate) mod places;
 pub(crate) mod target;
 mod utm;
 
 pub(crate) use links::VariantLinks;
 pub use links::{LinkTable, MAX_LINKS, TrackedLink};
+pub use map::{MappedNewsletter, NoMap};
 pub use utm::{Utm, UtmError};
 
 use crate::ids::CampaignId;
