@@ -14,6 +14,7 @@ mod crash;
 mod dashboard;
 mod disk_full;
 mod dns;
+mod every_page;
 mod exports;
 mod feedback;
 mod hits;

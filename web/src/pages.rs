@@ -41,6 +41,7 @@ const TEMPLATES: &[(&str, &str)] = &templates! {
     "schedule": "pages/schedule",
     "calendar": "pages/calendar",
     "preflight": "pages/preflight",
+    "click_map": "pages/click_map",
     "deliveries": "pages/deliveries",
     "recipient": "pages/recipient",
     "bounces": "pages/bounces",

@@ -7,6 +7,7 @@ mod bounces;
 mod calendar;
 mod campaign;
 mod campaigns;
+mod click_map;
 mod deliveries;
 mod health;
 mod hits;
@@ -73,6 +74,7 @@ fn inside(config: &mut web::ServiceConfig) {
         .configure(scheduling)
         .configure(preflight)
         .configure(configuration)
+        .configure(click_maps)
         .route("/campaigns/{id}/deliveries", page().to(deliveries::deliveries))
         .route(
             "/campaigns/{id}/deliveries.{ending}",
@@ -202,6 +204,20 @@ fn writing_templates(config: &mut web::ServiceConfig) {
         .route(
             "/templates/{name}/versions/{n}",
             web::post().to(versions::bring_back),
+        );
+}
+
+/// What was followed in a campaign's newsletter.
+fn click_maps(config: &mut web::ServiceConfig) {
+    config
+        .route("/campaigns/{id}/click-map", page().to(click_map::click_map))
+        .route(
+            "/campaigns/{id}/click-map/newsletter",
+            page().to(click_map::newsletter),
+        )
+        .route(
+            "/campaigns/{id}/click-map/images/{name}",
+            page().to(click_map::image),
         );
 }
 

@@ -6,8 +6,8 @@ mod hashes;
 mod pages;
 
 pub(crate) use hashes::{keys_by_hash, keys_with_known_hash, keys_with_known_hash_in};
-pub(crate) use pages::end_of;
 pub use pages::SuppressionSearch;
+pub(crate) use pages::end_of;
 
 use crate::bulk::{Bulk, Value};
 use crate::engine::{Store, Tx, on_pool, on_tx, on_write_pool, values_list};

@@ -28,6 +28,7 @@ mod recipients_and_lists;
 mod scheduling;
 mod second_factor;
 mod sign_ups;
+mod standings;
 mod stats;
 mod suppressing;
 mod suppressions;

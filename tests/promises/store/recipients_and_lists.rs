@@ -41,6 +41,7 @@ store_on_both_engines!(a_list_counts_those_who_want_its_mail, |store| {
             "UPDATE subscriptions SET state = 'pending' WHERE recipient_id = {undecided}"
         ))
         .await;
+    store.execute("UPDATE list_counters SET n = n - 1").await;
     let authors = list(store, "authors").await;
     let of = |id, name: &str, confirmed| List {
         id,

@@ -66,10 +66,7 @@ impl Installation {
     /// A command line of the binary, with `--json`.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
-        command
-            .arg("--data")
-            .arg(self.folder())
-            .arg("--json");
+        command.arg("--data").arg(self.folder()).arg("--json");
         if let Some(url) = &self.database {
             command.args(["--database", url]);
         }

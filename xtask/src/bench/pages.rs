@@ -50,7 +50,9 @@ impl Wanted {
                 "--postgres" => wanted.is_postgres = true,
                 "--debug" => {}
                 other => {
-                    bail!("`bench pages` has --recipients N, --deliveries N, --postgres and --debug, not `{other}`")
+                    bail!(
+                        "`bench pages` has --recipients N, --deliveries N, --postgres and --debug, not `{other}`"
+                    )
                 }
             }
         }

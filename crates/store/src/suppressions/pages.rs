@@ -50,7 +50,11 @@ impl Store {
             WHERE address_key >= $1 AND address_key < $2 AND $3 = '' ORDER BY address_key LIMIT $4";
         const FOR_REASON: &str = "SELECT address_key, reason, evidence, created_at FROM suppressions \
             WHERE address_key >= $1 AND address_key < $2 AND reason = $3 ORDER BY address_key LIMIT $4";
-        let text = if search.reason.is_empty() { FOUND } else { FOR_REASON };
+        let text = if search.reason.is_empty() {
+            FOUND
+        } else {
+            FOR_REASON
+        };
         // The least of what stands behind a key: no address has such a character.
         let from = match search.after.is_empty() || search.after < search.beginning {
             true => search.beginning.clone(),

@@ -70,7 +70,10 @@ fn each_tracked_link_has_its_number_and_leads_nowhere() {
 #[test]
 fn what_is_not_counted_has_no_number() {
     let html = map(HTML, Tracking::Anonymous);
-    assert!(html.contains(">1</span>first") && html.contains(">2</span>again"), "{html}");
+    assert!(
+        html.contains(">1</span>first") && html.contains(">2</span>again"),
+        "{html}"
+    );
     assert!(!html.contains(">3</span>"), "{html}");
     let html = map(HTML, Tracking::Off);
     assert!(!html.contains("<span") && !html.contains("https://"), "{html}");

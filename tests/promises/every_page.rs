@@ -1,0 +1,222 @@
+//! Every address of the dashboard is behind its gate, needs the role that it should, and is a page as pages should be. The addresses
+//! are read from the source of the routes, so that one which is forgotten here fails.
+
+use crate::dashboard::{Served, browser, serve};
+use crate::sign_in::administrator;
+use std::collections::BTreeSet;
+use tidings_tests::{App, on_both_engines};
+
+/// What a route answers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Method {
+    Get,
+    Post,
+}
+
+/// Answers that are no pages of ours: events without end, and what goes into frames.
+const NO_PAGES: [&str; 3] = [
+    "/events",
+    "/campaigns/{id}/click-map/newsletter",
+    "/campaigns/{id}/click-map/images/{name}",
+];
+
+/// What stands behind the gate, as `web/src/routes.rs` has it.
+fn routes() -> BTreeSet<(String, Method)> {
+    let source = include_str!("../../web/src/routes.rs");
+    let behind = source
+        .split_once("fn inside(")
+        .and_then(|(_, rest)| rest.split_once("pub(crate) fn public_only"))
+        .expect("the routes behind the gate stand between these")
+        .0;
+    let mut routes = BTreeSet::new();
+    for piece in behind.split(".route(").skip(1) {
+        let path = piece.split('"').nth(1).expect("a route begins with its path");
+        let rest = piece.split_once(path).expect("it is in it").1;
+        let handler = rest.split(".to(").next().unwrap();
+        let method = if handler.contains("page()") || handler.contains("web::get()") {
+            Method::Get
+        } else if handler.contains("web::post()") {
+            Method::Post
+        } else {
+            panic!("{path}: neither page() nor web::get() nor web::post()");
+        };
+        assert!(
+            path.starts_with('/'),
+            "{path} is no path: write `.route(PATH, METHOD)`"
+        );
+        routes.insert((path.to_owned(), method));
+    }
+    // One handler more answers everything else.
+    let handlers = behind.matches(".to(").count() + behind.matches("web::to(").count();
+    assert_eq!(
+        handlers,
+        routes.len() + 1,
+        "write every route as `.route(PATH, METHOD.to(HANDLER))`, else it is not walked here"
+    );
+    routes
+}
+
+/// An address of this pattern that is there.
+fn filled(pattern: &str, campaign: &str) -> String {
+    let id = match pattern.split('/').nth(1) {
+        Some("campaigns") => campaign,
+        _ => "1",
+    };
+    let path = pattern.replace("{id}", id).replace("{ending}", "csv");
+    assert!(
+        !path.contains('{') || NO_PAGES.contains(&pattern),
+        "{pattern}: say here how it is asked for"
+    );
+    path.replace("{name}", "picture.png")
+}
+
+/// What the manual says of roles.
+fn least_role(path: &str, method: Method) -> &'static str {
+    match method {
+        _ if path.starts_with("/settings/") => "administrator",
+        _ if path.ends_with(".csv") || path.ends_with(".jsonl") => "editor",
+        Method::Get => "viewer",
+        Method::Post if path.starts_with("/account/") || path == "/sign-out" => "viewer",
+        Method::Post => "editor",
+    }
+}
+
+const ROLES: [&str; 3] = ["viewer", "editor", "administrator"];
+
+struct Asked {
+    status: u16,
+    header: Box<dyn Fn(&str) -> String>,
+    body: String,
+}
+
+fn ask(served: &Served, path: &str, method: Method, token: Option<&str>) -> Asked {
+    let url = format!("{}{path}", served.url);
+    let bearer = token.map(|token| format!("Bearer {token}"));
+    let answer = match method {
+        Method::Get => {
+            let mut request = browser().get(&url).header("Accept", "text/html");
+            if let Some(bearer) = &bearer {
+                request = request.header("Authorization", bearer);
+            }
+            request.call()
+        }
+        Method::Post => {
+            let mut request = browser().post(&url);
+            if let Some(bearer) = &bearer {
+                request = request.header("Authorization", bearer);
+            }
+            request.send_form([("nothing", "")])
+        }
+    };
+    let answer = answer.unwrap();
+    let headers = answer.headers().clone();
+    let status = answer.status().as_u16();
+    let is_endless = path == "/events" && status == 200;
+    let body = match is_endless {
+        true => String::new(),
+        false => answer.into_body().read_to_string().unwrap_or_default(),
+    };
+    Asked {
+        status,
+        header: Box::new(move |name| {
+            let value = headers.get(name).and_then(|value| value.to_str().ok());
+            value.unwrap_or_default().to_owned()
+        }),
+        body,
+    }
+}
+
+/// A page as `docs/dashboard.md` wants it.
+fn is_a_page_of_ours(path: &str, asked: &Asked) {
+    assert_eq!(asked.status, 200, "{path}: {}", asked.body);
+    let policy = (asked.header)("content-security-policy");
+    assert!(policy.starts_with("default-src 'none'"), "{path}: {policy}");
+    assert!(!policy.contains("unsafe"), "{path}: {policy}");
+    assert_eq!((asked.header)("x-content-type-options"), "nosniff", "{path}");
+    if !(asked.header)("content-type").starts_with("text/html") {
+        return;
+    }
+    assert_eq!((asked.header)("cache-control"), "no-store", "{path}");
+    let body = &asked.body;
+    assert_eq!(body.matches("<h1").count(), 1, "{path}: one heading of the page");
+    assert_eq!(body.matches("<main").count(), 1, "{path}");
+    assert!(
+        !body.contains(" style=\"") && !body.contains("<style"),
+        "{path}: inline style"
+    );
+    for script in body.split("<script").skip(1) {
+        let (tag, rest) = script.split_once('>').expect("a tag has an end");
+        assert!(tag.contains(" src=\"/assets/"), "{path}: <script{tag}>");
+        assert!(rest.starts_with("</script>"), "{path}: an inline script");
+    }
+    for event in [" onclick=", " onload=", " onsubmit=", " onchange=", " oninput="] {
+        assert!(!body.contains(event), "{path}: {event}");
+    }
+}
+
+fn installed(app: &App) -> (Served, String) {
+    app.import("readers", 3);
+    let campaign = app.campaign("readers");
+    app.send(campaign);
+    let served = serve(app);
+    administrator(app, &served);
+    (served, campaign.to_string())
+}
+
+fn token(app: &App, role: &str) -> String {
+    let made = app.run(["--json", "token", "create", role, "--role", role]);
+    made.succeeded().json()["token"].as_str().unwrap().to_owned()
+}
+
+on_both_engines!(every_address_of_the_dashboard_is_behind_the_gate, |app| {
+    let (served, campaign) = installed(app);
+    let tokens = ROLES.map(|role| token(app, role));
+    let routes = routes();
+    assert!(routes.len() > 40, "{routes:?}");
+    for (pattern, method) in &routes {
+        let path = filled(pattern, &campaign);
+        let stranger = ask(&served, &path, *method, None);
+        match method {
+            Method::Get => {
+                assert_eq!(stranger.status, 303, "{path}");
+                let to = (stranger.header)("location");
+                assert!(to.starts_with("/sign-in?next="), "{path}: {to}");
+            }
+            Method::Post => assert_eq!(stranger.status, 401, "{path}"),
+        }
+        let least = least_role(pattern.split("{ending}").next().unwrap_or(pattern), *method);
+        let least = if pattern.contains("{ending}") {
+            "editor"
+        } else {
+            least
+        };
+        let least = ROLES.iter().position(|role| *role == least).unwrap();
+        for (at, token) in tokens.iter().enumerate() {
+            let is_allowed = at >= least;
+            if is_allowed && *method == Method::Post {
+                // What it does is promised elsewhere.
+                continue;
+            }
+            let answer = ask(&served, &path, *method, Some(token));
+            let role = ROLES[at];
+            match is_allowed {
+                true => assert_ne!(answer.status, 403, "{path} as {role}"),
+                false => assert_eq!(answer.status, 403, "{path} as {role}"),
+            }
+        }
+    }
+});
+
+on_both_engines!(every_page_has_one_heading_and_nothing_inline, |app| {
+    let (served, campaign) = installed(app);
+    let token = token(app, "administrator");
+    for (pattern, method) in routes() {
+        if method == Method::Get && !NO_PAGES.contains(&pattern.as_str()) {
+            let path = filled(&pattern, &campaign);
+            // An import without rejects has no file of them.
+            if path != "/imports/1/rejects.csv" {
+                is_a_page_of_ours(&path, &ask(&served, &path, method, Some(&token)));
+            }
+        }
+    }
+});
