@@ -19,3 +19,14 @@ CREATE INDEX suppressions_of_reason ON suppressions (reason, address_key);
 -- the collation of the database.
 ALTER TABLE recipients ALTER COLUMN address_key TYPE TEXT COLLATE "C";
 ALTER TABLE suppressions ALTER COLUMN address_key TYPE TEXT COLLATE "C";
+
+-- What was accepted and who unsubscribed on days that are over, summed from send_counters: of those a page would read a hundred
+-- thousand. `sequences` says which day is the next to be summed.
+CREATE TABLE sent_days (
+    day BIGINT NOT NULL,
+    campaign_id BIGINT NOT NULL,
+    outcome TEXT NOT NULL,
+    n BIGINT NOT NULL,
+    PRIMARY KEY (day, campaign_id, outcome)
+);
+INSERT INTO sequences (name, next) VALUES ('sent_days', 0);

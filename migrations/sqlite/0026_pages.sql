@@ -14,3 +14,14 @@ INSERT INTO list_counters (list_id, node, n)
 -- Suppressions for a rare reason among many others: the newest, and by address.
 CREATE INDEX suppressions_by_reason ON suppressions (reason, created_at, address_key);
 CREATE INDEX suppressions_of_reason ON suppressions (reason, address_key);
+
+-- What was accepted and who unsubscribed on days that are over, summed from send_counters: of those a page would read a hundred
+-- thousand. `sequences` says which day is the next to be summed.
+CREATE TABLE sent_days (
+    day BIGINT NOT NULL,
+    campaign_id BIGINT NOT NULL,
+    outcome TEXT NOT NULL,
+    n BIGINT NOT NULL,
+    PRIMARY KEY (day, campaign_id, outcome)
+) WITHOUT ROWID;
+INSERT INTO sequences (name, next) VALUES ('sent_days', 0);

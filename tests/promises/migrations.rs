@@ -51,6 +51,8 @@ on_both_engines!(a_database_of_the_first_version_is_brought_up_to_date, |app| {
         "DROP TABLE preflight_overrides",
         "DROP INDEX suppressions_by_time",
         "DROP TABLE list_counters",
+        "DROP TABLE sent_days",
+        "DELETE FROM sequences WHERE name = 'sent_days'",
         "DROP INDEX suppressions_by_reason",
         "DROP INDEX suppressions_of_reason",
         "DROP TABLE people",

@@ -54,6 +54,15 @@ impl By {
             By::Campaign => "campaign_id",
         }
     }
+
+    /// The same of summed days.
+    fn of_days(self) -> &'static str {
+        match self {
+            By::Day => "day",
+            By::Campaign => "campaign_id",
+            _ => "''",
+        }
+    }
 }
 
 /// What is counted.
@@ -239,15 +248,45 @@ impl Store {
 
     /// What bounced, was complained about and so on.
     pub async fn bounce_breakdown(&self, asked: Asked) -> Result<BounceBreakdown, StoreError> {
+        let sent = match asked.by {
+            By::Provider | By::Relay => self.sent_by_minutes(asked).await?,
+            By::Class | By::Reason | By::Day | By::Campaign => self.sent_by_days(asked).await?,
+        };
+        Ok(broken_down(asked.by, sent, self.said(asked).await?))
+    }
+
+    async fn sent_by_minutes(&self, asked: Asked) -> Result<Vec<Counted>, StoreError> {
         let (campaign, of_whom, since) = asked.narrowed();
         let sent = format!(
             "SELECT CAST({} AS TEXT), outcome, class, CAST(SUM(n) AS BIGINT) FROM send_counters \
              WHERE {of_whom} AND minute >= $1 AND outcome IN ('accepted', 'unsubscribed') GROUP BY 1, 2, 3",
             asked.by.of_sent()
         );
-        let sent: Vec<Counted> = on_pool!(self, pool => sqlx::query_as(AssertSqlSafe(sent))
-            .bind(since * 60).bind(campaign).fetch_all(pool).await)?;
-        Ok(broken_down(asked.by, sent, self.said(asked).await?))
+        Ok(on_pool!(self, pool => sqlx::query_as(AssertSqlSafe(sent))
+            .bind(since * 60).bind(campaign).fetch_all(pool).await)?)
+    }
+
+    /// Whole days that are over have been summed; the minutes before and after are read.
+    async fn sent_by_days(&self, asked: Asked) -> Result<Vec<Counted>, StoreError> {
+        let (campaign, of_whom, since) = asked.narrowed();
+        let until = self.days_summed_until().await?;
+        let first = (since.div_euclid(24) + i64::from(since.rem_euclid(24) > 0)).clamp(0, until);
+        let minutes = |condition: &str| {
+            format!(
+                "SELECT campaign_id, minute / 1440 AS day, outcome, n FROM send_counters \
+                 WHERE {of_whom} AND {condition} AND outcome IN ('accepted', 'unsubscribed')"
+            )
+        };
+        let sent = format!(
+            "SELECT CAST({} AS TEXT), outcome, '', CAST(SUM(n) AS BIGINT) FROM ( \
+             SELECT campaign_id, day, outcome, n FROM sent_days WHERE {of_whom} AND day >= $3 AND day < $4 \
+             UNION ALL {} UNION ALL {}) AS sent GROUP BY 1, 2",
+            asked.by.of_days(),
+            minutes("minute >= $1 AND minute < $3 * 1440"),
+            minutes("minute >= $1 AND minute >= $4 * 1440"),
+        );
+        Ok(on_pool!(self, pool => sqlx::query_as(AssertSqlSafe(sent))
+            .bind(since * 60).bind(campaign).bind(first).bind(until).fetch_all(pool).await)?)
     }
 
     async fn said(&self, asked: Asked) -> Result<Vec<Counted>, StoreError> {

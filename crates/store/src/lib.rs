@@ -45,6 +45,7 @@ pub mod relay_status;
 pub mod scheduling;
 mod schema;
 pub mod send_status;
+mod sent_days;
 pub mod sign_ups;
 pub mod signing_keys;
 pub mod stats;

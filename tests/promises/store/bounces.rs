@@ -241,3 +241,36 @@ store_on_both_engines!(reports_are_counted_beside_refusals, |store| {
         (0.0, 0.0)
     );
 });
+
+store_on_both_engines!(days_that_are_over_are_summed_and_say_the_same, |store| {
+    let campaigns = sent(store).await;
+    let since = |seconds| Asked {
+        since: Some(at(seconds)),
+        ..asked(None, By::Day)
+    };
+    let all = async || {
+        let mut said = Vec::new();
+        for by in [By::Class, By::Day, By::Campaign] {
+            for campaign in [None, Some(campaigns[0])] {
+                said.push(store.bounce_breakdown(asked(campaign, by)).await.unwrap());
+            }
+        }
+        for seconds in [0, 3_600, 86_400, 100_000] {
+            said.push(store.bounce_breakdown(since(seconds)).await.unwrap());
+        }
+        said
+    };
+    let before = all().await;
+    let summed = "SELECT CAST(COUNT(*) AS TEXT) FROM sent_days";
+    // The day of the moment is not over, nor is one that has been over for less than an hour.
+    while store.sum_a_day(START).await.unwrap() {}
+    assert_eq!(store.texts(summed).await, ["0"]);
+    let mut days = 1;
+    while store.sum_a_day(at(40 * 86_400)).await.unwrap() {
+        days += 1;
+    }
+    assert_eq!(days, 3, "two days with something, and the rest at once");
+    assert_ne!(store.texts(summed).await, ["0"]);
+    assert!(!store.sum_a_day(at(40 * 86_400)).await.unwrap());
+    assert_eq!(all().await, before);
+});

@@ -110,6 +110,7 @@ pub fn run(binary: &Path, options: &[&str]) -> anyhow::Result<String> {
         .as_str()
         .context("`token create` prints no token")?;
     let (_server, address) = installation.serve()?;
+    days_are_summed(&database, now)?;
     let mut client = Client::connect(address, token)?;
     let mut measured = Vec::new();
     for path in paths(wanted.size) {
@@ -117,6 +118,19 @@ pub fn run(binary: &Path, options: &[&str]) -> anyhow::Result<String> {
     }
     let first = first_page(&mut client)?;
     table(wanted, measured, first)
+}
+
+/// What the server does at its start is not measured.
+fn days_are_summed(database: &Database, now: u128) -> anyhow::Result<()> {
+    let over = i64::try_from((now - 3_600_000_000) / 86_400_000_000)?;
+    for _ in 0..300 {
+        let next = filling::number(database, "SELECT next FROM sequences WHERE name = 'sent_days'")?;
+        if next >= over {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    bail!("the days are not summed within a minute")
 }
 
 /// The counters are what the rows say; else the pages' figures would be of another installation.

@@ -2,6 +2,7 @@
 
 mod expiring;
 mod intake;
+mod summing;
 
 use crate::commands::campaign::check::preflight_settings;
 use crate::commands::import::resuming;
@@ -97,6 +98,7 @@ pub async fn serve(
     let preflight = preflight_settings(context, identity.clone());
     let clock = context.clock.clone();
     let keep_hits = context.config.tracking.keep_hits;
+    let summing = summing::run(store.clone(), clock.clone(), stop.clone());
     let expiring = expiring::run(store.clone(), clock.clone(), keep_hits, stop.clone());
     let keys = lifecycle::keep_keys_fresh(store.clone(), identity.keys.clone(), clock.clone(), stop.clone());
     // Whatever ends first ends the others.
@@ -146,8 +148,8 @@ pub async fn serve(
         )
     };
     let taking = async { ends(incoming.run(stop.clone()).await.context("intake")) };
-    let (pages, planning, sending, examining, importing, taken, (), ()) = tokio::join!(
-        pages, planning, sending, examining, importing, taking, keys, expiring
+    let (pages, planning, sending, examining, importing, taken, (), (), ()) = tokio::join!(
+        pages, planning, sending, examining, importing, taking, keys, expiring, summing
     );
     store.close().await;
     sending

@@ -43,7 +43,9 @@ pub enum Database {
 fn series(database: &Database, first: u64, last: u64) -> String {
     match database {
         Database::Sqlite(_) => format!("generate_series({first}, {last})"),
-        Database::Postgres(_) => format!("generate_series({first}, {last}) AS series(value)"),
+        Database::Postgres(_) => {
+            format!("generate_series(CAST({first} AS BIGINT), CAST({last} AS BIGINT)) AS series(value)")
+        }
     }
 }
 
