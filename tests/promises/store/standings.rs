@@ -6,6 +6,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use tidings_campaign::ids::SignUpId;
 use tidings_campaign::leaving::{Said, Scope};
 use tidings_campaign::letter::{LetterCaps, LetterKind};
+use tidings_store::StoreError;
 use tidings_store::imports::Undo;
 use tidings_store::letters::NewLetter;
 use tidings_store::one_clicks::OneClick;
