@@ -130,6 +130,7 @@ fn anybody_can_use_the_dashboard() {
         format!("/campaigns/{campaign}"),
         format!("/campaigns/{campaign}/deliveries"),
         format!("/campaigns/{draft}/pre-flight"),
+        format!("/campaigns/{campaign}/click-map"),
         "/bounces".to_owned(),
         "/bounces?by=reason&days=7&reason=by_hand".to_owned(),
         "/lists".to_owned(),
