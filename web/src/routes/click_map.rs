@@ -5,7 +5,7 @@ mod view;
 
 use super::problem::{failed, not_found};
 use super::view::picture;
-use crate::newsletters::show_images;
+use crate::newsletters::{below, show_images};
 use crate::people::Visitor;
 use crate::shell::Page;
 use crate::site::{Site, Trouble};
@@ -138,7 +138,7 @@ fn html(made: &Made) -> Result<String, String> {
         links: &made.links,
     };
     let html = mapped.render().map_err(|why| why.to_string())?;
-    Ok(show_images(&html, &made.images, "images/"))
+    Ok(show_images(&html, below("images/", &made.images)))
 }
 
 fn framed(status: StatusCode, html: String) -> HttpResponse {
