@@ -140,6 +140,7 @@ fn anybody_can_use_the_dashboard() {
         "/campaigns/new?template=spring".to_owned(),
         format!("/campaigns/{campaign}/edit"),
         format!("/campaigns/{campaign}/test"),
+        format!("/campaigns/{campaign}/click-map"),
         "/bounces".to_owned(),
         "/bounces?by=reason&days=7&reason=by_hand".to_owned(),
         "/lists".to_owned(),

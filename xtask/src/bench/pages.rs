@@ -190,6 +190,16 @@ fn paths(size: Size) -> Vec<String> {
         "/imports",
         "/imports/1",
         "/account",
+        "/calendar",
+        "/templates",
+        "/templates/newsletter",
+        "/templates/newsletter/versions/1",
+        "/settings/relays",
+        "/settings/relays/new",
+        "/settings/limits",
+        "/settings/domains",
+        "/settings/tracking",
+        "/settings/thresholds",
         "/settings/people",
         "/settings/tokens",
         "/settings/audit",
@@ -203,6 +213,7 @@ fn paths(size: Size) -> Vec<String> {
     paths.push(format!("/bounces?campaign={finished}"));
     for id in [paused, finished] {
         paths.push(format!("/campaigns/{id}"));
+        paths.push(format!("/campaigns/{id}/pre-flight"));
         paths.push(format!("/campaigns/{id}/click-map"));
         paths.push(format!("/campaigns/{id}/click-map/newsletter"));
         for query in [
