@@ -24,6 +24,7 @@ mod import_jobs;
 mod import_wizard;
 mod in_a_browser;
 mod interop;
+mod journey_in_a_browser;
 mod keys;
 mod layers;
 mod listener;
