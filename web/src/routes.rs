@@ -71,9 +71,10 @@ fn inside(config: &mut web::ServiceConfig) {
         .route("/", page().to(now::now))
         .route("/events", web::get().to(now::events))
         .route("/campaigns", page().to(campaigns::campaigns))
+        // Before the pages of campaigns, so that `new` is no number.
+        .configure(writing_pages)
         .route("/campaigns/{id}", page().to(campaign::campaign))
         .configure(steering)
-        .configure(writing_pages)
         .configure(click_maps)
         .configure(scheduling)
         .configure(preflight)
