@@ -56,7 +56,7 @@ async fn do_something(store: &Store, numbers: &mut Numbers, second: u64) -> Resu
                 .map(|_| {
                     row(
                         &numbers.person(),
-                        Some(if second % 2 == 0 { "A" } else { "B" }),
+                        Some(if second.is_multiple_of(2) { "A" } else { "B" }),
                         "{}",
                     )
                 })
