@@ -253,6 +253,7 @@ fn the_first_person_comes_in_by_the_link_of_the_first_start_and_invites_another(
     browser.click("Create the account");
     browser.sees("Ada Example");
     browser.click("Settings");
+    browser.click("People");
     browser.fill("E-mail address", "bob@example.com");
     browser.fill("Name", "Bob Example");
     browser.choose("What they may do", "viewer: looks at everything but the settings");

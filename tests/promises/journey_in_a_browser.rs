@@ -66,9 +66,8 @@ fn writes(browser: &Browser, dashboard: &str) -> String {
     browser.click_at("button[value='begin:letter']");
     browser.sees("Written here");
     browser.click("Make the draft");
-    browser.sees("Save");
-    let id = browser.script("return document.querySelector('input[name=campaign]').value");
-    format!("{dashboard}campaigns/{}", id.as_str().unwrap())
+    browser.sees("Pre-flight list");
+    browser.address()
 }
 
 /// Has the list made, and takes on what is amber; only then can the campaign get its time.
