@@ -78,8 +78,6 @@ pub fn made_by(served: &Served, app: &App, campaign: i64) {
     });
 }
 
-/// Status and body.
-
 /// Has a list made, and takes on all that it finds amber.
 pub fn cleared(served: &Served, editor: &str, campaign: i64) {
     let path = format!("/campaigns/{campaign}/pre-flight");

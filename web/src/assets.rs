@@ -11,7 +11,7 @@ use std::io::Write;
 use std::sync::LazyLock;
 
 /// One idea a file; later ones build upon earlier ones.
-const STYLE: [&str; 10] = [
+const STYLE: [&str; 11] = [
     include_str!("../assets/vendor/uplot-1.6.32/uPlot.min.css"),
     include_str!("../assets/style/tokens.css"),
     include_str!("../assets/style/base.css"),
@@ -20,6 +20,7 @@ const STYLE: [&str; 10] = [
     include_str!("../assets/style/settings.css"),
     include_str!("../assets/style/charts.css"),
     include_str!("../assets/style/preflight.css"),
+    include_str!("../assets/style/campaign_form.css"),
     include_str!("../assets/style/writing.css"),
     include_str!("../assets/style/print.css"),
 ];

@@ -11,6 +11,7 @@
 
 mod access;
 mod assets;
+mod composer;
 mod download;
 mod figures;
 mod hits;
@@ -28,6 +29,7 @@ mod shell;
 mod sign_up;
 mod site;
 
+pub use composer::{Composed, Composer};
 pub use hits::HitSettings;
 pub use live::ThresholdsNow;
 pub use people::Secret;

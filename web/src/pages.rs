@@ -45,6 +45,8 @@ const TEMPLATES: &[(&str, &str)] = &templates! {
     "calendar": "pages/calendar",
     "preflight": "pages/preflight",
     "click_map": "pages/click_map",
+    "writing": "pages/writing",
+    "campaign_test": "pages/campaign_test",
     "deliveries": "pages/deliveries",
     "recipient": "pages/recipient",
     "bounces": "pages/bounces",

@@ -27,6 +27,7 @@ mod templates;
 mod unsubscribe;
 mod uploading;
 mod view;
+mod writing;
 
 use crate::access::{archive_headers, dashboard_headers, known_host_only, public_headers};
 use crate::assets;
@@ -70,6 +71,8 @@ fn inside(config: &mut web::ServiceConfig) {
         .route("/", page().to(now::now))
         .route("/events", web::get().to(now::events))
         .route("/campaigns", page().to(campaigns::campaigns))
+        // Before the pages of campaigns, so that `new` is no number.
+        .configure(writing_pages)
         .route("/campaigns/{id}", page().to(campaign::campaign))
         .configure(steering)
         .configure(click_maps)
@@ -263,6 +266,30 @@ fn click_maps(config: &mut web::ServiceConfig) {
             "/campaigns/{id}/click-map/images/{name}",
             page().to(click_map::image),
         );
+}
+
+/// Writing campaigns, and trying them.
+fn writing_pages(config: &mut web::ServiceConfig) {
+    use campaign::steer;
+    use writing::try_out;
+    let long = || web::PayloadConfig::new(writing::LONGEST);
+    config
+        .service(
+            web::resource("/campaigns/new")
+                .app_data(long())
+                .route(page().to(writing::begin))
+                .route(web::post().to(writing::create)),
+        )
+        .service(
+            web::resource("/campaigns/{id}/edit")
+                .app_data(long())
+                .route(page().to(writing::edit))
+                .route(web::post().to(writing::save)),
+        )
+        .route("/campaigns/{id}/test", page().to(try_out::ask))
+        .route("/campaigns/{id}/test", web::post().to(try_out::send))
+        .route("/campaigns/{id}/repeat", web::post().to(steer::repeat))
+        .route("/campaigns/{id}/remove", web::post().to(steer::remove));
 }
 
 /// Only what recipients and load balancers need.

@@ -1,6 +1,7 @@
 //! Binding, serving, stopping.
 
 use crate::access::meet_keys;
+use crate::composer::Composer;
 use crate::hits::{HitSettings, Hits};
 use crate::live::{Poller, ThresholdsNow};
 use crate::newsletters::Newsletters;
@@ -58,6 +59,8 @@ pub struct WebSettings {
     pub operator: Option<Arc<dyn Operator>>,
     /// What is imported from the pages.
     pub importer: Importer,
+    /// Makes the messages of campaigns that somebody tries.
+    pub composer: Composer,
 }
 
 /// Why the server cannot begin, or ended.
@@ -124,8 +127,10 @@ pub async fn bind(
         &settings.public_url,
         settings.trusted_proxies.clone(),
     ));
+    let composer = web::Data::new(settings.composer.clone());
     let more = move |config: &mut web::ServiceConfig| {
-        more(config.app_data(letters.clone()).app_data(preferences.clone()));
+        let config = config.app_data(letters.clone()).app_data(preferences.clone());
+        more(config.app_data(composer.clone()));
     };
     let (listen, server) = listen(settings.listen, shared.clone(), more.clone(), routes::everything)?;
     let mut servers = vec![server];

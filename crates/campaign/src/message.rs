@@ -9,6 +9,7 @@ mod letter;
 mod mailbox;
 mod measured;
 mod quoted_printable;
+mod test_letter;
 mod variant;
 
 use crate::eligibility::Mailable;
@@ -31,6 +32,8 @@ pub use mailbox::{Mailbox, MailboxError};
 pub use measured::Measured;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use test_letter::NO_TOKEN;
+pub use test_letter::{TEST_PREFIX, TestLetter};
 use variant::Variant;
 
 /// The list that a campaign goes to, for `List-ID` and `{{list.name}}`.
@@ -250,19 +253,29 @@ impl MessageFactory {
         encoding: BodyEncoding,
         out: &mut Vec<u8>,
     ) -> Result<Built, RenderError> {
-        self.build_for(to.recipient(), own, date, encoding, out)
+        self.build_for(to.recipient(), None, own, date, encoding, out)
     }
 
     /// The message as this recipient would get it, to be looked at. To send one takes a [`Mailable`].
     pub fn preview(&self, recipient: &Recipient, date: Timestamp) -> Result<Vec<u8>, RenderError> {
         let mut out = Vec::new();
-        self.build_for(recipient, None, date, BodyEncoding::EightBit, &mut out)?;
+        self.build_for(recipient, None, None, date, BodyEncoding::EightBit, &mut out)?;
+        Ok(out)
+    }
+
+    /// The message as a recipient would get it, for somebody who tries the newsletter: in ASCII, so that every relay can carry
+    /// it, named as a test, and with links that do nothing to the recipient.
+    pub fn test_letter(&self, test: TestLetter<'_>, date: Timestamp) -> Result<Vec<u8>, RenderError> {
+        let mut out = Vec::new();
+        let encoding = BodyEncoding::SevenBit;
+        self.build_for(test.merged_for, Some(test), None, date, encoding, &mut out)?;
         Ok(out)
     }
 
     fn build_for(
         &self,
         recipient: &Recipient,
+        test: Option<TestLetter<'_>>,
         own: Option<&EncodedFile>,
         date: Timestamp,
         encoding: BodyEncoding,
@@ -271,7 +284,7 @@ impl MessageFactory {
         out.clear();
         let chosen = self.chosen_for(recipient);
         let build = |scratch: &mut Scratch| {
-            let id = self.push_header(scratch, chosen, recipient, date, out)?;
+            let id = self.push_header(scratch, chosen, (recipient, test), date, out)?;
             let body = Body {
                 id: &id,
                 text: &scratch.text,
@@ -299,14 +312,17 @@ impl MessageFactory {
         &self,
         scratch: &mut Scratch,
         chosen: Chosen<'_>,
-        recipient: &Recipient,
+        (recipient, test): (&Recipient, Option<TestLetter<'_>>),
         date: Timestamp,
         out: &mut Vec<u8>,
     ) -> Result<String, RenderError> {
         let Chosen { variant, language } = chosen;
         let templates = &variant.templates;
         let token_at = self.unsubscribe_base.len();
-        self.sign_links(templates, recipient, scratch);
+        match test {
+            None => self.sign_links(templates, recipient, scratch),
+            Some(_) => self.name_harmless_links(scratch),
+        }
         let data = MergeData {
             recipient,
             unsubscribe_url: &scratch.unsubscribe_url,
@@ -328,7 +344,7 @@ impl MessageFactory {
         scratch.text.finish();
         scratch.html.finish();
 
-        let id = self.message_token(recipient.id);
+        let id = test.map_or_else(|| self.message_token(recipient.id), |test| test.id.to_owned());
         put(
             out,
             &[
@@ -341,8 +357,16 @@ impl MessageFactory {
         );
         put(out, &[date_text(&mut scratch.date, date), "\r\n"]);
         out.extend_from_slice(&self.author_fields);
-        headers::push_phrase("To", &recipient.name, recipient.address.as_str(), out);
-        headers::push_text("Subject", &subject, out);
+        match test {
+            None => {
+                headers::push_phrase("To", &recipient.name, recipient.address.as_str(), out);
+                headers::push_text("Subject", &subject, out);
+            }
+            Some(test) => {
+                headers::push_phrase("To", "", test.to.as_str(), out);
+                headers::push_text("Subject", &format!("{TEST_PREFIX}{subject}"), out);
+            }
+        }
         let token = &scratch.unsubscribe_url[token_at..];
         put(
             out,
@@ -361,6 +385,19 @@ impl MessageFactory {
         out.extend_from_slice(&self.constant_fields);
         out.extend_from_slice(&variant.language_field);
         Ok(id)
+    }
+
+    /// Links where the recipient's own would stand, which lead to nobody.
+    fn name_harmless_links(&self, scratch: &mut Scratch) {
+        for (url, base) in [
+            (&mut scratch.unsubscribe_url, &self.unsubscribe_base),
+            (&mut scratch.view_url, &self.view_base),
+            (&mut scratch.preferences_url, &self.preferences_base),
+        ] {
+            url.clear();
+            url.push_str(base);
+            url.push_str(NO_TOKEN);
+        }
     }
 
     /// Makes the recipient's own links; of those that a newsletter may do without only what it says.

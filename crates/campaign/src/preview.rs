@@ -224,7 +224,7 @@ mod tests {
         let message = preview.message(&person, Timestamp::from_seconds(0)).unwrap();
         let message = String::from_utf8(message).unwrap();
         assert!(message.contains("Content-Language: de\r\n"), "{message}");
-        assert!(message.contains("From: \"News\" <news@example.org>"), "{message}");
+        assert!(message.contains("From: News <news@example.org>"), "{message}");
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod inline_css;
 mod mjml;
 pub(crate) mod mustache;
 mod nesting;
+mod preheader;
 mod ready;
 mod references;
 mod registry;
@@ -27,6 +28,7 @@ pub use check::{
 pub use content::{Content, Source};
 pub use error::{Part, RenderError, TemplateError};
 pub(crate) use error::{html_place, line_and_column};
+pub use preheader::{MAX_PREHEADER, check_preheader};
 pub use translations::{Newsletter, Translation};
 
 use crate::language::Language;

@@ -142,9 +142,7 @@ async fn as_read(
     campaign: &Campaign,
     identity: &Identity,
 ) -> Result<MessageFactory, CannotRun> {
-    let newsletter = store
-        .load_newsletter(&campaign.template, &campaign.subject)
-        .await?;
+    let newsletter = store.newsletter_of(campaign).await?;
     let untracked = Campaign {
         tracking: Some(Tracking::Off),
         ..campaign.clone()

@@ -14,7 +14,7 @@ use tidings_store::{Store, StoreError};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-/// The newsletter of a campaign as its template stands now, tried out: every text compiles, every file is there.
+/// What a campaign says as things stand now, tried out: every text compiles, every file is there.
 pub async fn check_content(
     store: &Store,
     campaign: &Campaign,
@@ -44,9 +44,7 @@ async fn tried_out(
     campaign: &Campaign,
     identity: &Identity,
 ) -> Result<(Newsletter, MessageFactory), CannotRun> {
-    let newsletter = store
-        .load_newsletter(&campaign.template, &campaign.subject)
-        .await?;
+    let newsletter = store.newsletter_of(campaign).await?;
     let factory = factory(store, campaign, &newsletter, identity).await?;
     own_files(campaign, identity).await?;
     Ok((newsletter, factory))
@@ -67,6 +65,7 @@ pub async fn start(
         tracking: factory.tracking(),
         utm: Some(factory.utm()),
         links: factory.links(),
+        revision: Some(campaign.revision),
     };
     Ok(store.start_campaign(campaign.id, frozen, clock.now()).await?)
 }
@@ -112,8 +111,8 @@ async fn start_due(store: &Store, clock: &Clock, identity: &Identity) -> Result<
                 tracing::error!(campaign = campaign.id.0, "held: {why}");
                 store.move_campaign(campaign.id, Action::Hold, Some(&why)).await?;
             }
-            // Somebody else started or changed it in this moment.
-            Err(CannotRun::Store(StoreError::NotAllowed(_))) => {}
+            // Somebody else started or changed it in this moment: the next look sees what it is now.
+            Err(CannotRun::Store(StoreError::NotAllowed(_) | StoreError::WrittenMeanwhile(_))) => {}
             Err(CannotRun::Store(error)) => return Err(error),
         }
     }

@@ -52,6 +52,8 @@ async fn measure(store: &Store, size: usize) -> Result<(), Box<dyn std::error::E
         .await?
         .ok_or("the import makes the list")?;
     let new = NewCampaign {
+        preheader: None,
+        own: Vec::new(),
         name: "rate".to_owned(),
         lists: vec![list],
         template: "none".to_owned(),

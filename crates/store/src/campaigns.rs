@@ -4,6 +4,7 @@ use crate::campaign_files;
 use crate::deliveries::lock_state;
 use crate::engine::{Store, Tx, on_pool, on_tx, on_write_pool};
 use crate::error::{StoreError, bad_row};
+use crate::own_content::{self, OwnContent};
 use crate::thresholds;
 use std::time::Duration;
 use tidings_campaign::ids::{CampaignId, ListId};
@@ -25,6 +26,10 @@ pub struct NewCampaign {
     pub template: String,
     /// A Handlebars text.
     pub subject: String,
+    /// What inboxes show after it, a Handlebars text; its template's own if there is none.
+    pub preheader: Option<String>,
+    /// Content of its own, the fallback first; nothing: it sends its template.
+    pub own: Vec<OwnContent>,
     /// `Name <address>`.
     pub sender: String,
     /// `Name <address>`.
@@ -78,6 +83,10 @@ pub struct Campaign {
     pub template: String,
     /// The subject's Handlebars text.
     pub subject: String,
+    /// The preheader's, if it has one of its own.
+    pub preheader: Option<String>,
+    /// Grows by one each time the campaign is written.
+    pub revision: i64,
     /// `Name <address>`.
     pub sender: String,
     /// `Name <address>`.
@@ -119,7 +128,7 @@ pub struct Campaign {
 /// By name: a connection to SQLite that was opened before a migration would be taken by surprise by a `*`.
 macro_rules! all_columns {
     () => {
-        "SELECT id, name, state, state_reason, template_name, subject, sender, reply_to, rate, unknown_policy, \
+        "SELECT id, name, state, state_reason, template_name, subject, preheader, revision, sender, reply_to, rate, unknown_policy, \
          scheduled_at, scheduled_local, scheduled_zone, greatest_lateness_seconds, spread_seconds, pool, max_sessions, parent_id, \
          parent_states, attach_from, language_attribute, tracking, utm, content, planned, started_at, finished_at FROM campaigns"
     };
@@ -133,6 +142,8 @@ struct CampaignRow {
     state_reason: Option<String>,
     template_name: String,
     subject: String,
+    preheader: Option<String>,
+    revision: i64,
     sender: String,
     reply_to: Option<String>,
     rate: Option<String>,
@@ -200,6 +211,8 @@ impl TryFrom<CampaignRow> for Campaign {
             state_reason: row.state_reason,
             template: row.template_name,
             subject: row.subject,
+            preheader: row.preheader,
+            revision: row.revision,
             sender: row.sender,
             reply_to: row.reply_to,
             rate: row.rate,
@@ -349,8 +362,8 @@ pub(crate) async fn create_in(
 ) -> Result<CampaignId, StoreError> {
     const INSERT: &str = "INSERT INTO campaigns (name, template_name, subject, sender, reply_to, rate, \
         unknown_policy, greatest_lateness_seconds, pool, max_sessions, parent_id, parent_states, \
-        attach_from, language_attribute, tracking, utm, archive_hidden, created_at) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) RETURNING id";
+        attach_from, language_attribute, tracking, utm, archive_hidden, created_at, preheader) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) RETURNING id";
     const LIST: &str = "INSERT INTO campaign_lists (campaign_id, list_id) VALUES ($1, $2)";
     let lateness = i64::try_from(new.greatest_lateness.as_secs()).unwrap_or(i64::MAX);
     let parent = new.parent.as_ref();
@@ -360,11 +373,12 @@ pub(crate) async fn create_in(
         .bind(&new.rate).bind(new.unknown_policy.as_str()).bind(lateness).bind(&new.pool).bind(new.max_sessions)
         .bind(parent.map(|(id, _)| id.0)).bind(parent.map(|(_, states)| join_states(states)))
         .bind(&new.attach_from).bind(&new.language_attribute).bind(new.tracking.map(Tracking::as_str))
-        .bind(&utm).bind(i64::from(new.archive_hidden)).bind(now.0)
+        .bind(&utm).bind(i64::from(new.archive_hidden)).bind(now.0).bind(&new.preheader)
         .fetch_one(conn).await)?;
     for list in &new.lists {
         on_tx!(tx, conn => sqlx::query(LIST).bind(id).bind(list.0).execute(conn).await.map(drop))?;
     }
+    own_content::keep_in(tx, CampaignId(id), &new.own).await?;
     campaign_files::keep_in(tx, CampaignId(id), &new.files).await?;
     thresholds::keep_in(tx, CampaignId(id), new.thresholds).await?;
     Ok(CampaignId(id))

@@ -33,29 +33,10 @@ impl Store {
         if let Some(open) = states.iter().find(|state| state.is_open()) {
             return Err(StoreError::NoOutcome(*open));
         }
-        let like = self.get_campaign(parent).await?;
-        let lists = self.lists_of(parent).await?;
         let new = NewCampaign {
             name: name.to_owned(),
-            lists: lists.into_iter().map(|(id, _)| id).collect(),
-            template: like.template,
-            subject: like.subject,
-            sender: like.sender,
-            reply_to: like.reply_to,
-            rate: like.rate,
-            unknown_policy: like.unknown_policy,
-            greatest_lateness: like.greatest_lateness,
-            pool: like.pool,
-            max_sessions: like.max_sessions,
             parent: Some((parent, states.to_vec())),
-            files: Vec::new(),
-            attach_from: like.attach_from,
-            language_attribute: like.language_attribute,
-            thresholds: self.campaign_thresholds(parent).await?.0,
-            tracking: like.tracking,
-            utm: like.utm,
-            // It is no issue of its own, and in no archive.
-            archive_hidden: false,
+            ..self.new_like(parent).await?
         };
         let mut tx = self.begin_write().await?;
         let state = lock_state(&mut tx, parent).await?;

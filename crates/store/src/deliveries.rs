@@ -86,6 +86,8 @@ pub struct Frozen<'a> {
     pub utm: Option<&'a Utm>,
     /// Its tracked links.
     pub links: &'a [TrackedLink],
+    /// The revision of the campaign that this was made of; nothing: whichever there is.
+    pub revision: Option<i64>,
 }
 
 impl<'a> From<&'a str> for Frozen<'a> {
@@ -96,6 +98,7 @@ impl<'a> From<&'a str> for Frozen<'a> {
             tracking: Tracking::Off,
             utm: None,
             links: &[],
+            revision: None,
         }
     }
 }
@@ -147,9 +150,14 @@ impl Store {
             .execute(conn).await.map(|done| done.rows_affected()))?;
         let planned = i64::try_from(planned).expect("fewer rows than i64::MAX");
         const START: &str = "UPDATE campaigns SET state = $1, state_reason = NULL, planned = $2, content = $3, \
-            started_at = $4, next_seq = 1, tracking = $5, utm = COALESCE($6, utm) WHERE id = $7";
-        on_tx!(&mut tx, conn => sqlx::query(START).bind(next.as_str()).bind(planned).bind(frozen.content)
-            .bind(now.0).bind(frozen.tracking.as_str()).bind(frozen.utm.and_then(utm_json)).bind(campaign.0).execute(conn).await.map(drop))?;
+            started_at = $4, next_seq = 1, tracking = $5, utm = COALESCE($6, utm) WHERE id = $7 \
+            AND revision = COALESCE($8, revision)";
+        let rows = on_tx!(&mut tx, conn => sqlx::query(START).bind(next.as_str()).bind(planned).bind(frozen.content)
+            .bind(now.0).bind(frozen.tracking.as_str()).bind(frozen.utm.and_then(utm_json)).bind(campaign.0)
+            .bind(frozen.revision).execute(conn).await.map(|done| done.rows_affected()))?;
+        if rows == 0 {
+            return Err(StoreError::WrittenMeanwhile(campaign));
+        }
         links::put_in(&mut tx, campaign, frozen.links).await?;
         let mut deltas = Deltas::default();
         deltas.state(campaign, DeliveryState::Planned, planned);

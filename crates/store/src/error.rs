@@ -96,6 +96,27 @@ pub enum StoreError {
         /// Where it is.
         state: CampaignState,
     },
+    /// What somebody else has written since would be lost.
+    #[error("somebody else has changed campaign {0} since you opened it")]
+    WrittenMeanwhile(CampaignId),
+    /// What a campaign says is fixed from its start on.
+    #[error(
+        "campaign {campaign} is {state}: what it says is fixed; use it again as a draft to write another"
+    )]
+    WritingIsFixed {
+        /// The campaign.
+        campaign: CampaignId,
+        /// Where it is.
+        state: CampaignState,
+    },
+    /// Only what was never to go out is removed.
+    #[error("campaign {campaign} is {state}: only a draft can be removed; cancel it instead")]
+    NoDraft {
+        /// The campaign.
+        campaign: CampaignId,
+        /// Where it is.
+        state: CampaignState,
+    },
     /// A state in which no delivery stays.
     #[error(
         "a delivery that is {0} has no outcome yet: choose among accepted, rejected, expired, withheld, unknown"
@@ -168,6 +189,9 @@ impl StoreError {
                 | StoreError::NoState
                 | StoreError::NotInPreflight
                 | StoreError::ParentNotDone { .. }
+                | StoreError::WrittenMeanwhile(_)
+                | StoreError::WritingIsFixed { .. }
+                | StoreError::NoDraft { .. }
                 | StoreError::NoOutcome(_)
         )
     }

@@ -2,14 +2,16 @@
 //! promise: none is sent twice, and what became of each is known or said to be unknown.
 
 mod handing;
+mod tests_of_campaigns;
 
 use crate::engine::{Store, Tx, on_pool, on_tx};
 use crate::error::{StoreError, bad_row};
 use data_encoding::HEXLOWER;
 pub use handing::{DueLetter, LetterOutcome};
 use std::time::Duration;
+pub use tests_of_campaigns::{NewTest, TESTS_PER_HOUR, TestQueued};
 use tidings_campaign::address::EmailAddress;
-use tidings_campaign::ids::{LetterId, ListId};
+use tidings_campaign::ids::{CampaignId, LetterId, ListId};
 use tidings_campaign::letter::{Cap, LetterCaps, LetterKind};
 use tidings_campaign::time::Timestamp;
 
@@ -29,7 +31,9 @@ pub struct NewLetter<'a> {
     pub message: &'a [u8],
     /// The list it is about, if it is about one.
     pub list: Option<ListId>,
-    /// The network of whoever caused it, in a form that is the same for the same network; nothing where nobody outside did.
+    /// The campaign that it tries, if it is a test.
+    pub campaign: Option<CampaignId>,
+    /// Whoever caused it, in a form that is the same for the same: the network of somebody outside, or the person who tries a campaign.
     pub network: Option<&'a str>,
     /// Recognises the same letter: of those with this word one is sent, as long as the first is remembered.
     pub once: Option<&'a str>,
@@ -121,7 +125,7 @@ pub(crate) async fn queue_letter_in(
     // Also what makes all who queue wait for each other, so that no two pass the last place below a cap.
     const NUMBER: &str = "UPDATE sequences SET next = next + 1 WHERE name = 'letters' RETURNING next - 1";
     const INSERT: &str = "INSERT INTO letters (id, kind, address, address_key, sender_domain, message, list_id, network, \
-        once, queued_at, due_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11) \
+        once, queued_at, due_at, expires_at, campaign_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $12) \
         ON CONFLICT (once) DO NOTHING";
     let id: i64 = on_tx!(tx, conn => sqlx::query_scalar(NUMBER).fetch_one(conn).await)?;
     if let Some(cap) = reached(tx, letter, caps, now).await? {
@@ -130,6 +134,7 @@ pub(crate) async fn queue_letter_in(
     let rows = on_tx!(tx, conn => sqlx::query(INSERT).bind(id).bind(letter.kind.as_str()).bind(letter.to.as_str())
         .bind(letter.to.key()).bind(letter.sender_domain).bind(letter.message).bind(letter.list.map(|list| list.0))
         .bind(letter.network).bind(letter.once).bind(now.0).bind(letter.expires_at.0)
+        .bind(letter.campaign.map(|campaign| campaign.0))
         .execute(conn).await.map(|done| done.rows_affected()))?;
     Ok(match rows {
         1 => Queued::Yes(LetterId(id)),

@@ -36,6 +36,7 @@ pub mod list_changes;
 pub mod lists;
 pub mod one_clicks;
 mod outcome;
+pub mod own_content;
 pub mod people;
 pub mod personal_data;
 pub mod preferences;
@@ -61,6 +62,7 @@ pub mod translations;
 pub mod unsubscribes;
 pub mod versions;
 pub mod wishes;
+pub mod writing;
 
 pub use engine::{Store, Tx, place_of};
 pub use error::StoreError;

@@ -141,7 +141,8 @@ impl Store {
     /// is to send it. Whether other templates refer to it is not asked.
     pub async fn remove_template(&self, name: &str, by: &By, now: Timestamp) -> Result<bool, StoreError> {
         const IN_USE: &str = "SELECT id FROM campaigns WHERE template_name = $1 AND started_at IS NULL \
-            AND state <> 'cancelled' ORDER BY id LIMIT 1";
+            AND state <> 'cancelled' \
+            AND NOT EXISTS (SELECT 1 FROM campaign_drafts d WHERE d.campaign_id = campaigns.id) ORDER BY id LIMIT 1";
         const TRANSLATIONS: &str = "DELETE FROM template_translations \
             WHERE template_id = (SELECT id FROM templates WHERE name = $1)";
         const TEMPLATE: &str = "DELETE FROM templates WHERE name = $1";

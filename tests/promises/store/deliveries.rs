@@ -158,7 +158,8 @@ store_on_both_engines!(
             .iter()
             .map(|entry| (entry.what.as_str(), entry.detail.as_str()))
             .collect();
-        assert_eq!(kept, [("paused a campaign", "sending → paused")]);
+        let imported = ("began an import", "readers.csv → readers");
+        assert_eq!(kept, [("paused a campaign", "sending → paused"), imported]);
     }
 );
 

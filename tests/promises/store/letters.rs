@@ -15,6 +15,7 @@ fn letter<'a>(to: &'a EmailAddress, once: Option<&'a str>) -> NewLetter<'a> {
         sender_domain: "example.com",
         message: b"Subject: Please confirm\r\n\r\n.\r\n",
         list: None,
+        campaign: None,
         network: None,
         once,
         expires_at: at(3600),

@@ -45,6 +45,7 @@ store_on_both_engines!(links_are_kept_when_their_campaign_starts, |store| {
         utm: None,
         tracking: Tracking::Full,
         links: &links,
+        revision: None,
     };
     store.start_campaign(campaign, frozen, START).await.unwrap();
     assert_eq!(store.links_of(campaign).await.unwrap(), links);

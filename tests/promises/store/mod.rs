@@ -37,6 +37,7 @@ mod thresholds;
 mod translations;
 mod undo;
 mod wishes;
+mod writing;
 
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -141,6 +142,8 @@ async fn suppress(store: &Store, mailbox: &str) {
 
 fn spring_news(lists: Vec<ListId>) -> NewCampaign {
     NewCampaign {
+        preheader: None,
+        own: Vec::new(),
         name: "Spring news".to_owned(),
         lists,
         template: "spring".to_owned(),

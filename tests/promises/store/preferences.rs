@@ -369,7 +369,8 @@ store_on_both_engines!(whoever_is_erased_by_a_former_address_is_erased_whole, |s
     for mailbox in [name.as_str(), "moved@example.net"] {
         assert_eq!(why_suppressed(store, mailbox).await.as_deref(), Some("erased"));
     }
-    let log = store.audit_log(None, 10).await.unwrap();
+    let mut log = store.audit_log(None, 10).await.unwrap();
+    log.retain(|entry| entry.what != "began an import");
     assert_eq!(log.len(), 2);
     assert!(log.iter().all(|entry| !entry.about.contains(&name)), "{log:?}");
 });

@@ -40,6 +40,7 @@ async fn sign_up(store: &Store, readers: ListId, to: &str, caps: LetterCaps) -> 
         sender_domain: "example.com",
         message: b"Subject: x\r\n\r\n",
         list: Some(readers),
+        campaign: None,
         network: None,
         once: None,
         expires_at: at(HOUR),

@@ -56,7 +56,7 @@ async fn do_something(store: &Store, numbers: &mut Numbers, second: u64) -> Resu
                 .map(|_| {
                     row(
                         &numbers.person(),
-                        Some(if second % 2 == 0 { "A" } else { "B" }),
+                        Some(if second.is_multiple_of(2) { "A" } else { "B" }),
                         "{}",
                     )
                 })
@@ -145,6 +145,7 @@ async fn sign_up(
         expires_at: at(100_000),
     };
     let letter = NewLetter {
+        campaign: None,
         kind: LetterKind::OptIn,
         to: &new.address,
         sender_domain: "example.com",

@@ -65,6 +65,7 @@ async fn read(store: &Store, id: CampaignId) -> Result<Option<Read>, StoreError>
     let lists = store.lists_of(id).await?;
     Ok(Some(Read {
         campaign: store.get_campaign(id).await?,
+        is_own: !store.own_content(id).await?.is_empty(),
         lists: lists.into_iter().map(|(_, name)| name).collect(),
         minutes: store.minutes_of(id).await?,
         parts: store.breakdown(Some(id)).await?,

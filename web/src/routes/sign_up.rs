@@ -267,6 +267,7 @@ async fn ask(
             sender_domain: from.address.domain(),
             message: &message,
             list: Some(new.list),
+            campaign: None,
             network: network.as_deref(),
             once: None,
             expires_at: new.expires_at,

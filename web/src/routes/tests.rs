@@ -153,6 +153,8 @@ async fn campaign_to_ann(store: &Store) -> CampaignId {
     import.write(ImportBatch::of(&[ann]), now).await.unwrap();
     let list = store.find_list("Readers & friends").await.unwrap().unwrap();
     let new = NewCampaign {
+        preheader: None,
+        own: Vec::new(),
         name: "<Spring>".into(),
         lists: vec![list],
         template: "t".into(),

@@ -101,6 +101,7 @@ pub fn run(binary: &Path, options: &[&str]) -> anyhow::Result<String> {
         Some(cluster) => Database::Postgres(cluster.url()),
         None => Database::Sqlite(installation.folder().join("tidings.db")),
     };
+    #[expect(clippy::disallowed_methods, reason = "a benchmark measures the real time")]
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros();
     filling::fill(&database, wanted.size, u64::try_from(now)?)?;
     filling::settle(&database)?;
@@ -190,6 +191,16 @@ fn paths(size: Size) -> Vec<String> {
         "/imports",
         "/imports/1",
         "/account",
+        "/calendar",
+        "/templates",
+        "/templates/newsletter",
+        "/templates/newsletter/versions/1",
+        "/settings/relays",
+        "/settings/relays/new",
+        "/settings/limits",
+        "/settings/domains",
+        "/settings/tracking",
+        "/settings/thresholds",
         "/settings/people",
         "/settings/tokens",
         "/settings/audit",
@@ -203,6 +214,7 @@ fn paths(size: Size) -> Vec<String> {
     paths.push(format!("/bounces?campaign={finished}"));
     for id in [paused, finished] {
         paths.push(format!("/campaigns/{id}"));
+        paths.push(format!("/campaigns/{id}/pre-flight"));
         paths.push(format!("/campaigns/{id}/click-map"));
         paths.push(format!("/campaigns/{id}/click-map/newsletter"));
         for query in [

@@ -285,6 +285,8 @@ async fn create(args: CreateArgs, context: &Context, store: &Store) -> anyhow::R
         lists,
         template: args.template,
         subject,
+        preheader: None,
+        own: Vec::new(),
         sender: args.from,
         reply_to: args.reply_to,
         rate: args.rate.map(|rate| rate.to_string()),

@@ -1,5 +1,6 @@
 //! `tidings serve`: pages, scheduler, sender, what comes back, and interrupted imports in one process.
 
+mod composing;
 mod expiring;
 mod intake;
 mod summing;
@@ -94,6 +95,7 @@ pub async fn serve(
         sign_up: context.config.sign_up.clone(),
         operator: OfFile::of(context, &store, &in_force).map(|operator| operator as Arc<dyn Operator>),
         importer: importer.clone(),
+        composer: composing::composer(&store, &identity),
     };
     let incoming = Incoming::open(context, &store, identity.keys.clone()).await?;
     let server = bind(

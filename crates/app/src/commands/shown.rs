@@ -61,6 +61,12 @@ pub struct Shown {
     tracking: Option<Tracking>,
     /// What is added to their addresses.
     utm: Utm,
+    /// The subject's Handlebars text.
+    subject: String,
+    /// The preheader's, if it has one of its own.
+    preheader: Option<String>,
+    /// What it says: `its own`, or `template NAME`.
+    content: String,
 }
 
 /// When it pauses by itself: shares as they are written in the configuration.
@@ -228,6 +234,12 @@ impl Shown {
             attach_from: campaign.attach_from.clone(),
             thresholds: own_thresholds.over(context.config.feedback.thresholds).into(),
             tracking: campaign.tracking,
+            subject: campaign.subject.clone(),
+            preheader: campaign.preheader.clone(),
+            content: match store.own_content(campaign.id).await?.len() {
+                0 => format!("template {}", campaign.template),
+                _ => "its own".to_owned(),
+            },
             utm: campaign.utm.clone(),
         })
     }
@@ -252,6 +264,7 @@ impl Shown {
                 "  to those whose delivery of campaign {parent} was {states}"
             ))?;
         }
+        output::line(format!("  content: {}", self.content))?;
         for file in &self.files {
             output::line(format!("  {file}"))?;
         }

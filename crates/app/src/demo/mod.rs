@@ -166,6 +166,8 @@ async fn set_up(
         .await?
         .context("the import has made the list")?;
     let new = NewCampaign {
+        preheader: None,
+        own: Vec::new(),
         name: NAME.to_owned(),
         lists: vec![list],
         template: starter.name,

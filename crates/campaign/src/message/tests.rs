@@ -324,3 +324,34 @@ fn what_is_missing_in_a_made_text_part_is_named_where_the_html_has_it() {
         .to_string();
     assert!(error.starts_with("template main (html):3:"), "{error}");
 }
+
+#[test]
+fn a_test_letter_says_so_and_can_do_nothing_to_the_recipient_it_is_merged_for() {
+    let html = "<p>Grüße, {{name}}</p><a href=\"{{view_url}}\">x</a><a href=\"{{preferences_url}}\">y</a>";
+    let factory = factory("Hello {{name}}", html);
+    let recipient = mailable("Ann", json!({})).recipient().clone();
+    let to = EmailAddress::parse("office@example.net").unwrap();
+    let test = TestLetter {
+        merged_for: &recipient,
+        to: &to,
+        id: "c0ffee",
+    };
+    let message = String::from_utf8(factory.test_letter(test, DATE).unwrap()).unwrap();
+    assert!(message.is_ascii(), "{message}");
+    let parsed = MessageParser::default().parse(message.as_bytes()).unwrap();
+    assert_eq!(parsed.subject(), Some("[Test] Hello Ann"));
+    assert_eq!(parsed.message_id(), Some("c0ffee@example.com"));
+    assert_eq!(
+        parsed.to().unwrap().first().unwrap().address(),
+        Some("office@example.net")
+    );
+    assert!(!message.contains("ann@example.org"));
+    let html = parsed.body_html(0).unwrap();
+    for link in ["u/test", "v/test", "p/test"] {
+        assert!(
+            html.contains(&format!("https://news.example.com/{link}\"")),
+            "{html}"
+        );
+    }
+    assert!(message.contains("List-Unsubscribe: <https://news.example.com/u/test>"));
+}

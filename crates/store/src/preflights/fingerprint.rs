@@ -13,7 +13,7 @@ impl Store {
     /// changing it.
     pub async fn preflight_fingerprint(&self, campaign: CampaignId) -> Result<String, StoreError> {
         let campaign = self.get_campaign(campaign).await?;
-        let newsletter = match self.load_newsletter(&campaign.template, &campaign.subject).await {
+        let newsletter = match self.newsletter_of(&campaign).await {
             Ok(newsletter) => serde_json::to_string(&newsletter).expect("a newsletter is texts"),
             // A template that is gone is another content than one that is there.
             Err(StoreError::NotFound { .. }) => String::new(),
@@ -27,6 +27,7 @@ impl Store {
             newsletter,
             campaign.sender,
             campaign.reply_to.unwrap_or_default(),
+            campaign.preheader.unwrap_or_default(),
             campaign.name,
             parent.unwrap_or_default(),
             campaign.attach_from.unwrap_or_default(),

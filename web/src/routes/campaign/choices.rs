@@ -2,7 +2,7 @@
 
 use crate::figures::numbers::count;
 use serde::Serialize;
-use tidings_campaign::lifecycle::{Action, DeliveryState, UnknownPolicy};
+use tidings_campaign::lifecycle::{Action, CampaignState, DeliveryState, UnknownPolicy};
 use tidings_store::children::again_name;
 use tidings_store::people::Role;
 use tidings_store::stats::CampaignSummary;
@@ -18,6 +18,14 @@ pub(super) struct Choices {
     /// What has not gone out, which a cancelled campaign never sends.
     left: Option<String>,
     again: Option<Again>,
+    /// What it says may still be changed.
+    can_write: bool,
+    /// It can be sent to somebody who tries it.
+    can_test: bool,
+    /// It was never to go out.
+    can_remove: bool,
+    /// The name of a draft like it.
+    repeat: Option<String>,
     settle: Option<Settle>,
 }
 
@@ -83,6 +91,10 @@ impl Choices {
             can_unschedule: can(Action::Unschedule),
             left: (open > 0).then(|| count(open)),
             again: again(summary),
+            can_write: !is_planned && summary.state != CampaignState::Cancelled,
+            can_test: summary.state != CampaignState::Cancelled,
+            can_remove: summary.state == CampaignState::Draft,
+            repeat: Some(again_name(&summary.name)),
             settle: settle(summary),
         }
     }
@@ -122,7 +134,6 @@ fn settle(summary: &CampaignSummary) -> Option<Settle> {
 mod tests {
     use super::*;
     use crate::figures::campaign::tests::summary;
-    use tidings_campaign::lifecycle::CampaignState;
 
     fn choices(state: CampaignState, counts: &[(DeliveryState, i64)]) -> Choices {
         let summary = CampaignSummary {
@@ -141,7 +152,12 @@ mod tests {
         let held = choices(CampaignState::Held, &[]);
         assert!(held.can_resume && held.can_cancel && !held.can_pause);
         let over = choices(CampaignState::Finished, &[(DeliveryState::Accepted, 10)]);
-        assert_eq!(over, Choices::default());
+        let still = Choices {
+            can_test: true,
+            repeat: Some("Spring, again".to_owned()),
+            ..Choices::default()
+        };
+        assert_eq!(over, still);
     }
 
     #[test]

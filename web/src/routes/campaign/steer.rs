@@ -50,7 +50,7 @@ pub(crate) async fn unschedule(
 ) -> HttpResponse {
     let work = async |store: Store, id, by: By, now| {
         store.unschedule_campaign(id, &by, now).await?;
-        Ok(id)
+        Ok(page_of(id))
     };
     change(site, visitor, &id, work).await
 }
@@ -58,7 +58,7 @@ pub(crate) async fn unschedule(
 async fn steer(site: web::Data<Site>, visitor: Visitor, id: &str, action: Action) -> HttpResponse {
     let work = async move |store: Store, id, by: By, now| {
         store.steer_campaign(id, action, &by, now).await?;
-        Ok(id)
+        Ok(page_of(id))
     };
     change(site, visitor, id, work).await
 }
@@ -71,7 +71,7 @@ pub(crate) async fn resend_unknown(
 ) -> HttpResponse {
     let work = async |store: Store, id, by: By, now| {
         store.resend_unknown(id, &by, now).await?;
-        Ok(id)
+        Ok(page_of(id))
     };
     change(site, visitor, &id, work).await
 }
@@ -84,7 +84,7 @@ pub(crate) async fn leave_unknown(
 ) -> HttpResponse {
     let work = async |store: Store, id, by: By, now| {
         store.leave_unknown(id, &by, now).await?;
-        Ok(id)
+        Ok(page_of(id))
     };
     change(site, visitor, &id, work).await
 }
@@ -97,26 +97,20 @@ pub(crate) async fn again(
     form: web::Form<AgainForm>,
 ) -> HttpResponse {
     let states = form.states();
-    let name = form.name.trim().to_owned();
-    if name.is_empty() || name.chars().count() > LONGEST_NAME || name.contains(char::is_control) {
-        let problem =
-            format!("Nothing was changed: a campaign's name is one line of 1 to {LONGEST_NAME} letters.");
-        return match id.parse() {
-            Ok(id) => {
-                show(
-                    site,
-                    visitor,
-                    id,
-                    Some((StatusCode::UNPROCESSABLE_ENTITY, problem)),
-                )
-                .await
-            }
-            Err(_) => not_found(site, visitor).await,
-        };
-    }
-    let work =
-        async move |store: Store, id, by: By, now| store.create_child(id, &states, &name, &by, now).await;
+    let Some(name) = name_of(&form.name) else {
+        return ask_for_a_name(site, visitor, &id).await;
+    };
+    let work = async move |store: Store, id, by: By, now| {
+        let child = store.create_child(id, &states, &name, &by, now).await?;
+        Ok(page_of(child))
+    };
     change(site, visitor, &id, work).await
+}
+
+/// The form that makes a draft like a campaign.
+#[derive(Deserialize)]
+pub(crate) struct RepeatForm {
+    name: String,
 }
 
 impl AgainForm {
@@ -132,18 +126,68 @@ impl AgainForm {
     }
 }
 
-/// Does `work`, which says whose page comes next.
+/// `POST /campaigns/{id}/repeat`: makes a draft like it, and leads to where that is written.
+pub(crate) async fn repeat(
+    site: web::Data<Site>,
+    visitor: Visitor,
+    id: web::Path<String>,
+    form: web::Form<RepeatForm>,
+) -> HttpResponse {
+    let Some(name) = name_of(&form.name) else {
+        return ask_for_a_name(site, visitor, &id).await;
+    };
+    let work = async move |store: Store, id, by: By, now| {
+        let draft = store.repeat_campaign(id, &name, &by, now).await?;
+        Ok(format!("{}/edit", page_of(draft)))
+    };
+    change(site, visitor, &id, work).await
+}
+
+/// `POST /campaigns/{id}/remove`, for drafts.
+pub(crate) async fn remove(site: web::Data<Site>, visitor: Visitor, id: web::Path<String>) -> HttpResponse {
+    let work = async |store: Store, id, by: By, now| {
+        store.remove_draft(id, &by, now).await?;
+        Ok("/campaigns".to_owned())
+    };
+    change(site, visitor, &id, work).await
+}
+
+fn page_of(campaign: CampaignId) -> String {
+    format!("/campaigns/{campaign}")
+}
+
+/// A campaign's name as it was typed, if it is one.
+fn name_of(typed: &str) -> Option<String> {
+    let name = typed.trim();
+    let is_good =
+        !name.is_empty() && name.chars().count() <= LONGEST_NAME && !name.contains(char::is_control);
+    is_good.then(|| name.to_owned())
+}
+
+async fn ask_for_a_name(site: web::Data<Site>, visitor: Visitor, id: &str) -> HttpResponse {
+    let problem =
+        format!("Nothing was changed: a campaign's name is one line of 1 to {LONGEST_NAME} letters.");
+    match id.parse() {
+        Ok(id) => {
+            let problem = (StatusCode::UNPROCESSABLE_ENTITY, problem);
+            show(site, visitor, id, Some(problem)).await
+        }
+        Err(_) => not_found(site, visitor).await,
+    }
+}
+
+/// Does `work`, which says which page comes next.
 async fn change<W, F>(site: web::Data<Site>, visitor: Visitor, id: &str, work: W) -> HttpResponse
 where
     W: FnOnce(Store, CampaignId, By, Timestamp) -> F,
-    F: Future<Output = Result<CampaignId, StoreError>> + Send + 'static,
+    F: Future<Output = Result<String, StoreError>> + Send + 'static,
 {
     let Ok(id) = id.parse::<CampaignId>() else {
         return not_found(site, visitor).await;
     };
     let work = work(site.store.clone(), id, visitor.by.clone(), site.clock.now());
     match site.ask(work).await {
-        Ok(next) => see_other(&format!("/campaigns/{next}")),
+        Ok(next) => see_other(&next),
         Err(Trouble::Store(StoreError::NotFound { .. })) => not_found(site, visitor).await,
         Err(Trouble::Store(refusal)) if refusal.is_refusal() => {
             let problem = format!("Nothing was changed: {refusal}.");

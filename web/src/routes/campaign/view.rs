@@ -24,6 +24,8 @@ use tidings_store::stats::{Breakdown, CampaignSummary};
 
 /// What was read of it.
 pub(super) struct Read {
+    /// It was given content of its own.
+    pub(super) is_own: bool,
     pub(super) summary: CampaignSummary,
     pub(super) campaign: Campaign,
     pub(super) lists: Vec<String>,
@@ -187,7 +189,13 @@ fn facts(read: &Read, pulse: &Pulse, now: Timestamp) -> Vec<Fact> {
     say("Subject", campaign.subject.clone());
     say("From", campaign.sender.clone());
     say("Lists", shown(read.lists.join(", ")));
-    say("Template", campaign.template.clone());
+    if let Some(preheader) = &campaign.preheader {
+        say("Preheader", preheader.clone());
+    }
+    match read.is_own {
+        true => say("Content", "its own".to_owned()),
+        false => say("Template", campaign.template.clone()),
+    }
     let schedule = campaign.schedule.as_ref();
     say("Scheduled for", schedule.map_or_else(none, start));
     say("Started", campaign.started_at.map_or_else(none, moment));

@@ -115,6 +115,7 @@ impl Visit<'_> {
                     sender_domain: author.address.domain(),
                     message: &message,
                     list: None,
+                    campaign: None,
                     network: network.as_deref(),
                     once: None,
                     expires_at,

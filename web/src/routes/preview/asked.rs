@@ -1,9 +1,11 @@
 //! What is to be shown: the fields of the form, whatever else it has.
 
 use super::Fault;
+use crate::routes::writing::Form;
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::language::Language;
 use tidings_campaign::template::{Source, check_name};
+use tidings_store::own_content::own_name;
 use url::form_urlencoded;
 
 /// How a template is called that has no name yet.
@@ -55,6 +57,8 @@ pub(super) struct Asked {
     pub(super) list: String,
     pub(super) campaign: Option<CampaignId>,
     pub(super) look: Look,
+    /// The form of a whole campaign, if it is one: then this says what is shown, and not the fields above.
+    pub(super) writing: Option<Form>,
 }
 
 impl Asked {
@@ -74,10 +78,12 @@ impl Asked {
                 Some(Language::parse(tag).map_err(|error| Fault::of_field("language", format!("{error}.")))?)
             }
         };
-        let name = line("name");
-        let name = match check_name(&name) {
-            Ok(()) => name,
-            Err(_) => NAMELESS.to_owned(),
+        let campaign = line("campaign").parse().ok().map(CampaignId);
+        let writing = (line("writing") == "campaign").then(|| Form::read(body));
+        let name = match (&writing, line("name")) {
+            (Some(_), _) => own_name(campaign.unwrap_or(CampaignId(0))),
+            (None, name) if check_name(&name).is_ok() => name,
+            (None, _) => NAMELESS.to_owned(),
         };
         let text = field("text").map(|text| with_lines(&text));
         Ok(Asked {
@@ -89,8 +95,9 @@ impl Asked {
             sender: line("sender"),
             recipient: line("recipient"),
             list: line("list"),
-            campaign: line("campaign").parse().ok().map(CampaignId),
+            campaign,
             look: Look::parse(&line("look")),
+            writing,
         })
     }
 

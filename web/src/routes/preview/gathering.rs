@@ -2,11 +2,13 @@
 
 use super::Fault;
 use super::asked::Asked;
+use crate::routes::writing::Form;
+use crate::routes::writing::try_out::said_by;
 use tidings_campaign::address::EmailAddress;
 use tidings_campaign::ids::RecipientId;
 use tidings_campaign::message::attachment::Attachment;
 use tidings_campaign::recipient::Recipient;
-use tidings_campaign::template::{Content, Newsletter, Source, Translation};
+use tidings_campaign::template::{Content, Newsletter, Source, Translation, check_preheader};
 use tidings_campaign::time::Timestamp;
 use tidings_store::campaigns::{Campaign, LANGUAGE_ATTRIBUTE};
 use tidings_store::{Store, StoreError};
@@ -44,6 +46,10 @@ pub(super) async fn gather(
             list_name = lists.into_iter().next().map(|(_, name)| name).unwrap_or_default();
         }
     }
+    if let Some(form) = &asked.writing {
+        let kept = (campaign, files);
+        return gather_campaign(store, (asked, form), kept, now).await;
+    }
     let newsletter = match asked.source() {
         Some(source) => written(store, source, asked).await?,
         None if store.find_template(&asked.name).await?.is_some() => kept(store, asked).await?,
@@ -67,6 +73,87 @@ pub(super) async fn gather(
             .filter(|name| !name.is_empty())
             .unwrap_or_else(|| NO_LIST.to_owned()),
         campaign,
+        files,
+    }))
+}
+
+/// A campaign as it would be with what stands in its form.
+async fn gather_campaign(
+    store: &Store,
+    (asked, form): (&Asked, &Form),
+    (campaign, files): (Option<Campaign>, Option<Vec<Attachment>>),
+    now: Timestamp,
+) -> Result<Result<Gathered, Fault>, StoreError> {
+    if let (true, Some(campaign)) = (form.is_bare(), &campaign) {
+        return gather_kept(store, asked, (campaign, files), now).await;
+    }
+    let mut writing = form.written();
+    if writing.subject.is_empty() && writing.own.is_empty() {
+        let template = store.find_template(&writing.template).await?;
+        writing.subject = template.and_then(|template| template.subject).unwrap_or_default();
+    }
+    let preheaders = writing.own.iter().filter_map(|own| own.preheader.as_ref());
+    for preheader in writing.preheader.iter().chain(preheaders) {
+        if let Err(error) = check_preheader(preheader) {
+            return Ok(Err(Fault::of_field("preheader", error.message)));
+        }
+    }
+    let campaign = writing.over(campaign);
+    let newsletter = match store.newsletter_written(&campaign, &writing.own).await {
+        Ok(newsletter) => newsletter,
+        Err(StoreError::NotFound { .. }) => {
+            let message = "Choose a template, or write the content here.".to_owned();
+            return Ok(Err(Fault::of_field("template", message)));
+        }
+        // What is being written may not be readable yet.
+        Err(StoreError::BadRow { problem, .. }) => return Ok(Err(Fault::of_field("html", problem))),
+        Err(error) => return Err(error),
+    };
+    let lists = store.lists().await?;
+    let list = lists.into_iter().find(|list| writing.lists.contains(&list.id));
+    let list_name = list.map(|list| list.name).unwrap_or_default();
+    let recipient = match recipient(store, asked, (&list_name, now)).await? {
+        Ok(recipient) => recipient,
+        Err(fault) => return Ok(Err(fault)),
+    };
+    Ok(Ok(Gathered {
+        newsletter,
+        language_attribute: campaign.language_attribute.clone(),
+        recipient,
+        list_name: Some(list_name)
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| NO_LIST.to_owned()),
+        campaign: Some(campaign),
+        files,
+    }))
+}
+
+/// A campaign as it is kept.
+async fn gather_kept(
+    store: &Store,
+    asked: &Asked,
+    (campaign, files): (&Campaign, Option<Vec<Attachment>>),
+    now: Timestamp,
+) -> Result<Result<Gathered, Fault>, StoreError> {
+    let newsletter = match said_by(store, campaign).await {
+        Ok(newsletter) => newsletter,
+        Err(error @ StoreError::NotFound { .. }) => {
+            return Ok(Err(Fault::of_field("template", format!("{error}."))));
+        }
+        Err(error) => return Err(error),
+    };
+    let lists = store.lists_of(campaign.id).await?;
+    let list_name = lists.into_iter().next().map(|(_, name)| name).unwrap_or_default();
+    let recipient = match recipient(store, asked, (&list_name, now)).await? {
+        Ok(recipient) => recipient,
+        Err(fault) => return Ok(Err(fault)),
+    };
+    Ok(Ok(Gathered {
+        newsletter,
+        language_attribute: campaign.language_attribute.clone(),
+        recipient,
+        list_name,
+        campaign: Some(campaign.clone()),
         files,
     }))
 }
