@@ -118,7 +118,7 @@ on_both_engines!(a_marketer_needs_no_command_line, |app| {
     browser.sees("finished");
 
     browser.goto(&format!("{dashboard}bounces"));
-    browser.sees("user_unknown");
+    browser.sees("550 5.1.1");
     browser.goto(&format!("{dashboard}suppressions"));
     browser.sees("reader1@example.org");
     browser.goto(&format!("{dashboard}recipients?address=reader1@example.org"));

@@ -121,3 +121,9 @@ store_on_both_engines!(who_is_erased_is_in_no_list_any_more, |store| {
     assert_eq!(store.find_preflight(campaign).await.unwrap(), None);
     assert_eq!(store.preflight_overrides(campaign).await.unwrap(), []);
 });
+
+#[test]
+fn a_campaign_without_a_list_is_not_looked_at() {
+    let verdict = tidings_store::preflights::verdict_of(None, &[], "as it is", START);
+    assert_eq!(verdict, Verdict::NotRun);
+}
