@@ -46,7 +46,6 @@ mod second_factor;
 mod settings;
 mod sign_in;
 mod sign_up;
-mod starters_in_a_browser;
 mod statistics;
 mod steering;
 mod stop;

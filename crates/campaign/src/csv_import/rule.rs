@@ -80,9 +80,9 @@ pub enum MapError {
         "the columns {first} and {second} both become `{field}`: map one of them, for example \"{example}\""
     )]
     SameField {
-        /// Its number and header, in a spreadsheet also its letters.
+        /// `#2 (City)`.
         first: String,
-        /// The same of the other.
+        /// `#5 (City)`.
         second: String,
         /// What both would be.
         field: String,

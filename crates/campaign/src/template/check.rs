@@ -6,7 +6,7 @@ use super::flat::Named;
 use super::references::{self, Missing};
 use super::registry::{normalised, register, registry};
 use super::{MAX_EXPRESSIONS, MAX_SUBJECT, MAX_TEMPLATE, SUBJECT, mjml};
-use crate::text_part::{MAX_TEXT, text_from_html};
+use crate::text_part::text_from_html;
 use std::collections::HashSet;
 
 /// Checks one template alone, as far as that goes: its name, sizes and syntax.
@@ -35,14 +35,6 @@ pub fn check_name(name: &str) -> Result<(), &'static str> {
 
 /// Checks size and syntax of a template's HTML; `makes_text`: and whether a text part can be made from it.
 pub fn check_html(name: &str, html: &str, makes_text: bool) -> Result<(), TemplateError> {
-    if html.trim().is_empty() {
-        return Err(TemplateError {
-            template: Part::Html.of(name),
-            line: 1,
-            column: 1,
-            message: "the template is empty: nobody would see anything of it".to_owned(),
-        });
-    }
     check(Part::Html, name, html, MAX_TEMPLATE)?;
     let from_mjml = mjml::to_html(&[Named {
         name: name.to_owned(),
@@ -52,7 +44,7 @@ pub fn check_html(name: &str, html: &str, makes_text: bool) -> Result<(), Templa
         return Ok(());
     }
     let text = text_from_html(from_mjml.as_ref().map_or(html, |from_mjml| &from_mjml.made.html));
-    check(Part::Text, name, &text, MAX_TEXT).map_err(|error| {
+    check(Part::Text, name, &text, 2 * MAX_TEMPLATE).map_err(|error| {
         let message = format!(
             "no text part can be made from this HTML, give one (--text): {}",
             error.message
