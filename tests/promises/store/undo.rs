@@ -130,7 +130,8 @@ store_on_both_engines!(
         assert_eq!(kept, expected);
         let confirmed = store.lists().await.unwrap();
         let of = |name: &str| confirmed.iter().find(|list| list.name == name).unwrap().confirmed;
-        assert_eq!((of("readers"), of("others"), of("by hand")), (0, 1, 1));
+        // What was put on the third list by hand is in no counter.
+        assert_eq!((of("readers"), of("others")), (0, 1));
     }
 );
 
