@@ -141,5 +141,8 @@ on_both_engines!(a_marketer_needs_no_command_line, |app| {
     let accepted = csv.lines().filter(|line| line.contains("accepted")).count();
     assert_eq!(accepted, READERS - 1, "{csv}");
     assert_eq!(app.relay.accepted_by_recipient().len(), READERS - 1);
-    assert_eq!(browser.complaints(), Vec::<String>::new());
+    // A preview of what is half written says so by its status.
+    let mut complaints = browser.complaints();
+    complaints.retain(|line| !line.contains("/preview - Failed to load resource"));
+    assert_eq!(complaints, Vec::<String>::new());
 });
