@@ -96,9 +96,10 @@ impl Store {
     }
 
     async fn list_standings(&self, recipient: RecipientId) -> Result<Vec<ListStanding>, StoreError> {
-        // By list, because the primary key begins with it.
+        // By list, because the primary key begins with it. `CROSS JOIN`, because SQLite keeps its order: else it may look through all
+        // subscriptions.
         const STANDINGS: &str = "SELECT l.name AS list, s.state, s.updated_at AS since FROM lists l \
-            JOIN subscriptions s ON s.list_id = l.id AND s.recipient_id = $1 ORDER BY l.name";
+            CROSS JOIN subscriptions s WHERE s.list_id = l.id AND s.recipient_id = $1 ORDER BY l.name";
         Ok(on_pool!(self, pool => sqlx::query_as(STANDINGS).bind(recipient.0).fetch_all(pool).await)?)
     }
 

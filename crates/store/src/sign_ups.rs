@@ -271,7 +271,7 @@ impl Store {
         const LEAVE: &str = "DELETE FROM subscriptions WHERE list_id = $1 AND recipient_id = $2 AND state = 'pending' \
             AND NOT EXISTS (SELECT 1 FROM sign_ups s WHERE s.list_id = $1 AND s.recipient_id = $2)";
         const UNMAKE: &str = "DELETE FROM recipients WHERE id = $1 \
-            AND NOT EXISTS (SELECT 1 FROM lists l JOIN subscriptions s ON s.list_id = l.id AND s.recipient_id = $1) \
+            AND NOT EXISTS (SELECT 1 FROM lists l CROSS JOIN subscriptions s WHERE s.list_id = l.id AND s.recipient_id = $1) \
             AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.recipient_id = $1) \
             AND NOT EXISTS (SELECT 1 FROM sign_ups u WHERE u.recipient_id = $1)";
         let before = now.minus(UNCONFIRMED_KEPT);

@@ -63,13 +63,14 @@ impl Store {
         const LISTS: &str = "SELECT l.name, s.state FROM campaign_lists cl JOIN lists l ON l.id = cl.list_id \
             LEFT JOIN subscriptions s ON s.list_id = cl.list_id AND s.recipient_id = $2 \
             WHERE cl.campaign_id = $1 ORDER BY l.name";
-        // By list, because the primary key of subscriptions begins with it.
+        // By list, because the primary key of subscriptions begins with it. `CROSS JOIN`, because SQLite keeps its order: else it
+        // may look through all subscriptions.
         const WISH: &str = "SELECT CASE WHEN EXISTS (SELECT 1 FROM address_changes a WHERE a.recipient_id = $2 AND a.changed_at > COALESCE( \
                 (SELECT d.first_attempt_at FROM deliveries d WHERE d.recipient_id = $2 AND d.campaign_id = $1), 0)) \
             THEN NULL ELSE r.address END AS address, r.attributes, c.language_attribute, z.paused_until, x.reason AS suppression, \
             EXISTS (SELECT 1 FROM left_lists k WHERE k.campaign_id = $1 AND k.recipient_id = $2) AS can_come_back, \
-            EXISTS (SELECT 1 FROM lists l JOIN subscriptions s ON s.list_id = l.id AND s.recipient_id = $2 \
-                WHERE s.state <> 'unsubscribed') AS is_on_some_list \
+            EXISTS (SELECT 1 FROM lists l CROSS JOIN subscriptions s \
+                WHERE s.list_id = l.id AND s.recipient_id = $2 AND s.state <> 'unsubscribed') AS is_on_some_list \
             FROM (SELECT 1 AS one) o LEFT JOIN recipients r ON r.id = $2 LEFT JOIN campaigns c ON c.id = $1 \
             LEFT JOIN pauses z ON z.recipient_id = $2 AND z.paused_until > $3 \
             LEFT JOIN suppressions x ON x.address_key = r.address_key";

@@ -125,13 +125,18 @@ impl Installation {
         let html = self.folder().join("newsletter.html");
         std::fs::write(&html, newsletter())?;
         self.run(&["template", "add", "newsletter", "--html", &html.to_string_lossy()])?;
+        self.draft("readers")
+    }
+
+    /// Creates a campaign with that newsletter to this list; returns its id.
+    pub fn draft(&self, list: &str) -> anyhow::Result<String> {
         let created = self.run(&[
             "campaign",
             "create",
             "--name",
             "Benchmark",
             "--list",
-            "readers",
+            list,
             "--template",
             "newsletter",
             "--subject",

@@ -106,6 +106,7 @@ pub fn run(binary: &Path, options: &[&str]) -> anyhow::Result<String> {
     filling::fill(&database, wanted.size, u64::try_from(now)?)?;
     filling::settle(&database)?;
     check(&database)?;
+    let draft = installation.draft("list 1")?;
     let token = installation.run(&["token", "create", "bench", "--role", "administrator"])?;
     let token = token["token"]
         .as_str()
@@ -114,7 +115,7 @@ pub fn run(binary: &Path, options: &[&str]) -> anyhow::Result<String> {
     days_are_summed(&database, now)?;
     let mut client = Client::connect(address, token)?;
     let mut measured = Vec::new();
-    for path in paths(wanted.size) {
+    for path in paths(wanted.size, &draft) {
         measured.push(measure(&mut client, path)?);
     }
     let first = first_page(&mut client)?;
@@ -160,7 +161,8 @@ fn check(database: &Database) -> anyhow::Result<()> {
 }
 
 /// Every page, and what one can ask it for. A page that is not there is an error, so what is new is to be named here.
-fn paths(size: Size) -> Vec<String> {
+/// `draft`: a campaign that has not begun, to everybody.
+fn paths(size: Size, draft: &str) -> Vec<String> {
     let planned = size.of_campaign();
     let (paused, finished) = (CAMPAIGNS + 1, CAMPAIGNS / 2);
     let middle = size.recipients / 2;
@@ -190,6 +192,10 @@ fn paths(size: Size) -> Vec<String> {
         "/bounces?reason=complaint",
         "/imports",
         "/imports/1",
+        "/imports/new",
+        "/lists/1",
+        "/lists/2",
+        "/campaigns/new",
         "/account",
         "/calendar",
         "/templates",
@@ -212,6 +218,9 @@ fn paths(size: Size) -> Vec<String> {
     paths.push(format!("/recipients?address={someone_encoded}"));
     paths.push(format!("/suppressions?after=reader{middle}"));
     paths.push(format!("/bounces?campaign={finished}"));
+    for page in ["", "/edit", "/schedule", "/test", "/pre-flight"] {
+        paths.push(format!("/campaigns/{draft}{page}"));
+    }
     for id in [paused, finished] {
         paths.push(format!("/campaigns/{id}"));
         paths.push(format!("/campaigns/{id}/pre-flight"));

@@ -236,8 +236,8 @@ pub(super) const FORMER_ADDRESSES: &str = "SELECT from_key AS address, changed_a
 
 pub(super) const LISTS: &str = "SELECT l.name AS list, s.state, s.updated_at AS since, i.file_name AS import_files, \
     i.consent FROM lists l \
-    JOIN subscriptions s ON s.list_id = l.id AND s.recipient_id = $1 \
-    LEFT JOIN imports i ON i.id = s.import_id ORDER BY l.name LIMIT $2";
+    CROSS JOIN subscriptions s LEFT JOIN imports i ON i.id = s.import_id \
+    WHERE s.list_id = l.id AND s.recipient_id = $1 ORDER BY l.name LIMIT $2";
 
 pub(super) const JOINED: &str = "SELECT l.name AS list, j.joined_at, j.text, j.network FROM own_joins j \
     LEFT JOIN lists l ON l.id = j.list_id WHERE j.recipient_id = $1 ORDER BY j.joined_at DESC LIMIT $2";

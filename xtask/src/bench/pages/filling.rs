@@ -314,8 +314,16 @@ fn beside(database: &Database, now: u64) -> String {
         series(database, 1, AUDIT_ENTRIES),
         series(database, 1, 40),
     );
+    // Ids that were given by hand, the engine does not know of.
+    let next_campaign = match database {
+        Database::Sqlite(_) => "",
+        Database::Postgres(_) => {
+            "SELECT setval(pg_get_serial_sequence('campaigns', 'id'), (SELECT MAX(id) FROM campaigns));"
+        }
+    };
     format!(
-        "INSERT INTO imports (list_id, file_name, started_at, finished_at, counts, state, started_by, fingerprint, details, updated_at)
+        "{next_campaign}
+         INSERT INTO imports (list_id, file_name, started_at, finished_at, counts, state, started_by, fingerprint, details, updated_at)
             SELECT i.list_id, 'people ' || value || '.csv', {now} - value * 3600000000, {now} - value * 3600000000 + 60000000, i.counts,
             'finished', 'command line', 'made ' || value, i.details, {now} - value * 3600000000
             FROM {imports} JOIN imports i ON i.id = 1;
