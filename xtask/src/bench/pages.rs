@@ -284,8 +284,7 @@ fn table(wanted: Wanted, mut measured: Vec<Measured>, first: usize) -> anyhow::R
     measured.sort_by_key(|page| std::cmp::Reverse(page.percentile(50)));
     let ms = |time: Duration| format!("{:.1}", time.as_secs_f64() * 1000.0);
     let mut text = format!(
-        "{} recipients, {CAMPAIGNS} campaigns, {} deliveries; {}. Each page {TIMES} times over one connection on loopback, without other \
-         load, from the request's first octet to the answer's last.\n\n\
+        "{} recipients, {CAMPAIGNS} campaigns, {} deliveries; {}. Each page {TIMES} times over one connection on loopback, from the request's first octet to the answer's last.\n\n\
          | page | median ms | p99 ms | kB |\n|---|---|---|---|\n",
         wanted.size.recipients,
         wanted.size.of_campaign() * CAMPAIGNS,
