@@ -3,10 +3,16 @@
 //! the HTML.
 
 use crate::html::{Tag, attribute, is_void, read_tag};
+use crate::template::MAX_TEMPLATE;
 use crate::template::mustache::{self, Kind};
 use std::borrow::Cow;
 
-/// The text template that says what `html` shows.
+/// The greatest text that is made, in octets: more is refused, and writing stops soon after it.
+pub(crate) const MAX_TEXT: usize = 2 * MAX_TEMPLATE;
+/// Lists within lists are moved to the right so often at most.
+const MAX_INDENT: usize = 10;
+
+/// The text template that says what `html` shows. What is longer than [`MAX_TEXT`] is not whole.
 pub fn text_from_html(html: &str) -> String {
     let mut walk = Walk {
         html,
@@ -137,7 +143,7 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn run(&mut self) {
-        while self.at < self.html.len() {
+        while self.at < self.html.len() && self.page.out.len() <= MAX_TEXT {
             let rest = &self.html[self.at..];
             if rest.starts_with("\\{{") {
                 self.page.visible("\\{{");
@@ -329,7 +335,7 @@ impl<'a> Walk<'a> {
         if tag.closing {
             return;
         }
-        let indent = "  ".repeat(self.lists.len().saturating_sub(1));
+        let indent = "  ".repeat(self.lists.len().saturating_sub(1).min(MAX_INDENT));
         let bullet = match self.lists.last_mut() {
             Some(Some(number)) => {
                 *number += 1;

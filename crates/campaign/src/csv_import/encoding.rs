@@ -38,8 +38,8 @@ pub(super) enum State {
     Undecided,
     /// UTF-8; a row that is not valid is rejected.
     Utf8,
-    /// Every octet is a character.
-    Windows1252,
+    /// Every octet is a character. Where nobody has `named` it, text that is UTF-8 is a row of another file.
+    Windows1252 { named: bool },
     /// Turned into UTF-8 while reading; U+FFFD stands for what could not be.
     Transcoded(&'static Encoding),
 }
@@ -48,7 +48,7 @@ impl State {
     pub(super) fn name(&self) -> &'static str {
         match self {
             State::Undecided | State::Utf8 => "utf-8",
-            State::Windows1252 => "windows-1252",
+            State::Windows1252 { .. } => "windows-1252",
             State::Transcoded(encoding) if *encoding == UTF_16LE => "utf-16le",
             State::Transcoded(encoding) if *encoding == UTF_16BE => "utf-16be",
             State::Transcoded(encoding) => encoding.name(),
@@ -65,8 +65,17 @@ impl State {
             let (valid, invalid) = count_utf8(window);
             valid > invalid
         };
-        *self = if utf8 { State::Utf8 } else { State::Windows1252 };
+        *self = if utf8 {
+            State::Utf8
+        } else {
+            State::Windows1252 { named: false }
+        };
     }
+}
+
+/// Whether octets are UTF-8 beyond ASCII, which text in Windows-1252 is by chance only.
+pub(super) fn is_beyond_ascii_utf8(octets: &[u8]) -> bool {
+    !octets.is_ascii() && std::str::from_utf8(octets).is_ok()
 }
 
 /// Counts the characters beyond ASCII that are valid UTF-8, and the places that are not. Text in Windows-1252 forms
@@ -105,7 +114,7 @@ pub(super) fn open(
     Ok(match encoding {
         None => (Box::new(whole), State::Undecided),
         Some(encoding) if encoding == UTF_8 => (Box::new(whole), State::Utf8),
-        Some(encoding) if encoding == WINDOWS_1252 => (Box::new(whole), State::Windows1252),
+        Some(encoding) if encoding == WINDOWS_1252 => (Box::new(whole), State::Windows1252 { named: true }),
         Some(encoding) => (
             Box::new(Transcoder::new(Box::new(whole), encoding)),
             State::Transcoded(encoding),

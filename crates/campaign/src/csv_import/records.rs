@@ -1,7 +1,7 @@
 //! Rows of fields. A row that does not parse ends where its first line ends, so that it cannot swallow others.
 
 use super::delimiter::Delimiter;
-use super::encoding::State;
+use super::encoding::{State, is_beyond_ascii_utf8};
 use super::lines::{GREATEST_ROW, LineEnd, Lines};
 use super::mapping::Fault;
 use csv_core::ReadRecordResult;
@@ -17,6 +17,8 @@ pub(super) const GREATEST_WIDTH: usize = 4096;
 pub(super) enum RowError {
     #[error("has a quote that is opened and never closed")]
     OpenQuote,
+    #[error("has text after a closing quote: a quote inside a quoted field is written twice (\"\")")]
+    TextAfterQuote,
     #[error("is longer than {GREATEST_ROW} octets (only its beginning is shown)")]
     TooLong,
     #[error("has more than {GREATEST_WIDTH} fields")]
@@ -25,6 +27,11 @@ pub(super) enum RowError {
     BadText(&'static str),
     #[error("is not valid {0} (what is not is shown as U+FFFD)")]
     Garbled(&'static str),
+    #[error(
+        "is utf-8, and rows before it are windows-1252: save the whole file in one of the two, or say --encoding \
+         windows-1252 if it is meant as it stands"
+    )]
+    Mixed,
     #[error("has a NUL character in it")]
     Nul,
 }
@@ -56,6 +63,8 @@ pub(super) struct Records {
     width: usize,
     decoded: String,
     is_decoded: bool,
+    /// The column whose text is in another encoding than the rows before.
+    mixed: Option<usize>,
     skip_rest_of_line: bool,
 }
 
@@ -104,6 +113,7 @@ impl Records {
             width: 0,
             decoded: String::new(),
             is_decoded: false,
+            mixed: None,
             skip_rest_of_line: false,
         }
     }
@@ -151,6 +161,9 @@ impl Records {
             column: Some(column),
             reason: error.to_string(),
         };
+        if let Some(column) = self.mixed {
+            return Err(at_column(column, RowError::Mixed));
+        }
         // `octet`: where it is in the text of all fields.
         let at_octet = |octet: usize, error| at_column(ends.partition_point(|&end| end <= octet), error);
         let bad = RowError::BadText(self.state.name());
@@ -189,7 +202,9 @@ impl Records {
             octets = rest;
         }
         match self.state {
-            State::Windows1252 => WINDOWS_1252
+            // So that it can be imported once its encoding is clear.
+            State::Windows1252 { named: false } if std::str::from_utf8(octets).is_ok() => octets.to_vec(),
+            State::Windows1252 { .. } => WINDOWS_1252
                 .decode_without_bom_handling(octets)
                 .0
                 .into_owned()
@@ -237,10 +252,14 @@ impl Records {
                 }
             }
         }
-        if lines > 1 && has_text_after_quote(&self.lines.window()[..end], self.delimiter) {
-            // The quote was closed by another row's opening quote.
+        let row = &self.lines.window()[..end];
+        if let Some(column) = text_after_quote(row, self.delimiter, lines) {
             self.take(first, 1);
-            return Ok(Step::Broken(opened_in, RowError::OpenQuote));
+            return Ok(match opened_in {
+                // The quote was closed by another row's opening quote.
+                Some(opened) => Step::Broken(Some(opened), RowError::OpenQuote),
+                None => Step::Broken(Some(column), RowError::TextAfterQuote),
+            });
         }
         self.take(end, lines);
         Ok(Step::Record)
@@ -267,21 +286,26 @@ impl Records {
 
     /// Settles the encoding, and turns the fields into UTF-8 if they are something else.
     fn decode_row(&mut self) {
-        self.is_decoded = false;
+        (self.is_decoded, self.mixed) = (false, None);
         if self.state == State::Undecided && !self.lines.window()[..self.original].is_ascii() {
             let window = self.lines.window();
             self.state.decide(&window[..self.original], window);
         }
         let length = self.ends[..self.width].last().copied().unwrap_or(0);
-        if self.state != State::Windows1252 || self.output[..length].is_ascii() {
+        let State::Windows1252 { named } = self.state else {
+            return;
+        };
+        if self.output[..length].is_ascii() {
             return;
         }
         self.decoded.clear();
         let mut start = 0;
-        for end in &mut self.ends[..self.width] {
-            let field = WINDOWS_1252
-                .decode_without_bom_handling(&self.output[start..*end])
-                .0;
+        for (column, end) in self.ends[..self.width].iter_mut().enumerate() {
+            let octets = &self.output[start..*end];
+            if !named && self.mixed.is_none() && is_beyond_ascii_utf8(octets) {
+                self.mixed = Some(column);
+            }
+            let field = WINDOWS_1252.decode_without_bom_handling(octets).0;
             self.decoded.push_str(&field);
             start = *end;
             *end = self.decoded.len();
@@ -295,26 +319,35 @@ fn is_blank(line: &[u8], delimiter: Delimiter) -> bool {
         .all(|&octet| octet.is_ascii_whitespace() && octet != delimiter.octet())
 }
 
-/// Whether a closing quote is followed by something other than a delimiter or the end of a line.
-fn has_text_after_quote(row: &[u8], delimiter: Delimiter) -> bool {
-    let mut quoted = false;
-    let mut at_start = true;
-    let mut rest = row.iter().copied().peekable();
-    while let Some(octet) = rest.next() {
-        match (quoted, octet) {
-            (true, b'"') if rest.next_if_eq(&b'"').is_none() => {
-                quoted = false;
-                if rest
-                    .peek()
-                    .is_some_and(|&next| next != delimiter.octet() && next != b'\r' && next != b'\n')
-                {
-                    return true;
-                }
-            }
-            (false, b'"') if at_start => quoted = true,
-            _ => {}
+/// The column, from 0, in which a closing quote is followed by text. Blanks are no text, except in a row of several lines:
+/// there they may be what stands between the quotes of different rows.
+fn text_after_quote(row: &[u8], delimiter: Delimiter, lines: u64) -> Option<usize> {
+    let is_blank = |octet: u8| lines == 1 && octet == b' ';
+    let (mut at, mut column) = (0, 0);
+    // From quote to quote: a row without any costs one look.
+    while let Some(quote) = memchr::memchr(b'"', &row[at..]).map(|found| at + found) {
+        let plain = &row[at..quote];
+        column += plain.iter().filter(|&&octet| octet == delimiter.octet()).count();
+        at = quote + 1;
+        if quote > 0 && row[quote - 1] != delimiter.octet() {
+            continue;
         }
-        at_start = !quoted && octet == delimiter.octet();
+        at = closing_quote(row, at)? + 1;
+        let after = row[at..].iter().find(|&&octet| !is_blank(octet));
+        if after.is_some_and(|&octet| octet != delimiter.octet() && octet != b'\r' && octet != b'\n') {
+            return Some(column);
+        }
     }
-    false
+    None
+}
+
+/// The quote that closes a field whose text begins at `from`. Two quotes are one of the text.
+fn closing_quote(row: &[u8], mut from: usize) -> Option<usize> {
+    loop {
+        let quote = from + memchr::memchr(b'"', row.get(from..)?)?;
+        if row.get(quote + 1) != Some(&b'"') {
+            return Some(quote);
+        }
+        from = quote + 2;
+    }
 }

@@ -6,7 +6,7 @@ use super::flat::Named;
 use super::references::{self, Missing};
 use super::registry::{normalised, register, registry};
 use super::{MAX_EXPRESSIONS, MAX_SUBJECT, MAX_TEMPLATE, SUBJECT, mjml};
-use crate::text_part::text_from_html;
+use crate::text_part::{MAX_TEXT, text_from_html};
 use std::collections::HashSet;
 
 /// Checks one template alone, as far as that goes: its name, sizes and syntax.
@@ -44,7 +44,7 @@ pub fn check_html(name: &str, html: &str, makes_text: bool) -> Result<(), Templa
         return Ok(());
     }
     let text = text_from_html(from_mjml.as_ref().map_or(html, |from_mjml| &from_mjml.made.html));
-    check(Part::Text, name, &text, 2 * MAX_TEMPLATE).map_err(|error| {
+    check(Part::Text, name, &text, MAX_TEXT).map_err(|error| {
         let message = format!(
             "no text part can be made from this HTML, give one (--text): {}",
             error.message

@@ -117,3 +117,14 @@ fn preformatted_text_keeps_its_lines_and_columns() {
         "Prices:\n\nRed    1.20\n\n  {{name}}   <2>\n\nSo long\n"
     );
 }
+
+#[test]
+fn lists_in_lists_do_not_move_to_the_right_for_ever() {
+    let deep = text_from_html(&"<ul><li>x".repeat(12));
+    assert!(
+        deep.ends_with(&format!("\n{}- x\n{0}- x\n", "  ".repeat(10))),
+        "{deep}"
+    );
+    let deepest = text_from_html(&"<ul><li>x".repeat(110_000));
+    assert!(deepest.len() < super::MAX_TEXT + 100, "{}", deepest.len());
+}

@@ -178,6 +178,52 @@ fn quotes_in_the_middle_are_kept_as_they_stand() {
 }
 
 #[test]
+fn a_quote_in_the_middle_of_a_quoted_field_rejects_its_row_alone() {
+    let why = "has text after a closing quote: a quote inside a quoted field is written twice (\"\")";
+    assert_eq!(
+        shown(
+            b"email,name,city\nann@example.org,\"Bo\"b\",Bern\nbob@example.org,x,\"Ju\"rg\"en\"\n\"carl@example.org\",\"Ca\"\"rl\",\"\"\n\
+              dora@example.org,\"Dora\" ,\"a,\"\"b\"\n",
+            &[]
+        ),
+        [
+            &*format!("2: column `name`: {why} [ann@example.org,\"Bo\"b\",Bern]"),
+            &*format!("3: column `city`: {why} [bob@example.org,x,\"Ju\"rg\"en\"]"),
+            r#"carl@example.org|Ca"rl|{"city":""}"#,
+            r#"dora@example.org|Dora|{"city":"a,\"b"}"#,
+        ]
+    );
+}
+
+#[test]
+fn a_row_in_utf8_among_rows_in_windows_1252_is_no_recipient() {
+    let mut octets = b"email,name,city\n".to_vec();
+    for i in 0..5_000 {
+        octets.extend(format!("reader{i}@example.org,Reader,Bern\n").bytes());
+    }
+    octets.extend(b"zoe@example.org,Zoe,Z\xfcrich\n");
+    octets.extend("jan@example.org,Jürgen,Köln\n".bytes());
+    octets.extend(b"kim@example.org,Kim,K\xf6ln\n");
+    let rows = shown(&octets, &[]);
+    assert_eq!(rows[5_000], r#"zoe@example.org|Zoe|{"city":"Zürich"}"#);
+    let refused = &rows[5_001];
+    assert!(
+        refused.starts_with("5003: column `name`: is utf-8, and rows before it are windows-1252: save"),
+        "{refused}"
+    );
+    assert!(refused.contains("--encoding windows-1252"), "{refused}");
+    assert!(refused.ends_with("[jan@example.org,Jürgen,Köln]"), "{refused}");
+    assert_eq!(rows[5_002], r#"kim@example.org|Kim|{"city":"Köln"}"#);
+
+    let named = Options {
+        encoding: Some("windows-1252".parse().unwrap()),
+        ..Options::default()
+    };
+    let rows = shown_items(items(&mut open_with(&octets, &named).unwrap()));
+    assert_eq!(rows[5_001], "jan@example.org|JÃ¼rgen|{\"city\":\"KÃ¶ln\"}");
+}
+
+#[test]
 fn a_sheet_whose_header_is_no_text_is_refused() {
     let rows = format!(
         "<row r=\"1\"><c r=\"A1\"><f>1</f></c></row>{}",
