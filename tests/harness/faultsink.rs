@@ -1,14 +1,18 @@
-//! An independent scripted relay, where there is one: a second opinion on what was accepted.
+//! A relay that shares no code with Tidings: a second opinion on what was accepted.
 
-use crate::Running;
-use std::collections::HashMap;
+use crate::{Running, free_port};
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 use tempfile::TempDir;
 
-/// A relay that is not ours, named by `TIDINGS_FAULTSINK` (a Python program that takes `--port` and `--log` and writes
-/// one tab-separated line for every message whose final dot it read: time, session, verdict, recipient …).
+/// The program, in Python.
+const RECEIVER: &str = include_str!("receiver.py");
+
+/// A relay in another language. `TIDINGS_FAULTSINK` names another one than `receiver.py`: a Python program that takes
+/// its options and writes one tab-separated line for every message whose final dot it read: time, session, verdict,
+/// recipient.
 pub struct Faultsink {
     address: SocketAddr,
     log: PathBuf,
@@ -17,36 +21,46 @@ pub struct Faultsink {
 }
 
 impl Faultsink {
-    /// Starts it with further options. `None`, with a line on stderr, where `TIDINGS_FAULTSINK` is not set.
-    pub fn start(options: &[&str]) -> Option<Self> {
-        let Some(program) = std::env::var_os("TIDINGS_FAULTSINK") else {
-            eprintln!("not run: TIDINGS_FAULTSINK names no independent relay");
-            return None;
-        };
+    /// Starts it with further options.
+    pub fn start(options: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
+        let program = match std::env::var_os("TIDINGS_FAULTSINK") {
+            Some(other) => PathBuf::from(other),
+            None => {
+                let ours = folder.path().join("receiver.py");
+                std::fs::write(&ours, RECEIVER).expect("a file in the test's folder");
+                ours
+            }
+        };
         let log = folder.path().join("accepted.tsv");
-        let address = free_address();
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let mut command = Command::new("python3");
         command
             .arg(program)
             .args(["--port", &address.port().to_string(), "--log"])
             .arg(&log)
             .args(options);
-        let process = Running::start(command, folder.path().join("faultsink"));
+        let mut process = Running::start(command, folder.path().join("receiver"));
         crate::wait_until("the independent relay listens", 20, || {
+            assert!(process.is_running(), "{}", process.stderr_so_far());
             std::net::TcpStream::connect(address).is_ok()
         });
-        Some(Self {
+        Self {
             address,
             log,
             _process: process,
             _folder: folder,
-        })
+        }
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How many messages it took so far.
+    pub fn accepted_count(&self) -> usize {
+        self.accepted_by_recipient().values().sum()
     }
 
     /// How often it took a message for each recipient, whether or not the sender could hear of it.
@@ -59,9 +73,13 @@ impl Faultsink {
         }
         accepted
     }
-}
 
-fn free_address() -> SocketAddr {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("a bound socket has an address")
+    /// Who got mail; panics if somebody got it twice.
+    #[track_caller]
+    pub fn reached_once(&self) -> HashSet<String> {
+        let by_recipient = self.accepted_by_recipient();
+        let twice: Vec<_> = by_recipient.iter().filter(|(_, times)| **times > 1).collect();
+        assert!(twice.is_empty(), "accepted more than once: {twice:?}");
+        by_recipient.into_keys().collect()
+    }
 }
