@@ -50,7 +50,7 @@ class Server:
             so_far = self.deferred_so_far.get(recipient, 0)
             if so_far < self.times:
                 self.deferred_so_far[recipient] = so_far + 1
-                return "451 4.7.1 not now, come again"
+                return "450 4.2.0 the mailbox is busy, come again"
         return "250 2.1.5 a recipient"
 
     def take(self, session, verdict, recipients):

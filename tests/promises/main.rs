@@ -46,6 +46,7 @@ mod second_factor;
 mod settings;
 mod sign_in;
 mod sign_up;
+mod starters_in_a_browser;
 mod statistics;
 mod steering;
 mod stop;
