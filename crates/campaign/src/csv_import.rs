@@ -41,7 +41,7 @@ pub use tools::SuppressionReason;
 
 use container::{Content, Opened};
 use lines::Lines;
-use mapping::{Fault, Mapping};
+use mapping::{Columns, Fault, Mapping, names_of};
 use records::{Fields, Records, Step};
 use sheet::{SheetRow, SheetRows, column_letters};
 use std::fmt;
@@ -113,7 +113,13 @@ impl CsvFile {
             part,
         } = container::open(source, options.part.as_deref(), scratch)?;
         let (rows, table) = open_rows(content, options)?;
-        let mapping = table.mapping(options)?;
+        let mapping = match table.mapping(options) {
+            Ok(mapping) => mapping,
+            Err(error) => {
+                let place = table.header_at;
+                return Err(Refusal::Map { place, error });
+            }
+        };
         Ok(CsvFile {
             rows,
             mapping,
@@ -251,6 +257,10 @@ impl fmt::Debug for CsvFile {
 struct Table {
     /// The header, if there is one.
     columns: Option<Vec<String>>,
+    /// Where it stands: `line 1`, or `sheet "People", row 1`.
+    header_at: Option<String>,
+    /// Whether columns have letters.
+    in_sheet: bool,
     width: usize,
     /// The first rows, without the header.
     sample: Vec<Vec<String>>,
@@ -258,7 +268,11 @@ struct Table {
 
 impl Table {
     fn mapping(&self, options: &Options) -> Result<Mapping, MapError> {
-        Mapping::new(self.columns.clone(), self.width, &options.rules, &self.sample)
+        let columns = Columns {
+            names: names_of(self.columns.as_deref(), self.width),
+            in_sheet: self.in_sheet,
+        };
+        Mapping::new(columns, &options.rules, &self.sample)
     }
 }
 
@@ -290,13 +304,16 @@ fn open_text(source: Box<dyn Read + Send>, options: &Options) -> Result<(Rows, T
         records.skip_line(announcement);
     }
     let width = sample.first().map_or(1, Vec::len);
-    let mut columns = None;
+    let (mut columns, mut header_at) = (None, None);
     if options.header.unwrap_or_else(|| dialect::has_header(&sample)) {
         columns = Some(read_header(&mut records)?);
+        header_at = Some(format!("line {}", records.line()));
         sample.drain(..sample.len().min(1));
     }
     let table = Table {
         columns,
+        header_at,
+        in_sheet: false,
         width,
         sample,
     };
@@ -339,14 +356,17 @@ fn open_sheet(mut rows: SheetRows, options: &Options) -> Result<(Rows, Table), R
     }
     let mut sample: Vec<_> = sample.iter().map(|row| row.cells.clone()).collect();
     let width = sample.iter().map(Vec::len).max().unwrap_or(1);
-    let mut columns = None;
+    let (mut columns, mut header_at) = (None, None);
     if options.header.unwrap_or_else(|| dialect::has_header(&sample)) {
         rows.next()?;
+        header_at = Some(format!("sheet \"{}\", row {}", rows.sheet(), first.line));
         columns = Some(first.cells);
         sample.remove(0);
     }
     let table = Table {
         columns,
+        header_at,
+        in_sheet: true,
         width,
         sample,
     };

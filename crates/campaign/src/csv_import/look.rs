@@ -1,8 +1,7 @@
 //! A look at a file, for a person who may say otherwise: what it was found to be, and what stands in its first rows.
 
 use super::container::{self, Opened};
-use super::mapping::names_of;
-use super::{MapError, Options, Refusal, Rows, Scratch, Source, open_rows};
+use super::{MapError, Options, Refusal, Rows, Scratch, Source, names_of, open_rows};
 use serde::{Deserialize, Serialize};
 
 /// Values of a column that are shown.

@@ -3,6 +3,7 @@
 use super::email_column::{self, Found};
 use super::records::Fields;
 use super::rule::{Field, Kind, MapError, Rule, clean};
+use super::sheet::column_letters;
 use super::tools::{self, Says, Tool};
 use super::value::push_value;
 use super::{Item, Row, Suppression};
@@ -55,34 +56,29 @@ pub(super) struct Mapping {
 }
 
 impl Mapping {
-    /// `columns`: the header, if there is one; otherwise the columns are called `column_1` and so on, up to
-    /// `width`. `rows`: some rows, to recognise the addresses by.
-    pub(super) fn new(
-        columns: Option<Vec<String>>,
-        width: usize,
-        rules: &[Rule],
-        rows: &[Vec<String>],
-    ) -> Result<Self, MapError> {
-        let columns = names_of(columns.as_deref(), width);
+    /// `rows`: some rows, to recognise the addresses by.
+    pub(super) fn new(all: Columns, rules: &[Rule], rows: &[Vec<String>]) -> Result<Self, MapError> {
+        let columns = &all.names;
         let mut fields: Vec<Option<Field>> = vec![None; columns.len()];
         for rule in rules {
-            let column = find_column(&columns, &rule.column)?;
+            let column = all.find(&rule.column)?;
             if fields[column].replace(rule.field.clone()).is_some() {
                 return Err(MapError::MappedTwice(columns[column].clone()));
             }
         }
-        let tool = tools::recognise(&columns);
+        let tool = tools::recognise(columns);
         let of_tool = tool
-            .map(|tool| apply_tool(tool, &columns, &mut fields))
+            .map(|tool| apply_tool(tool, columns, &mut fields))
             .unwrap_or_default();
-        let email = find_email(&columns, &mut fields, rows)?;
-        let names = find_names(&columns, &mut fields, of_tool.names);
+        let email = all.find_email(&mut fields, rows)?;
+        let names = find_names(columns, &mut fields, of_tool.names);
+        all.refuse_hidden_attributes(&fields)?;
         let fields: Vec<Field> = fields
             .into_iter()
-            .zip(&columns)
+            .zip(columns)
             .map(|(field, header)| field.unwrap_or_else(|| Field::Attribute(header.clone(), Kind::Text)))
             .collect();
-        refuse_same_fields(&columns, &fields)?;
+        all.refuse_same_fields(&fields)?;
         let mut by_name = BTreeMap::new();
         for (column, field) in fields.into_iter().enumerate() {
             if let Field::Attribute(name, kind) = field {
@@ -97,7 +93,7 @@ impl Mapping {
             }
         }
         Ok(Mapping {
-            columns,
+            columns: all.names,
             tool,
             email,
             names,
@@ -315,80 +311,6 @@ fn named(at: usize, header: &str) -> String {
     }
 }
 
-fn list(columns: &[String]) -> String {
-    let shown: Vec<_> = columns
-        .iter()
-        .enumerate()
-        .map(|(at, header)| format!("#{} `{header}`", at + 1))
-        .collect();
-    shown.join(", ")
-}
-
-fn find_column(columns: &[String], asked: &str) -> Result<usize, MapError> {
-    let lower = asked.to_lowercase();
-    let found: Vec<usize> = (0..columns.len())
-        .filter(|&c| columns[c].to_lowercase() == lower)
-        .collect();
-    // Headers that differ in case only can be told apart by writing them exactly.
-    let exact: Vec<usize> = found.iter().copied().filter(|&c| columns[c] == asked).collect();
-    match (found.as_slice(), exact.as_slice()) {
-        ([one], _) | (_, [one]) => Ok(*one),
-        ([], _) => {
-            let number = asked.strip_prefix('#').and_then(|n| n.parse::<usize>().ok());
-            number
-                .and_then(|n| n.checked_sub(1))
-                .filter(|&c| c < columns.len())
-                .ok_or_else(|| MapError::NoSuchColumn {
-                    column: asked.to_owned(),
-                    columns: list(columns),
-                })
-        }
-        ([first, ..], _) => {
-            let numbers: Vec<_> = found.iter().map(|c| format!("#{}", c + 1)).collect();
-            Err(MapError::SameHeader {
-                column: asked.to_owned(),
-                numbers: numbers.join(", "),
-                example: format!("#{}=email", first + 1),
-            })
-        }
-    }
-}
-
-fn find_email(
-    columns: &[String],
-    fields: &mut [Option<Field>],
-    rows: &[Vec<String>],
-) -> Result<usize, MapError> {
-    if let Some(mapped) = fields.iter().position(|field| *field == Some(Field::Email)) {
-        return Ok(mapped);
-    }
-    // A column that was mapped to something else is not the one.
-    let open: Vec<usize> = (0..columns.len()).filter(|&c| fields[c].is_none()).collect();
-    let headers: Vec<String> = open.iter().map(|&c| columns[c].clone()).collect();
-    let rows: Vec<Vec<String>> = rows
-        .iter()
-        .map(|row| {
-            open.iter()
-                .map(|&c| row.get(c).cloned().unwrap_or_default())
-                .collect()
-        })
-        .collect();
-    match email_column::detect(&headers, &rows) {
-        Found::One(column) => {
-            fields[open[column]] = Some(Field::Email);
-            Ok(open[column])
-        }
-        Found::None => Err(MapError::NoEmail(list(columns))),
-        Found::Several(candidates) => {
-            let names: Vec<_> = candidates.iter().map(|&c| format!("`{}`", headers[c])).collect();
-            Err(MapError::SeveralEmails {
-                candidates: names.join(", "),
-                columns: list(columns),
-            })
-        }
-    }
-}
-
 /// The columns that make the name. Columns of which several make it stay attributes too: a template may want the first
 /// name alone.
 fn find_names(columns: &[String], fields: &mut [Option<Field>], of_tool: Vec<usize>) -> Vec<usize> {
@@ -410,23 +332,132 @@ fn find_names(columns: &[String], fields: &mut [Option<Field>], of_tool: Vec<usi
     vec![column]
 }
 
-fn refuse_same_fields(columns: &[String], fields: &[Field]) -> Result<(), MapError> {
-    let shown = |at: usize| format!("#{} (`{}`)", at + 1, columns[at]);
-    for (second, field) in fields.iter().enumerate() {
-        let Some(name) = field.name() else { continue };
-        // An attribute `name` or `email` beside the real one is hidden in templates, and not a mistake.
-        let same = |other: &Field| match (field, other) {
-            (Field::Attribute(..), Field::Attribute(other, _)) => other == name,
-            (a, b) => a == b,
-        };
-        if let Some(first) = fields[..second].iter().position(same) {
-            return Err(MapError::SameField {
-                first: shown(first),
-                second: shown(second),
-                field: name.to_owned(),
-                example: format!("--map #{}=ignore", second + 1),
-            });
+/// What the columns are called, and how a person finds them.
+#[derive(Clone, Debug)]
+pub(super) struct Columns {
+    pub(super) names: Vec<String>,
+    /// Whether they have letters.
+    pub(super) in_sheet: bool,
+}
+
+impl Columns {
+    /// `#2`, or `#2 (column B)` in a spreadsheet.
+    fn number(&self, at: usize) -> String {
+        if self.in_sheet {
+            format!("#{} (column {})", at + 1, column_letters(at))
+        } else {
+            format!("#{}", at + 1)
         }
     }
-    Ok(())
+
+    fn shown(&self, at: usize) -> String {
+        format!("{} `{}`", self.number(at), self.names[at])
+    }
+
+    fn list(&self) -> String {
+        let shown: Vec<_> = (0..self.names.len()).map(|at| self.shown(at)).collect();
+        shown.join(", ")
+    }
+
+    fn find(&self, asked: &str) -> Result<usize, MapError> {
+        let columns = &self.names;
+        let lower = asked.to_lowercase();
+        let found: Vec<usize> = (0..columns.len())
+            .filter(|&c| columns[c].to_lowercase() == lower)
+            .collect();
+        // Headers that differ in case only can be told apart by writing them exactly.
+        let exact: Vec<usize> = found.iter().copied().filter(|&c| columns[c] == asked).collect();
+        match (found.as_slice(), exact.as_slice()) {
+            ([one], _) | (_, [one]) => Ok(*one),
+            ([], _) => {
+                let number = asked.strip_prefix('#').and_then(|n| n.parse::<usize>().ok());
+                number
+                    .and_then(|n| n.checked_sub(1))
+                    .filter(|&c| c < columns.len())
+                    .ok_or_else(|| MapError::NoSuchColumn {
+                        column: asked.to_owned(),
+                        columns: self.list(),
+                    })
+            }
+            ([first, ..], _) => {
+                let numbers: Vec<_> = found.iter().map(|&c| self.number(c)).collect();
+                Err(MapError::SameHeader {
+                    column: asked.to_owned(),
+                    numbers: numbers.join(", "),
+                    example: format!("#{}=email", first + 1),
+                })
+            }
+        }
+    }
+
+    fn find_email(&self, fields: &mut [Option<Field>], rows: &[Vec<String>]) -> Result<usize, MapError> {
+        let columns = &self.names;
+        if let Some(mapped) = fields.iter().position(|field| *field == Some(Field::Email)) {
+            return Ok(mapped);
+        }
+        // A column that was mapped to something else is not the one.
+        let open: Vec<usize> = (0..columns.len()).filter(|&c| fields[c].is_none()).collect();
+        let headers: Vec<String> = open.iter().map(|&c| columns[c].clone()).collect();
+        let rows: Vec<Vec<String>> = rows
+            .iter()
+            .map(|row| {
+                open.iter()
+                    .map(|&c| row.get(c).cloned().unwrap_or_default())
+                    .collect()
+            })
+            .collect();
+        match email_column::detect(&headers, &rows) {
+            Found::One(column) => {
+                fields[open[column]] = Some(Field::Email);
+                Ok(open[column])
+            }
+            Found::None => Err(MapError::NoEmail(self.list())),
+            Found::Several(candidates) => {
+                let names: Vec<_> = candidates.iter().map(|&c| self.shown(open[c])).collect();
+                Err(MapError::SeveralEmails {
+                    candidates: names.join(", "),
+                    columns: self.list(),
+                })
+            }
+        }
+    }
+
+    fn refuse_same_fields(&self, fields: &[Field]) -> Result<(), MapError> {
+        for (second, field) in fields.iter().enumerate() {
+            let Some(name) = field.name() else { continue };
+            // An attribute `name` or `email` beside the real one is hidden in templates, and not a mistake.
+            let same = |other: &Field| match (field, other) {
+                (Field::Attribute(..), Field::Attribute(other, _)) => other == name,
+                (a, b) => a == b,
+            };
+            if let Some(first) = fields[..second].iter().position(same) {
+                return Err(self.same_field(first, second, name));
+            }
+        }
+        Ok(())
+    }
+
+    /// A second column with the header of the one that is the name or the address would be an attribute that no template
+    /// can show. Who wants that says so with a rule.
+    fn refuse_hidden_attributes(&self, fields: &[Option<Field>]) -> Result<(), MapError> {
+        let is_known = |field: &Option<Field>| matches!(field, Some(Field::Name | Field::Email));
+        for (known, field) in fields.iter().enumerate().filter(|(_, field)| is_known(field)) {
+            let same = |&other: &usize| fields[other].is_none() && self.names[other] == self.names[known];
+            if let Some(hidden) = (0..fields.len()).find(same) {
+                let name = field.as_ref().and_then(Field::name).unwrap_or_default();
+                return Err(self.same_field(known, hidden, name));
+            }
+        }
+        Ok(())
+    }
+
+    /// `less`: the one that can be done without.
+    fn same_field(&self, first: usize, less: usize, field: &str) -> MapError {
+        MapError::SameField {
+            first: self.shown(first),
+            second: self.shown(less),
+            field: field.to_owned(),
+            example: format!("--map #{}=ignore", less + 1),
+        }
+    }
 }

@@ -66,8 +66,13 @@ pub enum Refusal {
         reason: String,
     },
     /// A column that is mapped wrongly, or no column for the address.
-    #[error(transparent)]
-    Map(#[from] MapError),
+    #[error("{}{error}", place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default())]
+    Map {
+        /// Where the header stands, if there is one: `line 1`, or `sheet "People", row 1`.
+        place: Option<String>,
+        /// What is wrong.
+        error: MapError,
+    },
 }
 
 /// Names in quotes, as many as a person wants to read.

@@ -80,9 +80,9 @@ pub enum MapError {
         "the columns {first} and {second} both become `{field}`: map one of them, for example \"{example}\""
     )]
     SameField {
-        /// `#2 (City)`.
+        /// Its number and header, in a spreadsheet also its letters.
         first: String,
-        /// `#5 (City)`.
+        /// The same of the other.
         second: String,
         /// What both would be.
         field: String,

@@ -372,11 +372,11 @@ fn an_unclear_column_of_the_address_is_refused_with_the_columns() {
         ("a,b\n1,2\n", "no column looks like e-mail addresses"),
         (
             "email,e-mail\nann@example.org,bob@example.org\n",
-            "several columns could be the e-mail address (`email`, `e-mail`)",
+            "several columns could be the e-mail address (#1 `email`, #2 `e-mail`)",
         ),
         (
             "a,b\nann@example.org,bob@example.org\n",
-            "several columns could be the e-mail address (`a`, `b`)",
+            "several columns could be the e-mail address (#1 `a`, #2 `b`)",
         ),
     ] {
         let error = open_with(text.as_bytes(), &Options::default())
@@ -453,11 +453,11 @@ fn a_map_that_does_not_fit_is_refused() {
         (["#2=town", "#2=place"], "the column `City` is mapped twice"),
         (
             ["#2=town", "#3=town"],
-            "the columns #2 (`City`) and #3 (`city`) both become `town`",
+            "the columns #2 `City` and #3 `city` both become `town`",
         ),
         (
             ["#3=place", "email=email"],
-            "the columns #2 (`City`) and #4 (`City`) both become `City`",
+            "the columns #2 `City` and #4 `City` both become `City`",
         ),
     ] {
         let error = open_with(text, &options(&rules)).unwrap_err().to_string();

@@ -35,6 +35,14 @@ pub fn check_name(name: &str) -> Result<(), &'static str> {
 
 /// Checks size and syntax of a template's HTML; `makes_text`: and whether a text part can be made from it.
 pub fn check_html(name: &str, html: &str, makes_text: bool) -> Result<(), TemplateError> {
+    if html.trim().is_empty() {
+        return Err(TemplateError {
+            template: Part::Html.of(name),
+            line: 1,
+            column: 1,
+            message: "the template is empty: nobody would see anything of it".to_owned(),
+        });
+    }
     check(Part::Html, name, html, MAX_TEMPLATE)?;
     let from_mjml = mjml::to_html(&[Named {
         name: name.to_owned(),

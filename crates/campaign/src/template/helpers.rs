@@ -318,6 +318,12 @@ fn wrong_arguments(helper: &Pure, call: &HelperTemplate) -> Option<String> {
             "`{name}` takes {wanted} values, not {given}; it is written {usage}"
         ));
     }
+    if let ("currency", Some(Parameter::Literal(serde_json::Value::String(code)))) =
+        (*name, call.params.get(1))
+        && let Some(wrong) = currency::unknown(code)
+    {
+        return Some(format!("\"{code}\" {wrong}"));
+    }
     let mut options: Vec<_> = call.hash.keys().collect();
     options.sort();
     let unknown = options

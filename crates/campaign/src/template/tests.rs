@@ -271,7 +271,7 @@ fn both_ways_of_rendering_give_the_same() {
     ];
     let templates = [
         "plain",
-        "",
+        "{{!-- nothing --}}",
         "\n\n{{name}}\r\n{{name}}\r",
         "{{city}} {{{city}}} {{&city}} {{attributes.city}} {{email}} {{campaign.name}} {{campaign.subject}} {{unsubscribe_url}} {{view_url}}",
         "a  {{~name~}}  b \\{{name}} {{!-- x --}} {{ name }} {{this.name}} {{./name}}",

@@ -224,6 +224,46 @@ fn a_row_in_utf8_among_rows_in_windows_1252_is_no_recipient() {
 }
 
 #[test]
+fn a_refusal_says_where_the_header_and_the_column_are() {
+    let refused_text = |text: &str, rules: &[&str]| {
+        open_with(text.as_bytes(), &options(rules))
+            .unwrap_err()
+            .to_string()
+    };
+    let same = refused_text("\nemail,city,city\nann@example.org,Bern,Rome\n", &[]);
+    assert!(
+        same.starts_with("line 2: the columns #2 `city` and #3 `city` both become `city`"),
+        "{same}"
+    );
+    let hidden = refused_text("email,name,name\nann@example.org,Ann,Lee\n", &[]);
+    assert!(
+        hidden.starts_with("line 1: the columns #2 `name` and #3 `name` both become `name`"),
+        "{hidden}"
+    );
+    assert!(hidden.contains("--map #3=ignore"), "{hidden}");
+    let wanted = "email,name,name\nann@example.org,Ann,Lee\n";
+    assert_eq!(
+        shown(wanted.as_bytes(), &["#3=nick"]),
+        [r#"ann@example.org|Ann|{"nick":"Lee"}"#]
+    );
+    let none = refused_text("email,city\nann@example.org,Bern\n", &["Town=city"]);
+    assert!(none.starts_with("line 1: there is no column `Town`"), "{none}");
+
+    let rows = format!(
+        "{}{}",
+        xlsx_row(1, &["email", "city", "city"]),
+        xlsx_row(2, &["ann@example.org", "Bern", "Rome"])
+    );
+    let error = refused(&xlsx(&[("People", &rows)]));
+    assert!(
+        error.starts_with(
+            "sheet \"People\", row 1: the columns #2 (column B) `city` and #3 (column C) `city` both become"
+        ),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_sheet_whose_header_is_no_text_is_refused() {
     let rows = format!(
         "<row r=\"1\"><c r=\"A1\"><f>1</f></c></row>{}",

@@ -92,6 +92,16 @@ fn sign<'c>(code: &'c str, language: &LanguageIdentifier) -> &'c str {
     }
 }
 
+/// The codes of currencies, funds and metals (ISO 4217), and of some that were in use until lately.
+const CODES: &str = "\
+    AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD \
+    CDF CHE CHF CHW CLF CLP CNY COP COU CRC CUC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS \
+    GIP GMD GNF GTQ GYD HKD HNL HRK HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD \
+    KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR \
+    NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SLL SOS SRD SSP STN \
+    SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD USN UYI UYU UYW UZS VED VES VND VUV WST XAF XAG \
+    XAU XCD XCG XDR XOF XPD XPF XPT XSU XUA YER ZAR ZMW ZWG ZWL";
+
 /// Digits after the point (ISO 4217).
 fn minor_digits(code: &str) -> u16 {
     match code {
@@ -103,15 +113,18 @@ fn minor_digits(code: &str) -> u16 {
     }
 }
 
+/// What is wrong with a code, if it is none.
+pub(super) fn unknown(code: &str) -> Option<String> {
+    let code = code.trim().to_ascii_uppercase();
+    let is_known = code.len() == 3 && CODES.split(' ').any(|known| known == code);
+    (!is_known).then(|| "is not a currency: write its code, such as EUR".to_owned())
+}
+
 pub(super) fn currency<'a>(call: &Call<'a>) -> Result<Term<'a>, Fault> {
     let mut decimal = number::Number::param(call, 0)?.decimal();
     let code = call.text(1)?.trim().to_ascii_uppercase();
-    if code.len() != 3 || !code.bytes().all(|c| c.is_ascii_uppercase()) {
-        let message = format!(
-            "{} is not a currency: write its code, such as EUR",
-            call.param(1)?.shown()
-        );
-        return Err(Fault::Because(message));
+    if let Some(wrong) = unknown(&code) {
+        return Err(Fault::Because(format!("{} {wrong}", call.param(1)?.shown())));
     }
     number::round(
         &mut decimal,

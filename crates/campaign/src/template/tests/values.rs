@@ -33,7 +33,7 @@ fn money_is_written_as_the_country_writes_it() {
             shown
         );
     }
-    assert!(made("currency 7 \"EURO\"").contains("“EURO” is not a currency"));
+    assert!(made("currency 7 (lower \"EURO\")").contains("“euro” is not a currency"));
 }
 
 #[test]
@@ -217,4 +217,22 @@ fn a_preheader_is_hidden_in_the_html_and_absent_from_the_text() {
         (error.line, error.message.as_str()),
         (2, "a preheader stands in the HTML only")
     );
+}
+
+#[test]
+fn a_currency_that_does_not_exist_is_refused() {
+    let error = check_html("main", "a\n {{currency n \"XXQ\"}}", true).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "template main (html):2:2: \"XXQ\" is not a currency: write its code, such as EUR"
+    );
+    check_html("main", "{{currency n \"eur\"}} {{currency n code}}", true).unwrap();
+}
+
+#[test]
+fn an_empty_template_is_refused() {
+    for html in ["", " \n"] {
+        let error = check_html("main", html, true).unwrap_err().to_string();
+        assert!(error.contains("the template is empty"), "{error}");
+    }
 }
