@@ -68,20 +68,23 @@ impl SmallServer {
         format!("postgres://tidings@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// Leaves no room for the tables of an installation on this server.
+    /// Leaves no room for the tables of an installation on this server: a file beside them takes it all.
     pub fn fill(&self, app: &App) {
-        app.database.execute(
-            "CREATE TABLE ballast (text TEXT); ALTER TABLE ballast ALTER COLUMN text SET STORAGE PLAIN",
-        );
-        let refused = app
-            .database
-            .refuses("INSERT INTO ballast SELECT repeat('x', 8000) FROM generate_series(1, 1000000)");
+        let refused = app.database.refuses(&format!(
+            "COPY (SELECT repeat('x', 8000) FROM generate_series(1, 1000000)) TO '{}'",
+            self.ballast()
+        ));
         assert!(refused.contains("No space left on device"), "{refused}");
     }
 
     /// Makes room again.
     pub fn free(&self, app: &App) {
-        app.database.execute("DROP TABLE ballast");
+        app.database
+            .execute(&format!("COPY (SELECT 1 WHERE FALSE) TO '{}'", self.ballast()));
+    }
+
+    fn ballast(&self) -> String {
+        self._folder.path().join("small/ballast").display().to_string()
     }
 
     fn execute(&self, statement: &str) {

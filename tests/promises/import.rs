@@ -199,7 +199,7 @@ on_both_engines!(
             (vec![good, "."], vec!["is a folder"]),
             (
                 vec![two.to_str().unwrap()],
-                vec!["two.csv", "`email`, `e-mail`", "--map \"Column=email\""],
+                vec!["two.csv", "#1 `email`, #2 `e-mail`", "--map \"Column=email\""],
             ),
             (
                 vec![good, "--map", "Town=city"],

@@ -347,9 +347,9 @@ on_both_engines!(an_independent_relay_counts_the_same, |app| {
         "--drop-in-data",
         "0.01",
         "--reject",
-        "reader.*7",
+        r"reader\d*7@",
         "--defer",
-        "reader.*8:1",
+        r"reader\d*8@:1",
     ];
     let other = tidings_tests::Faultsink::start(&faults);
     app.send_to(other.address());

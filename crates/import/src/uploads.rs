@@ -323,7 +323,7 @@ fn of_file(refusal: &Refusal) -> String {
             format!("There are several {what} in it: {names}. Say below which one is meant.")
         }
         Refusal::NoParts(_) => "There are no parts in this file: leave that field empty.".to_owned(),
-        Refusal::Map(fault) => of_columns(fault),
+        Refusal::Map { error, .. } => of_columns(error),
         other => format!("The file {other}."),
     }
 }

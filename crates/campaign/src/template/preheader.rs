@@ -43,6 +43,9 @@ pub fn check_preheader(text: &str) -> Result<(), TemplateError> {
         };
         return Err(refused(message.to_owned()));
     }
+    if text.trim().is_empty() {
+        return Ok(());
+    }
     check_html("preheader", text, true).map_err(|error| TemplateError {
         template: "preheader".to_owned(),
         ..error
