@@ -1,6 +1,6 @@
 //! Tidings as its users meet it: the binary, a data folder, a configuration file, a relay.
 
-use crate::{Database, Engine, Output, Relay, Running, Server, Settings, Show, SmallDisk, SmallServer};
+use crate::{Database, Engine, Output, Relay, Running, Server, Settings, Show, SmallDisk};
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -33,24 +33,13 @@ impl App {
 
     /// An installation with an empty database and a relay that accepts everything.
     pub fn start(engine: Engine) -> Self {
-        Self::start_with(engine, |folder| Database::create(engine, folder))
-    }
-
-    /// The same on a PostgreSQL server whose disk can be filled.
-    pub fn start_on(server: &SmallServer) -> Self {
-        Self::start_with(Engine::Postgres, |_| {
-            Database::create_on(server.url(), "TABLESPACE small")
-        })
-    }
-
-    fn start_with(engine: Engine, database: impl FnOnce(&Path) -> Database) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("tidings-")
             .tempdir()
             .expect("a temporary folder");
         let database_folder = folder.path().join("database");
         std::fs::create_dir(&database_folder).expect("a folder in the test's folder");
-        let database = database(&database_folder);
+        let database = Database::create(engine, &database_folder);
         let app = Self {
             engine,
             relay: Relay::start(),

@@ -17,38 +17,40 @@ pub enum Engine {
 pub struct Database {
     engine: Engine,
     url: String,
-    /// Where databases are made; of PostgreSQL alone.
-    server: String,
     runtime: tokio::runtime::Runtime,
     dropped_at_end: Option<String>,
 }
 
 impl Database {
     pub(crate) fn create(engine: Engine, folder: &Path) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime needs nothing but memory");
         match engine {
-            Engine::Sqlite => Self {
-                engine,
-                url: format!("sqlite://{}", folder.join("tidings.db").display()),
-                server: String::new(),
-                runtime: runtime(),
-                dropped_at_end: None,
-            },
-            Engine::Postgres => Self::create_on(crate::from_xtask("TIDINGS_TEST_POSTGRES"), ""),
+            Engine::Sqlite => {
+                let url = format!("sqlite://{}", folder.join("tidings.db").display());
+                Self {
+                    engine,
+                    url,
+                    runtime,
+                    dropped_at_end: None,
+                }
+            }
+            Engine::Postgres => {
+                let server = crate::from_xtask("TIDINGS_TEST_POSTGRES");
+                let name = unique_name();
+                let url = with_database(&server, &name);
+                let database = Self {
+                    engine,
+                    url,
+                    runtime,
+                    dropped_at_end: Some(name.clone()),
+                };
+                database.on_server(&format!("CREATE DATABASE {name}"));
+                database
+            }
         }
-    }
-
-    /// A database of this PostgreSQL server. `options` of CREATE DATABASE.
-    pub(crate) fn create_on(server: String, options: &str) -> Self {
-        let name = unique_name();
-        let database = Self {
-            engine: Engine::Postgres,
-            url: with_database(&server, &name),
-            server,
-            runtime: runtime(),
-            dropped_at_end: Some(name.clone()),
-        };
-        database.on_server(&format!("CREATE DATABASE {name} {options}"));
-        database
     }
 
     /// As `--database` takes it.
@@ -59,19 +61,6 @@ impl Database {
     /// Runs one statement beside the binary: to bring about what no command can.
     pub fn execute(&self, statement: &str) {
         self.block_on(execute(self.engine, &self.url, statement));
-    }
-
-    /// Runs one statement on PostgreSQL that must fail, and returns why it did.
-    #[track_caller]
-    pub(crate) fn refuses(&self, statement: &str) -> String {
-        let statement = AssertSqlSafe(statement.to_owned());
-        let refused = self.block_on(async {
-            let mut connection = PgConnection::connect(&self.url)
-                .await
-                .expect("the test's database");
-            sqlx::raw_sql(statement).execute(&mut connection).await
-        });
-        refused.expect_err("a statement that must fail").to_string()
     }
 
     pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
@@ -162,9 +151,10 @@ impl Database {
     }
 
     fn on_server(&self, statement: &str) {
+        let server = crate::from_xtask("TIDINGS_TEST_POSTGRES");
         let statement = AssertSqlSafe(statement.to_owned());
         self.runtime.block_on(async {
-            let mut connection = PgConnection::connect(&self.server)
+            let mut connection = PgConnection::connect(&server)
                 .await
                 .expect("the PostgreSQL of `cargo xtask test`");
             sqlx::raw_sql(statement)
@@ -222,13 +212,6 @@ pub(crate) async fn texts(engine: Engine, url: &str, query: &str) -> Vec<String>
 
 /// The database and its write-ahead log.
 const SQLITE_PARTS: [&str; 2] = ["", "-wal"];
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime needs nothing but memory")
-}
 
 fn unique_name() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);

@@ -32,7 +32,6 @@ mod server;
 mod settings;
 mod show;
 mod small_disk;
-mod small_server;
 
 pub use app::App;
 pub use authority::{Authority, Issued};
@@ -53,7 +52,6 @@ pub use server::Server;
 pub use settings::Settings;
 pub use show::{Show, assert_ledger_adds_up};
 pub use small_disk::SmallDisk;
-pub use small_server::SmallServer;
 pub use tidings_scripted_relay as script;
 
 /// The value that `cargo xtask test` hands to the tests; without it the test fails and says so.
