@@ -196,16 +196,18 @@ impl Store {
         row.map(|row| row.read(campaign)).transpose()
     }
 
-    /// Whether a campaign may be scheduled from the dashboard, by its newest pre-flight list.
+    /// Whether a campaign may be scheduled from the dashboard, by its newest pre-flight list; and of what the verdict is, which
+    /// goes with the campaign when it is scheduled ([`Start::cleared`](crate::scheduling::Start::cleared)).
     pub async fn preflight_verdict(
         &self,
         campaign: CampaignId,
         now: Timestamp,
-    ) -> Result<Verdict, StoreError> {
+    ) -> Result<(Verdict, String), StoreError> {
         let fingerprint = self.preflight_fingerprint(campaign).await?;
         let overrides = self.preflight_overrides(campaign).await?;
         let kept = self.find_preflight(campaign).await?;
-        Ok(verdict_of(kept.as_ref(), &overrides, &fingerprint, now))
+        let verdict = verdict_of(kept.as_ref(), &overrides, &fingerprint, now);
+        Ok((verdict, fingerprint))
     }
 }
 

@@ -60,6 +60,7 @@ impl Writing {
             unknown_policy: UnknownPolicy::Hold,
             schedule: None,
             spread: None,
+            cleared: None,
             greatest_lateness: LATENESS,
             pool: None,
             max_sessions: None,

@@ -38,7 +38,7 @@ async fn made(store: &Store, campaign: CampaignId, findings: &[Finding], seconds
 
 store_on_both_engines!(a_list_is_made_by_one_and_taken_over_when_that_is_gone, |store| {
     let campaign = a_draft(store).await;
-    let verdict = async |seconds| store.preflight_verdict(campaign, at(seconds)).await.unwrap();
+    let verdict = async |seconds| store.preflight_verdict(campaign, at(seconds)).await.unwrap().0;
     assert_eq!(store.claim_preflight(START).await.unwrap(), None);
     assert_eq!(verdict(0).await, Verdict::NotRun);
     store
@@ -85,7 +85,7 @@ store_on_both_engines!(amber_is_taken_on_as_it_was_read_and_red_is_not, |store| 
     let refused = |outcome| matches!(outcome, Err(StoreError::NotInPreflight));
     assert!(refused(take(&amber).await), "there is no list");
     made(store, campaign, &[amber.clone(), red.clone()], 5).await;
-    let verdict = async || store.preflight_verdict(campaign, at(9)).await.unwrap();
+    let verdict = async || store.preflight_verdict(campaign, at(9)).await.unwrap().0;
     assert_eq!(verdict().await, Verdict::Blocked { red: 1, amber: 1 });
     assert!(refused(take(&red).await));
     take(&amber).await.unwrap();
@@ -98,7 +98,7 @@ store_on_both_engines!(amber_is_taken_on_as_it_was_read_and_red_is_not, |store| 
     made(store, campaign, &[amber], 6).await;
     assert_eq!(verdict().await, Verdict::Clear);
     assert_eq!(
-        store.preflight_verdict(campaign, at(6 + 86_401)).await.unwrap(),
+        store.preflight_verdict(campaign, at(6 + 86_401)).await.unwrap().0,
         Verdict::Stale
     );
     store.move_campaign(campaign, Action::Cancel, None).await.unwrap();
@@ -127,3 +127,41 @@ fn a_campaign_without_a_list_is_not_looked_at() {
     let verdict = tidings_store::preflights::verdict_of(None, &[], "as it is", START);
     assert_eq!(verdict, Verdict::NotRun);
 }
+
+store_on_both_engines!(
+    what_cleared_a_campaign_is_kept_as_long_as_it_is_scheduled_by_that,
+    |store| {
+        let campaign = a_draft(store).await;
+        made(store, campaign, &[finding(Level::Ok)], 1).await;
+        let (verdict, fingerprint) = store.preflight_verdict(campaign, at(2)).await.unwrap();
+        assert_eq!(verdict, Verdict::Clear);
+        let kept = async || store.get_campaign(campaign).await.unwrap().cleared;
+        let by_command = starts(&Schedule {
+            at: at(90),
+            local: String::new(),
+            zone: "UTC".to_owned(),
+        });
+        let cleared = Start {
+            cleared: Some(fingerprint.clone()),
+            ..by_command.clone()
+        };
+        let by = By::command_line();
+        store
+            .schedule_campaign(campaign, &cleared, &by, at(3))
+            .await
+            .unwrap();
+        assert_eq!(kept().await, Some(fingerprint));
+        store.unschedule_campaign(campaign, &by, at(4)).await.unwrap();
+        assert_eq!(kept().await, None);
+        store
+            .schedule_campaign(campaign, &cleared, &by, at(5))
+            .await
+            .unwrap();
+        store.unschedule_campaign(campaign, &by, at(6)).await.unwrap();
+        store
+            .schedule_campaign(campaign, &by_command, &by, at(7))
+            .await
+            .unwrap();
+        assert_eq!(kept().await, None);
+    }
+);

@@ -353,6 +353,7 @@ async fn schedule(args: ScheduleArgs, context: &Context, store: &Store) -> anyho
         schedule,
         spread: args.spread,
         greatest_lateness: None,
+        cleared: None,
     };
     let now = context.clock.now();
     store

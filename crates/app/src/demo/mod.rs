@@ -200,6 +200,7 @@ async fn set_up(
                 },
                 spread: None,
                 greatest_lateness: None,
+                cleared: None,
             },
             &By::command_line(),
             now,
