@@ -137,6 +137,8 @@ macro_rules! all_columns {
     };
 }
 
+const GET: &str = concat!(all_columns!(), " WHERE id = $1");
+
 #[derive(sqlx::FromRow)]
 struct CampaignRow {
     id: i64,
@@ -240,7 +242,6 @@ impl Store {
 
     /// The campaign, which must exist.
     pub async fn get_campaign(&self, id: CampaignId) -> Result<Campaign, StoreError> {
-        const GET: &str = concat!(all_columns!(), " WHERE id = $1");
         let row: Option<CampaignRow> =
             on_pool!(self, pool => sqlx::query_as(GET).bind(id.0).fetch_optional(pool).await)?;
         row.ok_or_else(|| StoreError::NotFound {
@@ -350,6 +351,12 @@ pub(crate) async fn move_in(
         thresholds::begin_anew_in(tx, id).await?;
     }
     Ok(next)
+}
+
+/// The campaign inside a transaction, which must exist.
+pub(crate) async fn get_in(tx: &mut Tx, id: CampaignId) -> Result<Campaign, StoreError> {
+    let row: CampaignRow = on_tx!(tx, conn => sqlx::query_as(GET).bind(id.0).fetch_one(conn).await)?;
+    row.try_into()
 }
 
 /// Whether its deliveries have been planned, be it to nobody.

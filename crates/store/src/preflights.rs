@@ -8,6 +8,7 @@ mod fingerprint;
 mod overrides;
 
 use crate::audit::{By, audit_in};
+use crate::campaigns::has_started;
 use crate::deliveries::lock_state;
 use crate::engine::{Store, Tx, on_pool, on_tx, on_write_pool};
 use crate::error::{StoreError, bad_row};
@@ -240,11 +241,8 @@ fn findings_json(findings: &[Finding]) -> String {
 
 /// A list is about what is to come.
 async fn check_not_started(tx: &mut Tx, campaign: CampaignId) -> Result<(), StoreError> {
-    const STARTED: &str = "SELECT COUNT(*) FROM campaigns WHERE id = $1 AND started_at IS NOT NULL";
     let state = lock_state(tx, campaign).await?;
-    let started: i64 =
-        on_tx!(tx, conn => sqlx::query_scalar(STARTED).bind(campaign.0).fetch_one(conn).await)?;
-    if started > 0 || state == CampaignState::Cancelled {
+    if has_started(tx, campaign).await? || state == CampaignState::Cancelled {
         let action = Action::Schedule;
         return Err(StoreError::NotAllowed(NotAllowed { state, action }));
     }

@@ -5,6 +5,7 @@ use tidings_campaign::lifecycle::Action;
 use tidings_campaign::preflight::verdict::Verdict;
 use tidings_campaign::preflight::{Check, Finding, Level};
 use tidings_store::StoreError;
+use tidings_store::letters::{NewTest, TestQueued};
 use tidings_store::preflights::{ABANDONED_AFTER, PreflightState};
 use tidings_tests::store_on_both_engines;
 
@@ -114,12 +115,32 @@ store_on_both_engines!(who_is_erased_is_in_no_list_any_more, |store| {
         .override_preflight(campaign, &amber, "meant so", &By::command_line(), at(6))
         .await
         .unwrap();
+    let test = NewTest {
+        campaign,
+        sender_domain: "example.com",
+        letters: &[(
+            address("reader00001@example.org"),
+            b"Subject: x\r\n\r\nx\r\n".to_vec(),
+        )],
+        once: "a",
+    };
+    let queued = store.queue_test(test, &By::command_line(), at(6)).await.unwrap();
+    assert_eq!(queued, TestQueued::Yes);
     store
         .erase_address(&address("READER00001@example.org"), at(7))
         .await
         .unwrap();
     assert_eq!(store.find_preflight(campaign).await.unwrap(), None);
     assert_eq!(store.preflight_overrides(campaign).await.unwrap(), []);
+    let log = store.audit_log(None, 100).await.unwrap();
+    assert!(log.len() >= 3, "{log:?}");
+    let named = log.iter().find(|entry| {
+        let texts = [&entry.who, &entry.about, &entry.detail];
+        texts
+            .iter()
+            .any(|text| text.to_lowercase().contains("reader00001"))
+    });
+    assert_eq!(named, None);
 });
 
 #[test]
@@ -165,3 +186,17 @@ store_on_both_engines!(
         assert_eq!(kept().await, None);
     }
 );
+
+store_on_both_engines!(a_draft_that_is_removed_leaves_no_list_behind, |store| {
+    let campaign = a_draft(store).await;
+    let by = By::command_line();
+    let amber = finding(Level::Amber);
+    made(store, campaign, std::slice::from_ref(&amber), 1).await;
+    store
+        .override_preflight(campaign, &amber, "meant so", &by, at(2))
+        .await
+        .unwrap();
+    store.remove_draft(campaign, &by, at(3)).await.unwrap();
+    assert_eq!(store.find_preflight(campaign).await.unwrap(), None);
+    assert_eq!(store.preflight_overrides(campaign).await.unwrap(), []);
+});
