@@ -238,6 +238,21 @@ on_both_engines!(links_are_asked_and_a_private_network_is_not, |app| {
     assert_eq!(level, "amber");
 });
 
+on_both_engines!(a_recipients_own_link_is_not_followed_in_their_name, |app| {
+    let server = web_server();
+    let links = format!(
+        "<a href=\"http://{server}/here\">here</a> <a href=\"http://{server}/gone?who={{{{email}}}}\">yours</a> Dear"
+    );
+    let campaign = draft(app, &GOOD.replace("Dear", &links));
+    app.configure(|settings| settings.more = "[preflight]\nallow_private_addresses = true\n".to_owned());
+    let found = of(&checked(app, campaign, 0), "PF13");
+    let [(level, sentence, place)] = &found[..] else {
+        panic!("{found:?}");
+    };
+    assert_eq!((level.as_str(), place.as_str()), ("amber", ""));
+    assert!(sentence.contains("one recipient alone"), "{sentence}");
+});
+
 on_both_engines!(the_dns_is_asked_about_the_sender, |app| {
     let dns = DnsServer::start();
     dns.mx("example.com", 10, "mx.example.com");

@@ -96,7 +96,8 @@ on_both_engines!(
 );
 
 on_both_engines!(a_campaign_that_is_spread_says_what_binds_it, |app| {
-    app.import("readers", 120);
+    // One each quarter of a minute.
+    app.import("readers", 240);
     let campaign = app.campaign("readers");
     app.run([
         "campaign",
@@ -117,7 +118,7 @@ on_both_engines!(a_campaign_that_is_spread_says_what_binds_it, |app| {
             .is_some_and(|limit| limit.contains("spread over 1h"))
     });
     let accepted = app.show(campaign).count("accepted");
-    assert!(accepted <= 4, "one each half minute, not {accepted}");
+    assert!(accepted <= 4, "one each quarter of a minute, not {accepted}");
     let refused = app.run([
         "campaign",
         "schedule",

@@ -16,6 +16,7 @@ fn finding(level: Level) -> Finding {
         sentence: "A link leads nowhere.".to_owned(),
         place: Some("reader00001@example.org".to_owned()),
         advice: None,
+        is_rest: false,
     }
 }
 
@@ -89,6 +90,13 @@ store_on_both_engines!(amber_is_taken_on_as_it_was_read_and_red_is_not, |store| 
     let verdict = async || store.preflight_verdict(campaign, at(9)).await.unwrap().0;
     assert_eq!(verdict().await, Verdict::Blocked { red: 1, amber: 1 });
     assert!(refused(take(&red).await));
+    let rest = Finding {
+        is_rest: true,
+        ..amber.clone()
+    };
+    made(store, campaign, &[amber.clone(), red.clone(), rest.clone()], 5).await;
+    assert!(refused(take(&rest).await), "it stands for others");
+    made(store, campaign, &[amber.clone(), red.clone()], 5).await;
     take(&amber).await.unwrap();
     let overrides = store.preflight_overrides(campaign).await.unwrap();
     assert_eq!(
