@@ -3,7 +3,7 @@
 use crate::dashboard::{Served, serve};
 use crate::preflight::{self, cleared};
 use crate::steering::{get, post, token};
-use std::time::{SystemTime, UNIX_EPOCH};
+use tidings_campaign::time::Clock;
 use tidings_tests::{App, on_both_engines, wait_until};
 
 const ZONE: &str = "Europe/Berlin";
@@ -92,6 +92,8 @@ on_both_engines!(
         let kept = "SELECT COUNT(*) FROM audit_log WHERE who = 'token editor' AND what IN \
         ('scheduled a campaign', 'took a campaign off the calendar')";
         assert_eq!(app.database.number(kept), 2);
+        let made = "SELECT COUNT(*) FROM audit_log WHERE who = 'command line' AND what = 'made a campaign'";
+        assert_eq!(app.database.number(made), 1);
     }
 );
 
@@ -152,7 +154,7 @@ fn schedule(served: &Served, editor: &str, campaign: i64) {
 
 /// As if the day had come.
 fn the_time_comes(app: &App, campaign: i64) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros();
+    let now = Clock::System.now().0;
     app.database.execute(&format!(
         "UPDATE campaigns SET scheduled_at = {now} WHERE id = {campaign}"
     ));
