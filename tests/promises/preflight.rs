@@ -7,12 +7,12 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
 use tidings_tests::{App, DnsServer, on_both_engines, wait_until};
 
-const GOOD: &str = "<body>{{#preheader}}What is new in spring{{/preheader}}<h1>Spring</h1>\
+pub const GOOD: &str = "<body>{{#preheader}}What is new in spring{{/preheader}}<h1>Spring</h1>\
     <p>Dear {{default name \"friend\"}}, the boats are in the water again, and so are we.</p>\
     <p>Example Boats, 4 Mill Lane, 00000 Larkfield. <a href=\"{{unsubscribe_url}}\">Unsubscribe</a></p></body>";
 
 /// The template `own`, new or another than before.
-fn add(app: &App, subject: &str, html: &str) {
+pub fn add(app: &App, subject: &str, html: &str) {
     let file = app.write("own.html", html);
     let file = file.to_str().unwrap();
     app.run(["template", "add", "own", "--subject", subject, "--html", file])
@@ -20,13 +20,13 @@ fn add(app: &App, subject: &str, html: &str) {
 }
 
 /// A draft to three readers with this newsletter.
-fn draft(app: &App, html: &str) -> i64 {
+pub fn draft(app: &App, html: &str) -> i64 {
     app.import("readers", 3);
     add(app, "Spring is here", html);
     draft_of(app, "own")
 }
 
-fn draft_of(app: &App, template: &str) -> i64 {
+pub fn draft_of(app: &App, template: &str) -> i64 {
     let made = app.run([
         "--json",
         "campaign",
@@ -236,6 +236,21 @@ on_both_engines!(links_are_asked_and_a_private_network_is_not, |app| {
     };
     assert!(sentence.contains("404") && place.ends_with("/gone"), "{found:?}");
     assert_eq!(level, "amber");
+});
+
+on_both_engines!(a_recipients_own_link_is_not_followed_in_their_name, |app| {
+    let server = web_server();
+    let links = format!(
+        "<a href=\"http://{server}/here\">here</a> <a href=\"http://{server}/gone?who={{{{email}}}}\">yours</a> Dear"
+    );
+    let campaign = draft(app, &GOOD.replace("Dear", &links));
+    app.configure(|settings| settings.more = "[preflight]\nallow_private_addresses = true\n".to_owned());
+    let found = of(&checked(app, campaign, 0), "PF13");
+    let [(level, sentence, place)] = &found[..] else {
+        panic!("{found:?}");
+    };
+    assert_eq!((level.as_str(), place.as_str()), ("amber", ""));
+    assert!(sentence.contains("one recipient alone"), "{sentence}");
 });
 
 on_both_engines!(the_dns_is_asked_about_the_sender, |app| {

@@ -31,6 +31,7 @@ pub use page::Page;
 pub use tally::{Failure, Failures, Largest, Tally};
 
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::fmt;
 
 /// What is looked at. The numbers are stable: scripts and overrides refer to them.
@@ -157,7 +158,7 @@ impl fmt::Display for Check {
 }
 
 /// How much a finding asks of people. In the order of how much it does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Nothing.
@@ -194,6 +195,9 @@ pub struct Finding {
     /// What to do.
     #[serde(rename = "what_to_do", default, skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
+    /// It stands for others that are not shown: nobody has read them, so that nobody can take them on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_rest: bool,
 }
 
 impl Finding {
@@ -204,6 +208,7 @@ impl Finding {
             sentence: sentence.into(),
             place: None,
             advice: None,
+            is_rest: false,
         }
     }
 
@@ -228,6 +233,11 @@ impl Finding {
     fn at(mut self, place: impl Into<String>) -> Finding {
         self.place = Some(shortened(&place.into()));
         self
+    }
+
+    /// Whether somebody may take it on, with a reason.
+    pub fn may_be_taken_on(&self) -> bool {
+        self.level == Level::Amber && !self.is_rest
     }
 
     /// The newsletter cannot be made at all: the only finding then.
@@ -377,26 +387,46 @@ fn of_one_message(sample: &Sample, facts: &Facts) -> Vec<Finding> {
     found.push(preheader::check(&page));
     found.extend(leftovers::check(sample, &page));
     found.extend(links::check(&page, &facts.sender));
-    found.extend(images::check(&page));
+    found.extend(images::check(&page, &facts.sender));
     found
 }
 
 /// Findings of one kind that are shown: more of them help nobody.
 const SHOWN: usize = 20;
 
-/// The same finding of several messages counts once; that all is well is said where nothing else is.
+/// The same finding of several messages counts once; that all is well is said where nothing else is. What is too much to be shown
+/// is one finding more.
 fn tidied(mut found: Vec<Finding>) -> Vec<Finding> {
     found.sort_by_key(|finding| (finding.check, std::cmp::Reverse(finding.level)));
     let mut kept: Vec<Finding> = Vec::new();
-    for finding in found {
-        let of_check = || kept.iter().filter(|other| other.check == finding.check);
-        let is_outdone = finding.level == Level::Ok && of_check().next().is_some();
-        let is_known = of_check().any(|other| *other == finding);
-        if !is_outdone && !is_known && of_check().count() < SHOWN {
-            kept.push(finding);
+    for of_check in found.chunk_by(|one, next| one.check == next.check) {
+        let mut known = HashSet::new();
+        let worst = of_check[0].level;
+        let different: Vec<&Finding> = of_check
+            .iter()
+            .filter(|finding| finding.level != Level::Ok || worst == Level::Ok)
+            .filter(|finding| {
+                known.insert((finding.level, &finding.sentence, &finding.place, &finding.advice))
+            })
+            .collect();
+        let (shown, rest) = different.split_at(different.len().min(SHOWN));
+        kept.extend(shown.iter().map(|finding| (*finding).clone()));
+        if worst != Level::Ok && !rest.is_empty() {
+            kept.push(rest_of(of_check[0].check, rest.len()));
         }
     }
     kept
+}
+
+fn rest_of(check: Check, n: usize) -> Finding {
+    Finding {
+        is_rest: true,
+        ..Finding::amber(
+            check,
+            format!("And {n} more that are not shown."),
+            "mend some of those that are, then run this list again: what nobody has read cannot be taken on",
+        )
+    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ pub use run::run;
 
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::message::MessageFactory;
-use tidings_campaign::preflight::{Facts, Finding, Page, Sender, findings};
+use tidings_campaign::preflight::{Facts, Finding, Sender, findings};
 use tidings_campaign::time::Clock;
 use tidings_campaign::tracking::Tracking;
 use tidings_dns::DnsSettings;
@@ -104,12 +104,8 @@ async fn look(
         clock: clock.clone(),
     };
     let Walked { tally, samples } = walk::everybody(store, readers, progress).await?;
-    // Of the first reader of each language: others' links may be their own.
-    let addresses = samples
-        .first_of_each()
-        .flat_map(|sample| Page::read(&sample.html).addresses());
     let (answers, domain_faults, dkim, relays) = tokio::join!(
-        links::ask(addresses.collect(), &identity.public_url, settings.links),
+        links::ask(samples.addresses(), &identity.public_url, settings.links),
         domains::look(&from_domain, &return_path_domain, settings.dns.as_ref()),
         domains::look_at_key(
             &from_domain,

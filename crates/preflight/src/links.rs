@@ -28,9 +28,19 @@ pub struct LinkSettings {
     pub allow_private_addresses: bool,
 }
 
-/// Asks each address; `true` is an image. Those that lead to `public_url` are signed for one recipient, and left alone.
+/// Addresses of links and, by `true`, of images.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Addresses {
+    /// In the messages of several recipients.
+    pub(crate) shared: Vec<(String, bool)>,
+    /// In the message of one alone.
+    pub(crate) own: Vec<(String, bool)>,
+}
+
+/// Asks each address that is shared, and says of the others that they are one recipient's own. Those that lead to `public_url` are
+/// signed for one recipient, and left alone.
 pub(crate) async fn ask(
-    addresses: Vec<(String, bool)>,
+    Addresses { shared, own }: Addresses,
     public_url: &str,
     settings: LinkSettings,
 ) -> Asked<Vec<LinkAnswer>> {
@@ -39,8 +49,17 @@ pub(crate) async fn ask(
     }
     let client = Arc::new(Client::new(settings.allow_private_addresses));
     let (free, until) = (Arc::new(Semaphore::new(AT_ONCE)), Instant::now() + PATIENCE);
+    let shared = distinct(shared, public_url);
+    let own = distinct(own, public_url).into_iter();
+    let own = own.filter(|(url, _)| shared.iter().all(|(other, _)| other != url));
+    let own = own.map(|(url, is_image)| LinkAnswer {
+        url: url.to_string(),
+        is_image,
+        outcome: Outcome::OnesOwn,
+    });
+    let own: Vec<LinkAnswer> = own.take(MOST).collect();
     let mut asking = JoinSet::new();
-    for (at, (url, is_image)) in distinct(addresses, public_url).into_iter().enumerate() {
+    for (at, (url, is_image)) in shared.into_iter().enumerate() {
         let (client, free) = (Arc::clone(&client), Arc::clone(&free));
         asking.spawn(async move {
             let outcome = match reach::why_not_asked(&url, settings.allow_private_addresses) {
@@ -61,7 +80,7 @@ pub(crate) async fn ask(
     }
     let mut answers = asking.join_all().await;
     answers.sort_by_key(|(at, _)| *at);
-    Asked::Found(answers.into_iter().map(|(_, answer)| answer).collect())
+    Asked::Found(answers.into_iter().map(|(_, answer)| answer).chain(own).collect())
 }
 
 async fn one(url: Url, client: Arc<Client>, free: Arc<Semaphore>, until: Instant) -> Outcome {
@@ -86,7 +105,7 @@ fn distinct(addresses: Vec<(String, bool)>, public_url: &str) -> Vec<(Url, bool)
     let mut seen = HashSet::new();
     addresses
         .into_iter()
-        .filter(|(url, _)| !url.starts_with(public_url))
+        .filter(|(url, _)| !reach::is_ours(url, public_url))
         .filter_map(|(url, is_image)| {
             let mut url = Url::parse(&url)
                 .ok()

@@ -1,11 +1,13 @@
 //! Everybody's message, made and measured, a page of recipients at a time on a thread for blocking work.
 
+use crate::links::Addresses;
+use std::collections::HashMap;
 use std::sync::Arc;
 use tidings_campaign::eligibility::{Mailable, may_mail};
 use tidings_campaign::ids::RecipientId;
 use tidings_campaign::message::MessageFactory;
 use tidings_campaign::message::attachment::EncodedFile;
-use tidings_campaign::preflight::{Sample, Tally};
+use tidings_campaign::preflight::{Page, Sample, Tally};
 use tidings_campaign::time::Clock;
 use tidings_sender::own_files::{NoFile, OwnFiles};
 use tidings_sender::run::{CampaignRun, CannotRun};
@@ -53,8 +55,23 @@ impl Samples {
         }
     }
 
-    pub(crate) fn first_of_each(&self) -> impl Iterator<Item = &Sample> {
-        self.0.iter().filter_map(|(_, samples)| samples.first())
+    /// The addresses in them. What one message has alone may be that recipient's own: whoever follows it does so in their name.
+    pub(crate) fn addresses(&self) -> Addresses {
+        let mut messages_with: HashMap<(String, bool), usize> = HashMap::new();
+        let mut in_order = Vec::new();
+        for sample in self.0.iter().flat_map(|(_, samples)| samples) {
+            for address in Page::read(&sample.html).addresses() {
+                let messages = messages_with.entry(address.clone()).or_default();
+                *messages += 1;
+                if *messages == 1 {
+                    in_order.push(address);
+                }
+            }
+        }
+        let (shared, own) = in_order
+            .into_iter()
+            .partition(|address| messages_with.get(address).is_some_and(|messages| *messages > 1));
+        Addresses { shared, own }
     }
 
     pub(crate) fn all(self) -> Vec<Sample> {

@@ -175,6 +175,8 @@ pub(crate) struct Tree {
     index: HashMap<Place, NodeId>,
     /// By name: minutes and numbers, ascending.
     remembered: HashMap<String, Vec<(i64, u64)>>,
+    /// Where what is spread was before the last change of configuration.
+    carried: HashMap<Place, Pace>,
     since: Timestamp,
     generation: u64,
 }
@@ -200,6 +202,7 @@ impl Tree {
             nodes: Vec::new(),
             index: HashMap::new(),
             remembered: by_name,
+            carried: HashMap::new(),
             since: now,
             generation: 0,
         }
@@ -220,6 +223,13 @@ impl Tree {
         self.since = now;
         self.generation += 1;
         for node in std::mem::take(&mut self.nodes) {
+            let spread = node.meters.iter().find_map(|meter| match meter {
+                Meter::Spread(_, pace) => Some(pace.clone()),
+                Meter::Pace(..) | Meter::Window(..) | Meter::Quota(..) => None,
+            });
+            if let Some(pace) = spread {
+                self.carried.insert(node.place.clone(), pace);
+            }
             // A day's window holds an hour's too, so that the longest history is the whole one.
             let longest = node.meters.iter().filter_map(|meter| match meter {
                 Meter::Quota(_, quota) => Some(quota.history().collect::<Vec<_>>()),
@@ -271,9 +281,18 @@ impl Tree {
             return None;
         }
         let mut node = self.make(place.clone(), &rates, max_sessions);
-        let spread =
-            spread.map(|spread| Meter::Spread(spread, Pace::per_second(spread.per_second(), self.since)));
-        node.meters.extend(spread);
+        if let Some(spread) = spread {
+            let per_second = spread.per_second();
+            // Another configuration gives no message away.
+            let pace = match self.carried.remove(&place) {
+                Some(mut pace) => {
+                    pace.change(per_second);
+                    pace
+                }
+                None => Pace::spread(per_second, self.since),
+            };
+            node.meters.push(Meter::Spread(spread, pace));
+        }
         self.nodes.push(node);
         let id = NodeId(self.nodes.len() - 1);
         self.index.insert(place, id);

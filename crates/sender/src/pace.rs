@@ -126,6 +126,9 @@ pub(crate) struct Pace {
 
 const NANOS: f64 = 1e9;
 
+/// Nanoseconds by which a timer may be late without a loss to what is spread.
+const LATE: i64 = 20_000_000;
+
 impl Pace {
     /// Keeps `rate` in every window of its unit. Nothing passes before `from`.
     pub(crate) fn new(rate: Rate, from: Timestamp) -> Pace {
@@ -148,6 +151,18 @@ impl Pace {
             interval: (NANOS / per_second) as i64,
             ahead: 0,
             due: from.0.saturating_mul(1000),
+        }
+    }
+
+    /// So many messages a second, one by one, the first when the time of one has passed since `from`. Whoever wakes a little late
+    /// makes up for it, so that it does not add up over many messages.
+    pub(crate) fn spread(per_second: f64, from: Timestamp) -> Pace {
+        let interval = (NANOS / per_second) as i64;
+        let due = from.0.saturating_mul(1000).saturating_add(interval);
+        Pace {
+            interval,
+            ahead: LATE,
+            due: due.saturating_add(LATE),
         }
     }
 
@@ -291,6 +306,26 @@ mod tests {
         let later = START.plus(Duration::from_secs(60));
         pace.take(later);
         assert_eq!(pace.next(later).since(later), Duration::from_millis(100));
+    }
+
+    #[test]
+    fn what_is_spread_takes_its_time_even_if_each_wake_is_late() {
+        let hour = Duration::from_secs(3600);
+        let mut pace = Pace::spread(1_000_000.0 / hour.as_secs_f64(), START);
+        assert!(pace.next(START) > START, "the first waits too");
+        let (mut now, mut passed) = (START, 0);
+        loop {
+            // To the next whole millisecond, and one more.
+            now = Timestamp((pace.next(now).0 / 1000 + 2) * 1000);
+            if now.since(START) > hour {
+                break;
+            }
+            while pace.next(now) == now {
+                pace.take(now);
+                passed += 1;
+            }
+        }
+        assert!((999_900..=1_000_001).contains(&passed), "{passed}");
     }
 
     #[test]

@@ -14,6 +14,9 @@ use tidings_store::{Store, StoreError};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+/// Why a campaign is held that was scheduled from the dashboard and has changed since. What changed is not known.
+const CHANGED: &str = "it has been changed since its pre-flight list; run the list again and schedule it";
+
 /// What a campaign says as things stand now, tried out: every text compiles, every file is there.
 pub async fn check_content(
     store: &Store,
@@ -57,9 +60,36 @@ pub async fn start(
     identity: &Identity,
     clock: &Clock,
 ) -> Result<i64, CannotRun> {
-    let (newsletter, factory) = tried_out(store, campaign, identity).await?;
-    let content =
-        serde_json::to_string(&newsletter).map_err(|error| CannotRun::Content(error.to_string()))?;
+    let tried_out = tried_out(store, campaign, identity).await?;
+    plan(store, campaign, &tried_out, clock).await
+}
+
+/// The same of a campaign whose time has come: held if it is not any more what its pre-flight list was made of.
+async fn start_cleared(
+    store: &Store,
+    campaign: &Campaign,
+    identity: &Identity,
+    clock: &Clock,
+) -> Result<i64, CannotRun> {
+    let tried_out = tried_out(store, campaign, identity).await?;
+    if let Some(cleared) = &campaign.cleared {
+        let now = store
+            .fingerprint_with(campaign.clone(), Some(&tried_out.0))
+            .await?;
+        if now != *cleared {
+            return Err(CannotRun::Content(CHANGED.to_owned()));
+        }
+    }
+    plan(store, campaign, &tried_out, clock).await
+}
+
+async fn plan(
+    store: &Store,
+    campaign: &Campaign,
+    (newsletter, factory): &(Newsletter, MessageFactory),
+    clock: &Clock,
+) -> Result<i64, CannotRun> {
+    let content = serde_json::to_string(newsletter).map_err(|error| CannotRun::Content(error.to_string()))?;
     let frozen = Frozen {
         content: &content,
         tracking: factory.tracking(),
@@ -99,7 +129,7 @@ async fn start_due(store: &Store, clock: &Clock, identity: &Identity) -> Result<
         };
         let outcome = match due(schedule.at, campaign.greatest_lateness, clock.now()) {
             Due::NotYet => continue,
-            Due::Now => start(store, &campaign, identity, clock).await,
+            Due::Now => start_cleared(store, &campaign, identity, clock).await,
             Due::TooLate(late) => {
                 let greatest = campaign.greatest_lateness;
                 Err(CannotRun::Content(Missed { late, greatest }.to_string()))

@@ -101,6 +101,8 @@ pub struct Campaign {
     pub greatest_lateness: Duration,
     /// Over how long its messages are spread from its start on.
     pub spread: Option<Duration>,
+    /// Of what the pre-flight list was made that cleared it when it was scheduled; nothing if none was asked for.
+    pub cleared: Option<String>,
     /// Through which pool of relays, if not through that of its sender's domain.
     pub pool: Option<String>,
     /// Sessions at once at most.
@@ -129,10 +131,13 @@ pub struct Campaign {
 macro_rules! all_columns {
     () => {
         "SELECT id, name, state, state_reason, template_name, subject, preheader, revision, sender, reply_to, rate, unknown_policy, \
-         scheduled_at, scheduled_local, scheduled_zone, greatest_lateness_seconds, spread_seconds, pool, max_sessions, parent_id, \
+         scheduled_at, scheduled_local, scheduled_zone, greatest_lateness_seconds, spread_seconds, \
+         cleared_fingerprint, pool, max_sessions, parent_id, \
          parent_states, attach_from, language_attribute, tracking, utm, content, planned, started_at, finished_at FROM campaigns"
     };
 }
+
+const GET: &str = concat!(all_columns!(), " WHERE id = $1");
 
 #[derive(sqlx::FromRow)]
 struct CampaignRow {
@@ -153,6 +158,7 @@ struct CampaignRow {
     scheduled_zone: Option<String>,
     greatest_lateness_seconds: i64,
     spread_seconds: Option<i64>,
+    cleared_fingerprint: Option<String>,
     pool: Option<String>,
     max_sessions: Option<i64>,
     parent_id: Option<i64>,
@@ -200,6 +206,7 @@ impl TryFrom<CampaignRow> for Campaign {
                 .spread_seconds
                 .and_then(|seconds| u64::try_from(seconds).ok())
                 .map(Duration::from_secs),
+            cleared: row.cleared_fingerprint,
             pool: row.pool,
             max_sessions: row.max_sessions,
             parent,
@@ -235,7 +242,6 @@ impl Store {
 
     /// The campaign, which must exist.
     pub async fn get_campaign(&self, id: CampaignId) -> Result<Campaign, StoreError> {
-        const GET: &str = concat!(all_columns!(), " WHERE id = $1");
         let row: Option<CampaignRow> =
             on_pool!(self, pool => sqlx::query_as(GET).bind(id.0).fetch_optional(pool).await)?;
         row.ok_or_else(|| StoreError::NotFound {
@@ -345,6 +351,12 @@ pub(crate) async fn move_in(
         thresholds::begin_anew_in(tx, id).await?;
     }
     Ok(next)
+}
+
+/// The campaign inside a transaction, which must exist.
+pub(crate) async fn get_in(tx: &mut Tx, id: CampaignId) -> Result<Campaign, StoreError> {
+    let row: CampaignRow = on_tx!(tx, conn => sqlx::query_as(GET).bind(id.0).fetch_one(conn).await)?;
+    row.try_into()
 }
 
 /// Whether its deliveries have been planned, be it to nobody.

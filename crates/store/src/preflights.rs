@@ -8,6 +8,7 @@ mod fingerprint;
 mod overrides;
 
 use crate::audit::{By, audit_in};
+use crate::campaigns::has_started;
 use crate::deliveries::lock_state;
 use crate::engine::{Store, Tx, on_pool, on_tx, on_write_pool};
 use crate::error::{StoreError, bad_row};
@@ -196,16 +197,18 @@ impl Store {
         row.map(|row| row.read(campaign)).transpose()
     }
 
-    /// Whether a campaign may be scheduled from the dashboard, by its newest pre-flight list.
+    /// Whether a campaign may be scheduled from the dashboard, by its newest pre-flight list; and of what the verdict is, which
+    /// goes with the campaign when it is scheduled ([`Start::cleared`](crate::scheduling::Start::cleared)).
     pub async fn preflight_verdict(
         &self,
         campaign: CampaignId,
         now: Timestamp,
-    ) -> Result<Verdict, StoreError> {
+    ) -> Result<(Verdict, String), StoreError> {
         let fingerprint = self.preflight_fingerprint(campaign).await?;
         let overrides = self.preflight_overrides(campaign).await?;
         let kept = self.find_preflight(campaign).await?;
-        Ok(verdict_of(kept.as_ref(), &overrides, &fingerprint, now))
+        let verdict = verdict_of(kept.as_ref(), &overrides, &fingerprint, now);
+        Ok((verdict, fingerprint))
     }
 }
 
@@ -238,11 +241,8 @@ fn findings_json(findings: &[Finding]) -> String {
 
 /// A list is about what is to come.
 async fn check_not_started(tx: &mut Tx, campaign: CampaignId) -> Result<(), StoreError> {
-    const STARTED: &str = "SELECT COUNT(*) FROM campaigns WHERE id = $1 AND started_at IS NOT NULL";
     let state = lock_state(tx, campaign).await?;
-    let started: i64 =
-        on_tx!(tx, conn => sqlx::query_scalar(STARTED).bind(campaign.0).fetch_one(conn).await)?;
-    if started > 0 || state == CampaignState::Cancelled {
+    if has_started(tx, campaign).await? || state == CampaignState::Cancelled {
         let action = Action::Schedule;
         return Err(StoreError::NotAllowed(NotAllowed { state, action }));
     }

@@ -21,6 +21,9 @@ pub struct Start {
     pub spread: Option<Duration>,
     /// How late it may start, in whole seconds; as before if nothing is said.
     pub greatest_lateness: Option<Duration>,
+    /// Of what the pre-flight list was made that clears it: changed since, it is held when its time comes. Nothing: no list is
+    /// asked for.
+    pub cleared: Option<String>,
 }
 
 /// A campaign as the calendar shows it.
@@ -52,18 +55,19 @@ impl Store {
     ) -> Result<CampaignState, StoreError> {
         const SCHEDULE: &str = "UPDATE campaigns SET state = $1, state_reason = NULL, scheduled_at = $2, \
             scheduled_local = $3, scheduled_zone = $4, spread_seconds = $5, \
-            greatest_lateness_seconds = COALESCE($6, greatest_lateness_seconds) WHERE id = $7";
+            greatest_lateness_seconds = COALESCE($6, greatest_lateness_seconds), cleared_fingerprint = $7 WHERE id = $8";
         let Start {
             schedule,
             spread,
             greatest_lateness,
+            cleared,
         } = start;
         let mut tx = self.begin_write().await?;
         let state = lock_state(&mut tx, id).await?;
         let next = state.after(Action::Schedule, has_started(&mut tx, id).await?)?;
         on_tx!(&mut tx, conn => sqlx::query(SCHEDULE).bind(next.as_str()).bind(schedule.at.0)
             .bind(&schedule.local).bind(&schedule.zone).bind(spread.map(seconds))
-            .bind(greatest_lateness.map(seconds)).bind(id.0).execute(conn).await.map(drop))?;
+            .bind(greatest_lateness.map(seconds)).bind(cleared).bind(id.0).execute(conn).await.map(drop))?;
         let detail = match spread {
             Some(spread) => format!("for {}, spread over {} s", schedule.at, spread.as_secs()),
             None => format!("for {}", schedule.at),
@@ -81,7 +85,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<CampaignState, StoreError> {
         const UNSCHEDULE: &str = "UPDATE campaigns SET state = $1, state_reason = NULL, scheduled_at = NULL, \
-            scheduled_local = NULL, scheduled_zone = NULL, spread_seconds = NULL WHERE id = $2";
+            scheduled_local = NULL, scheduled_zone = NULL, spread_seconds = NULL, cleared_fingerprint = NULL WHERE id = $2";
         let mut tx = self.begin_write().await?;
         let state = lock_state(&mut tx, id).await?;
         let next = state.after(Action::Unschedule, has_started(&mut tx, id).await?)?;

@@ -298,7 +298,7 @@ impl Store {
 }
 
 /// Whether an address must not be mailed, by itself or by its hash.
-async fn is_suppressed(tx: &mut Tx, address: &EmailAddress) -> Result<bool, StoreError> {
+pub(crate) async fn is_suppressed(tx: &mut Tx, address: &EmailAddress) -> Result<bool, StoreError> {
     const IS: &str = "SELECT EXISTS (SELECT 1 FROM suppressions WHERE address_key = $1)";
     let key = address.key().to_string();
     let by_address: bool = on_tx!(&mut *tx, conn => sqlx::query_scalar(IS).bind(&key).fetch_one(conn).await)?;

@@ -3,7 +3,7 @@
 
 use crate::audit::{By, audit_in};
 use crate::campaign_files::copy_in;
-use crate::campaigns::{Campaign, LANGUAGE_ATTRIBUTE, NewCampaign, create_in};
+use crate::campaigns::{Campaign, LANGUAGE_ATTRIBUTE, NewCampaign, create_in, get_in, has_started};
 use crate::deliveries::lock_state;
 use crate::engine::{Store, Tx, on_tx};
 use crate::error::StoreError;
@@ -60,6 +60,7 @@ impl Writing {
             unknown_policy: UnknownPolicy::Hold,
             schedule: None,
             spread: None,
+            cleared: None,
             greatest_lateness: LATENESS,
             pool: None,
             max_sessions: None,
@@ -151,9 +152,9 @@ impl Store {
             sender = $5, reply_to = $6, tracking = $7, revision = revision + 1 WHERE id = $8 AND revision = $9";
         const LEAVE: &str = "DELETE FROM campaign_lists WHERE campaign_id = $1";
         const LIST: &str = "INSERT INTO campaign_lists (campaign_id, list_id) VALUES ($1, $2)";
-        let before = self.get_campaign(id).await?;
         let mut tx = self.begin_write().await?;
         check_unplanned(&mut tx, id).await?;
+        let (before, lists_before) = (get_in(&mut tx, id).await?, list_names(&mut tx, id).await?);
         let rows = on_tx!(&mut tx, conn => sqlx::query(WRITE).bind(&writing.name).bind(&writing.template)
             .bind(&writing.subject).bind(&writing.preheader).bind(&writing.sender).bind(&writing.reply_to)
             .bind(writing.tracking.map(Tracking::as_str)).bind(id.0).bind(revision)
@@ -166,7 +167,8 @@ impl Store {
             on_tx!(&mut tx, conn => sqlx::query(LIST).bind(id.0).bind(list.0).execute(conn).await.map(drop))?;
         }
         own_content::keep_in(&mut tx, id, &writing.own).await?;
-        let detail = changes(&before, writing);
+        let lists = list_names(&mut tx, id).await?;
+        let detail = changes((&before, lists_before), (writing, lists));
         audit_in(&mut tx, by, "wrote a campaign", (&about(id), &detail), now).await?;
         tx.commit().await
     }
@@ -225,7 +227,9 @@ impl Store {
     /// Removes a draft for good. Whatever has been scheduled or started is cancelled instead.
     pub async fn remove_draft(&self, id: CampaignId, by: &By, now: Timestamp) -> Result<(), StoreError> {
         const NAME: &str = "SELECT name FROM campaigns WHERE id = $1";
-        const REMOVE: [&str; 6] = [
+        const REMOVE: [&str; 8] = [
+            "DELETE FROM preflights WHERE campaign_id = $1",
+            "DELETE FROM preflight_overrides WHERE campaign_id = $1",
             "DELETE FROM campaign_drafts WHERE campaign_id = $1",
             "DELETE FROM campaign_files WHERE campaign_id = $1",
             "DELETE FROM campaign_thresholds WHERE campaign_id = $1",
@@ -250,17 +254,27 @@ impl Store {
 
 /// Refused once its deliveries are planned, and for what is given up.
 async fn check_unplanned(tx: &mut Tx, id: CampaignId) -> Result<(), StoreError> {
-    const STARTED: &str = "SELECT COUNT(*) FROM campaigns WHERE id = $1 AND started_at IS NOT NULL";
     let state = lock_state(tx, id).await?;
-    let started: i64 = on_tx!(tx, conn => sqlx::query_scalar(STARTED).bind(id.0).fetch_one(conn).await)?;
-    if started > 0 || state == CampaignState::Cancelled {
+    if has_started(tx, id).await? || state == CampaignState::Cancelled {
         return Err(StoreError::WritingIsFixed { campaign: id, state });
     }
     Ok(())
 }
 
+/// The names of a campaign's lists, the oldest first.
+async fn list_names(tx: &mut Tx, id: CampaignId) -> Result<String, StoreError> {
+    const NAMES: &str = "SELECT l.name FROM lists l JOIN campaign_lists cl ON cl.list_id = l.id \
+        WHERE cl.campaign_id = $1 ORDER BY l.id";
+    let names: Vec<String> = on_tx!(tx, conn => sqlx::query_scalar(NAMES).bind(id.0).fetch_all(conn).await)?;
+    Ok(names.join(", "))
+}
+
 /// For the audit log: what is another than before.
-fn changes(before: &Campaign, after: &Writing) -> String {
+fn changes((before, lists_before): (&Campaign, String), (after, lists): (&Writing, String)) -> String {
+    let by_lists = || "as its lists say".to_owned();
+    let tracking =
+        |tracking: Option<Tracking>| tracking.map_or_else(by_lists, |mode| mode.as_str().to_owned());
+    let (tracking_before, tracking) = (tracking(before.tracking), tracking(after.tracking));
     let mut words = Vec::new();
     for (word, old, new) in [
         ("name", Some(&before.name), Some(&after.name)),
@@ -269,6 +283,8 @@ fn changes(before: &Campaign, after: &Writing) -> String {
         ("from", Some(&before.sender), Some(&after.sender)),
         ("reply-to", before.reply_to.as_ref(), after.reply_to.as_ref()),
         ("template", Some(&before.template), Some(&after.template)),
+        ("lists", Some(&lists_before), Some(&lists)),
+        ("tracking", Some(&tracking_before), Some(&tracking)),
     ] {
         if old != new {
             let shown = |value: Option<&String>| value.cloned().unwrap_or_else(|| "none".to_owned());

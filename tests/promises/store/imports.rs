@@ -491,12 +491,27 @@ store_on_both_engines!(an_import_is_stopped_by_a_person_before_its_next_batch, |
         .await
         .unwrap()
         .unwrap();
+    // Also between its last batch and its end.
+    assert!(store.stop_import(id, &by, at(3)).await.unwrap());
+    assert!(import.finish(at(3)).await.is_err());
+    let record = store.find_import(id).await.unwrap().unwrap();
+    assert_eq!(record.state, ImportState::Stopped);
+    let (import, _) = Import::resume(store, &record, Some(&by), at(3))
+        .await
+        .unwrap()
+        .unwrap();
     import.finish(at(4)).await.unwrap();
     let log = store.audit_log(None, 10).await.unwrap();
     let what: Vec<&str> = log.iter().map(|entry| entry.what.as_str()).collect();
     assert_eq!(
         what,
-        ["went on with an import", "stopped an import", "began an import"]
+        [
+            "went on with an import",
+            "stopped an import",
+            "went on with an import",
+            "stopped an import",
+            "began an import"
+        ]
     );
     assert!(
         log.iter()

@@ -173,6 +173,7 @@ fn starts(schedule: &Schedule) -> Start {
         schedule: schedule.clone(),
         spread: None,
         greatest_lateness: None,
+        cleared: None,
     }
 }
 

@@ -5,6 +5,7 @@ use tidings_campaign::lifecycle::Action;
 use tidings_campaign::preflight::verdict::Verdict;
 use tidings_campaign::preflight::{Check, Finding, Level};
 use tidings_store::StoreError;
+use tidings_store::letters::{NewTest, TestQueued};
 use tidings_store::preflights::{ABANDONED_AFTER, PreflightState};
 use tidings_tests::store_on_both_engines;
 
@@ -15,6 +16,7 @@ fn finding(level: Level) -> Finding {
         sentence: "A link leads nowhere.".to_owned(),
         place: Some("reader00001@example.org".to_owned()),
         advice: None,
+        is_rest: false,
     }
 }
 
@@ -38,7 +40,7 @@ async fn made(store: &Store, campaign: CampaignId, findings: &[Finding], seconds
 
 store_on_both_engines!(a_list_is_made_by_one_and_taken_over_when_that_is_gone, |store| {
     let campaign = a_draft(store).await;
-    let verdict = async |seconds| store.preflight_verdict(campaign, at(seconds)).await.unwrap();
+    let verdict = async |seconds| store.preflight_verdict(campaign, at(seconds)).await.unwrap().0;
     assert_eq!(store.claim_preflight(START).await.unwrap(), None);
     assert_eq!(verdict(0).await, Verdict::NotRun);
     store
@@ -85,9 +87,16 @@ store_on_both_engines!(amber_is_taken_on_as_it_was_read_and_red_is_not, |store| 
     let refused = |outcome| matches!(outcome, Err(StoreError::NotInPreflight));
     assert!(refused(take(&amber).await), "there is no list");
     made(store, campaign, &[amber.clone(), red.clone()], 5).await;
-    let verdict = async || store.preflight_verdict(campaign, at(9)).await.unwrap();
+    let verdict = async || store.preflight_verdict(campaign, at(9)).await.unwrap().0;
     assert_eq!(verdict().await, Verdict::Blocked { red: 1, amber: 1 });
     assert!(refused(take(&red).await));
+    let rest = Finding {
+        is_rest: true,
+        ..amber.clone()
+    };
+    made(store, campaign, &[amber.clone(), red.clone(), rest.clone()], 5).await;
+    assert!(refused(take(&rest).await), "it stands for others");
+    made(store, campaign, &[amber.clone(), red.clone()], 5).await;
     take(&amber).await.unwrap();
     let overrides = store.preflight_overrides(campaign).await.unwrap();
     assert_eq!(
@@ -98,7 +107,7 @@ store_on_both_engines!(amber_is_taken_on_as_it_was_read_and_red_is_not, |store| 
     made(store, campaign, &[amber], 6).await;
     assert_eq!(verdict().await, Verdict::Clear);
     assert_eq!(
-        store.preflight_verdict(campaign, at(6 + 86_401)).await.unwrap(),
+        store.preflight_verdict(campaign, at(6 + 86_401)).await.unwrap().0,
         Verdict::Stale
     );
     store.move_campaign(campaign, Action::Cancel, None).await.unwrap();
@@ -114,12 +123,32 @@ store_on_both_engines!(who_is_erased_is_in_no_list_any_more, |store| {
         .override_preflight(campaign, &amber, "meant so", &By::command_line(), at(6))
         .await
         .unwrap();
+    let test = NewTest {
+        campaign,
+        sender_domain: "example.com",
+        letters: &[(
+            address("reader00001@example.org"),
+            b"Subject: x\r\n\r\nx\r\n".to_vec(),
+        )],
+        once: "a",
+    };
+    let queued = store.queue_test(test, &By::command_line(), at(6)).await.unwrap();
+    assert_eq!(queued, TestQueued::Yes);
     store
         .erase_address(&address("READER00001@example.org"), at(7))
         .await
         .unwrap();
     assert_eq!(store.find_preflight(campaign).await.unwrap(), None);
     assert_eq!(store.preflight_overrides(campaign).await.unwrap(), []);
+    let log = store.audit_log(None, 100).await.unwrap();
+    assert!(log.len() >= 3, "{log:?}");
+    let named = log.iter().find(|entry| {
+        let texts = [&entry.who, &entry.about, &entry.detail];
+        texts
+            .iter()
+            .any(|text| text.to_lowercase().contains("reader00001"))
+    });
+    assert_eq!(named, None);
 });
 
 #[test]
@@ -127,3 +156,55 @@ fn a_campaign_without_a_list_is_not_looked_at() {
     let verdict = tidings_store::preflights::verdict_of(None, &[], "as it is", START);
     assert_eq!(verdict, Verdict::NotRun);
 }
+
+store_on_both_engines!(
+    what_cleared_a_campaign_is_kept_as_long_as_it_is_scheduled_by_that,
+    |store| {
+        let campaign = a_draft(store).await;
+        made(store, campaign, &[finding(Level::Ok)], 1).await;
+        let (verdict, fingerprint) = store.preflight_verdict(campaign, at(2)).await.unwrap();
+        assert_eq!(verdict, Verdict::Clear);
+        let kept = async || store.get_campaign(campaign).await.unwrap().cleared;
+        let by_command = starts(&Schedule {
+            at: at(90),
+            local: String::new(),
+            zone: "UTC".to_owned(),
+        });
+        let cleared = Start {
+            cleared: Some(fingerprint.clone()),
+            ..by_command.clone()
+        };
+        let by = By::command_line();
+        store
+            .schedule_campaign(campaign, &cleared, &by, at(3))
+            .await
+            .unwrap();
+        assert_eq!(kept().await, Some(fingerprint));
+        store.unschedule_campaign(campaign, &by, at(4)).await.unwrap();
+        assert_eq!(kept().await, None);
+        store
+            .schedule_campaign(campaign, &cleared, &by, at(5))
+            .await
+            .unwrap();
+        store.unschedule_campaign(campaign, &by, at(6)).await.unwrap();
+        store
+            .schedule_campaign(campaign, &by_command, &by, at(7))
+            .await
+            .unwrap();
+        assert_eq!(kept().await, None);
+    }
+);
+
+store_on_both_engines!(a_draft_that_is_removed_leaves_no_list_behind, |store| {
+    let campaign = a_draft(store).await;
+    let by = By::command_line();
+    let amber = finding(Level::Amber);
+    made(store, campaign, std::slice::from_ref(&amber), 1).await;
+    store
+        .override_preflight(campaign, &amber, "meant so", &by, at(2))
+        .await
+        .unwrap();
+    store.remove_draft(campaign, &by, at(3)).await.unwrap();
+    assert_eq!(store.find_preflight(campaign).await.unwrap(), None);
+    assert_eq!(store.preflight_overrides(campaign).await.unwrap(), []);
+});

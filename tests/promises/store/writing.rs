@@ -3,6 +3,7 @@
 use super::*;
 use tidings_campaign::language::Language;
 use tidings_campaign::lifecycle::{Action, CampaignState};
+use tidings_campaign::suppression::AddressHash;
 use tidings_campaign::tracking::Tracking;
 use tidings_store::StoreError;
 use tidings_store::campaigns::NewCampaign;
@@ -89,11 +90,13 @@ store_on_both_engines!(a_campaign_is_written_by_one_at_a_time_until_it_starts, |
     assert_eq!(store.lists_of(id).await.unwrap()[0].0, others);
     let log = store.audit_log(None, 10).await.unwrap();
     assert_eq!(log.len(), 1);
-    assert!(
-        log[0].detail.contains("preheader: none → Soon & <now>"),
-        "{}",
-        log[0].detail
-    );
+    for change in [
+        "preheader: none → Soon & <now>",
+        "lists: readers → others",
+        "tracking: as its lists say → off",
+    ] {
+        assert!(log[0].detail.contains(change), "{change}: {}", log[0].detail);
+    }
     // What was made ready of an older version is not what starts.
     let frozen = |revision| Frozen {
         revision: Some(revision),
@@ -165,4 +168,32 @@ store_on_both_engines!(tests_of_a_campaign_are_few_and_all_or_none, |store| {
         ("test", "queued")
     );
     assert_eq!(queue(&to(TESTS_PER_HOUR - 1), "d").await, TestQueued::TooMany);
+    // Sent again with more addresses, it goes to those that it has not gone to.
+    let others = ["first@example.org", "tester0@example.org", "last@example.org"].map(str::to_owned);
+    assert_eq!(queue(&others, "c").await, TestQueued::Yes);
+    assert_eq!(store.tests_of(campaign, 10).await.unwrap().len(), 4);
+    let kept = store.audit_log(None, 10).await.unwrap();
+    let tests: Vec<_> = kept
+        .iter()
+        .filter(|entry| entry.what == "sent a test")
+        .map(|entry| entry.detail.as_str())
+        .collect();
+    assert_eq!(tests, ["to 2 addresses", "to 2 addresses"]);
+    // Whose address is known by its hash alone, or was erased, gets none either.
+    let hash = AddressHash::of_key(&address("hashed@example.org").key());
+    store
+        .suppress_hashes(&[hash], "complaint", "a list", START)
+        .await
+        .unwrap();
+    store
+        .erase_address(&address("erased@example.org"), START)
+        .await
+        .unwrap();
+    for who in ["hashed@example.org", "erased@example.org"] {
+        let refused = queue(&[who.to_owned()], who).await;
+        assert!(
+            matches!(refused, TestQueued::Suppressed(..)),
+            "{who}: {refused:?}"
+        );
+    }
 });

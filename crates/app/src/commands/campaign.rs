@@ -303,7 +303,9 @@ async fn create(args: CreateArgs, context: &Context, store: &Store) -> anyhow::R
         utm: args.links.utm.utm(),
         archive_hidden: args.no_archive,
     };
-    let id = store.create_campaign(&new, context.clock.now()).await?;
+    let id = store
+        .create_campaign_by(&new, &By::command_line(), context.clock.now())
+        .await?;
     made(id, context)
 }
 
@@ -353,6 +355,7 @@ async fn schedule(args: ScheduleArgs, context: &Context, store: &Store) -> anyho
         schedule,
         spread: args.spread,
         greatest_lateness: None,
+        cleared: None,
     };
     let now = context.clock.now();
     store

@@ -188,7 +188,7 @@ async fn set_up(
         utm: Utm::default(),
         archive_hidden: false,
     };
-    let id = store.create_campaign(&new, now).await?;
+    let id = store.create_campaign_by(&new, &By::command_line(), now).await?;
     store
         .schedule_campaign(
             id,
@@ -200,6 +200,7 @@ async fn set_up(
                 },
                 spread: None,
                 greatest_lateness: None,
+                cleared: None,
             },
             &By::command_line(),
             now,

@@ -22,6 +22,8 @@ pub enum Outcome {
     Answered(Answer),
     /// It was not asked; why.
     NotAsked(String),
+    /// It stands in one recipient's message alone, and was not asked: that would be done in that recipient's name.
+    OnesOwn,
     /// None came, or none that can be read; why.
     Failed(String),
 }
@@ -56,7 +58,7 @@ pub(super) fn check(answers: &Asked<Vec<LinkAnswer>>) -> Vec<Finding> {
     };
     let mut found: Vec<Finding> = answers
         .iter()
-        .filter_map(|answer| fault(answer).map(|finding| finding.at(answer.url.clone())))
+        .filter_map(|answer| fault(answer).map(|finding| placed(finding, answer)))
         .collect();
     if found.is_empty() {
         let asked = answers
@@ -75,6 +77,14 @@ pub(super) fn check(answers: &Asked<Vec<LinkAnswer>>) -> Vec<Finding> {
     found
 }
 
+/// Where it was found; of what is one recipient's own no word is kept.
+fn placed(finding: Finding, answer: &LinkAnswer) -> Finding {
+    match answer.outcome {
+        Outcome::OnesOwn => finding,
+        _ => finding.at(answer.url.clone()),
+    }
+}
+
 fn fault(one: &LinkAnswer) -> Option<Finding> {
     let what = if one.is_image { "An image" } else { "A link" };
     let amber = |sentence: String, advice: &str| Some(Finding::amber(Check::Answers, sentence, advice));
@@ -82,6 +92,14 @@ fn fault(one: &LinkAnswer) -> Option<Finding> {
         Outcome::Answered(answer) => answer,
         // Why is said where links are looked at as they are written.
         Outcome::NotAsked(_) => return None,
+        Outcome::OnesOwn => {
+            return amber(
+                "Some links or images stand in the message of one recipient alone; they were not asked, which would be in that \
+                 recipient's name."
+                    .to_owned(),
+                "follow them in a message to yourself",
+            );
+        }
         Outcome::Failed(why) => {
             return amber(
                 format!("{what} does not answer: {why}."),
@@ -138,6 +156,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_one_recipients_own_is_said_without_its_address() {
+        let one = LinkAnswer {
+            url: "https://tidings.dev/?ann".to_owned(),
+            is_image: false,
+            outcome: Outcome::OnesOwn,
+        };
+        let found = check(&Asked::Found(vec![one]));
+        assert_eq!(found[0].place, None);
+        assert!(!found[0].sentence.contains("ann"), "{}", found[0].sentence);
+    }
+
+    #[test]
     fn whatever_does_not_answer_is_asked_about_and_nothing_is_red() {
         for (outcome, expected) in [
             (status(200, 0), Level::Ok),
@@ -149,6 +179,7 @@ mod tests {
             (status(503, 0), Level::Amber),
             (Outcome::Failed("no answer in 10 s".to_owned()), Level::Amber),
             (Outcome::NotAsked("private".to_owned()), Level::Ok),
+            (Outcome::OnesOwn, Level::Amber),
         ] {
             assert_eq!(level(outcome.clone()), expected, "{outcome:?}");
         }

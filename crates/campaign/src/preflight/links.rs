@@ -7,8 +7,11 @@ pub(super) fn check(page: &Page, sender: &Sender) -> Vec<Finding> {
     let mut found: Vec<Finding> = page
         .links
         .iter()
-        .filter(|link| !link.href.starts_with(&sender.public_url))
-        .filter_map(|link| fault(&link.href, sender.allow_private_links).map(|finding| (finding, link)))
+        .filter(|link| !reach::is_ours(&link.href, &sender.public_url))
+        .filter_map(|link| {
+            let finding = fault(Kind::Link, &link.href, sender.allow_private_links)?;
+            Some((finding, link))
+        })
         .map(|(finding, link)| finding.at(named(&link.href, &link.label)))
         .collect();
     if found.is_empty() {
@@ -31,69 +34,106 @@ fn named(href: &str, label: &str) -> String {
     }
 }
 
-fn fault(href: &str, allow_private: bool) -> Option<Finding> {
-    let red = |sentence: &str, advice: &str| Some(Finding::red(Check::Links, sentence, advice));
-    let amber = |sentence: &str, advice: &str| Some(Finding::amber(Check::Links, sentence, advice));
+/// What an address is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Link,
+    Image,
+}
+
+impl Kind {
+    const fn check(self) -> Check {
+        match self {
+            Kind::Link => Check::Links,
+            Kind::Image => Check::Images,
+        }
+    }
+
+    /// At the beginning of a sentence, and inside of one.
+    const fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Kind::Link => ("A link", "a link"),
+            Kind::Image => ("An image", "an image"),
+        }
+    }
+}
+
+/// What is wrong with an address as it is written.
+pub(super) fn fault(kind: Kind, href: &str, allow_private: bool) -> Option<Finding> {
+    let red = |sentence: &str, advice: &str| Some(Finding::red(kind.check(), sentence, advice));
+    let amber = |sentence: &str, advice: &str| Some(Finding::amber(kind.check(), sentence, advice));
+    let (beginning, inside) = kind.words();
     let href = href.trim();
     if href.is_empty() || href == "#" {
-        return amber(
-            "A link leads nowhere: its address is empty.",
-            "write where it leads, or take it out",
-        );
+        return match kind {
+            Kind::Link => amber(
+                "A link leads nowhere: its address is empty.",
+                "write where it leads, or take it out",
+            ),
+            Kind::Image => amber("An image has no address.", "write its src, or take it out"),
+        };
     }
     if href.contains("{{") || href.contains("}}") {
         return red(
-            "The address of a link has braces of a template in it.",
+            &format!("The address of {inside} has braces of a template in it."),
             "look for a brace that is missing",
         );
     }
     // A place on the same page.
-    if href.starts_with('#') {
+    if kind == Kind::Link && href.starts_with('#') {
         return None;
     }
     let url = match Url::parse(href) {
         Ok(url) => url,
         Err(url::ParseError::RelativeUrlWithoutBase) => {
             return red(
-                "The address of a link has no beginning such as https://: in a mail it leads nowhere.",
+                &format!(
+                    "The address of {inside} has no beginning such as https://: in a mail it leads nowhere."
+                ),
                 "write the whole address",
             );
         }
         Err(error) => {
             return red(
-                &format!("The address of a link cannot be read: {error}."),
+                &format!("The address of {inside} cannot be read: {error}."),
                 "write it as a browser shows it",
             );
         }
     };
     match url.scheme() {
-        "mailto" | "tel" | "sms" => return None,
+        "mailto" | "tel" | "sms" if kind == Kind::Link => return None,
         "http" | "https" => {}
         scheme => {
             return red(
-                &format!("A link begins with {scheme}:, which mail programs do not follow."),
-                "link a page by https://",
+                &format!("{beginning} begins with {scheme}:, which mail programs do not follow."),
+                "write an address that begins with https://",
             );
         }
     }
     let host = url.host()?;
     if !allow_private && is_private(&host) {
         return red(
-            "A link leads into a private network or to the reader's own computer.",
+            &format!("{beginning} leads into a private network or to the reader's own computer."),
             "write the public address; if all readers are inside, set allow_private_addresses in section [preflight]",
         );
     }
     if is_example(&host) {
         return amber(
-            "A link leads to a domain that is reserved for examples.",
+            &format!("{beginning} leads to a domain that is reserved for examples."),
             "write your own address",
         );
     }
     if url.scheme() == "http" {
-        return amber(
-            "A link goes by http, which others can read and change.",
-            "write https:// if the page has it",
-        );
+        return match kind {
+            Kind::Link => amber(
+                "A link goes by http, which others can read and change.",
+                "write https:// if the page has it",
+            ),
+            Kind::Image => amber(
+                "An image comes by http: others can read and change it, and some mail programs do not show it.",
+                "let it be loaded by https",
+            ),
+        };
     }
     None
 }
@@ -126,7 +166,7 @@ mod tests {
     use crate::preflight::Level;
 
     fn level(href: &str) -> Level {
-        fault(href, false).map_or(Level::Ok, |finding| finding.level)
+        fault(Kind::Link, href, false).map_or(Level::Ok, |finding| finding.level)
     }
 
     #[test]
@@ -151,6 +191,6 @@ mod tests {
         ] {
             assert_eq!(level(href), expected, "{href}");
         }
-        assert_eq!(fault("https://192.168.1.7/", true), None);
+        assert_eq!(fault(Kind::Link, "https://192.168.1.7/", true), None);
     }
 }

@@ -57,6 +57,13 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         && !(first == 0x3fff && second < 0x1000)
 }
 
+/// Whether an address is one of this instance, which is reached at `public_url`: what merely begins with the same letters is not.
+pub fn is_ours(address: &str, public_url: &str) -> bool {
+    address
+        .strip_prefix(public_url.trim_end_matches('/'))
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']))
+}
+
 /// Whether a name is one of use inside alone: a single word, or below a name that is kept for that (RFC 6761, RFC 6762, RFC 8375).
 pub fn is_inside(name: &str) -> bool {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
@@ -91,6 +98,25 @@ pub fn why_not_asked(url: &Url, allow_private: bool) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_only_begins_like_our_address_is_not_ours() {
+        let ours = |address: &str| is_ours(address, "https://news.example.com");
+        for address in ["", "/u/abc", "?a=b", "#a"] {
+            assert!(ours(&format!("https://news.example.com{address}")), "{address}");
+        }
+        for address in [
+            ".evil.net",
+            ".evil.net/u/",
+            ":8080/",
+            "@evil.net/",
+            "s/",
+            "\\.evil.net",
+        ] {
+            assert!(!ours(&format!("https://news.example.com{address}")), "{address}");
+        }
+        assert!(!ours("http://news.example.com/u/abc"));
+    }
 
     #[test]
     fn only_addresses_of_the_public_internet_are_public() {

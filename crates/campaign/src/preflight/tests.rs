@@ -1,5 +1,6 @@
 use super::*;
 use crate::message::Measured;
+use crate::time::Timestamp;
 
 pub(super) fn sender() -> Sender {
     Sender {
@@ -93,4 +94,43 @@ fn nobody_to_send_to_leaves_the_rest_unsaid_and_no_message_too_many() {
             .iter()
             .any(|one| matches!(one.check, Check::Clipping | Check::Links | Check::Answers))
     );
+}
+
+#[test]
+fn what_is_too_much_to_be_shown_is_a_finding_that_nobody_can_take_on() {
+    let links = |n: usize| -> String {
+        let links = (0..n).map(|n| format!("<a href=\"http://tidings.dev/{n}\">{n}</a>"));
+        links.collect()
+    };
+    let ambers = |n: usize| -> Vec<Finding> {
+        let found = findings(&facts(&format!("{GOOD}{}", links(n)))).into_iter();
+        found.filter(|one| one.level != Level::Ok).collect()
+    };
+    let overridden = |findings: &[Finding]| -> Vec<verdict::Override> {
+        let one = |finding: &Finding| verdict::Override {
+            check: finding.check,
+            finding: verdict::key(finding),
+            reason: "meant so".to_owned(),
+            who: "ann@example.com".to_owned(),
+            at: Timestamp(0),
+        };
+        findings.iter().map(one).collect()
+    };
+    let after_all_is_taken_on = |findings: &[Finding]| {
+        let kept = verdict::Kept::Done {
+            findings,
+            fingerprint: "abc",
+            began: Timestamp(0),
+        };
+        verdict::verdict(Some(&kept), &overridden(findings), "abc", Timestamp(0))
+    };
+    assert_eq!(after_all_is_taken_on(&ambers(20)), verdict::Verdict::Clear);
+    let many = ambers(25);
+    assert_eq!(many.len(), 21);
+    assert_eq!(many[20].sentence, "And 5 more that are not shown.");
+    assert!(!many[20].may_be_taken_on());
+    let blocked = verdict::Verdict::Blocked { red: 0, amber: 1 };
+    assert_eq!(after_all_is_taken_on(&many), blocked);
+    let kept = serde_json::to_string(&many).unwrap();
+    assert_eq!(serde_json::from_str::<Vec<Finding>>(&kept).unwrap(), many);
 }

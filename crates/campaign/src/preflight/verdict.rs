@@ -32,6 +32,9 @@ pub fn key(finding: &Finding) -> String {
 
 /// The override of a finding, if there is one.
 pub fn override_of<'a>(finding: &Finding, overrides: &'a [Override]) -> Option<&'a Override> {
+    if !finding.may_be_taken_on() {
+        return None;
+    }
     let key = key(finding);
     overrides
         .iter()

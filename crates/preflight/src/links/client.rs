@@ -119,14 +119,13 @@ impl Client {
         Outcome::Failed(format!("it leads on and on, more than {MOST_REDIRECTS} times"))
     }
 
-    /// Many servers do not know HEAD, or answer it otherwise than GET.
+    /// Many servers do not know HEAD, or answer it otherwise than GET. Who does not answer at all is not waited for again.
     fn head_or_get(&self, url: &Url) -> Result<Response<Body>, Error> {
         match self.agent.head(url.as_str()).call() {
-            Ok(response) if !response.status().is_client_error() && !response.status().is_server_error() => {
-                Ok(response)
+            Ok(response) if response.status().is_client_error() || response.status().is_server_error() => {
+                self.agent.get(url.as_str()).call()
             }
-            Err(error @ (Error::HostNotFound | Error::Other(_))) => Err(error),
-            _ => self.agent.get(url.as_str()).call(),
+            answered => answered,
         }
     }
 }

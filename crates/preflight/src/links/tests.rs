@@ -17,7 +17,9 @@ fn server() -> SocketAddr {
                 }
             }
             let answer = match first.trim_end_matches(" HTTP/1.1") {
-                "HEAD /here" | "GET /only-get" => "200 OK\r\nContent-Length: 7",
+                "HEAD /here" | "GET /only-get" | "GET /cut" => "200 OK\r\nContent-Length: 7",
+                // Hangs up without a word.
+                "HEAD /cut" => continue,
                 "HEAD /moved" => "302 Found\r\nLocation: /here\r\nContent-Length: 0",
                 "HEAD /round" => "302 Found\r\nLocation: /round\r\nContent-Length: 0",
                 "HEAD /inside" => "302 Found\r\nLocation: file:///etc/passwd\r\nContent-Length: 0",
@@ -44,6 +46,10 @@ async fn outcomes(paths: &[&str], allow_private_addresses: bool) -> Vec<Outcome>
     let settings = LinkSettings {
         check: true,
         allow_private_addresses,
+    };
+    let addresses = Addresses {
+        shared: addresses,
+        own: Vec::new(),
     };
     match ask(addresses, "https://news.example.com", settings).await {
         Asked::Found(answers) => answers.into_iter().map(|answer| answer.outcome).collect(),
@@ -72,6 +78,35 @@ async fn pages_are_asked_once_by_head_and_by_get_where_that_is_refused() {
             answered(404, 0, 0)
         ]
     );
+}
+
+#[tokio::test]
+async fn who_does_not_answer_head_is_not_asked_again() {
+    let outcomes = outcomes(&["/cut"], true).await;
+    assert!(matches!(outcomes[..], [Outcome::Failed(_)]), "{outcomes:?}");
+}
+
+#[tokio::test]
+async fn what_is_one_recipients_own_is_not_asked() {
+    let addr = server();
+    let here = |rest: &str| (format!("http://{addr}/here{rest}"), false);
+    let addresses = Addresses {
+        shared: vec![here("")],
+        own: vec![
+            here("?ann"),
+            here("#ann"),
+            ("mailto:ann@example.org".to_owned(), false),
+        ],
+    };
+    let settings = LinkSettings {
+        check: true,
+        allow_private_addresses: true,
+    };
+    let Asked::Found(answers) = ask(addresses, "https://news.example.com", settings).await else {
+        panic!("they are asked");
+    };
+    let outcomes: Vec<_> = answers.into_iter().map(|answer| answer.outcome).collect();
+    assert_eq!(outcomes, [answered(200, 0, 7), Outcome::OnesOwn]);
 }
 
 #[tokio::test]
@@ -104,10 +139,12 @@ fn links_of_our_own_are_left_alone() {
     let links = [
         "https://news.example.com/u/abc",
         "https://a.test/",
+        "https://news.example.com.evil.net/",
         "mailto:a@a.test",
         "/there",
     ];
     let links = links.map(|link| (link.to_owned(), false)).to_vec();
     let kept = distinct(links, "https://news.example.com");
-    assert_eq!(kept, [(Url::parse("https://a.test/").unwrap(), false)]);
+    let expected = ["https://a.test/", "https://news.example.com.evil.net/"];
+    assert_eq!(kept, expected.map(|url| (Url::parse(url).unwrap(), false)));
 }

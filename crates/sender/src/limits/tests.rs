@@ -118,16 +118,45 @@ fn the_time_that_an_allowance_takes_is_told() {
     assert_eq!(tree.time_for(all, 2500, START), Duration::from_secs(2 * 3600));
 }
 
-#[test]
-fn a_campaign_that_is_spread_goes_one_by_one_and_says_so() {
-    let mut tree = tree(LimitSettings::default());
-    let own = Limit {
+fn spread_over_four_hours() -> Limit {
+    Limit {
         spread: Some(Spread {
             messages: 100,
             over: Duration::from_secs(4 * 3600),
         }),
         ..Limit::default()
+    }
+}
+
+#[test]
+fn a_new_configuration_gives_away_no_message_of_what_is_spread() {
+    let mut tree = tree(LimitSettings::default());
+    let own = spread_over_four_hours();
+    let path = |tree: &mut Tree| {
+        let campaign = (CampaignId(1), &own);
+        tree.path(&name("a"), &name("example.com"), &name("gmail"), campaign)
     };
+    let first = path(&mut tree);
+    assert_eq!(tree.ask(&first, 1, START), Ok(()));
+    tree.take(&first, 1, START);
+    let until = tree.ask(&first, 1, START).unwrap_err().until;
+    for n in 1..=10 {
+        let now = START.plus(Duration::from_secs(n));
+        tree.change(LimitSettings::default(), now);
+        // Not each configuration sees a message.
+        if n % 2 == 0 {
+            let path = path(&mut tree);
+            assert_eq!(tree.ask(&path, 1, now).unwrap_err().until, until);
+        }
+    }
+    let last = path(&mut tree);
+    assert_eq!(tree.ask(&last, 1, until), Ok(()));
+}
+
+#[test]
+fn a_campaign_that_is_spread_goes_one_by_one_and_says_so() {
+    let mut tree = Tree::new(LimitSettings::default(), [], START);
+    let own = spread_over_four_hours();
     let path = tree.path(
         &name("a"),
         &name("example.com"),
@@ -136,7 +165,7 @@ fn a_campaign_that_is_spread_goes_one_by_one_and_says_so() {
     );
     let mut now = START;
     let mut passed = 0;
-    while now.since(START) < Duration::from_secs(4 * 3600) {
+    while now.since(START) <= Duration::from_secs(4 * 3600) {
         match tree.ask(&path, 1, now) {
             Ok(()) => {
                 tree.take(&path, 1, now);

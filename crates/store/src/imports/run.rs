@@ -217,24 +217,27 @@ impl Import {
         if moved == 1 {
             return Ok(());
         }
-        Err(StoreError::ImportNotAllowed {
-            import: self.id,
-            state: "not running any more".to_owned(),
-            advice: "`tidings import show` says what has become of it",
-        })
+        Err(not_running(self.id))
     }
 
-    /// Records that the import has come to its end.
+    /// Records that the import has come to its end. What a person has said meanwhile stays: it is stopped then, and is
+    /// gone on with.
     pub async fn finish(self, now: Timestamp) -> Result<(), StoreError> {
         const FINISH: &str = "UPDATE imports SET state = 'finished', finished_at = $1, updated_at = $1, counts = $2 \
-            WHERE id = $3";
+            WHERE id = $3 AND state = 'running'";
         let mut tx = self.store.begin_write().await?;
         tx.tune(Tuning::LEDGER).await?;
-        on_tx!(&mut tx, conn => sqlx::query(FINISH).bind(now.0).bind(as_json(&self.counts)).bind(self.id.0)
-            .execute(conn).await.map(drop))?;
+        let finished = on_tx!(&mut tx, conn => sqlx::query(FINISH).bind(now.0).bind(as_json(&self.counts))
+            .bind(self.id.0).execute(conn).await.map(|done| done.rows_affected()))?;
         tx.commit().await?;
-        forget_old_marks(&self.store).await?;
-        self.lock.release().await
+        if finished == 1 {
+            forget_old_marks(&self.store).await?;
+        }
+        self.lock.release().await?;
+        match finished {
+            1 => Ok(()),
+            _ => Err(not_running(self.id)),
+        }
     }
 
     /// Records that the import does not go on by itself, and why. What a person has said about that stays.
@@ -247,6 +250,15 @@ impl Import {
             .bind(now.0).bind(self.id.0).execute(conn).await.map(drop))?;
         tx.commit().await?;
         self.lock.release().await
+    }
+}
+
+/// Somebody has stopped it, or it was taken over.
+fn not_running(import: ImportId) -> StoreError {
+    StoreError::ImportNotAllowed {
+        import,
+        state: "not running any more".to_owned(),
+        advice: "`tidings import show` says what has become of it",
     }
 }
 

@@ -4,7 +4,9 @@ use super::{ListedLetter, NewLetter, Queued, queue_letter_in};
 use crate::audit::{By, audit_in};
 use crate::engine::{Store, on_pool, on_tx};
 use crate::error::StoreError;
+use crate::sign_ups::is_suppressed;
 use crate::steering::about;
+use crate::suppressions::Suppression;
 use std::time::Duration;
 use tidings_campaign::address::EmailAddress;
 use tidings_campaign::ids::CampaignId;
@@ -25,14 +27,14 @@ pub struct NewTest<'a> {
     pub sender_domain: &'a str,
     /// To whom, each with the whole message.
     pub letters: &'a [(EmailAddress, Vec<u8>)],
-    /// Recognises the form that asked for it: sent twice, it is queued once.
+    /// Recognises the form that asked for it, and is not empty: sent twice, it goes to each address once.
     pub once: &'a str,
 }
 
 /// What became of a test that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TestQueued {
-    /// It goes out, or did so before by the same form.
+    /// It goes out to each address, or did so before by the same form.
     Yes,
     /// An address must not be mailed: the address, and the reason in a word. Nothing was queued.
     Suppressed(EmailAddress, String),
@@ -54,12 +56,19 @@ impl Store {
             ..LetterCaps::NONE
         };
         let who = format!("test by {}", by.who);
+        let mut fresh = 0;
         let mut tx = self.begin_write().await?;
         for (to, message) in test.letters {
             let suppressed: Option<String> = on_tx!(&mut tx, conn => sqlx::query_scalar(SUPPRESSED)
                 .bind(to.key()).fetch_optional(conn).await)?;
             if let Some(reason) = suppressed {
                 return Ok(TestQueued::Suppressed(to.clone(), reason));
+            }
+            if is_suppressed(&mut tx, to).await? {
+                return Ok(TestQueued::Suppressed(
+                    to.clone(),
+                    Suppression::BY_HASH.to_owned(),
+                ));
             }
             let once = format!("test {} {} {}", test.campaign, test.once, to.key());
             let letter = NewLetter {
@@ -74,13 +83,21 @@ impl Store {
                 expires_at: now.plus(EXPIRES_AFTER),
             };
             match queue_letter_in(&mut tx, &letter, caps, now).await? {
-                Queued::Yes(_) => {}
-                Queued::Before => return Ok(TestQueued::Yes),
+                Queued::Yes(_) => fresh += 1,
+                // The same form named others too, or the same address twice.
+                Queued::Before => {}
                 Queued::TooMany(_) => return Ok(TestQueued::TooMany),
             }
         }
-        let to: Vec<_> = test.letters.iter().map(|(to, _)| to.as_str()).collect();
-        let (about, detail) = (about(test.campaign), format!("to {}", to.join(", ")));
+        if fresh == 0 {
+            return Ok(TestQueued::Yes);
+        }
+        // No addresses: what is in the audit log stays when somebody is erased.
+        let detail = match fresh {
+            1 => "to 1 address".to_owned(),
+            n => format!("to {n} addresses"),
+        };
+        let about = about(test.campaign);
         audit_in(&mut tx, by, "sent a test", (&about, &detail), now).await?;
         tx.commit().await?;
         Ok(TestQueued::Yes)

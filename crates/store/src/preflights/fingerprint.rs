@@ -1,11 +1,12 @@
 //! Of what a pre-flight list is made: what the campaign says, to whom, and in whose name.
 
-use crate::campaigns::utm_json;
+use crate::campaigns::{Campaign, utm_json};
 use crate::engine::Store;
 use crate::error::StoreError;
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::message::attachment::ContentId;
 use tidings_campaign::preflight::Fingerprint;
+use tidings_campaign::template::Newsletter;
 use tidings_campaign::tracking::Tracking;
 
 impl Store {
@@ -14,17 +15,28 @@ impl Store {
     pub async fn preflight_fingerprint(&self, campaign: CampaignId) -> Result<String, StoreError> {
         let campaign = self.get_campaign(campaign).await?;
         let newsletter = match self.newsletter_of(&campaign).await {
-            Ok(newsletter) => serde_json::to_string(&newsletter).expect("a newsletter is texts"),
+            Ok(newsletter) => Some(newsletter),
             // A template that is gone is another content than one that is there.
-            Err(StoreError::NotFound { .. }) => String::new(),
+            Err(StoreError::NotFound { .. }) => None,
             Err(error) => return Err(error),
         };
+        self.fingerprint_with(campaign, newsletter.as_ref()).await
+    }
+
+    /// The same of a campaign and a newsletter that have been read, so that it is of these and of none that came between.
+    pub async fn fingerprint_with(
+        &self,
+        campaign: Campaign,
+        newsletter: Option<&Newsletter>,
+    ) -> Result<String, StoreError> {
+        let newsletter =
+            newsletter.map(|newsletter| serde_json::to_string(newsletter).expect("a newsletter is texts"));
         let parent = campaign
             .parent
             .as_ref()
             .map(|(id, states)| format!("{id} {states:?}"));
         let said = [
-            newsletter,
+            newsletter.unwrap_or_default(),
             campaign.sender,
             campaign.reply_to.unwrap_or_default(),
             campaign.preheader.unwrap_or_default(),

@@ -7,7 +7,7 @@ use crate::error::{StoreError, bad_row};
 use crate::steering::about;
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::preflight::verdict::{Override, key};
-use tidings_campaign::preflight::{Check, Finding, Level};
+use tidings_campaign::preflight::{Check, Finding};
 use tidings_campaign::time::Timestamp;
 
 #[derive(sqlx::FromRow)]
@@ -20,8 +20,8 @@ struct Row {
 }
 
 impl Store {
-    /// Somebody takes an amber finding on. It must stand in the campaign's newest list as it was read; a red one is refused, and
-    /// what is taken on already gets the newer reason.
+    /// Somebody takes an amber finding on. It must stand in the campaign's newest list as it was read; a red one is refused, and one
+    /// that stands for others; what is taken on already gets the newer reason.
     pub async fn override_preflight(
         &self,
         campaign: CampaignId,
@@ -44,7 +44,7 @@ impl Store {
             Some(PreflightState::Done { findings, .. }) => findings,
             _ => return Err(StoreError::NotInPreflight),
         };
-        if finding.level != Level::Amber || !findings.contains(finding) {
+        if !finding.may_be_taken_on() || !findings.contains(finding) {
             return Err(StoreError::NotInPreflight);
         }
         let mut tx = self.begin_write().await?;
@@ -56,7 +56,8 @@ impl Store {
         }
         on_tx!(&mut tx, conn => sqlx::query(KEEP).bind(campaign.0).bind(finding.check.code()).bind(key(finding))
             .bind(reason).bind(&by.who).bind(now.0).execute(conn).await.map(drop))?;
-        let detail = format!("{} {}: {reason}", finding.check, key(finding));
+        // Not what was found: it may name a recipient, and what is in the audit log stays when somebody is erased.
+        let detail = format!("{}: {reason}", finding.check);
         audit_in(
             &mut tx,
             by,

@@ -18,6 +18,7 @@ use tidings_campaign::lifecycle::Action;
 use tidings_campaign::preflight::verdict::Verdict;
 use tidings_store::StoreError;
 use tidings_store::campaigns::Campaign;
+use tidings_store::scheduling::Start;
 
 #[derive(Serialize)]
 struct SchedulePage {
@@ -66,6 +67,8 @@ struct Read {
     lists: Vec<ListView>,
     zone: Option<String>,
     verdict: Verdict,
+    /// Of what it is.
+    fingerprint: String,
 }
 
 /// `GET /campaigns/{id}/schedule`
@@ -113,7 +116,10 @@ pub(crate) async fn schedule(
         Err(trouble) => return failed(&site, &trouble),
     };
     let start = match form.read(now) {
-        Ok(start) => start,
+        Ok(start) => Start {
+            cleared: Some(read.fingerprint.clone()),
+            ..start
+        },
         Err(faults) => {
             let status = StatusCode::UNPROCESSABLE_ENTITY;
             return answer(&site, &visitor, status, read, form, *faults, None);
@@ -151,11 +157,13 @@ async fn read(site: &Site, id: CampaignId) -> Result<Read, Trouble> {
                 name: list.name,
                 confirmed: count(list.confirmed),
             });
+        let (verdict, fingerprint) = store.preflight_verdict(id, now).await?;
         Ok(Read {
             campaign,
             lists: lists.collect(),
             zone: store.last_zone().await?,
-            verdict: store.preflight_verdict(id, now).await?,
+            verdict,
+            fingerprint,
         })
     })
     .await

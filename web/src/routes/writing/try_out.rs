@@ -106,12 +106,20 @@ pub(crate) async fn send(
         Ok(to) => {
             let (store, now, by) = (site.store.clone(), site.clock.now(), visitor.by.clone());
             let (composer, campaign) = (composer.into_inner(), campaign.clone());
-            let (merged_for, once) = (form.merged_for.trim().to_owned(), form.once.clone());
+            let merged_for = form.merged_for.trim().to_owned();
+            // Who sends no word of a form asks for a test each time.
+            let once = match form.once.trim() {
+                "" => match fresh_letter_id() {
+                    Ok(once) => once,
+                    Err(error) => return failed(&site, &Trouble::Store(error)),
+                },
+                once => once.chars().take(LONGEST_ONCE).collect(),
+            };
             let test = Test {
                 campaign,
                 to,
                 merged_for,
-                once: once.chars().take(LONGEST_ONCE).collect(),
+                once,
             };
             match site
                 .ask(async move { test.queue(&store, &composer, &by, now).await })

@@ -95,6 +95,7 @@ impl Shown {
             sentence,
             place,
             advice,
+            is_rest: _,
         } = &self.finding;
         output::line(format!(
             "{:<6} {check}  {}: {sentence}",

@@ -186,7 +186,7 @@ fn shown(finding: &Finding, overrides: &[Override], may_change: bool) -> Shown {
         sentence: finding.sentence.clone(),
         place: finding.place.clone(),
         advice: finding.advice.as_deref().map(sentence),
-        can_take: may_change && finding.level == Level::Amber && taken.is_none(),
+        can_take: may_change && finding.may_be_taken_on() && taken.is_none(),
         taken: taken.map(|one| Taken {
             who: one.who.clone(),
             at: moment(one.at),
@@ -216,6 +216,7 @@ mod tests {
             sentence: "A link leads nowhere.".to_owned(),
             place: None,
             advice: Some("write where it leads".to_owned()),
+            is_rest: false,
         }
     }
 

@@ -48,7 +48,7 @@ const LONGEST_SPREAD: f64 = 744.0;
 const LATEST: u64 = 7 * 24 * 60;
 
 impl ScheduleForm {
-    /// What it says, or all that is wrong with it.
+    /// What it says, or all that is wrong with it. No list has cleared it yet.
     pub(super) fn read(&self, now: Timestamp) -> Result<Start, Box<Faults>> {
         let mut faults = Faults::default();
         let schedule = self.schedule(now, &mut faults);
@@ -65,6 +65,7 @@ impl ScheduleForm {
                 schedule,
                 spread,
                 greatest_lateness,
+                cleared: None,
             }),
             _ => Err(Box::new(faults)),
         }
