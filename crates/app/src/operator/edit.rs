@@ -1,5 +1,6 @@
 //! Edits of `tidings.toml` that leave everything else as it stands: comments, order, spaces. Pure.
 
+use crate::config::masked;
 use anyhow::{Context, bail, ensure};
 use tidings_web::operator::{Kind, Part};
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, TableLike, Value};
@@ -230,8 +231,9 @@ fn is_same(one: &Value, other: &Value) -> bool {
     one.type_name() == other.type_name() && plain(one).is_some_and(|one| Some(one) == plain(other))
 }
 
-/// The lines that differ, with the heading above them.
+/// The lines that differ, with the heading above them, as people may see them.
 pub fn changed_lines(before: &str, after: &str) -> String {
+    let secretless = masked(after);
     let (before, after): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
     let same = |pairs: &mut dyn Iterator<Item = (&&str, &&str)>| pairs.take_while(|(a, b)| a == b).count();
     let mut start = same(&mut before.iter().zip(&after));
@@ -241,7 +243,8 @@ pub fn changed_lines(before: &str, after: &str) -> String {
     while start > 0 && !after.get(start).is_some_and(|line| line.starts_with('[')) {
         start -= 1;
     }
-    after[start..end.max(start)].join("\n")
+    let lines: Vec<&str> = secretless.lines().collect();
+    lines[start..end.max(start)].join("\n")
 }
 
 #[cfg(test)]
