@@ -5,7 +5,7 @@ mod asked;
 mod frame;
 mod gathering;
 
-use super::body::{BodyFault, FORM, essence, whole_of};
+use super::body::{BodyFault, FORM, LONGEST_CONTENT, essence, whole_of};
 use crate::newsletters::Newsletters;
 use crate::people::Visitor;
 use crate::site::{Site, Trouble};
@@ -22,9 +22,6 @@ use tidings_campaign::preview::{Preview, PreviewError, stand_in_sender};
 use tidings_campaign::recipient::Recipient;
 use tidings_campaign::template::{Part, Rendered, TemplateError, check_source, check_subject};
 use tidings_campaign::time::Timestamp;
-
-/// Octets of a form at most.
-pub(crate) const LONGEST: usize = 2 * 1024 * 1024;
 
 /// What a browser may do with what is shown: images and fonts from where a mail program would get them, and nothing else. Only
 /// our own pages may show it.
@@ -188,7 +185,7 @@ pub(crate) async fn preview(
     if essence(request.headers()) != FORM {
         return HttpResponse::UnsupportedMediaType().body("send a form: application/x-www-form-urlencoded\n");
     }
-    let body = match whole_of(body, LONGEST).await {
+    let body = match whole_of(body, LONGEST_CONTENT).await {
         Ok(body) => body,
         Err(BodyFault::Unusable(status)) => return HttpResponse::build(status).finish(),
         Err(BodyFault::TooLate) => return HttpResponse::RequestTimeout().finish(),

@@ -18,17 +18,23 @@ pub enum Edit<'e> {
 /// Letters of a setting at most.
 const LONGEST: usize = 2_000;
 
+/// Refuses what no setting is. The error is for people.
+pub fn bounded(text: &str) -> Result<(), String> {
+    if text.len() > LONGEST || text.chars().any(char::is_control) {
+        return Err(format!(
+            "Write at most {LONGEST} letters, without control characters."
+        ));
+    }
+    Ok(())
+}
+
 /// What a form's text means for a setting; none for an empty one, which is the default. The error is for people.
 pub fn value(kind: Kind, text: &str) -> Result<Option<Value>, String> {
     let text = text.trim();
     if text.is_empty() {
         return Ok(None);
     }
-    if text.len() > LONGEST || text.chars().any(char::is_control) {
-        return Err(format!(
-            "Write at most {LONGEST} letters, without control characters."
-        ));
-    }
+    bounded(text)?;
     Ok(Some(match kind {
         Kind::Text | Kind::Secret | Kind::FileOnly => text.into(),
         Kind::Number => match text.parse::<u32>() {

@@ -228,12 +228,22 @@ fn wished(
         match entry.kind {
             Kind::FileOnly => continue,
             Kind::Secret => {
+                if let Err(text) = edit::bounded(text) {
+                    faults.push(fault(entry.key, text));
+                }
                 wished.secret = Some(text.clone())
                     .filter(|secret| !secret.is_empty())
                     .or(wished.secret);
                 continue;
             }
-            _ if entry.key == "url" => wished.secret = password_in_url(text.trim()),
+            _ if entry.key == "url" => {
+                // Before its password is taken out.
+                if let Err(text) = edit::bounded(text.trim()) {
+                    faults.push(fault(entry.key, text));
+                    continue;
+                }
+                wished.secret = password_in_url(text.trim());
+            }
             _ => {}
         }
         let text = if entry.key == "url" {

@@ -183,3 +183,14 @@ fn the_files_of_certificates_are_named_in_the_file_alone() {
         RELAY
     );
 }
+
+#[test]
+fn a_password_has_an_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = "x".repeat(2_001);
+    let url = format!("smtps://ann:{long}@mail.example.com");
+    for pairs in [[("password", long.as_str())], [("url", &url)]] {
+        assert!(plan(RELAY, Wish::Set(values(&pairs)), folder.path()).is_err());
+    }
+    assert!(!folder.path().join("secrets").exists());
+}
