@@ -49,7 +49,7 @@ store_on_both_engines!(
         assert_eq!(change(id, &renamed).await, ListChanged::Done);
         let refused = [ListChange::Archived(false), ListChange::Name("writers")];
         assert_eq!(change(id, &refused).await, ListChanged::NameTaken);
-        let nobody = tidings_campaign::ids::ListId(id.0 + 100);
+        let nobody = ListId(id.0 + 100);
         assert_eq!(change(nobody, &refused).await, ListChanged::NoSuchList);
         let lists = store.lists().await.unwrap();
         let list = lists.iter().find(|list| list.id == id).unwrap();

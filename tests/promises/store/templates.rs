@@ -177,8 +177,9 @@ store_on_both_engines!(nobody_saves_over_what_they_have_not_seen, |store| {
     put(store, &theirs).await;
     for (language, newest) in [(None, 1), (Some(&de), 0)] {
         let save = async |source, seen| {
-            let saved = store.save_template((source, language), None, Some(seen), &by(), at(1));
-            saved.await
+            store
+                .save_template((source, language), None, Some(seen), &by(), at(1))
+                .await
         };
         save(&theirs, newest).await.unwrap().unwrap();
         let refused = save(&mine, newest).await;

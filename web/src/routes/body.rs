@@ -61,11 +61,20 @@ pub(crate) async fn whole_of(body: web::Payload, most_octets: usize) -> Result<V
 
 async fn gathered(mut body: web::Payload, most_octets: usize) -> Result<Vec<u8>, StatusCode> {
     let mut octets = Vec::new();
+    let mut passed_over = 0;
     while let Some(chunk) = body.next().await {
-        octets.extend_from_slice(&chunk.map_err(|_| StatusCode::BAD_REQUEST)?);
-        if octets.len() > most_octets {
-            return Err(StatusCode::PAYLOAD_TOO_LARGE);
+        let chunk = chunk.map_err(|_| StatusCode::BAD_REQUEST)?;
+        // Of one that is too long, as much again is read and forgotten, so that a browser hears the answer.
+        match octets.len() > most_octets {
+            false => octets.extend_from_slice(&chunk),
+            true => passed_over += chunk.len(),
         }
+        if passed_over > most_octets {
+            break;
+        }
+    }
+    if octets.len() > most_octets {
+        return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
     Ok(octets)
 }
