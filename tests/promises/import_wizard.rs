@@ -317,6 +317,10 @@ on_both_engines!(a_file_of_addresses_or_hashes_is_suppressed_in_the_page, |app| 
     );
     let page = editor.wait_for(&sent.location, ">finished<");
     assert!(page.contains("left.csv, line 4"), "{page}");
+    // Files that wait for their import do not stand in the way.
+    for n in 0..10 {
+        editor.upload("people.csv", format!("email\np{n}@example.com\n").as_bytes());
+    }
     let suppressed = "SELECT COUNT(*) FROM suppressions WHERE reason = 'complaint'";
     assert_eq!(app.database.number(suppressed), 2);
     let sent = send("complaint", format!("{ANN}\n").as_bytes());
@@ -347,6 +351,7 @@ on_both_engines!(lists_are_made_renamed_and_told_what_holds_in_their_pages, |app
     assert_eq!(editor.post("/lists", &[("name", "Others")]).status, 303);
     let taken = editor.post("/lists/1/name", &[("name", "Others")]);
     assert!(taken.status == 422 && taken.body.contains("Another list is called so"));
+    assert!(taken.body.contains("value=\"Others\""), "{}", taken.body);
     assert_eq!(editor.post("/lists/1/name", &[("name", "Friends")]).status, 303);
     let links = [
         ("tracking", "full"),
@@ -367,12 +372,32 @@ on_both_engines!(lists_are_made_renamed_and_told_what_holds_in_their_pages, |app
         ("fields", "name\ncity=Your city"),
     ];
     assert_eq!(editor.post("/lists/1/sign-up", &sign_up).status, 303);
-    let wrong = editor.post("/lists/1/sign-up", &[("open", "yes"), ("sender", "nobody")]);
-    assert!(
-        wrong.status == 422 && wrong.body.contains("Who writes: nobody"),
-        "{}",
-        wrong.body
-    );
+    let wrong = [
+        ("open", "yes"),
+        ("sender", "nobody"),
+        ("text", "I agree to this."),
+    ];
+    let wrong = editor.post("/lists/1/sign-up", &wrong);
+    for words in ["Who writes: nobody", "value=\"nobody\"", "I agree to this."] {
+        assert!(
+            wrong.status == 422 && wrong.body.contains(words),
+            "{}",
+            wrong.body
+        );
+    }
+    let wrong = [
+        ("tracking", "off"),
+        ("utm_source", "spring"),
+        ("utm_term", "a\u{7}b"),
+    ];
+    let wrong = editor.post("/lists/1/links", &wrong);
+    for words in ["value=\"off\" selected", "value=\"spring\""] {
+        assert!(
+            wrong.status == 422 && wrong.body.contains(words),
+            "{}",
+            wrong.body
+        );
+    }
     let shown = app.run(["--json", "list", "show", "Friends"]).succeeded().json();
     let list = &shown[0];
     assert_eq!(

@@ -327,3 +327,92 @@ on_both_engines!(the_dns_is_asked_about_our_domains_on_wish, |app| {
             .contains("[dns] enabled is false")
     });
 });
+
+on_both_engines!(what_has_no_button_is_not_removed_and_what_was_is_kept, |app| {
+    app.configure(|settings| {
+        settings.more =
+            "[limits]\nrate = \"90/s\"\n[limits.provider.gmail]\nrate = \"5/s\"\n[feedback]\n[mail]\n"
+                .to_owned();
+    });
+    let served = serve(app);
+    let admin = token(app, "administrator");
+    let before = file(app);
+    for of in ["all", "feedback", "mail", "tracking"] {
+        let (status, body) = change(&served, &admin, [of, "", "remove"], &[]);
+        assert_eq!(status, 422, "{of} {body}");
+        assert_eq!(file(app), before);
+    }
+    assert_eq!(
+        change(&served, &admin, ["provider", "gmail", "remove"], &[]).0,
+        303
+    );
+    let kept = "SELECT COUNT(*) FROM audit_log WHERE what = 'removed from the settings' \
+        AND about = 'limits of provider gmail' AND detail = 'rate: 5/s'";
+    assert_eq!(app.database.number(kept), 1);
+});
+
+on_both_engines!(a_faulty_file_is_not_edited_and_shows_no_password, |app| {
+    let served = serve(app);
+    let admin = token(app, "administrator");
+    // Another relay stands in the place of the one that is shown.
+    let before = file(app);
+    let with = |relay: &str| {
+        before.replacen(
+            "[[relay]]",
+            &format!("[[relay]]\nname = \"other\"\n{relay}\n\n[[relay]]"),
+            1,
+        )
+    };
+    app.write(
+        "tidings.toml",
+        &with("url = \"smtp://ann:hunter2@127.0.0.1:25\" x"),
+    );
+    let page = get(&served, &admin, "/settings/relays").1;
+    assert!(
+        page.contains("cannot be taken as it is") && page.contains("ann:***@127.0.0.1"),
+        "{page}"
+    );
+    assert!(!page.contains("hunter2"), "{page}");
+    let (status, body) = change(&served, &admin, ["relay", "primary", "set"], &[("weight", "3")]);
+    assert_eq!(status, 422, "{body}");
+    assert!(
+        body.contains("changed by hand until its fault is mended") && !body.contains("hunter2"),
+        "{body}"
+    );
+    // This one is TOML, and another relay would be edited.
+    let faulty = with("url = \"smtp://127.0.0.1:25\"\nweight = 0");
+    app.write("tidings.toml", &faulty);
+    assert_eq!(
+        change(&served, &admin, ["relay", "primary", "set"], &[("weight", "3")]).0,
+        422
+    );
+    assert_eq!(file(app), faulty);
+    let (_, body) = post(&served, &admin, "/settings/read-again", &[]);
+    assert!(body.contains("from 1 to 1000"), "{body}");
+    let kept = "SELECT COUNT(*) FROM audit_log WHERE what = 'could not take over the settings'";
+    assert_eq!(app.database.number(kept), 1);
+});
+
+on_both_engines!(lines_to_put_in_show_no_password, |app| {
+    app.configure(|settings| settings.url = Some("smtp://ann:hunter2@127.0.0.1:{port}?tls=never".to_owned()));
+    let served = serve(app);
+    let admin = token(app, "administrator");
+    // Where a folder is in the way, the backup cannot be written; root may write everything else.
+    std::fs::create_dir(app.folder().join("tidings.toml.backup")).unwrap();
+    let before = file(app);
+    let (_, body) = change(&served, &admin, ["relay", "primary", "set"], &[("weight", "3")]);
+    assert!(
+        body.contains("Put these lines into the file") && body.contains("weight &#x3D; 3"),
+        "{body}"
+    );
+    assert!(
+        body.contains("ann:***@127.0.0.1") && !body.contains("hunter2"),
+        "{body}"
+    );
+    let (_, body) = change(&served, &admin, ["relay", "primary", "remove"], &[]);
+    assert!(
+        !body.contains("Put these lines") && !body.contains("hunter2"),
+        "{body}"
+    );
+    assert_eq!(file(app), before);
+});

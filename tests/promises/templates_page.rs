@@ -200,12 +200,7 @@ on_both_engines!(a_preview_is_what_the_recipient_gets_and_does_nothing, |app| {
         (&error["error"]["line"], &error["error"]["column"]),
         (&2.into(), &1.into())
     );
-    let too_long = post(
-        &served,
-        &viewer,
-        "/preview",
-        &[("html", &"x".repeat(2 * 1024 * 1024))],
-    );
+    let too_long = post(&served, &viewer, "/preview", &[("html", &"x".repeat(7_000_000))]);
     assert_eq!(too_long.status, 413);
 });
 
@@ -242,4 +237,73 @@ on_both_engines!(viewers_read_templates_and_what_is_needed_stays, |app| {
     let removed = post(&served, &editor, "/templates/copy/remove", &[]);
     assert_eq!(removed.location, "/templates");
     assert_eq!(get(&served, &viewer, "/templates/copy").status, 404);
+});
+
+on_both_engines!(what_a_colleague_has_saved_is_not_saved_over_unseen, |app| {
+    let served = serve(app);
+    let editor = token(app, "editor");
+    post(&served, &editor, "/templates", &[("name", "spring")]);
+    let page = get(&served, &editor, "/templates/spring").body;
+    assert!(page.contains("name=\"seen\" value=\"1\""), "{page}");
+    let save = |html: &str, more: &[(&str, &str)]| {
+        let fields = [&[("html", html), ("subject", "Hi")], more].concat();
+        post(&served, &editor, "/templates/spring", &fields)
+    };
+    let theirs = format!("theirs {HTML}");
+    assert_eq!(save(&theirs, &[("seen", "1")]).status, 303);
+    let refused = save(&format!("mine {HTML}"), &[("seen", "1")]);
+    assert_eq!(refused.status, 409, "{}", refused.body);
+    for words in [
+        "somebody else has saved template spring",
+        "mine &lt;p&gt;Hello",
+        "name=\"seen\" value=\"1\"",
+        "name=\"newer\" value=\"2\"",
+        "Save mine over it",
+    ] {
+        assert!(
+            refused.body.contains(words),
+            "{words} is missing: {}",
+            refused.body
+        );
+    }
+    let page = get(&served, &editor, "/templates/spring").body;
+    assert!(
+        page.contains("theirs &lt;p&gt;") && !page.contains("mine"),
+        "{page}"
+    );
+    // Over what they were told of, and over nothing newer.
+    let over = [("seen", "1"), ("newer", "2"), ("do", "over")];
+    assert_eq!(save(&format!("mine {HTML}"), &over).status, 303);
+    assert_eq!(save(&theirs, &over).status, 409);
+    let german = [("language", "de"), ("seen", "0")];
+    assert_eq!(save(HTML, &german).status, 303);
+    assert_eq!(save(HTML, &german).status, 409);
+});
+
+on_both_engines!(the_longest_template_is_saved_and_a_longer_form_says_so, |app| {
+    let served = serve(app);
+    let email = crate::sign_in::person(app, &served, "eddie@example.com", "editor");
+    let cookie = crate::sign_in::sign_in(&served, &email);
+    let csrf = crate::sign_in::csrf(&served, &cookie);
+    let send = |path: &str, fields: &[(&str, &str)]| {
+        let fields = [&[("csrf", csrf.as_str())], fields].concat();
+        crate::sign_in::post(&format!("{}{path}", served.url), Some(&cookie), &fields)
+    };
+    assert_eq!(send("/templates", &[("name", "spring")]).status, 303);
+    // Three octets of the form for each.
+    let html = format!("{HTML}{}", "<>".repeat(499_000));
+    let text = "é".repeat(400_000);
+    let saved = send("/templates/spring", &[("html", &html), ("text", &text)]);
+    assert_eq!(saved.status, 303, "{}", &saved.body[..saved.body.len().min(2000)]);
+    let too_long = "x".repeat(6_600_000);
+    let refused = send("/templates/spring", &[("html", &too_long)]);
+    assert_eq!(refused.status, 413);
+    assert!(refused.body.contains("is too long"), "{}", refused.body);
+    // Other forms are short.
+    let refused = send("/templates", &[("name", &"x".repeat(100_000))]);
+    assert!(
+        refused.status == 413 && refused.body.contains("is too long"),
+        "{}",
+        refused.body
+    );
 });

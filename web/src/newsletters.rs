@@ -1,7 +1,8 @@
 //! Newsletters to be looked at in a browser: the frozen content of campaigns, compiled, of a few at once.
 
 use crate::site::{Site, Trouble};
-use std::collections::VecDeque;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::merge::MergeData;
@@ -185,6 +186,16 @@ pub(crate) fn show_images(html: &str, led: impl Fn(&str) -> Option<String>) -> S
     out
 }
 
+/// The names behind `cid:` of the images that the HTML shows.
+pub(crate) fn shown_images(html: &str) -> BTreeSet<String> {
+    let names = RefCell::new(BTreeSet::new());
+    show_images(html, |id| {
+        names.borrow_mut().insert(id.to_owned());
+        None
+    });
+    names.into_inner()
+}
+
 /// These names below `base`.
 pub(crate) fn below<'a>(base: &'a str, images: &'a [String]) -> impl Fn(&str) -> Option<String> + 'a {
     move |id| {
@@ -208,5 +219,6 @@ mod tests {
             "<p>cid:logo.png</p><img src=\"T/logo.png\"><td style='background:url(T/b@x)'><img src=cid:c>"
         );
         assert_eq!(show_images("cid:logo.png", below("T/", &images)), "cid:logo.png");
+        assert!(shown_images(html).iter().eq(["b@x", "c", "logo.png"]));
     }
 }

@@ -63,6 +63,14 @@ impl Part {
         }
     }
 
+    /// Whether it can go: the other sections stay, and their settings go back to the defaults.
+    pub fn can_go(&self) -> bool {
+        match self {
+            Part::Relay(_) | Part::Sender(_) | Part::Provider(_) | Part::Campaigns => true,
+            Part::AllRelays | Part::Feedback | Part::Tracking | Part::Mail => false,
+        }
+    }
+
     /// Its name, where it has one.
     pub fn name(&self) -> &str {
         match self {
@@ -254,8 +262,8 @@ pub enum Refusal {
     NotWritten {
         /// Why.
         why: String,
-        /// What would have been written.
-        lines: String,
+        /// What would have been written, without passwords; none if something was to go.
+        lines: Option<String>,
     },
     /// Something that is none of the visitor's doing, one sentence.
     Failed(String),

@@ -35,6 +35,7 @@ use crate::people::gate::let_in;
 use account::second_factor;
 use actix_web::middleware::from_fn;
 use actix_web::{HttpResponse, Route, guard, web};
+use body::{LONGEST_CONTENT, LONGEST_FORM, forms};
 
 /// The dashboard and the public pages.
 pub(crate) fn everything(config: &mut web::ServiceConfig) {
@@ -68,6 +69,7 @@ fn ways_in(config: &mut web::ServiceConfig) {
 /// What is behind the gate. What each address needs, `people/permission.rs` says.
 fn inside(config: &mut web::ServiceConfig) {
     config
+        .app_data(forms(LONGEST_FORM))
         .route("/", page().to(now::now))
         .route("/events", web::get().to(now::events))
         .route("/campaigns", page().to(campaigns::campaigns))
@@ -144,7 +146,7 @@ fn importing(config: &mut web::ServiceConfig) {
         .service(
             web::resource("/imports/uploads/{id}")
                 // Some fields for each column.
-                .app_data(web::FormConfig::default().limit(wizard::LONGEST_FORM))
+                .app_data(forms(wizard::LONGEST_FORM))
                 .route(page().to(wizard::columns))
                 .route(web::post().to(wizard::correct)),
         )
@@ -239,12 +241,15 @@ fn configuration(config: &mut web::ServiceConfig) {
 fn writing_templates(config: &mut web::ServiceConfig) {
     use templates::{editor, versions};
     config
-        .app_data(web::FormConfig::default().limit(preview::LONGEST))
         .route("/preview", web::post().to(preview::preview))
         .route("/templates", page().to(templates::templates))
         .route("/templates", web::post().to(templates::add))
-        .route("/templates/{name}", page().to(editor::template))
-        .route("/templates/{name}", web::post().to(editor::save))
+        .service(
+            web::resource("/templates/{name}")
+                .app_data(forms(LONGEST_CONTENT))
+                .route(page().to(editor::template))
+                .route(web::post().to(editor::save)),
+        )
         .route("/templates/{name}/duplicate", web::post().to(editor::duplicate))
         .route("/templates/{name}/remove", web::post().to(editor::remove))
         .route("/templates/{name}/versions/{n}", page().to(versions::version))
@@ -272,7 +277,7 @@ fn click_maps(config: &mut web::ServiceConfig) {
 fn writing_pages(config: &mut web::ServiceConfig) {
     use campaign::steer;
     use writing::try_out;
-    let long = || web::PayloadConfig::new(writing::LONGEST);
+    let long = || web::PayloadConfig::new(LONGEST_CONTENT);
     config
         .service(
             web::resource("/campaigns/new")

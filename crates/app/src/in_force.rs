@@ -84,11 +84,11 @@ impl InForce {
         let Some(source) = &self.source else {
             return Ok(());
         };
+        // One at a time from the reading on, so that what is shown is what holds, and a former text never comes after a later one.
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let text = source.text()?.unwrap_or_default();
         let new = Takeable::of(source.check(&text)?)?;
         let written = crate::config::merged(&text)?;
-        // One at a time, so that what is shown is what holds.
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         *taken = written;
         self.routing.send_replace(new.routing);
         self.judging.send_replace(Arc::new(new.judging));

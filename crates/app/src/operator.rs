@@ -114,6 +114,16 @@ impl OfFile {
         }
         let former = text.as_deref().unwrap_or_default();
         let shown = self.look();
+        if shown.version != change.version {
+            return Err(Refusal::ChangedOutside);
+        }
+        // The parts that are shown are not the file's then, so an edit could meet another one.
+        if let Some(trouble) = shown.trouble {
+            return Err(Refusal::Faults(vec![Fault {
+                key: None,
+                text: format!("The file is changed by hand until its fault is mended: {trouble}"),
+            }]));
+        }
         let plan = Plan::of(former, &change, &shown.parts, &self.data)?;
         if plan.text == former {
             return Ok(());
@@ -141,8 +151,11 @@ impl OfFile {
             let why = format!("{error:#}");
             self.audit(&by, "could not write the settings", (&about, &why))
                 .await?;
-            // The lines name the file of a new password, so it stays.
-            let lines = edit::changed_lines(former, &plan.text);
+            // The lines name the file of a new password, so it stays. Of what goes there are no lines to put in.
+            let lines = match change.wish {
+                Wish::Add(_) | Wish::Set(_) => Some(edit::changed_lines(former, &plan.text)),
+                Wish::Remove => None,
+            };
             return Err(Refusal::NotWritten { why, lines });
         }
         let read = self.in_force.read_again();
@@ -233,15 +246,16 @@ impl Operator for OfFile {
 
     fn read_again(self: Arc<Self>, by: By) -> BoxFuture<'static, Result<(), Refusal>> {
         async move {
-            let read = self.in_force.read_again();
-            read.map_err(|error| {
-                Refusal::Faults(vec![Fault {
-                    key: None,
-                    text: format!("{error:#}"),
-                }])
-            })?;
+            // First, so that nothing is taken over that is not kept.
             self.audit(&by, "had the settings read again", ("settings", ""))
-                .await
+                .await?;
+            let Err(error) = self.in_force.read_again() else {
+                return Ok(());
+            };
+            let text = format!("{error:#}");
+            self.audit(&by, "could not take over the settings", ("settings", &text))
+                .await?;
+            Err(Refusal::Faults(vec![Fault { key: None, text }]))
         }
         .boxed()
     }

@@ -8,12 +8,13 @@ use crate::resuming;
 use crate::running::{self, Beside, Listener, Nobody};
 use crate::suppression_list::{SuppressionCounts, SuppressionList, suppress_by_hash};
 use crate::undo::TakingBack;
-use crate::uploads::{Incoming, Upload, UploadId, Uploads};
+use crate::uploads::{INCOMING, Incoming, Upload, UploadId, Uploads, long_there};
 use anyhow::{Context as _, anyhow, bail};
 use std::collections::HashMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 use tidings_campaign::csv_import::{Counts, Reject};
 use tidings_campaign::ids::ImportId;
 use tidings_campaign::time::Clock;
@@ -198,8 +199,29 @@ impl Importer {
             let (uploads, now) = (self.0.uploads.clone(), self.0.clock.now());
             // What cannot be removed is told by whoever removes it.
             drop(tokio::task::spawn_blocking(move || uploads.expire(now)).await);
+            if let Err(error) = self.remove_left_over().await {
+                tracing::warn!("files that imports have left over cannot be looked for: {error}");
+            }
             locked(&self.0.trials).retain(|id, _| self.0.uploads.path(id).is_file());
         }
+    }
+
+    /// Removes files that were to be an import's, and whose import was never recorded.
+    async fn remove_left_over(&self) -> Result<(), StoreError> {
+        let (folder, now) = (self.0.folder.clone(), self.0.clock.now());
+        let looked = tokio::task::spawn_blocking(move || long_there(&folder, now)).await;
+        for path in looked.unwrap_or_default() {
+            let name = path.file_name().and_then(|name| name.to_str());
+            let Some(name) = name else { continue };
+            if self.0.store.has_import_of(name).await? {
+                continue;
+            }
+            match std::fs::remove_file(&path) {
+                Ok(()) => tracing::info!("removed {}, which no import names", path.display()),
+                Err(error) => tracing::warn!("cannot remove {}: {error}", path.display()),
+            }
+        }
+        Ok(())
     }
 
     /// Lets work go on beside the pages until it ends or the server stops.
@@ -292,7 +314,7 @@ impl Importer {
         self.forget_trial(&upload.id);
         let Inner { store, folder, .. } = &*self.0;
         let waiting = self.0.uploads.path(&upload.id);
-        let path = folder.join(format!("incoming-{}", upload.id));
+        let path = folder.join(format!("{INCOMING}{}", upload.id));
         let sources = self.open(&upload, waiting.clone()).await?;
         let options = upload.wishes.options()?;
         let file = JobFile {
@@ -319,7 +341,14 @@ impl Importer {
             fingerprint: Some(fingerprint),
             details: Some(serde_json::to_string(&job).context("the job is not JSON")?),
         };
-        // From here the file is the import's: it goes with that, and not after a day.
+        // From here the file is the import's: it goes with that, and not after a day, which begins anew until it is recorded.
+        let now = u64::try_from(self.0.clock.now().0).unwrap_or_default();
+        let now = UNIX_EPOCH + Duration::from_micros(now);
+        let touched = File::options()
+            .append(true)
+            .open(&waiting)
+            .and_then(|file| file.set_modified(now));
+        touched.context("the upload is not there any more")?;
         std::fs::rename(&waiting, &path).context("the upload is not there any more")?;
         let begun = Import::begin(store, &new, self.0.clock.now()).await;
         let import = match begun {

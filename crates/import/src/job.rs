@@ -2,6 +2,7 @@
 
 use crate::checks::Check;
 use crate::reading::{Input, Source};
+use crate::uploads::INCOMING;
 use crate::wishes::Wishes;
 use anyhow::{Context as _, anyhow};
 use data_encoding::HEXLOWER;
@@ -162,7 +163,7 @@ fn copy(shown: &str, folder: &Path) -> anyhow::Result<JobFile> {
     let problem = || format!("cannot be copied into {}", folder.display());
     std::fs::create_dir_all(folder).with_context(problem)?;
     let mut copy = tempfile::Builder::new()
-        .prefix("incoming-")
+        .prefix(INCOMING)
         .tempfile_in(folder)
         .with_context(problem)?;
     let (sha256, octets) = digest(std::io::stdin().lock(), Some(copy.as_file_mut()))?;

@@ -27,5 +27,5 @@ pub use row_file::{REJECTS, REMARKS, RowFile, RowFileKind};
 pub use running::{Beside, Done, Listener, count, to_the_end};
 pub use suppression_list::{SuppressionCounts, SuppressionList, suppress_by_hash};
 pub use undo::{TakenBack, TakingBack, kept_file};
-pub use uploads::{Incoming, NoUploadId, Upload, UploadFault, UploadId, Uploads};
+pub use uploads::{Incoming, NoUploadId, Purpose, Upload, UploadFault, UploadId, Uploads};
 pub use wishes::Wishes;

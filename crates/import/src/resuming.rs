@@ -61,7 +61,10 @@ pub async fn go_on(
     stop: &CancellationToken,
     listener: &mut dyn Listener,
 ) -> anyhow::Result<Done> {
-    let sources = open_all(&job.inputs(), &job.options()?)?;
+    let (inputs, options) = (job.inputs(), job.options()?);
+    let sources = tokio::task::spawn_blocking(move || open_all(&inputs, &options))
+        .await
+        .context("the files could not be opened")??;
     let place = |kind, asked: &Option<PathBuf>| RowFile::of_job(kind, asked.as_deref(), &job.folder);
     let id = import.id();
     let beside = Beside {

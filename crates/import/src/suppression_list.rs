@@ -10,7 +10,7 @@ use tidings_campaign::time::Clock;
 use tidings_store::suppressions::NewSuppression;
 use tidings_store::{Store, StoreError};
 
-/// Rows of one transaction.
+/// Lines of the file that are read for one transaction, whatever becomes of them.
 const BATCH: usize = 20_000;
 /// How much of a file says whether it lists addresses or hashes, in octets.
 const SAMPLE: u64 = 64 << 10;
@@ -83,20 +83,19 @@ impl SuppressionList {
         mut told: impl FnMut(&SuppressionCounts),
     ) -> anyhow::Result<()> {
         let shown = self.shown;
-        let mut batches = match self.content {
-            Content::Addresses(file) => Batches::Addresses {
-                file,
-                shown: &shown,
-                reason,
-            },
-            Content::Hashes(lines) => Batches::Hashes {
-                lines,
-                shown: &shown,
-                number: 0,
-            },
+        let mut reader = Reader {
+            content: self.content,
+            shown: shown.clone(),
+            reason: reason.to_owned(),
+            number: 0,
         };
         loop {
-            let (batch, is_last) = batches.next(counts).with_context(|| stopped(&shown, counts))?;
+            // Reading waits for the disk, and compressed files for the processor.
+            let so_far = counts.clone();
+            let reading = tokio::task::spawn_blocking(move || reader.next(so_far));
+            let (back, read, so_far) = reading.await.context("the file could not be read")?;
+            (reader, *counts) = (back, so_far);
+            let (batch, is_last) = read.with_context(|| stopped(&shown, counts))?;
             counts.rows += batch.len() as u64;
             let written = match &batch {
                 Batch::Addresses(batch) => store.suppress_all(batch, clock.now()).await,
@@ -139,38 +138,34 @@ impl Batch {
     }
 }
 
-/// Reads batches.
-enum Batches<'a> {
-    Addresses {
-        file: Box<CsvFile>,
-        shown: &'a str,
-        reason: &'a str,
-    },
-    Hashes {
-        lines: Box<dyn BufRead + Send>,
-        shown: &'a str,
-        number: u64,
-    },
+/// A batch, and whether it is the last.
+type Batched = anyhow::Result<(Batch, bool)>;
+
+/// Reads batches, on a thread for blocking work: it goes there and comes back.
+struct Reader {
+    content: Content,
+    shown: String,
+    /// Of rows that do not say it themselves.
+    reason: String,
+    /// Lines with hashes that were read.
+    number: u64,
 }
 
-impl Batches<'_> {
-    /// The next batch, and whether it is the last.
-    fn next(&mut self, counts: &mut SuppressionCounts) -> anyhow::Result<(Batch, bool)> {
-        match self {
-            Batches::Addresses { file, shown, reason } => addresses(file, shown, reason, counts),
-            Batches::Hashes { lines, shown, number } => hashes(lines, shown, number, counts),
-        }
+impl Reader {
+    /// The next batch, and the counts with what was rejected on the way to it.
+    fn next(mut self, mut counts: SuppressionCounts) -> (Reader, Batched, SuppressionCounts) {
+        let (shown, reason) = (&self.shown, &self.reason);
+        let read = match &mut self.content {
+            Content::Addresses(file) => addresses(file, shown, reason, &mut counts),
+            Content::Hashes(lines) => hashes(lines, shown, &mut self.number, &mut counts),
+        };
+        (self, read, counts)
     }
 }
 
-fn addresses(
-    file: &mut CsvFile,
-    shown: &str,
-    reason: &str,
-    counts: &mut SuppressionCounts,
-) -> anyhow::Result<(Batch, bool)> {
+fn addresses(file: &mut CsvFile, shown: &str, reason: &str, counts: &mut SuppressionCounts) -> Batched {
     let mut batch = Vec::new();
-    while batch.len() < BATCH {
+    for _ in 0..BATCH {
         match file.next_row()? {
             Some(Item::Row(row)) => batch.push(suppression(row, shown, reason)),
             Some(Item::Suppression(known)) => batch.push(NewSuppression {
@@ -209,9 +204,9 @@ fn hashes(
     shown: &str,
     number: &mut u64,
     counts: &mut SuppressionCounts,
-) -> anyhow::Result<(Batch, bool)> {
+) -> Batched {
     let (mut batch, mut line) = (Vec::new(), Vec::new());
-    while batch.len() < BATCH {
+    for _ in 0..BATCH {
         line.clear();
         if lines.by_ref().take(GREATEST_LINE).read_until(b'\n', &mut line)? == 0 {
             return Ok((Batch::Hashes(batch), true));
@@ -240,5 +235,25 @@ impl SuppressionCounts {
     /// How many were suppressed before.
     pub fn known(&self) -> u64 {
         self.rows - self.added - self.rejected
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_ends_after_its_lines_whatever_they_are() {
+        let lines = format!("sha256\n{}", "nonsense\n".repeat(2 * BATCH));
+        let mut lines: Box<dyn BufRead + Send> = Box::new(std::io::Cursor::new(lines));
+        let (mut number, mut counts) = (0, SuppressionCounts::default());
+        let (batch, is_last) = hashes(&mut lines, "x", &mut number, &mut counts).unwrap();
+        assert_eq!((batch.len(), is_last, number), (0, false, BATCH as u64));
+        let text = "email\n".to_owned() + &"nonsense\n".repeat(2 * BATCH);
+        let source = csv_import::Source::Stream(Box::new(std::io::Cursor::new(text)));
+        let mut file = CsvFile::open(source, &Options::default(), tempfile::tempfile).unwrap();
+        let mut counts = SuppressionCounts::default();
+        let (batch, is_last) = addresses(&mut file, "x", "imported", &mut counts).unwrap();
+        assert_eq!((batch.len(), is_last, counts.rejected), (0, false, BATCH as u64));
     }
 }

@@ -5,9 +5,11 @@ use crate::wishes::Wishes;
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tempfile::NamedTempFile;
 use tidings_campaign::csv_import::{Look, MapError, Refusal, Source};
@@ -15,8 +17,10 @@ use tidings_campaign::time::Timestamp;
 
 /// After so long without anything said about it an upload goes.
 const KEPT: Duration = Duration::from_secs(86_400);
-/// Uploads that one person may have waiting.
+/// Uploads that one person may have waiting or coming in, and as many lists of suppressions coming in.
 const WAITING: usize = 10;
+/// How the names of files begin that belong to an import.
+pub(crate) const INCOMING: &str = "incoming-";
 /// Characters of a file's name that are kept.
 const LONGEST_NAME: usize = 200;
 
@@ -91,7 +95,9 @@ pub enum UploadFault {
     #[error("The upload broke off. Upload the file again.")]
     BrokenOff,
     /// The person has too many.
-    #[error("{WAITING} of your files are waiting already: import or remove one of them first.")]
+    #[error(
+        "{WAITING} of your files are waiting or coming in already: import or remove one of them first, or let them come."
+    )]
     TooMany,
     /// It cannot be kept.
     #[error("The file cannot be kept in the data folder: {0}")]
@@ -107,10 +113,42 @@ impl From<io::Error> for UploadFault {
     }
 }
 
+/// What a file comes in for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// It waits until somebody imports it.
+    Import,
+    /// It is read at once, and gone.
+    Suppressions,
+}
+
+/// How many files are coming in, for each person and purpose.
+type Coming = Arc<Mutex<HashMap<(String, Purpose), usize>>>;
+
+/// One file of these, until it is dropped.
+#[derive(Debug)]
+struct Place {
+    coming: Coming,
+    whose: (String, Purpose),
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut coming = self.coming.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(n) = coming.get_mut(&self.whose) {
+            *n -= 1;
+            if *n == 0 {
+                coming.remove(&self.whose);
+            }
+        }
+    }
+}
+
 /// The folder of uploads.
 #[derive(Clone, Debug)]
 pub struct Uploads {
     folder: PathBuf,
+    coming: Coming,
     /// Octets of a file at most.
     pub largest: u64,
 }
@@ -122,6 +160,8 @@ pub struct Incoming {
     hasher: Sha256,
     octets: u64,
     largest: u64,
+    /// Until it waits, or is read.
+    _place: Place,
 }
 
 impl Incoming {
@@ -149,15 +189,14 @@ impl Uploads {
     pub fn in_folder(data: &Path, largest: u64) -> Uploads {
         Uploads {
             folder: data.join("uploads"),
+            coming: Coming::default(),
             largest,
         }
     }
 
     /// Makes room for a file of this person's. Touches the disk, as everything below.
-    pub fn begin(&self, owner: &str) -> Result<Incoming, UploadFault> {
-        if self.of(owner).len() >= WAITING {
-            return Err(UploadFault::TooMany);
-        }
+    pub fn begin(&self, owner: &str, purpose: Purpose) -> Result<Incoming, UploadFault> {
+        let place = self.place(owner, purpose)?;
         std::fs::create_dir_all(&self.folder)?;
         let file = tempfile::Builder::new()
             .suffix(".part")
@@ -167,6 +206,25 @@ impl Uploads {
             hasher: Sha256::new(),
             octets: 0,
             largest: self.largest,
+            _place: place,
+        })
+    }
+
+    fn place(&self, owner: &str, purpose: Purpose) -> Result<Place, UploadFault> {
+        let whose = (owner.to_owned(), purpose);
+        // Held while it is counted, so that several that begin at once see each other.
+        let mut coming = self.coming.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = match purpose {
+            Purpose::Import => self.of(owner).len(),
+            Purpose::Suppressions => 0,
+        };
+        if waiting + coming.get(&whose).copied().unwrap_or_default() >= WAITING {
+            return Err(UploadFault::TooMany);
+        }
+        *coming.entry(whose.clone()).or_default() += 1;
+        Ok(Place {
+            coming: Arc::clone(&self.coming),
+            whose,
         })
     }
 
@@ -296,6 +354,21 @@ impl Uploads {
     }
 }
 
+/// Files that imports were to have, in the data folder, and that are older than a day: those that no import names are of a
+/// process that was cut off before it was recorded.
+pub(crate) fn long_there(data: &Path, now: Timestamp) -> Vec<PathBuf> {
+    let is_of_import = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name.starts_with(INCOMING)) && path.is_file()
+    };
+    let is_old = |path: &PathBuf| changed(path).is_some_and(|at| now.since(at) > KEPT);
+    let entries = std::fs::read_dir(data).into_iter().flatten().flatten();
+    entries
+        .map(|entry| entry.path())
+        .filter(|path| is_of_import(path) && is_old(path))
+        .collect()
+}
+
 fn changed(path: &Path) -> Option<Timestamp> {
     let modified = path.metadata().ok()?.modified().ok()?;
     let since = modified.duration_since(std::time::UNIX_EPOCH).ok()?;
@@ -359,7 +432,7 @@ mod tests {
     }
 
     fn upload(uploads: &Uploads, content: &str) -> Upload {
-        let mut incoming = uploads.begin("ada").unwrap();
+        let mut incoming = uploads.begin("ada", Purpose::Import).unwrap();
         incoming.write(content.as_bytes()).unwrap();
         let names = ("ada", "C:\\lists\\people.csv");
         uploads.finish(incoming, names, ("readers", None), NOW).unwrap()
@@ -381,11 +454,11 @@ mod tests {
     #[test]
     fn what_is_too_large_or_empty_leaves_nothing_behind() {
         let (_data, uploads) = uploads(10);
-        let mut incoming = uploads.begin("ada").unwrap();
+        let mut incoming = uploads.begin("ada", Purpose::Import).unwrap();
         incoming.write(b"0123456789").unwrap();
         assert!(matches!(incoming.write(b"x"), Err(UploadFault::TooLarge(10))));
         drop(incoming);
-        let incoming = uploads.begin("ada").unwrap();
+        let incoming = uploads.begin("ada", Purpose::Import).unwrap();
         let kept = uploads.finish(incoming, ("ada", "x"), ("readers", None), NOW);
         assert!(matches!(kept, Err(UploadFault::Empty)));
         assert!(uploads.files().next().is_none());
@@ -410,6 +483,42 @@ mod tests {
         let two = upload(&uploads, "a,b\n1,2\n");
         assert!(two.fault.unwrap().starts_with("No column looks like"));
         assert_eq!(two.look.unwrap().columns.len(), 2);
+    }
+
+    #[test]
+    fn files_that_come_in_are_counted_and_suppressions_have_places_of_their_own() {
+        let (_data, uploads) = uploads(1 << 20);
+        for _ in 0..WAITING - 1 {
+            upload(&uploads, "email\na@example.com\n");
+        }
+        let coming = uploads.begin("ada", Purpose::Import).unwrap();
+        let one_more = |purpose| uploads.clone().begin("ada", purpose).map(drop);
+        assert!(matches!(one_more(Purpose::Import), Err(UploadFault::TooMany)));
+        assert!(uploads.begin("bob", Purpose::Import).is_ok());
+        let suppressions: Vec<_> = (0..WAITING)
+            .map(|_| uploads.begin("ada", Purpose::Suppressions).unwrap())
+            .collect();
+        assert!(matches!(
+            one_more(Purpose::Suppressions),
+            Err(UploadFault::TooMany)
+        ));
+        drop((coming, suppressions));
+        assert!(one_more(Purpose::Import).is_ok() && one_more(Purpose::Suppressions).is_ok());
+    }
+
+    #[test]
+    fn files_of_imports_are_old_after_a_day() {
+        let data = tempfile::tempdir().unwrap();
+        for name in ["incoming-abc", "tidings.db"] {
+            std::fs::write(data.path().join(name), "x").unwrap();
+        }
+        let now = changed(&data.path().join("incoming-abc")).unwrap();
+        let later = |hours: i64| Timestamp(now.0 + hours * 3_600_000_000);
+        assert!(long_there(data.path(), later(23)).is_empty());
+        assert_eq!(
+            long_there(data.path(), later(25)),
+            [data.path().join("incoming-abc")]
+        );
     }
 
     #[test]

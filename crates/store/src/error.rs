@@ -99,6 +99,9 @@ pub enum StoreError {
     /// What somebody else has written since would be lost.
     #[error("somebody else has changed campaign {0} since you opened it")]
     WrittenMeanwhile(CampaignId),
+    /// The same of a template.
+    #[error("somebody else has saved {0} since you opened it")]
+    TemplateSavedMeanwhile(String),
     /// What a campaign says is fixed from its start on.
     #[error(
         "campaign {campaign} is {state}: what it says is fixed; use it again as a draft to write another"
@@ -190,6 +193,7 @@ impl StoreError {
                 | StoreError::NotInPreflight
                 | StoreError::ParentNotDone { .. }
                 | StoreError::WrittenMeanwhile(_)
+                | StoreError::TemplateSavedMeanwhile(_)
                 | StoreError::WritingIsFixed { .. }
                 | StoreError::NoDraft { .. }
                 | StoreError::NoOutcome(_)

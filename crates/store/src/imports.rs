@@ -158,6 +158,14 @@ impl Store {
         row.map(record).transpose()
     }
 
+    /// Whether any import, whatever became of it, names a file in the data folder that is called so.
+    pub async fn has_import_of(&self, file_name: &str) -> Result<bool, StoreError> {
+        const NAMES: &str = "SELECT id FROM imports WHERE details LIKE '%' || $1 || '%' LIMIT 1";
+        let found: Option<i64> = on_pool!(self, pool => sqlx::query_scalar(NAMES).bind(file_name)
+            .fetch_optional(pool).await)?;
+        Ok(found.is_some())
+    }
+
     /// Imports that ended before their end and wait for a person, the newest first; at most twenty.
     pub async fn stopped_imports(&self) -> Result<Vec<ImportRecord>, StoreError> {
         const STOPPED: &str = select_imports!("WHERE i.state = 'stopped' ORDER BY i.id DESC LIMIT 20");

@@ -58,23 +58,26 @@ impl Store {
         by: &By,
         now: Timestamp,
     ) -> Result<ListChanged, StoreError> {
-        const LOCK: &str = "UPDATE lists SET name = name WHERE name = $1 RETURNING id";
+        const LOCK: &str = "UPDATE lists SET name = name WHERE name = $1 RETURNING id, name";
         let mut tx = self.begin_write().await?;
-        let id: Option<i64> =
-            on_tx!(&mut tx, conn => sqlx::query_scalar(LOCK).bind(name).fetch_optional(conn).await)?;
-        let Some(id) = id else {
-            return Ok(ListChanged::NoSuchList);
-        };
-        if let ListChange::Name(wanted) = change
-            && is_taken(&mut tx, wanted, id).await?
-        {
-            return Ok(ListChanged::NameTaken);
-        }
-        write(&mut tx, id, change).await?;
-        let (what, detail) = in_words(change);
-        audit_in(&mut tx, by, what, (name, &detail), now).await?;
-        tx.commit().await?;
-        Ok(ListChanged::Done)
+        let list: Option<(i64, String)> =
+            on_tx!(&mut tx, conn => sqlx::query_as(LOCK).bind(name).fetch_optional(conn).await)?;
+        finish(tx, list, &[change], by, now).await
+    }
+
+    /// The same for the list of this number, whatever it is called by now: all of it, or nothing.
+    pub async fn change_list_by_id(
+        &self,
+        id: ListId,
+        changes: &[ListChange<'_>],
+        by: &By,
+        now: Timestamp,
+    ) -> Result<ListChanged, StoreError> {
+        const LOCK: &str = "UPDATE lists SET name = name WHERE id = $1 RETURNING id, name";
+        let mut tx = self.begin_write().await?;
+        let list: Option<(i64, String)> =
+            on_tx!(&mut tx, conn => sqlx::query_as(LOCK).bind(id.0).fetch_optional(conn).await)?;
+        finish(tx, list, changes, by, now).await
     }
 
     /// The names of all lists, in their order.
@@ -83,6 +86,31 @@ impl Store {
         let rows: Vec<(i64, String)> = on_pool!(self, pool => sqlx::query_as(NAMES).fetch_all(pool).await)?;
         Ok(rows.into_iter().map(|(id, name)| (ListId(id), name)).collect())
     }
+}
+
+/// `list`: the one that is locked.
+async fn finish(
+    mut tx: Tx,
+    list: Option<(i64, String)>,
+    changes: &[ListChange<'_>],
+    by: &By,
+    now: Timestamp,
+) -> Result<ListChanged, StoreError> {
+    let Some((id, name)) = list else {
+        return Ok(ListChanged::NoSuchList);
+    };
+    for change in changes {
+        if let ListChange::Name(wanted) = change
+            && is_taken(&mut tx, wanted, id).await?
+        {
+            return Ok(ListChanged::NameTaken);
+        }
+        write(&mut tx, id, *change).await?;
+        let (what, detail) = in_words(*change);
+        audit_in(&mut tx, by, what, (&name, &detail), now).await?;
+    }
+    tx.commit().await?;
+    Ok(ListChanged::Done)
 }
 
 async fn is_taken(tx: &mut Tx, name: &str, by_other_than: i64) -> Result<bool, StoreError> {

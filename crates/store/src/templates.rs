@@ -1,9 +1,9 @@
 //! Templates: adding them, listing them, and loading one with everything that it refers to.
 
 use crate::audit::By;
-use crate::engine::{Store, on_pool, on_tx};
+use crate::engine::{Store, Tx, on_pool, on_tx};
 use crate::error::{StoreError, bad_row};
-use crate::versions;
+use crate::{translations, versions};
 use std::collections::HashSet;
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::language::Language;
@@ -55,25 +55,46 @@ impl Store {
         by: &By,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        const PUT: &str = "INSERT INTO templates (name, subject, html, text, updated_at) \
-            VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name) DO UPDATE SET subject = excluded.subject, \
-            html = excluded.html, text = excluded.text, updated_at = excluded.updated_at";
         let mut tx = self.begin_write().await?;
-        versions::keep_former(&mut tx, &source.name, None).await?;
-        on_tx!(&mut tx, conn => sqlx::query(PUT)
-            .bind(&source.name).bind(subject).bind(&source.html).bind(&source.text).bind(now.0)
-            .execute(conn).await.map(drop))?;
-        versions::keep(&mut tx, (source, None), subject, by, now).await?;
+        put(&mut tx, source, subject, by, now).await?;
         tx.commit().await
     }
 
-    /// The same, as the template itself or as its translation, if it does not contain itself. Its parts have been checked alone.
-    /// A translation needs the template itself to be there.
+    /// Adds a template with its translations, all or nothing. False: there is one of this name, which stays as it is.
+    pub async fn add_template(
+        &self,
+        template: &StoredTemplate,
+        translations: &[(Language, StoredTemplate)],
+        by: &By,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        const ADD: &str = "INSERT INTO templates (name, subject, html, text, updated_at) \
+            VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name) DO NOTHING";
+        let (source, subject) = (&template.source, template.subject.as_deref());
+        let mut tx = self.begin_write().await?;
+        let rows = on_tx!(&mut tx, conn => sqlx::query(ADD)
+            .bind(&source.name).bind(subject).bind(&source.html).bind(&source.text).bind(now.0)
+            .execute(conn).await.map(|done| done.rows_affected()))?;
+        if rows == 0 {
+            return Ok(false);
+        }
+        versions::keep(&mut tx, (source, None), subject, by, now).await?;
+        for (language, translation) in translations {
+            let (source, subject) = (&translation.source, translation.subject.as_deref());
+            translations::put(&mut tx, (source, language), subject, by, now).await?;
+        }
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Saves a template, or its translation, if it does not contain itself. Its parts have been checked alone. A translation
+    /// needs the template itself to be there. `seen`: the number of the newest version that the person saw, 0 if there was
+    /// none; another one is not saved over.
     pub async fn save_template(
         &self,
-        source: &Source,
-        language: Option<&Language>,
+        (source, language): (&Source, Option<&Language>),
         subject: Option<&str>,
+        seen: Option<i64>,
         by: &By,
         now: Timestamp,
     ) -> Result<Result<(), TemplateError>, StoreError> {
@@ -81,10 +102,15 @@ impl Store {
         if let Err(error) = check_recursion(&content) {
             return Ok(Err(error.in_language(language)));
         }
-        match language {
-            Some(language) => self.put_translation(source, language, subject, by, now).await?,
-            None => self.put_template(source, subject, by, now).await?,
+        let mut tx = self.begin_write().await?;
+        if let Some(seen) = seen {
+            versions::ensure_seen(&mut tx, (&source.name, language), seen).await?;
         }
+        match language {
+            Some(language) => translations::put(&mut tx, (source, language), subject, by, now).await?,
+            None => put(&mut tx, source, subject, by, now).await?,
+        }
+        tx.commit().await?;
         Ok(Ok(()))
     }
 
@@ -212,6 +238,23 @@ impl Store {
             partials,
         })
     }
+}
+
+async fn put(
+    tx: &mut Tx,
+    source: &Source,
+    subject: Option<&str>,
+    by: &By,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    const PUT: &str = "INSERT INTO templates (name, subject, html, text, updated_at) \
+        VALUES ($1, $2, $3, $4, $5) ON CONFLICT (name) DO UPDATE SET subject = excluded.subject, \
+        html = excluded.html, text = excluded.text, updated_at = excluded.updated_at";
+    versions::keep_former(tx, &source.name, None).await?;
+    on_tx!(&mut *tx, conn => sqlx::query(PUT)
+        .bind(&source.name).bind(subject).bind(&source.html).bind(&source.text).bind(now.0)
+        .execute(conn).await.map(drop))?;
+    versions::keep(tx, (source, None), subject, by, now).await
 }
 
 /// Templates are checked before they are stored, so that an error here means a changed database.

@@ -1,7 +1,7 @@
 //! Templates in several languages: the row in `templates` is the fallback, translations stand beside it.
 
 use crate::audit::{By, audit_in};
-use crate::engine::{Store, on_pool, on_tx};
+use crate::engine::{Store, Tx, on_pool, on_tx};
 use crate::error::{StoreError, bad_row};
 use crate::templates::StoredTemplate;
 use crate::versions;
@@ -18,6 +18,28 @@ struct TranslationRow {
     updated_at: i64,
 }
 
+/// See [`Store::put_translation`].
+pub(crate) async fn put(
+    tx: &mut Tx,
+    (source, language): (&Source, &Language),
+    subject: Option<&str>,
+    by: &By,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    const PUT: &str = "INSERT INTO template_translations (template_id, language, subject, html, text, updated_at) \
+        SELECT id, $1, $2, $3, $4, $5 FROM templates WHERE name = $6 \
+        ON CONFLICT (template_id, language) DO UPDATE SET subject = excluded.subject, \
+        html = excluded.html, text = excluded.text, updated_at = excluded.updated_at";
+    versions::keep_former(tx, &source.name, Some(language)).await?;
+    let rows = on_tx!(&mut *tx, conn => sqlx::query(PUT)
+        .bind(language.as_str()).bind(subject).bind(&source.html).bind(&source.text).bind(now.0)
+        .bind(&source.name).execute(conn).await.map(|done| done.rows_affected()))?;
+    if rows == 0 {
+        return Err(no_template(&source.name));
+    }
+    versions::keep(tx, (source, Some(language)), subject, by, now).await
+}
+
 impl Store {
     /// Adds a translation of the template `source.name`, which must exist, or replaces the one in this language.
     /// Campaigns that have started keep what they started with.
@@ -29,19 +51,8 @@ impl Store {
         by: &By,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        const PUT: &str = "INSERT INTO template_translations (template_id, language, subject, html, text, updated_at) \
-            SELECT id, $1, $2, $3, $4, $5 FROM templates WHERE name = $6 \
-            ON CONFLICT (template_id, language) DO UPDATE SET subject = excluded.subject, \
-            html = excluded.html, text = excluded.text, updated_at = excluded.updated_at";
         let mut tx = self.begin_write().await?;
-        versions::keep_former(&mut tx, &source.name, Some(language)).await?;
-        let rows = on_tx!(&mut tx, conn => sqlx::query(PUT)
-            .bind(language.as_str()).bind(subject).bind(&source.html).bind(&source.text).bind(now.0)
-            .bind(&source.name).execute(conn).await.map(|done| done.rows_affected()))?;
-        if rows == 0 {
-            return Err(no_template(&source.name));
-        }
-        versions::keep(&mut tx, (source, Some(language)), subject, by, now).await?;
+        put(&mut tx, (source, language), subject, by, now).await?;
         tx.commit().await
     }
 

@@ -69,6 +69,26 @@ impl Store {
     }
 }
 
+/// Locks a template, so that nobody saves it meanwhile, and refuses if its newest version is not the one that was seen (0: there
+/// was none).
+pub(crate) async fn ensure_seen(
+    tx: &mut Tx,
+    (name, language): (&str, Option<&Language>),
+    seen: i64,
+) -> Result<(), StoreError> {
+    const LOCK: &str = "UPDATE templates SET name = name WHERE name = $1";
+    const NEWEST: &str = "SELECT CAST(COALESCE(MAX(v.n), 0) AS BIGINT) FROM template_versions v \
+        JOIN templates t ON t.id = v.template_id WHERE t.name = $1 AND v.language = $2";
+    on_tx!(&mut *tx, conn => sqlx::query(LOCK).bind(name).execute(conn).await.map(drop))?;
+    let newest: i64 = on_tx!(tx, conn => sqlx::query_scalar(NEWEST).bind(name).bind(tag(language))
+        .fetch_one(conn).await)?;
+    if newest == seen {
+        Ok(())
+    } else {
+        Err(StoreError::TemplateSavedMeanwhile(about(name, language)))
+    }
+}
+
 fn tag(language: Option<&Language>) -> &str {
     language.map_or("", Language::as_str)
 }

@@ -388,6 +388,7 @@ store_on_both_engines!(an_import_goes_on_where_its_last_commit_was, |store| {
     );
     let (mut import, from) = Import::resume(store, &quiet, None, at(1)).await.unwrap().unwrap();
     assert_eq!(from.counts.rows, 3);
+    assert!(!store.has_import_of("incoming-nobody").await.unwrap());
     // A row that it has seen before it was cut off is a duplicate, as it would have been.
     let counts = import.write(ImportBatch::of(&rows[2..]), at(1)).await.unwrap();
     assert_eq!((counts.created, counts.duplicates), (2, 1));

@@ -35,6 +35,28 @@ store_on_both_engines!(
     }
 );
 
+store_on_both_engines!(
+    a_list_is_changed_by_its_number_as_a_whole_or_not_at_all,
+    |store| {
+        let by = By::command_line();
+        let id = store.make_list("readers", &by, START).await.unwrap().unwrap();
+        store.make_list("writers", &by, START).await.unwrap().unwrap();
+        let change = async |id, changes: &[ListChange<'_>]| {
+            store.change_list_by_id(id, changes, &by, START).await.unwrap()
+        };
+        // Somebody else renames it meanwhile.
+        let renamed = [ListChange::Name("those who read"), ListChange::Archived(true)];
+        assert_eq!(change(id, &renamed).await, ListChanged::Done);
+        let refused = [ListChange::Archived(false), ListChange::Name("writers")];
+        assert_eq!(change(id, &refused).await, ListChanged::NameTaken);
+        let nobody = ListId(id.0 + 100);
+        assert_eq!(change(nobody, &refused).await, ListChanged::NoSuchList);
+        let lists = store.lists().await.unwrap();
+        let list = lists.iter().find(|list| list.id == id).unwrap();
+        assert_eq!((list.name.as_str(), list.archived), ("those who read", true));
+    }
+);
+
 store_on_both_engines!(a_list_is_found_once_it_was_made, |store| {
     assert_eq!(store.find_list("readers").await.unwrap(), None);
     let made = store.find_or_create_list("readers", START).await.unwrap();

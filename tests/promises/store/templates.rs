@@ -123,7 +123,7 @@ store_on_both_engines!(every_save_is_a_version_and_the_oldest_go, |store| {
     for n in 2..60 {
         let next = source("spring", &format!("<p>{n}</p>"), Some("text"));
         let saved = store
-            .save_template(&next, None, None, &by(), at(n))
+            .save_template((&next, None), None, None, &by(), at(n))
             .await
             .unwrap();
         assert_eq!(saved, Ok(()));
@@ -161,9 +161,61 @@ store_on_both_engines!(
         assert_eq!(store.campaigns_with_template("spring", 5).await.unwrap(), []);
         let itself = source("spring", "{{> spring}}", None);
         let refused = store
-            .save_template(&itself, None, None, &by(), START)
+            .save_template((&itself, None), None, None, &by(), START)
             .await
             .unwrap();
         assert!(refused.is_err(), "it contains itself");
     }
 );
+
+store_on_both_engines!(nobody_saves_over_what_they_have_not_seen, |store| {
+    let (mine, theirs) = (
+        source("spring", "<p>mine</p>", None),
+        source("spring", "<p>theirs</p>", None),
+    );
+    let de = tidings_campaign::language::Language::parse("de").unwrap();
+    put(store, &theirs).await;
+    for (language, newest) in [(None, 1), (Some(&de), 0)] {
+        let save = async |source, seen| {
+            store
+                .save_template((source, language), None, Some(seen), &by(), at(1))
+                .await
+        };
+        save(&theirs, newest).await.unwrap().unwrap();
+        let refused = save(&mine, newest).await;
+        assert!(
+            matches!(refused, Err(StoreError::TemplateSavedMeanwhile(_))),
+            "{refused:?}"
+        );
+        let kept = match language {
+            None => store.find_template("spring").await.unwrap(),
+            Some(language) => store.find_translation("spring", language).await.unwrap(),
+        };
+        assert_eq!(kept.unwrap().source, theirs);
+        save(&mine, newest + 1).await.unwrap().unwrap();
+    }
+});
+
+store_on_both_engines!(a_template_is_added_with_its_translations_or_not_at_all, |store| {
+    let stored = |source| StoredTemplate {
+        source,
+        subject: None,
+        updated_at: START,
+    };
+    let de = tidings_campaign::language::Language::parse("de").unwrap();
+    let itself = stored(source("spring", "<p>one</p>", None));
+    let german = [(de.clone(), stored(source("spring", "<p>eins</p>", None)))];
+    assert!(store.add_template(&itself, &german, &by(), START).await.unwrap());
+    assert_eq!(
+        store.find_translation("spring", &de).await.unwrap().as_ref(),
+        Some(&german[0].1)
+    );
+    let other = stored(source("spring", "<p>other</p>", None));
+    assert!(!store.add_template(&other, &[], &by(), START).await.unwrap());
+    assert_eq!(store.find_template("spring").await.unwrap(), Some(itself));
+    // A translation of another template, which is not there, undoes it all.
+    let astray = [(de, stored(source("autumn", "<p></p>", None)))];
+    let winter = stored(source("winter", "<p></p>", None));
+    assert!(store.add_template(&winter, &astray, &by(), START).await.is_err());
+    assert_eq!(store.find_template("winter").await.unwrap(), None);
+});

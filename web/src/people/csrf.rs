@@ -3,8 +3,9 @@
 //! nothing else need be read to find it.
 
 use super::Visitor;
-use crate::routes::body::whole_of;
+use crate::routes::body::{BodyFault, LONGEST_CONTENT, whole_of};
 use actix_web::dev::{Payload, ServiceRequest};
+use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_TYPE, HOST, HeaderMap, ORIGIN};
 use actix_web::web::{self, Bytes};
 use futures_util::{StreamExt, stream};
@@ -13,48 +14,66 @@ use subtle::ConstantTimeEq;
 
 /// How long the beginning of a form with a file may be waited for, each time.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Octets of a form at most.
-const LONGEST: usize = 2 * 1024 * 1024;
+
+/// Where a change comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// It may be made.
+    Ours,
+    /// It may not.
+    Others,
+    /// Nobody knows, because its form is longer than any of ours.
+    TooLong,
+}
+
+impl From<bool> for Origin {
+    fn from(is_ours: bool) -> Origin {
+        if is_ours { Origin::Ours } else { Origin::Others }
+    }
+}
 
 /// Whether this change may be made. Reads a form's body, and puts it back.
-pub(crate) async fn is_from_us(visitor: &Visitor, request: &mut ServiceRequest) -> bool {
+pub(crate) async fn origin(visitor: &Visitor, request: &mut ServiceRequest) -> Origin {
     let Some(expected) = &visitor.csrf else {
-        return true;
+        return Origin::Ours;
     };
     if !is_from_our_site(request.headers()) {
-        return false;
+        return Origin::Others;
     }
     let in_header = request
         .headers()
         .get("X-CSRF-Token")
         .and_then(|value| value.to_str().ok());
     if let Some(brought) = in_header {
-        return is_same(brought, expected);
+        return is_same(brought, expected).into();
     }
     let kind = request
         .headers()
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
     if let Some(boundary) = kind.and_then(|kind| multer::parse_boundary(kind).ok()) {
-        return begins_with(&first_part(&boundary, expected), request).await;
+        return begins_with(&first_part(&boundary, expected), request)
+            .await
+            .into();
     }
     if !kind.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded")) {
-        return false;
+        return Origin::Others;
     }
     let Ok(payload) = request.extract::<web::Payload>().await else {
-        return false;
+        return Origin::Others;
     };
-    let Ok(body) = whole_of(payload, LONGEST).await else {
-        return false;
+    let body = match whole_of(payload, LONGEST_CONTENT).await {
+        Ok(body) => Bytes::from(body),
+        Err(BodyFault::Unusable(StatusCode::PAYLOAD_TOO_LARGE)) => return Origin::TooLong,
+        Err(BodyFault::Unusable(_) | BodyFault::TooLate) => return Origin::Others,
     };
-    let body = Bytes::from(body);
     let is_right =
         url::form_urlencoded::parse(&body).any(|(name, value)| name == "csrf" && is_same(&value, expected));
     let whole = stream::once(async move { Ok::<Bytes, actix_web::error::PayloadError>(body) });
     request.set_payload(Payload::Stream {
         payload: Box::pin(whole),
     });
-    is_right
+    is_right.into()
 }
 
 /// How a form with a file must begin (RFC 7578; browsers write the parts in the order of the fields).

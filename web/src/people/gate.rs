@@ -1,5 +1,6 @@
 //! The gate before the dashboard.
 
+use super::csrf::Origin;
 use super::permission::{is_change, least_role};
 use super::{Visitor, csrf, visitor};
 use crate::routes::problem;
@@ -37,10 +38,14 @@ async fn refuse(site: &Site, visitor: &Visitor, request: &mut ServiceRequest) ->
     if visitor.role < least_role(request.method(), request.match_info().as_str()) {
         return Some(problem::not_allowed(site, visitor));
     }
-    if is_change(request.method()) && !csrf::is_from_us(visitor, request).await {
-        return Some(problem::not_from_us(site, visitor));
+    if !is_change(request.method()) {
+        return None;
     }
-    None
+    match csrf::origin(visitor, request).await {
+        Origin::Ours => None,
+        Origin::Others => Some(problem::not_from_us(site, visitor)),
+        Origin::TooLong => Some(problem::too_long(site, visitor)),
+    }
 }
 
 /// People are led to the sign-in page, programs are told.

@@ -5,8 +5,8 @@ mod asked;
 mod frame;
 mod gathering;
 
-use super::body::{BodyFault, FORM, essence, whole_of};
-use crate::newsletters::Newsletters;
+use super::body::{BodyFault, FORM, LONGEST_CONTENT, essence, whole_of};
+use crate::newsletters::{Newsletters, shown_images};
 use crate::people::Visitor;
 use crate::site::{Site, Trouble};
 use actix_web::http::StatusCode;
@@ -15,16 +15,14 @@ use actix_web::{HttpRequest, HttpResponse, web};
 pub(crate) use asked::with_lines;
 use asked::{Asked, Look};
 use frame::{Frame, Images, Scheme};
-use gathering::{Gathered, gather};
+use gathering::{Gathered, gather, images};
 use serde::Serialize;
+use tidings_campaign::ids::CampaignId;
 use tidings_campaign::message::Mailbox;
 use tidings_campaign::preview::{Preview, PreviewError, stand_in_sender};
 use tidings_campaign::recipient::Recipient;
 use tidings_campaign::template::{Part, Rendered, TemplateError, check_source, check_subject};
 use tidings_campaign::time::Timestamp;
-
-/// Octets of a form at most.
-pub(crate) const LONGEST: usize = 2 * 1024 * 1024;
 
 /// What a browser may do with what is shown: images and fonts from where a mail program would get them, and nothing else. Only
 /// our own pages may show it.
@@ -188,7 +186,7 @@ pub(crate) async fn preview(
     if essence(request.headers()) != FORM {
         return HttpResponse::UnsupportedMediaType().body("send a form: application/x-www-form-urlencoded\n");
     }
-    let body = match whole_of(body, LONGEST).await {
+    let body = match whole_of(body, LONGEST_CONTENT).await {
         Ok(body) => body,
         Err(BodyFault::Unusable(status)) => return HttpResponse::build(status).finish(),
         Err(BodyFault::TooLate) => return HttpResponse::RequestTimeout().finish(),
@@ -198,9 +196,16 @@ pub(crate) async fn preview(
         .get(ACCEPT)
         .and_then(|value| value.to_str().ok());
     let is_program = accepts.is_some_and(|accepts| accepts.contains("application/json"));
-    match look_at(&site, &letters.public_url, &body).await {
-        Ok((shown, _)) if is_program => HttpResponse::Ok().json(shown),
-        Ok((_, frame)) => framed(&site, StatusCode::OK, &frame),
+    let shown = match look_at(&site, &letters.public_url, &body).await {
+        Ok((merged, _)) if is_program => Ok(HttpResponse::Ok().json(merged.shown())),
+        Ok((merged, look)) => merged
+            .frame(&site, look)
+            .await
+            .map(|frame| framed(&site, StatusCode::OK, &frame)),
+        Err(none) => Err(none),
+    };
+    match shown {
+        Ok(answer) => answer,
         Err(NoPreview::Fault(fault)) if is_program => {
             HttpResponse::UnprocessableEntity().json(serde_json::json!({ "error": fault }))
         }
@@ -227,7 +232,7 @@ fn framed(site: &Site, status: StatusCode, frame: &Frame) -> HttpResponse {
     answer.body(frame.document(site))
 }
 
-async fn look_at(site: &Site, public_url: &str, body: &[u8]) -> Result<(Shown, Frame), NoPreview> {
+async fn look_at(site: &Site, public_url: &str, body: &[u8]) -> Result<(Merged, Look), NoPreview> {
     let asked = Asked::parse(body)?;
     let asked = on_a_thread(move || asked.checked()).await??;
     let (store, now) = (site.store.clone(), site.clock.now());
@@ -239,7 +244,7 @@ async fn look_at(site: &Site, public_url: &str, body: &[u8]) -> Result<(Shown, F
     let public_url = public_url.to_owned();
     on_a_thread(move || merged(&asked, gathered?, sender, (public_url, now)))
         .await?
-        .map(|merged| (merged.shown(), merged.frame(look)))
+        .map(|merged| (merged, look))
         .map_err(NoPreview::Fault)
 }
 
@@ -265,7 +270,7 @@ fn sender_of(asked: &Asked, gathered: &Result<Gathered, Fault>, public_host: &st
 struct Merged {
     parts: Rendered,
     message: Option<Vec<u8>>,
-    images: Images,
+    campaign: Option<CampaignId>,
     recipient: Recipient,
     is_made_up: bool,
 }
@@ -277,6 +282,7 @@ fn merged(
     (public_url, now): (String, Timestamp),
 ) -> Result<Merged, Fault> {
     let name = asked.name.as_str();
+    let campaign = gathered.campaign.as_ref().and(asked.campaign);
     let preview = Preview {
         campaign_name: gathered
             .campaign
@@ -312,7 +318,7 @@ fn merged(
     Ok(Merged {
         parts,
         message,
-        images: Images::of(preview.files.as_deref().unwrap_or_default()),
+        campaign,
         recipient,
         is_made_up,
     })
@@ -328,17 +334,32 @@ impl Merged {
         }
     }
 
-    fn frame(&self, look: Look) -> Frame {
-        let html = |scheme| frame::newsletter(&self.parts.html, scheme, &self.images);
-        match look {
-            Look::Desktop => Frame::Newsletter(html(Scheme::Light)),
-            Look::Dark => Frame::Newsletter(html(Scheme::Dark)),
-            Look::Phone => Frame::phone(html(Scheme::Light)),
-            Look::Text => Frame::lines(&self.parts.text),
-            Look::Source => Frame::lines(&String::from_utf8_lossy(
-                self.message.as_deref().unwrap_or_default(),
-            )),
-        }
+    /// Reads the images that are seen in it.
+    async fn frame(self, site: &Site, look: Look) -> Result<Frame, NoPreview> {
+        let scheme = match look {
+            Look::Desktop | Look::Phone => Scheme::Light,
+            Look::Dark => Scheme::Dark,
+            Look::Text => return Ok(Frame::lines(&self.parts.text)),
+            Look::Source => {
+                let message = self.message.as_deref().unwrap_or_default();
+                return Ok(Frame::lines(&String::from_utf8_lossy(message)));
+            }
+        };
+        let (wanted, store) = (shown_images(&self.parts.html), site.store.clone());
+        let files = match self.campaign.filter(|_| !wanted.is_empty()) {
+            Some(campaign) => {
+                site.ask(async move { images(&store, campaign, &wanted).await })
+                    .await?
+            }
+            None => Vec::new(),
+        };
+        // Images are large once they are written as text.
+        let html = self.parts.html;
+        let html = on_a_thread(move || frame::newsletter(&html, scheme, &Images::of(files))).await?;
+        Ok(match look {
+            Look::Phone => Frame::phone(html),
+            _ => Frame::Newsletter(html),
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! The pages that say why there is no page.
 
+use super::body::TOO_LONG;
 use crate::people::Visitor;
 use crate::shell::Page;
 use crate::site::{Site, Trouble};
@@ -56,6 +57,15 @@ pub(crate) fn not_from_us(site: &Site, visitor: &Visitor) -> HttpResponse {
     Page::new("problem", "Not done")
         .shown_to(visitor)
         .answer(site, StatusCode::FORBIDDEN, &Problem { text })
+}
+
+/// A form that is longer than any of ours.
+pub(crate) fn too_long(site: &Site, visitor: &Visitor) -> HttpResponse {
+    Page::new("problem", "Not done").shown_to(visitor).answer(
+        site,
+        StatusCode::PAYLOAD_TOO_LARGE,
+        &Problem { text: TOO_LONG },
+    )
 }
 
 /// Leads to a page of ours, which is to be got (RFC 9110 section 15.4.4).

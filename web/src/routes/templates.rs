@@ -13,10 +13,11 @@ use actix_web::{HttpResponse, web};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use tidings_campaign::language::Language;
 use tidings_campaign::starters::{EMPTY, Starter};
 use tidings_campaign::template::{Source, check_name};
 use tidings_store::people::Role;
-use tidings_store::templates::TemplateSummary;
+use tidings_store::templates::{StoredTemplate, TemplateSummary};
 
 /// Letters of a search at most.
 const LONGEST: usize = 200;
@@ -166,17 +167,17 @@ pub(crate) async fn add(site: web::Data<Site>, visitor: Visitor, form: web::Form
     };
     let added = match fault {
         Some(fault) => Err(fault),
-        None => match put_new(
-            &site,
-            &visitor,
-            source,
-            chosen.map(|starter| starter.subject().to_owned()),
-        )
-        .await
-        {
-            Ok(added) => added,
-            Err(answer) => return answer,
-        },
+        None => {
+            let template = StoredTemplate {
+                source,
+                subject: chosen.map(|starter| starter.subject().to_owned()),
+                updated_at: site.clock.now(),
+            };
+            match put_new(&site, &visitor, template, Vec::new()).await {
+                Ok(added) => added,
+                Err(answer) => return answer,
+            }
+        }
     };
     match added {
         Ok(()) => see_other(&href(&name, "")),
@@ -191,22 +192,20 @@ pub(crate) async fn add(site: web::Data<Site>, visitor: Visitor, form: web::Form
     }
 }
 
-/// Keeps a template under a name that no other has; says what is wrong with the name if one has it.
+/// Keeps a template with its translations under a name that no other has; says what is wrong with the name if one has it.
 async fn put_new(
     site: &Site,
     visitor: &Visitor,
-    source: Source,
-    subject: Option<String>,
+    template: StoredTemplate,
+    translations: Vec<(Language, StoredTemplate)>,
 ) -> Result<Result<(), String>, HttpResponse> {
     let (store, by, now) = (site.store.clone(), visitor.by.clone(), site.clock.now());
     let put = site.ask(async move {
-        if store.find_template(&source.name).await?.is_some() {
-            return Ok(Err(format!("There is a template {} already.", source.name)));
-        }
-        store
-            .put_template(&source, subject.as_deref(), &by, now)
-            .await
-            .map(Ok)
+        let is_new = store.add_template(&template, &translations, &by, now).await?;
+        Ok(match is_new {
+            true => Ok(()),
+            false => Err(format!("There is a template {} already.", template.source.name)),
+        })
     });
     put.await.map_err(|trouble| failed(site, &trouble))
 }

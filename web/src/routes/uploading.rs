@@ -9,7 +9,7 @@ use multer::{Field, Multipart};
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
-use tidings_import::{Incoming, UploadFault};
+use tidings_import::{Incoming, Purpose, UploadFault};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const REST: Duration = Duration::from_secs(20);
 /// Octets of a field that is no file.
 const LONGEST_FIELD: usize = 4096;
-/// Fields of a form at most.
+/// Parts of a form at most, with its file.
 const MOST_FIELDS: usize = 20;
 /// What a form has besides its file, in octets, about.
 const BESIDES: u64 = 64 << 10;
@@ -48,7 +48,7 @@ pub(crate) async fn receive(
     site: &Site,
     request: &HttpRequest,
     body: web::Payload,
-    owner: &str,
+    (owner, purpose): (&str, Purpose),
 ) -> Result<Uploaded, UploadFault> {
     let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
     let boundary = text(CONTENT_TYPE).and_then(|kind| multer::parse_boundary(kind).ok());
@@ -64,7 +64,7 @@ pub(crate) async fn receive(
             receiver.recv().await.map(|octets| (octets, receiver))
         });
         let boundary = boundary.ok_or(UploadFault::BrokenOff)?;
-        parse(site, Multipart::new(octets, boundary), owner).await
+        parse(site, Multipart::new(octets, boundary), (owner, purpose)).await
     };
     // Both at once: one hands over what comes, and goes on until it is told that nobody listens.
     let ((), taken) = future::join(hand_over(body, sender), taken).await;
@@ -91,11 +91,20 @@ async fn hand_over(mut body: web::Payload, sender: mpsc::Sender<io::Result<Bytes
     }
 }
 
-async fn parse(site: &Site, mut form: Multipart<'_>, owner: &str) -> Result<Uploaded, UploadFault> {
-    let mut fields = HashMap::new();
+async fn parse(
+    site: &Site,
+    mut form: Multipart<'_>,
+    whose: (&str, Purpose),
+) -> Result<Uploaded, UploadFault> {
+    let (mut fields, mut parts) = (HashMap::new(), 0);
     while let Some(mut field) = form.next_field().await.map_err(|_| UploadFault::BrokenOff)? {
+        // Parts and not names: the same name may come again and again.
+        parts += 1;
+        if parts > MOST_FIELDS {
+            return Err(UploadFault::BrokenOff);
+        }
         if let Some(name) = field.file_name().map(str::to_owned) {
-            let incoming = file(site, field, owner).await?;
+            let incoming = file(site, field, whose).await?;
             return Ok(Uploaded {
                 fields,
                 name,
@@ -104,9 +113,6 @@ async fn parse(site: &Site, mut form: Multipart<'_>, owner: &str) -> Result<Uplo
         }
         let name = field.name().unwrap_or_default().to_owned();
         let value = short(&mut field).await?;
-        if fields.len() >= MOST_FIELDS {
-            return Err(UploadFault::BrokenOff);
-        }
         fields.insert(name, value);
     }
     Err(UploadFault::Empty)
@@ -123,9 +129,13 @@ async fn short(field: &mut Field<'_>) -> Result<String, UploadFault> {
     Ok(String::from_utf8_lossy(&value).into_owned())
 }
 
-async fn file(site: &Site, mut field: Field<'_>, owner: &str) -> Result<Incoming, UploadFault> {
+async fn file(
+    site: &Site,
+    mut field: Field<'_>,
+    (owner, purpose): (&str, Purpose),
+) -> Result<Incoming, UploadFault> {
     let (uploads, owner) = (site.importer.uploads().clone(), owner.to_owned());
-    let mut incoming = blocking(move || uploads.begin(&owner)).await?;
+    let mut incoming = blocking(move || uploads.begin(&owner, purpose)).await?;
     let mut waiting = Vec::with_capacity(WRITTEN);
     loop {
         let octets = field.chunk().await.map_err(|_| UploadFault::BrokenOff)?;

@@ -27,8 +27,6 @@ use tidings_store::writing::Writing;
 use tidings_store::{Store, StoreError};
 use view::{Read, Standing, WritingPage};
 
-/// Octets of the form at most; a template has at most a million.
-pub(crate) const LONGEST: usize = 2 * 1024 * 1024;
 /// So many recipients are looked at for which attributes there are.
 const SAMPLE: i64 = 500;
 
@@ -249,10 +247,12 @@ async fn keep(
         let lists: Vec<i64> = store.lists().await?.into_iter().map(|list| list.id.0).collect();
         let writing = match form.check(&lists) {
             Ok(writing) => writing,
-            Err(faults) => return Ok(Err(Said::faults(faults))),
+            Err(faults) => return Ok(Ok(Err(Said::faults(faults)))),
         };
-        if let Some((field, why)) = fault_of_content(&store, &writing, kept.clone()).await? {
-            return Ok(Err(Said::fault(&field, why)));
+        match fault_of_content(&store, &writing, kept.clone()).await? {
+            Ok(None) => {}
+            Ok(Some((field, why))) => return Ok(Ok(Err(Said::fault(&field, why)))),
+            Err(stopping) => return Ok(Err(stopping)),
         }
         let done = match kept {
             Some(kept) => {
@@ -268,21 +268,21 @@ async fn keep(
             }
         };
         match done {
-            Ok(id) => Ok(Ok(id)),
-            Err(refusal) if refusal.is_refusal() => Ok(Err(refused(&store, refusal).await?)),
+            Ok(id) => Ok(Ok(Ok(id))),
+            Err(refusal) if refusal.is_refusal() => Ok(Ok(Err(refused(&store, refusal).await?))),
             Err(error) => Err(error),
         }
     };
-    site.ask(task).await
+    site.ask(task).await?
 }
 
 /// What is wrong with what the campaign would say, and which field that is in. What can be sent to nobody is refused before
-/// anybody relies on it.
+/// anybody relies on it; the inner error: nobody knows, because the check did not end.
 async fn fault_of_content(
     store: &Store,
     writing: &Writing,
     kept: Option<Campaign>,
-) -> Result<Option<(String, String)>, StoreError> {
+) -> Result<Result<Option<(String, String)>, Trouble>, StoreError> {
     let files = match &kept {
         Some(kept) => store.files_of(kept.id).await?,
         None => Vec::new(),
@@ -291,7 +291,7 @@ async fn fault_of_content(
         Ok(newsletter) => newsletter,
         Err(StoreError::NotFound { .. }) => {
             let why = "There is no such template any more: choose another.";
-            return Ok(Some(("template".to_owned(), why.to_owned())));
+            return Ok(Ok(Some(("template".to_owned(), why.to_owned()))));
         }
         Err(error) => return Err(error),
     };
@@ -305,7 +305,8 @@ async fn fault_of_content(
         Some((content.to_owned(), error.to_string()))
     };
     // Compiling a large newsletter takes a while.
-    Ok(tokio::task::spawn_blocking(check).await.unwrap_or_default())
+    let checked = tokio::task::spawn_blocking(check).await;
+    Ok(checked.map_err(|_| Trouble::Stopping))
 }
 
 fn field_of(error: &TemplateError, newsletter: &Newsletter, is_own: bool) -> String {

@@ -7,6 +7,7 @@ mod feedback;
 mod intake;
 mod limits;
 mod mail;
+mod masking;
 mod place;
 mod pool;
 mod preferences;
@@ -34,6 +35,7 @@ use tidings_web::{Brand, PreferenceSettings, SignUpSettings};
 pub use feedback::Feedback;
 pub use intake::Ways;
 pub use mail::MailSection;
+pub(crate) use masking::masked;
 pub use preflight::Preflight;
 pub use sender::Sending;
 pub use tracking::TrackingSection;
@@ -382,6 +384,26 @@ mod tests {
                 assert!(error.contains(part), "{part} is missing in: {error}");
             }
             assert!(!error.contains("untagged") && !error.contains("usize"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_fault_of_the_file_is_named_without_a_secret() {
+        for text in [
+            "[[relay]]\nname = \"a\"\nurl = \"smtp://u:hush@h\" x",
+            "[[relay]]\nname = \"a\"\nurl = \"smtp://u:hush@h",
+            "[[relay]]\nname = \"a\"\nmax_sessions = \"smtp://u:hush@h\"",
+            "[[relay]]\nname = \"a\"\nurl = [\"smtp://u:hush@h\"]",
+            "relay = \"smtp://u:hush@h\"",
+            "[[intake.webhook]]\ntoken = \"hush",
+            "[[intake.webhook]]\ntoken = [\"hush\"]",
+            "[[intake.webhook]]\ntoken = 123454321",
+            "[[relay]]\npassword = \"hush\"",
+            "[[relay]]\npassword hush",
+        ] {
+            let error = load(text).unwrap_err();
+            assert!(!error.contains("hush") && !error.contains("12345"), "{error}");
+            assert!(error.contains("line "), "{error}");
         }
     }
 

@@ -1,10 +1,13 @@
-//! Says where in the file an error is and what is wrong, in words for people.
+//! Says where in the file an error is and what is wrong, in words for people, and never with a secret.
+
+use super::masking::{masked, without_login};
 
 /// Line, section, the text in question, and the fault.
 pub(super) fn place(text: &str, error: &toml::de::Error) -> String {
-    let message = plain(error.message());
+    // It may quote a value of the file.
+    let message = without_login(error.message().lines().next().unwrap_or_default());
     let Some(span) = error.span() else {
-        return message;
+        return plain(&message);
     };
     let start = span.start.min(text.len());
     let number = text[..start].matches('\n').count();
@@ -18,12 +21,33 @@ pub(super) fn place(text: &str, error: &toml::de::Error) -> String {
     let named = text.get(span).and_then(|named| named.lines().next());
     let named = named.unwrap_or_default().trim();
     let line = text.lines().nth(number).unwrap_or_default().trim();
-    let shown = if named.is_empty() { line } else { named };
+    let all_masked = masked(text);
+    let without_secrets = all_masked.lines().nth(number).unwrap_or_default().trim();
+    let has_secret = without_secrets != line;
+    let message = if has_secret {
+        without_value(&message)
+    } else {
+        message
+    };
+    let message = plain(&message);
+    let shown = if named.is_empty() || has_secret {
+        without_secrets
+    } else {
+        named
+    };
     let number = number + 1;
     if shown.is_empty() || shown == section {
         return format!("line {number}, section {section}: {message}");
     }
     format!("line {number}, section {section}: `{shown}`: {message}")
+}
+
+/// A message about a setting that holds a secret does not say which value it has.
+fn without_value(message: &str) -> String {
+    match message.split_once(", expected ") {
+        Some((found, expected)) if found.starts_with("invalid ") => format!("expected {expected}"),
+        _ => message.to_owned(),
+    }
 }
 
 /// The parser speaks of its own types.

@@ -1,5 +1,6 @@
 //! Edits of `tidings.toml` that leave everything else as it stands: comments, order, spaces. Pure.
 
+use crate::config::masked;
 use anyhow::{Context, bail, ensure};
 use tidings_web::operator::{Kind, Part};
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table, TableLike, Value};
@@ -17,17 +18,23 @@ pub enum Edit<'e> {
 /// Letters of a setting at most.
 const LONGEST: usize = 2_000;
 
+/// Refuses what no setting is. The error is for people.
+pub fn bounded(text: &str) -> Result<(), String> {
+    if text.len() > LONGEST || text.chars().any(char::is_control) {
+        return Err(format!(
+            "Write at most {LONGEST} letters, without control characters."
+        ));
+    }
+    Ok(())
+}
+
 /// What a form's text means for a setting; none for an empty one, which is the default. The error is for people.
 pub fn value(kind: Kind, text: &str) -> Result<Option<Value>, String> {
     let text = text.trim();
     if text.is_empty() {
         return Ok(None);
     }
-    if text.len() > LONGEST || text.chars().any(char::is_control) {
-        return Err(format!(
-            "Write at most {LONGEST} letters, without control characters."
-        ));
-    }
+    bounded(text)?;
     Ok(Some(match kind {
         Kind::Text | Kind::Secret | Kind::FileOnly => text.into(),
         Kind::Number => match text.parse::<u32>() {
@@ -230,8 +237,9 @@ fn is_same(one: &Value, other: &Value) -> bool {
     one.type_name() == other.type_name() && plain(one).is_some_and(|one| Some(one) == plain(other))
 }
 
-/// The lines that differ, with the heading above them.
+/// The lines that differ, with the heading above them, as people may see them.
 pub fn changed_lines(before: &str, after: &str) -> String {
+    let secretless = masked(after);
     let (before, after): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
     let same = |pairs: &mut dyn Iterator<Item = (&&str, &&str)>| pairs.take_while(|(a, b)| a == b).count();
     let mut start = same(&mut before.iter().zip(&after));
@@ -241,7 +249,8 @@ pub fn changed_lines(before: &str, after: &str) -> String {
     while start > 0 && !after.get(start).is_some_and(|line| line.starts_with('[')) {
         start -= 1;
     }
-    after[start..end.max(start)].join("\n")
+    let lines: Vec<&str> = secretless.lines().collect();
+    lines[start..end.max(start)].join("\n")
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use tidings_web::operator::{
 use toml_edit::Value;
 
 /// Where the login goes to: whoever changes these proves that they know the password, since it will be sent there.
-const GUARDED: [&str; 4] = ["url", "certificate_check", "ca_file", "auth_over_clear_text"];
+const GUARDED: [&str; 3] = ["url", "certificate_check", "auth_over_clear_text"];
 
 /// What gives a relay a login, besides a password in its URL.
 const LOGINS: [&str; 4] = ["password_file", "password_env", "token_command", "token_file"];
@@ -43,14 +43,18 @@ impl Plan {
         let values = match &change.wish {
             Wish::Add(values) => {
                 check_new(&change.part, before)?;
+                let first = parts.first().filter(|shown| !shown.is_in_file);
+                keep_variables_place(parts, first.is_some())?;
                 values
             }
             Wish::Set(values) => values,
             Wish::Remove => {
+                check_goes(&change.part, before)?;
+                keep_variables_place(parts, place == 0)?;
                 let text = edit::apply(former, &change.part, &Edit::Remove(place)).map_err(by_hand)?;
                 return Ok(Plan {
                     text,
-                    differences: String::new(),
+                    differences: before.map(written::what_was).unwrap_or_default(),
                     new_secret: None,
                     former_secret: secret_of(before, data),
                 });
@@ -154,6 +158,43 @@ fn check_new(part: &Part, before: Option<&PartShown>) -> Result<(), Refusal> {
     Err(Refusal::Faults(vec![fault("name", text)]))
 }
 
+/// Only what has a button for it goes.
+fn check_goes(part: &Part, before: Option<&PartShown>) -> Result<(), Refusal> {
+    let text = if !part.can_go() {
+        format!("{part} stays: empty its fields for the defaults.")
+    } else if !before.is_some_and(|shown| shown.is_in_file) {
+        format!("{part} is not in the file.")
+    } else {
+        return Ok(());
+    };
+    Err(Refusal::Faults(vec![Fault { key: None, text }]))
+}
+
+/// Variables belong to whichever relay is the first: refuses that another one becomes it and gets their login.
+fn keep_variables_place(parts: &[PartShown], is_first_displaced: bool) -> Result<(), Refusal> {
+    let first = parts
+        .iter()
+        .find(|shown| matches!(shown.part, Part::Relay(_)))
+        .filter(|_| is_first_displaced);
+    let Some(variable) = first.and_then(login_variable) else {
+        return Ok(());
+    };
+    let text = format!(
+        "{variable} belongs to the first relay, and another one would become that and get its login: change it in the file."
+    );
+    Err(Refusal::Faults(vec![Fault { key: None, text }]))
+}
+
+/// The variable that gives a relay its login, if there is one.
+fn login_variable(shown: &PartShown) -> Option<&str> {
+    let keys = LOGINS.iter().chain(&["url"]);
+    keys.filter_map(|key| shown.settings.get(key))
+        .find_map(|setting| match &setting.source {
+            Source::Variable(variable) => Some(variable.as_str()),
+            Source::Default | Source::File => None,
+        })
+}
+
 fn fault(key: &str, text: impl Into<String>) -> Fault {
     Fault {
         key: Some(key.to_owned()),
@@ -187,12 +228,22 @@ fn wished(
         match entry.kind {
             Kind::FileOnly => continue,
             Kind::Secret => {
+                if let Err(text) = edit::bounded(text) {
+                    faults.push(fault(entry.key, text));
+                }
                 wished.secret = Some(text.clone())
                     .filter(|secret| !secret.is_empty())
                     .or(wished.secret);
                 continue;
             }
-            _ if entry.key == "url" => wished.secret = password_in_url(text.trim()),
+            _ if entry.key == "url" => {
+                // Before its password is taken out.
+                if let Err(text) = edit::bounded(text.trim()) {
+                    faults.push(fault(entry.key, text));
+                    continue;
+                }
+                wished.secret = password_in_url(text.trim());
+            }
             _ => {}
         }
         let text = if entry.key == "url" {
@@ -245,6 +296,14 @@ fn guard(former: &str, part: &Part, wished: &Wished, before: Option<&PartShown>)
         });
     let is_led_elsewhere = wished.changed.iter().any(|(key, _, _)| GUARDED.contains(key));
     let logs_in = wished.after("url", before).contains('@');
+    // No password that is entered here would take the place of that one.
+    if let Some(variable) = login_variable(before_it)
+        && is_led_elsewhere
+        && logs_in
+    {
+        let text = format!("Where the login of {variable} goes to would change: do so in the file.");
+        return Err(Refusal::Faults(vec![Fault { key: None, text }]));
+    }
     if has_login && is_led_elsewhere && logs_in && wished.secret.is_none() {
         let text = "Where the password goes to would change: write it again. (A token is led elsewhere in the file alone.)";
         return Err(Refusal::Faults(vec![fault(SECRET, text)]));

@@ -2,7 +2,7 @@
 
 use crate::config::variable_set;
 use tidings_web::operator::{
-    Holds, Part, PartShown, PoolShown, SECRET, Setting, Source, entries, without_password,
+    Entry, Holds, Part, PartShown, PoolShown, SECRET, Setting, Source, entries, without_password,
 };
 use toml::{Table, Value};
 
@@ -170,6 +170,20 @@ pub fn is_waiting(now: &Table, taken: &Table) -> bool {
             .iter()
             .filter(|entry| entry.holds != Holds::AfterRestart)
             .any(|entry| at(now, &Part::Feedback, entry.key) != at(taken, &Part::Feedback, entry.key))
+}
+
+/// What the file says of a part, as the audit log keeps it when the part goes; never a secret.
+pub fn what_was(shown: &PartShown) -> String {
+    let in_file = |setting: &&Setting| setting.source == Source::File;
+    let of = |entry: &Entry| {
+        let setting = shown.settings.get(entry.key).filter(in_file)?;
+        (entry.key != SECRET).then(|| format!("{}: {}", entry.key, setting.value))
+    };
+    entries(&shown.part)
+        .iter()
+        .filter_map(of)
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 /// The settings that differ, as the audit log keeps them; never a secret.

@@ -10,7 +10,7 @@ use crate::site::Site;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
-use tidings_import::{Upload, UploadFault};
+use tidings_import::{Purpose, Upload, UploadFault};
 
 /// Letters of what is said about consent.
 const LONGEST_CONSENT: usize = 300;
@@ -85,7 +85,7 @@ pub(crate) async fn upload(
     request: HttpRequest,
     body: web::Payload,
 ) -> HttpResponse {
-    let uploaded = match receive(&site, &request, body, &visitor.by.who).await {
+    let uploaded = match receive(&site, &request, body, (&visitor.by.who, Purpose::Import)).await {
         Ok(uploaded) => uploaded,
         Err(fault) => return refused(&site, &visitor, &fault, NewPage::default()).await,
     };

@@ -24,6 +24,8 @@ const AS_CONFIGURED: &str = "default";
 struct ListPage {
     id: i64,
     name: String,
+    /// What stands in the field of the name.
+    new_name: String,
     confirmed: String,
     may_change: bool,
     problem: Option<String>,
@@ -106,16 +108,16 @@ pub(crate) async fn show(
     visitor: Visitor,
     id: web::Path<String>,
 ) -> HttpResponse {
-    answer(site, sign_ups, visitor, &id, None).await
+    answer(site, sign_ups, visitor, &id, None::<fn(&mut ListPage)>).await
 }
 
-/// `problem`: why what was asked for was not done.
+/// `refused`: shows what was typed, and why it was not done.
 async fn answer(
     site: web::Data<Site>,
     sign_ups: web::Data<SignUps>,
     visitor: Visitor,
     id: &str,
-    problem: Option<String>,
+    refused: Option<impl FnOnce(&mut ListPage)>,
 ) -> HttpResponse {
     let (list, form) = match find(&site, id).await {
         Ok(Some(found)) => found,
@@ -123,17 +125,14 @@ async fn answer(
         Err(trouble) => return failed(&site, &trouble),
     };
     let title = list.name.clone();
-    let status = match problem {
+    let status = match refused {
         None => StatusCode::OK,
         Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
     };
-    let page = view(
-        list,
-        form,
-        &sign_ups.public_url,
-        visitor.role >= Role::Editor,
-        problem,
-    );
+    let mut page = view(list, form, &sign_ups.public_url, visitor.role >= Role::Editor);
+    if let Some(refused) = refused {
+        refused(&mut page);
+    }
     Page::new("list", &title)
         .under("/lists")
         .shown_to(&visitor)
@@ -156,13 +155,7 @@ async fn find(site: &Site, id: &str) -> Result<Option<(List, Option<SignUpForm>)
     read.await
 }
 
-fn view(
-    list: List,
-    form: Option<SignUpForm>,
-    public_url: &str,
-    may_change: bool,
-    problem: Option<String>,
-) -> ListPage {
+fn view(list: List, form: Option<SignUpForm>, public_url: &str, may_change: bool) -> ListPage {
     let html = form
         .as_ref()
         .map(|form| embeddable_form(public_url, (list.id, &list.name), form, "en"));
@@ -180,7 +173,7 @@ fn view(
         id: list.id.0,
         confirmed: count(list.confirmed),
         may_change,
-        problem,
+        problem: None,
         tracking: vec![
             mode(None, "as configured"),
             mode(Some(Tracking::Full), "full: who opened and clicked"),
@@ -214,6 +207,7 @@ fn view(
             .unwrap_or_default(),
         origins: form.map(|form| lines(form.origins)).unwrap_or_default(),
         html: html.unwrap_or_default(),
+        new_name: list.name.clone(),
         name: list.name,
     }
 }
@@ -225,43 +219,41 @@ fn field_line(field: &Field) -> String {
     }
 }
 
-/// Changes the list, and leads back to its page, or says there why not.
+/// Changes the list, and leads back to its page, or says there why not; what was typed stays there.
 async fn change(
     (site, sign_ups): (web::Data<Site>, web::Data<SignUps>),
     visitor: Visitor,
     id: &str,
     wished: Result<Vec<Wish>, String>,
+    typed: impl FnOnce(&mut ListPage),
 ) -> HttpResponse {
+    let said = |problem| {
+        Some(move |page: &mut ListPage| {
+            typed(page);
+            page.problem = Some(problem);
+        })
+    };
     let wishes = match wished {
         Ok(wishes) => wishes,
-        Err(problem) => return answer(site, sign_ups, visitor, id, Some(problem)).await,
+        Err(problem) => return answer(site, sign_ups, visitor, id, said(problem)).await,
     };
-    let mut list = match find(&site, id).await {
-        Ok(Some((list, _))) => list.name,
-        Ok(None) => return not_found(site, visitor).await,
-        Err(trouble) => return failed(&site, &trouble),
+    let Ok(list) = id.parse().map(ListId) else {
+        return not_found(site, visitor).await;
     };
-    for wish in wishes {
-        let (store, by, now) = (site.store.clone(), visitor.by.clone(), site.clock.now());
-        let done = site.ask(async move {
-            let change = wish.change();
-            let done = store.change_list(&list, change, &by, now).await?;
-            if let (ListChange::Name(name), ListChanged::Done) = (change, done) {
-                list = name.to_owned();
-            }
-            Ok((done, list))
-        });
-        match done.await {
-            Ok((ListChanged::Done, name)) => list = name,
-            Ok((ListChanged::NoSuchList, _)) => return not_found(site, visitor).await,
-            Ok((ListChanged::NameTaken, _)) => {
-                let problem = "Another list is called so.".to_owned();
-                return answer(site, sign_ups, visitor, id, Some(problem)).await;
-            }
-            Err(trouble) => return failed(&site, &trouble),
+    let (store, by, now) = (site.store.clone(), visitor.by.clone(), site.clock.now());
+    let done = site.ask(async move {
+        let changes: Vec<ListChange<'_>> = wishes.iter().map(Wish::change).collect();
+        store.change_list_by_id(list, &changes, &by, now).await
+    });
+    match done.await {
+        Ok(ListChanged::Done) => see_other(&format!("/lists/{id}")),
+        Ok(ListChanged::NoSuchList) => not_found(site, visitor).await,
+        Ok(ListChanged::NameTaken) => {
+            let problem = "Another list is called so.".to_owned();
+            answer(site, sign_ups, visitor, id, said(problem)).await
         }
+        Err(trouble) => failed(&site, &trouble),
     }
-    see_other(&format!("/lists/{id}"))
 }
 
 /// A change, with what it consists of.
@@ -292,12 +284,12 @@ pub(crate) async fn rename(
     id: web::Path<String>,
     form: web::Form<NameForm>,
 ) -> HttpResponse {
-    let name = form.name.trim();
-    let wished = match name_fault(name) {
+    let name = form.into_inner().name.trim().to_owned();
+    let wished = match name_fault(&name) {
         Some(fault) => Err(fault.to_owned()),
-        None => Ok(vec![Wish::Name(name.to_owned())]),
+        None => Ok(vec![Wish::Name(name.clone())]),
     };
-    change(shared, visitor, &id, wished).await
+    change(shared, visitor, &id, wished, |page| page.new_name = name).await
 }
 
 /// `POST /lists/{id}/links`: tracking, and what is added to addresses.
@@ -307,10 +299,28 @@ pub(crate) async fn links(
     id: web::Path<String>,
     form: web::Form<LinksForm>,
 ) -> HttpResponse {
-    change(shared, visitor, &id, form.wishes()).await
+    let form = form.into_inner();
+    change(shared, visitor, &id, form.wishes(), |page| form.put_into(page)).await
 }
 
 impl LinksForm {
+    /// Shows what was typed.
+    fn put_into(self, page: &mut ListPage) {
+        for mode in &mut page.tracking {
+            mode.is_chosen = mode.word == self.tracking;
+        }
+        let typed = [
+            self.utm_source,
+            self.utm_medium,
+            self.utm_campaign,
+            self.utm_content,
+            self.utm_term,
+        ];
+        for (field, value) in page.utm.iter_mut().zip(typed) {
+            field.value = value;
+        }
+    }
+
     fn wishes(&self) -> Result<Vec<Wish>, String> {
         let tracking = match self.tracking.as_str() {
             AS_CONFIGURED => None,
@@ -344,7 +354,8 @@ pub(crate) async fn archive(
     id: web::Path<String>,
     form: web::Form<ArchiveForm>,
 ) -> HttpResponse {
-    change(shared, visitor, &id, Ok(vec![Wish::Archived(form.open == "yes")])).await
+    let wished = Ok(vec![Wish::Archived(form.open == "yes")]);
+    change(shared, visitor, &id, wished, |_| {}).await
 }
 
 /// `POST /lists/{id}/sign-up`
@@ -354,16 +365,23 @@ pub(crate) async fn sign_up(
     id: web::Path<String>,
     form: web::Form<SignUpSettingsForm>,
 ) -> HttpResponse {
+    let form = form.into_inner();
     let wished = match form.open == "yes" {
         true => form
             .sign_up_form()
             .map(|form| vec![Wish::SignUp(Some(Box::new(form)))]),
         false => Ok(vec![Wish::SignUp(None)]),
     };
-    change(shared, visitor, &id, wished).await
+    change(shared, visitor, &id, wished, |page| form.put_into(page)).await
 }
 
 impl SignUpSettingsForm {
+    /// Shows what was typed.
+    fn put_into(self, page: &mut ListPage) {
+        (page.sender, page.fields) = (self.sender, self.fields);
+        (page.text, page.origins) = (self.text, self.origins);
+    }
+
     fn sign_up_form(&self) -> Result<SignUpForm, String> {
         // The sentences name the options of the command; here the fields have other names.
         let said = |error: tidings_campaign::sign_up::FormError| {

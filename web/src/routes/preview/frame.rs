@@ -6,7 +6,7 @@ use data_encoding::BASE64;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use tidings_campaign::message::attachment::{Attachment, media_type};
+use tidings_campaign::message::attachment::media_type;
 
 /// Whether it is shown as to somebody who likes pages dark, whatever the person before the screen likes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,11 +43,11 @@ struct FaultView {
 pub(super) struct Images(BTreeMap<String, String>);
 
 impl Images {
-    pub(super) fn of(files: &[Attachment]) -> Images {
-        let shown = files.iter().filter_map(|file| {
-            let id = file.content_id()?.as_str().to_owned();
-            let (kind, octets) = (media_type(file.file_name()), BASE64.encode(file.octets()));
-            Some((id, format!("data:{kind};base64,{octets}")))
+    /// Name behind `cid:`; the file's name and octets.
+    pub(super) fn of(files: Vec<(String, (String, Vec<u8>))>) -> Images {
+        let shown = files.into_iter().map(|(id, (file_name, octets))| {
+            let (kind, octets) = (media_type(&file_name), BASE64.encode(&octets));
+            (id, format!("data:{kind};base64,{octets}"))
         });
         Images(shown.collect())
     }
@@ -196,9 +196,8 @@ mod tests {
 
     #[test]
     fn images_come_along() {
-        let logo = Attachment::new("logo.png", vec![1, 2, 3]).unwrap();
-        let id = tidings_campaign::message::attachment::ContentId::parse("logo.png").unwrap();
-        let images = Images::of(&[logo.shown_as(id).unwrap()]);
+        let logo = ("logo.png".to_owned(), ("logo.png".to_owned(), vec![1, 2, 3]));
+        let images = Images::of(vec![logo]);
         let shown = newsletter(
             "<img src=\"cid:logo.png\"><img src=\"cid:x\">",
             Scheme::Light,

@@ -1,11 +1,12 @@
 //! What a preview needs from the store.
 
 use super::Fault;
-use super::asked::Asked;
+use super::asked::{Asked, Look};
 use crate::routes::writing::Form;
 use crate::routes::writing::try_out::said_by;
+use std::collections::BTreeSet;
 use tidings_campaign::address::EmailAddress;
-use tidings_campaign::ids::RecipientId;
+use tidings_campaign::ids::{CampaignId, RecipientId};
 use tidings_campaign::message::attachment::Attachment;
 use tidings_campaign::recipient::Recipient;
 use tidings_campaign::template::{Content, Newsletter, Source, Translation, check_preheader};
@@ -24,7 +25,7 @@ pub(super) struct Gathered {
     pub(super) recipient: Option<Recipient>,
     pub(super) list_name: String,
     pub(super) campaign: Option<Campaign>,
-    /// The campaign's.
+    /// The campaign's, where the whole message is looked at.
     pub(super) files: Option<Vec<Attachment>>,
 }
 
@@ -40,7 +41,9 @@ pub(super) async fn gather(
             Err(StoreError::NotFound { .. }) => None,
             found => Some(found?),
         };
-        files = Some(store.files_of(id).await?).filter(|_| campaign.is_some());
+        if campaign.is_some() && asked.look == Look::Source {
+            files = Some(store.files_of(id).await?);
+        }
         if list_name.is_empty() {
             let lists = store.lists_of(id).await?;
             list_name = lists.into_iter().next().map(|(_, name)| name).unwrap_or_default();
@@ -156,6 +159,28 @@ async fn gather_kept(
         campaign: Some(campaign.clone()),
         files,
     }))
+}
+
+/// The images of the campaign with these names behind `cid:`, with the names of their files. Others are not read.
+pub(super) async fn images(
+    store: &Store,
+    campaign: CampaignId,
+    wanted: &BTreeSet<String>,
+) -> Result<Vec<(String, (String, Vec<u8>))>, StoreError> {
+    let mut images = Vec::new();
+    for id in store
+        .list_files(campaign)
+        .await?
+        .into_iter()
+        .filter_map(|file| file.content_id)
+    {
+        if wanted.contains(&id)
+            && let Some(file) = store.shown_file(campaign, &id).await?
+        {
+            images.push((id, file));
+        }
+    }
+    Ok(images)
 }
 
 /// What is being written, with everything that it refers to; in its language, if it has one.

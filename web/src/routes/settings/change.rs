@@ -104,7 +104,7 @@ fn said(part: &Part, is_new: bool, values: Fields, refusal: Refusal) -> Said {
             "Nothing was changed: somebody else has changed the file since this page was made. Here is what it says now.",
         ),
         Refusal::NotWritten { why, lines } => Said {
-            lines: Some(lines),
+            lines,
             ..Said::of(
                 "bad",
                 format!("Nothing was changed: the file cannot be written here ({why})."),

@@ -96,11 +96,7 @@ pub(super) fn of(shown: &PartShown, at: usize, refused: Option<&Refused>) -> For
     let is_relay = matches!(shown.part, Part::Relay(_));
     FormView {
         wish: "set",
-        can_go: shown.is_in_file
-            && !matches!(
-                shown.part,
-                Part::AllRelays | Part::Feedback | Part::Tracking | Part::Mail
-            ),
+        can_go: shown.is_in_file && shown.part.can_go(),
         is_elsewhere: is_relay && !shown.is_in_file,
         groups: groups(&shown.part, Some(shown), at, refused),
         ..beginning(&shown.part, at)

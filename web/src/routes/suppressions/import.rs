@@ -11,7 +11,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use tidings_campaign::suppression::is_reason;
-use tidings_import::Suppressing;
+use tidings_import::{Purpose, Suppressing};
 
 /// The reason where a person names none.
 const IMPORTED: &str = "imported";
@@ -40,7 +40,7 @@ pub(crate) async fn import(
     request: HttpRequest,
     body: web::Payload,
 ) -> HttpResponse {
-    let uploaded = match receive(&site, &request, body, &visitor.by.who).await {
+    let uploaded = match receive(&site, &request, body, (&visitor.by.who, Purpose::Suppressions)).await {
         Ok(uploaded) => uploaded,
         Err(fault) => return refused(&site, &visitor, status_of(&fault), fault.to_string()),
     };

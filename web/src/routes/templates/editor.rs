@@ -40,6 +40,29 @@ pub(crate) struct Written {
     text: String,
     #[serde(default)]
     language: String,
+    /// The newest version that was seen, 0 if there was none. A program that says nothing of it saves over any.
+    #[serde(default)]
+    seen: Option<i64>,
+    /// The same of what somebody else has saved since.
+    #[serde(default)]
+    newer: Option<i64>,
+    /// `over`: what somebody else has saved since is saved over.
+    #[serde(default, rename = "do")]
+    action: String,
+}
+
+/// Saves over what somebody else has saved meanwhile.
+const OVER: &str = "over";
+
+impl Written {
+    /// Whoever was told that there is a newer one, and wants theirs over it, says so.
+    fn seen(&self) -> Option<i64> {
+        if self.action == OVER {
+            self.newer
+        } else {
+            self.seen
+        }
+    }
 }
 
 /// The forms that duplicate and remove.
@@ -93,6 +116,10 @@ struct TemplatePage {
     /// A fault that is in no field.
     trouble: Option<String>,
     saved: bool,
+    /// The newest version that is seen with it; 0: none.
+    seen: i64,
+    /// The version that somebody else has saved since.
+    newer: Option<i64>,
     may_change: bool,
     preview: PreviewView,
     versions: Vec<VersionRow>,
@@ -177,6 +204,8 @@ impl Found {
             duplicate_fault: None,
             trouble: None,
             saved: false,
+            seen: newest.unwrap_or_default(),
+            newer: None,
             may_change: visitor.role >= Role::Editor,
             preview: preview::view("somebody made up, who has whatever the newsletter asks for"),
             versions: self.versions.into_iter().map(row).collect(),
@@ -253,6 +282,8 @@ pub(super) enum NotSaved {
     Fault(Fault),
     /// There is no such template.
     Gone,
+    /// Somebody else has saved it since; one sentence.
+    Meanwhile(String),
     Trouble(Trouble),
 }
 
@@ -262,7 +293,7 @@ pub(super) async fn save_checked(
     visitor: &Visitor,
     source: Source,
     subject: Option<String>,
-    language: Option<Language>,
+    (language, seen): (Option<Language>, Option<i64>),
 ) -> Result<(), NotSaved> {
     let name = source.name.clone();
     let checking = tokio::task::spawn_blocking(move || {
@@ -279,10 +310,17 @@ pub(super) async fn save_checked(
         if store.find_template(&source.name).await?.is_none() {
             return Ok(None);
         }
-        let saved = store.save_template(&source, language.as_ref(), subject.as_deref(), &by, now);
+        let of = (&source, language.as_ref());
+        let saved = store.save_template(of, subject.as_deref(), seen, &by, now);
         saved.await.map(Some)
     });
-    match saved.await.map_err(NotSaved::Trouble)? {
+    let saved = saved.await.map_err(|trouble| match trouble {
+        Trouble::Store(error @ StoreError::TemplateSavedMeanwhile(_)) => {
+            NotSaved::Meanwhile(format!("Nothing was saved: {error}."))
+        }
+        trouble => NotSaved::Trouble(trouble),
+    });
+    match saved? {
         None => Err(NotSaved::Gone),
         Some(saved) => saved.map_err(fault),
     }
@@ -311,7 +349,8 @@ pub(crate) async fn save(
         source.html.clone(),
         Some(subject.clone()).filter(|subject| !subject.is_empty()),
     );
-    match save_checked(&site, &visitor, source, kept, language.clone()).await {
+    let as_seen = (language.clone(), written.seen());
+    match save_checked(&site, &visitor, source, kept, as_seen).await {
         Ok(()) => {
             let back = href(&name, &tag);
             let and = if tag.is_empty() { '?' } else { '&' };
@@ -319,9 +358,20 @@ pub(crate) async fn save(
         }
         Err(NotSaved::Gone) => not_found(site, visitor).await,
         Err(NotSaved::Trouble(trouble)) => failed(&site, &trouble),
+        Err(NotSaved::Meanwhile(why)) => {
+            show(site, visitor, (name, language), StatusCode::CONFLICT, |page| {
+                page.newer = Some(page.seen);
+                page.seen = written.seen().unwrap_or_default();
+                (page.subject, page.html, page.text) = (subject, html, text);
+                page.trouble = Some(why);
+            })
+            .await
+        }
         Err(NotSaved::Fault(fault)) => {
             let status = StatusCode::UNPROCESSABLE_ENTITY;
             show(site, visitor, (name, language), status, |page| {
+                // What others have saved since is still not seen.
+                page.seen = written.seen().unwrap_or(page.seen);
                 (page.subject, page.html, page.text) = (subject, html, text);
                 page.put_fault(fault);
             })
@@ -361,25 +411,20 @@ pub(crate) async fn duplicate(
         Ok((None, _)) => return not_found(site, visitor).await,
         Err(trouble) => return failed(&site, &trouble),
     };
-    let named = |source: Source| Source {
-        name: to.clone(),
-        ..source
+    let named = |template: StoredTemplate| StoredTemplate {
+        source: Source {
+            name: to.clone(),
+            ..template.source
+        },
+        ..template
     };
-    match put_new(&site, &visitor, named(itself.source), itself.subject).await {
+    let translations = translations
+        .into_iter()
+        .map(|(language, translation)| (language, named(translation)));
+    match put_new(&site, &visitor, named(itself), translations.collect()).await {
         Ok(Ok(())) => {}
         Ok(Err(fault)) => return refused(site, visitor, fault).await,
         Err(answer) => return answer,
-    }
-    for (language, translation) in translations {
-        let (store, by, now) = (site.store.clone(), visitor.by.clone(), site.clock.now());
-        let source = named(translation.source);
-        let put = site.ask(async move {
-            let subject = translation.subject.as_deref();
-            store.put_translation(&source, &language, subject, &by, now).await
-        });
-        if let Err(trouble) = put.await {
-            return failed(&site, &trouble);
-        }
     }
     see_other(&href(&to, ""))
 }

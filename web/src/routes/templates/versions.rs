@@ -210,13 +210,23 @@ pub(crate) async fn bring_back(
         html: version.html,
         text: version.text,
     };
-    match save_checked(&site, &visitor, source, version.subject, language.clone()).await {
+    match save_checked(&site, &visitor, source, version.subject, (language.clone(), None)).await {
         Ok(()) => {
             let tag = language.map(|language| language.to_string()).unwrap_or_default();
             see_other(&super::href(&name, &tag))
         }
         Err(NotSaved::Gone) => not_found(site, visitor).await,
         Err(NotSaved::Trouble(trouble)) => failed(&site, &trouble),
+        Err(NotSaved::Meanwhile(why)) => {
+            show(
+                site,
+                visitor,
+                (name, n),
+                language,
+                (StatusCode::CONFLICT, Some(why)),
+            )
+            .await
+        }
         Err(NotSaved::Fault(fault)) => {
             let said = (StatusCode::UNPROCESSABLE_ENTITY, Some(fault.sentence()));
             show(site, visitor, (name, n), language, said).await

@@ -68,7 +68,7 @@ pub(super) async fn store_checked(
         );
     }
     store
-        .save_template(&source, language, subject, &By::command_line(), now)
+        .save_template((&source, language), subject, None, &By::command_line(), now)
         .await??;
     Ok(())
 }

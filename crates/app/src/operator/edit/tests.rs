@@ -105,3 +105,14 @@ fn the_lines_to_put_in_have_their_heading() {
         "[[relay]]\nname = \"a\""
     );
 }
+
+#[test]
+fn the_lines_to_put_in_have_no_password() {
+    let relay = "[[relay]]\nname = \"a\"\nurl = \"smtp://u:secret@h\"\n";
+    let lines = changed_lines(relay, &format!("{relay}weight = 3\n"));
+    assert!(
+        lines.contains("smtp://u:***@h") && lines.contains("weight = 3"),
+        "{lines}"
+    );
+    assert!(!lines.contains("secret"), "{lines}");
+}
