@@ -405,3 +405,34 @@ on_both_engines!(a_campaign_sent_again_has_the_same_files, |app| {
     let read = read_by_python(&content_for(app, "bob@example.org"));
     assert_eq!(read["files"][0]["name"], "letter.pdf", "{read}");
 });
+
+on_both_engines!(a_preview_shows_the_images_and_its_source_has_all_files, |app| {
+    app.import("readers", 1);
+    add_template(app, "<p>Hello <img src=\"cid:logo.png\"></p>");
+    let letter = file(app, "letter.pdf", b"%PDF");
+    let logo = file(app, "logo.png", b"\x89PNG\r\n\x1a\n");
+    let id = create(app, &["--attach", &letter, "--inline", &logo]).to_string();
+    let served = crate::dashboard::serve(app);
+    let made = app.run(["--json", "token", "create", "eddie", "--role", "editor"]);
+    let token = made.succeeded().json()["token"].as_str().unwrap().to_owned();
+    let preview = |look: &str| {
+        let request = crate::dashboard::browser().post(format!("{}/preview", served.url));
+        let fields = [("campaign", id.as_str()), ("name", "spring"), ("look", look)];
+        let request = request.header("Authorization", format!("Bearer {token}"));
+        let mut answer = request.send_form(fields).unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.body_mut().read_to_string().unwrap()
+    };
+    for look in ["desktop", "phone", "dark"] {
+        let page = preview(look);
+        assert!(
+            page.contains("data:image/png;base64,iVBORw0KGgo") && !page.contains("cid:"),
+            "{page}"
+        );
+    }
+    let source = preview("source");
+    assert!(
+        source.contains("letter.pdf") && source.contains("logo.png"),
+        "{source}"
+    );
+});
