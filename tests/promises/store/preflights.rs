@@ -208,3 +208,24 @@ store_on_both_engines!(a_draft_that_is_removed_leaves_no_list_behind, |store| {
     assert_eq!(store.find_preflight(campaign).await.unwrap(), None);
     assert_eq!(store.preflight_overrides(campaign).await.unwrap(), []);
 });
+
+store_on_both_engines!(
+    what_was_read_has_the_print_of_what_is_kept_until_it_changes,
+    |store| {
+        let id = draft(store, &["readers"]).await;
+        let kept = store.preflight_fingerprint(id).await.unwrap();
+        let mut campaign = store.get_campaign(id).await.unwrap();
+        let newsletter = store.newsletter_of(&campaign).await.ok();
+        let read = store
+            .fingerprint_with(campaign.clone(), newsletter.as_ref())
+            .await
+            .unwrap();
+        assert_eq!(read, kept);
+        campaign.sender = "Somebody else <else@example.org>".to_owned();
+        let changed = store
+            .fingerprint_with(campaign, newsletter.as_ref())
+            .await
+            .unwrap();
+        assert_ne!(changed, kept);
+    }
+);
