@@ -31,9 +31,27 @@ pub struct Cluster {
     port: u16,
 }
 
+/// What a server need not survive.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Durability {
+    /// A power cut: only our own processes are killed, never the server.
+    NotNeeded,
+    /// Nothing: as PostgreSQL is by default, and it counts how long each statement takes.
+    AsByDefault,
+}
+
 impl Cluster {
-    /// Makes and starts a cluster; returns when it takes connections.
+    /// Makes and starts a cluster for tests; returns when it takes connections.
     pub fn start() -> anyhow::Result<Self> {
+        Self::start_as(Durability::NotNeeded)
+    }
+
+    /// The same for measuring: what it has committed is on the disk, and it has `pg_stat_statements`.
+    pub fn start_durable() -> anyhow::Result<Self> {
+        Self::start_as(Durability::AsByDefault)
+    }
+
+    fn start_as(durability: Durability) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("tidings-test-")
             .tempdir()
@@ -52,7 +70,7 @@ impl Cluster {
         let mut keeper = Command::new("sh")
             .args(["-c", KEEPER, "keeper"])
             .arg(folder.path())
-            .args(server(&data, port, user)?)
+            .args(server(&data, port, user, durability)?)
             .current_dir(folder.path())
             .stdin(Stdio::piped())
             .process_group(0)
@@ -197,28 +215,26 @@ fn initdb(data: &Path, user: Option<ServerUser>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn server(data: &Path, port: u16, user: Option<ServerUser>) -> anyhow::Result<Vec<String>> {
+fn server(
+    data: &Path,
+    port: u16,
+    user: Option<ServerUser>,
+    durability: Durability,
+) -> anyhow::Result<Vec<String>> {
     let mut line = command_line("postgres", user)?;
     let data = data.display();
-    line.extend([
-        "-D".into(),
-        data.to_string(),
-        "-p".into(),
-        port.to_string(),
-        "-c".into(),
-        "listen_addresses=127.0.0.1".into(),
-        "-c".into(),
+    line.extend(["-D".into(), data.to_string(), "-p".into(), port.to_string()]);
+    let mut set = vec![
+        "listen_addresses=127.0.0.1".to_owned(),
         format!("unix_socket_directories={data}"),
-        // Only our own processes are killed, never the server: it need not survive a power cut.
-        "-c".into(),
-        "fsync=off".into(),
-        "-c".into(),
-        "full_page_writes=off".into(),
-        "-c".into(),
-        "max_connections=200".into(),
-        "-c".into(),
-        "dynamic_shared_memory_type=mmap".into(),
-    ]);
+        "max_connections=200".to_owned(),
+        "dynamic_shared_memory_type=mmap".to_owned(),
+    ];
+    match durability {
+        Durability::NotNeeded => set.extend(["fsync=off".to_owned(), "full_page_writes=off".to_owned()]),
+        Durability::AsByDefault => set.push("shared_preload_libraries=pg_stat_statements".to_owned()),
+    }
+    line.extend(set.into_iter().flat_map(|setting| ["-c".to_owned(), setting]));
     Ok(line)
 }
 

@@ -146,7 +146,11 @@ fn send_to(binary: &Path, sink: &Sink, recipients: usize, sessions: usize) -> an
 
 /// The same, through the relays of these sections.
 pub fn send_through(binary: &Path, sections: &str, recipients: usize) -> anyhow::Result<Costs> {
-    let installation = Installation::new(binary, sections)?;
+    send_from(&Installation::new(binary, sections)?, recipients)
+}
+
+/// The same, of this fresh installation.
+pub fn send_from(installation: &Installation, recipients: usize) -> anyhow::Result<Costs> {
     let id = installation.campaign(recipients)?;
     let costs = meter::measure(&mut installation.command(&["campaign", "send", &id]))?;
     let sent: serde_json::Value =

@@ -7,7 +7,10 @@ mod ingest;
 mod installation;
 mod machine;
 mod meter;
+mod nodes;
+mod on_postgres;
 mod pages;
+mod psql;
 mod relays;
 mod sink;
 mod throttle;
@@ -33,6 +36,8 @@ pub fn run(which: &str, options: &[&str]) -> anyhow::Result<()> {
     let table = match which {
         "send" => campaign::send(&binary)?,
         "pages" => pages::run(&binary, options)?,
+        "nodes" => nodes::run(&binary)?,
+        "postgres" => on_postgres::run(&binary)?,
         "plan" => campaign::plan(&binary)?,
         "memory" => campaign::memory(&binary)?,
         "hits" => hits::run(&binary)?,
@@ -45,7 +50,7 @@ pub fn run(which: &str, options: &[&str]) -> anyhow::Result<()> {
         "tls" => relays::tls(&binary)?,
         "throttle" => throttle::run(&binary)?,
         other => bail!(
-            "no benchmark `{other}`: there are send, hits, import, import-faults, import-postgres, ingest, pages, plan, memory, relays, latency, tls and throttle"
+            "no benchmark `{other}`: there are send, hits, import, import-faults, import-postgres, ingest, nodes, pages, plan, postgres, memory, relays, latency, tls and throttle"
         ),
     };
     report(&format!("Machine: {}", machine::describe()));

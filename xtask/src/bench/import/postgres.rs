@@ -3,17 +3,16 @@
 use super::{Counts, ROWS, rate};
 use crate::bench::installation::{Installation, write_recipients};
 use crate::bench::meter::{self, Costs};
-use crate::bench::{ROUNDS, median, spread};
-use crate::components::{self, Component, find};
+use crate::bench::{ROUNDS, median, psql, spread};
+use crate::components::{self, Component};
 use crate::postgres::Cluster;
 use anyhow::{Context, ensure};
 use std::path::Path;
-use std::process::Command;
 
 /// The two in turns, each into a database of its own.
 pub fn run(binary: &Path) -> anyhow::Result<String> {
     components::require(&[Component::Postgres])?;
-    let cluster = Cluster::start()?;
+    let cluster = Cluster::start_durable()?;
     let folder = tempfile::Builder::new().prefix("tidings-bench-").tempdir()?;
     let file = folder.path().join("recipients.csv");
     write_recipients(&file, ROWS)?;
@@ -21,10 +20,13 @@ pub fn run(binary: &Path) -> anyhow::Result<String> {
     for round in 1..=ROUNDS {
         ours.push(ours_once(
             binary,
-            &database(&cluster, &format!("ours{round}"))?,
+            &psql::database(&cluster, &format!("ours{round}"))?,
             &file,
         )?);
-        theirs.push(psql_once(&database(&cluster, &format!("psql{round}"))?, &file)?);
+        theirs.push(psql_once(
+            &psql::database(&cluster, &format!("psql{round}"))?,
+            &file,
+        )?);
         eprintln!(
             "round {round}: tidings {:.0} rows/s, psql {:.0} rows/s",
             rate(&ours[round - 1]),
@@ -43,13 +45,6 @@ pub fn run(binary: &Path) -> anyhow::Result<String> {
         spread(&their_rates),
         our_rate / their_rate,
     ))
-}
-
-fn database(cluster: &Cluster, name: &str) -> anyhow::Result<String> {
-    let url = cluster.url();
-    psql(&url, &[&format!("CREATE DATABASE {name}")])?;
-    let (server, _) = url.rsplit_once('/').context("the cluster's URL")?;
-    Ok(format!("{server}/{name}"))
 }
 
 fn ours_once(binary: &Path, database: &str, file: &Path) -> anyhow::Result<Costs> {
@@ -73,7 +68,7 @@ fn psql_once(database: &str, file: &Path) -> anyhow::Result<Costs> {
         "\\copy staging FROM '{}' WITH (FORMAT csv, HEADER)",
         file.display()
     );
-    meter::measure(&mut psql_command(
+    meter::measure(&mut psql::command(
         database,
         &[
             "CREATE TABLE recipients (id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email TEXT NOT NULL UNIQUE, \
@@ -84,19 +79,4 @@ fn psql_once(database: &str, file: &Path) -> anyhow::Result<Costs> {
              FROM staging ON CONFLICT (email) DO UPDATE SET name = excluded.name, city = excluded.city, plan = excluded.plan",
         ],
     )?)
-}
-
-fn psql(database: &str, statements: &[&str]) -> anyhow::Result<()> {
-    let status = psql_command(database, statements)?.status()?;
-    ensure!(status.success(), "psql: {status}");
-    Ok(())
-}
-
-fn psql_command(database: &str, statements: &[&str]) -> anyhow::Result<Command> {
-    let mut command = Command::new(find("psql").context("psql")?);
-    command.args(["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", database]);
-    for statement in statements {
-        command.args(["--command", statement]);
-    }
-    Ok(command)
 }
