@@ -119,10 +119,16 @@ impl App {
     /// Starts `tidings serve` on a free port of loopback; returns when its pages can be asked for.
     #[track_caller]
     pub fn serve(&self) -> Server {
+        self.serve_with(&[])
+    }
+
+    /// The same with further options of `serve`; the role `web` must be among its roles.
+    #[track_caller]
+    pub fn serve_with(&self, options: &[&str]) -> Server {
         let made = self.run(["--json", "token", "create", "the test", "--role", "administrator"]);
         let token = made.succeeded().json()["token"].clone();
         let token = token.as_str().expect("a token is a text").to_owned();
-        Server::of(self.spawn(["serve"]), token)
+        Server::of(self.spawn(["serve"].iter().chain(options)), token)
     }
 
     /// Imports `n` recipients, `reader1@example.org` and so on, with a name and a city.

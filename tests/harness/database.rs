@@ -89,6 +89,11 @@ impl Database {
         })
     }
 
+    /// The texts that a query gives.
+    pub fn texts(&self, query: &str) -> Vec<String> {
+        self.block_on(texts(self.engine, &self.url, query))
+    }
+
     /// Ends every connection to a PostgreSQL database from the server's side, as a restart of the server does.
     pub fn cut_connections(&self) {
         assert_eq!(self.engine, Engine::Postgres, "SQLite has no connections to cut");

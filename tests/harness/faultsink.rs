@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
 /// The program, in Python.
@@ -66,12 +67,34 @@ impl Faultsink {
     /// How often it took a message for each recipient, whether or not the sender could hear of it.
     pub fn accepted_by_recipient(&self) -> HashMap<String, usize> {
         let mut accepted = HashMap::new();
-        for line in std::fs::read_to_string(&self.log).unwrap_or_default().lines() {
-            if let [_, _, "ok" | "lost", recipient, ..] = line.split('\t').collect::<Vec<_>>()[..] {
-                *accepted.entry(recipient.to_owned()).or_insert(0) += 1;
-            }
+        for (recipient, _) in self.accepted_at() {
+            *accepted.entry(recipient).or_insert(0) += 1;
         }
         accepted
+    }
+
+    /// For whom it took a message and when, in order.
+    pub fn accepted_at(&self) -> Vec<(String, SystemTime)> {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let taken = |line: &str| match line.split('\t').collect::<Vec<_>>()[..] {
+            [time, _, "ok" | "lost", recipient, ..] => {
+                let seconds = time.parse().expect("a time in the receiver's log");
+                Some((
+                    recipient.to_owned(),
+                    UNIX_EPOCH + Duration::from_secs_f64(seconds),
+                ))
+            }
+            _ => None,
+        };
+        log.lines().filter_map(taken).collect()
+    }
+
+    /// How many messages it took without the sender being able to hear of it.
+    pub fn lost(&self) -> usize {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        log.lines()
+            .filter(|line| line.split('\t').nth(2) == Some("lost"))
+            .count()
     }
 
     /// Who got mail; panics if somebody got it twice.

@@ -130,6 +130,16 @@ impl Running {
         self.signal("HUP");
     }
 
+    /// Stops it where it is, as a debugger or a frozen machine does. Dropping it kills it all the same.
+    pub fn stop(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on after [`Running::stop`].
+    pub fn go_on(&self) {
+        self.signal("CONT");
+    }
+
     fn signal(&self, name: &str) {
         // A shell's `kill`, because the standard library sends no other signal than SIGKILL.
         let status = Command::new("sh")

@@ -103,7 +103,14 @@ fn times(binary: &Path, cluster: &Cluster, sink: &Sink) -> anyhow::Result<String
     let installation = Installation::new(binary, &sections)?.with_database(url.clone());
     let id = installation.campaign(MESSAGES)?;
     psql::run(&url, &["SELECT pg_stat_statements_reset()"])?;
+    const LOG: &str = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')";
+    let log_before = number(&url, LOG)?;
     let costs = meter::measure(&mut installation.command(&["campaign", "send", &id]))?;
+    let log = number(&url, LOG)? - log_before;
+    let ledger = number(
+        &url,
+        "SELECT SUM(pg_total_relation_size(relid)) FROM pg_partition_tree('deliveries')",
+    )?;
     let statements = "SELECT REPLACE(LEFT(query, 60), E'\\n', ' '), total_exec_time FROM pg_stat_statements s \
         JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = 'times' AND query NOT LIKE 'INSERT INTO deliveries%'";
     let mut sums = [0.0; KINDS.len()];
@@ -134,5 +141,17 @@ fn times(binary: &Path, cluster: &Cluster, sink: &Sink) -> anyhow::Result<String
             seconds / wall * 100.0
         )?;
     }
+    writeln!(
+        table,
+        "\nFor a message, {:.0} octets of write-ahead log (planning included) and {:.0} of the ledger with its indexes.",
+        log / MESSAGES as f64,
+        ledger / MESSAGES as f64
+    )?;
     Ok(table)
+}
+
+fn number(database: &str, question: &str) -> anyhow::Result<f64> {
+    let answer = psql::ask(database, question)?;
+    let one = answer.first().and_then(|row| row.first());
+    one.context("no answer")?.parse().context("no number")
 }
