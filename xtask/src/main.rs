@@ -14,7 +14,8 @@ mod workspace;
 const USAGE: &str = "\
 usage: cargo xtask test [-p PACKAGE]... [FILTER]...   build, start a PostgreSQL of its own, run every test, clean up
        cargo xtask bench WHAT [OPTIONS]               measure, and print the lines for docs/benchmarks.md:
-                                                      send, hits, import, ingest, nodes, pages, plan, postgres, memory, relays, latency, tls or throttle
+                                                      send, hits, import, import-faults, import-postgres, ingest, nodes, pages,
+                                                      plan, postgres, memory, rehearse, relays, latency, tls or throttle
        cargo xtask thumbnails                         take pictures of the starter newsletters, with Chromium";
 
 fn main() -> ExitCode {
