@@ -161,7 +161,7 @@ fn make(readers: &Readers, batch: &[Reader], walked: &mut Walked) {
             .language_for(recipient)
             .map(|language| language.to_string());
         if walked.samples.wants(language.as_deref())
-            && let Ok(read) = readers.as_read.read(recipient, now)
+            && let Ok(read) = readers.as_read.read(to, now)
         {
             walked.samples.keep(Sample {
                 language,
