@@ -1,2 +1,0 @@
--- Comparison keys of addresses are in the order of their octets everywhere. SQLite has no other.
-SELECT 1;
