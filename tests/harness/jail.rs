@@ -31,7 +31,9 @@ impl Jail {
 
     /// Where a file that is seen in its namespaces is seen from outside.
     pub(crate) fn sees(&self, path: &Path) -> PathBuf {
-        let inside = path.strip_prefix("/").expect("temporary folders have absolute paths");
+        let inside = path
+            .strip_prefix("/")
+            .expect("temporary folders have absolute paths");
         Path::new(&format!("/proc/{}/root", self.holder.id())).join(inside)
     }
 

@@ -72,7 +72,10 @@ fn a_full_disk_of_the_database_server_stops_mail_and_when_there_is_room_it_goes_
     let output = sending.wait(App::PATIENCE);
     assert!(matches!(output.status.code(), Some(0 | 1)), "{output}");
     assert_the_campaign_completes_with_nobody_twice(&app, campaign);
-    let (unknown, sessions) = (app.show(campaign).count("unknown"), Settings::default().max_sessions);
+    let (unknown, sessions) = (
+        app.show(campaign).count("unknown"),
+        Settings::default().max_sessions,
+    );
     assert!(
         unknown <= sessions as u64,
         "{unknown} unknown with {sessions} sessions"
