@@ -23,10 +23,10 @@ impl MessageFactory {
         &self,
         to: &Mailable,
         own: Option<&EncodedFile>,
-        date: Timestamp,
+        (date, encoding): (Timestamp, BodyEncoding),
         scratch: &mut Vec<u8>,
     ) -> Result<Measured, RenderError> {
-        self.build_attaching(to, own, date, BodyEncoding::EightBit, scratch)?;
+        self.build_attaching(to, own, date, encoding, scratch)?;
         Ok(Measured {
             message: scratch.len(),
             html: SCRATCH.with_borrow(|parts| parts.html.bytes().len()),
