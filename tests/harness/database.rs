@@ -23,33 +23,33 @@ pub struct Database {
 
 impl Database {
     pub(crate) fn create(engine: Engine, folder: &Path) -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime needs nothing but memory");
         match engine {
             Engine::Sqlite => {
                 let url = format!("sqlite://{}", folder.join("tidings.db").display());
-                Self {
-                    engine,
-                    url,
-                    runtime,
-                    dropped_at_end: None,
-                }
+                Self::at(engine, url)
             }
             Engine::Postgres => {
                 let server = crate::from_xtask("TIDINGS_TEST_POSTGRES");
                 let name = unique_name();
-                let url = with_database(&server, &name);
-                let database = Self {
-                    engine,
-                    url,
-                    runtime,
-                    dropped_at_end: Some(name.clone()),
-                };
+                let mut database = Self::at(engine, with_database(&server, &name));
+                database.dropped_at_end = Some(name.clone());
                 database.on_server(&format!("CREATE DATABASE {name}"));
                 database
             }
+        }
+    }
+
+    /// One that is there already, and stays.
+    pub(crate) fn at(engine: Engine, url: String) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime needs nothing but memory");
+        Self {
+            engine,
+            url,
+            runtime,
+            dropped_at_end: None,
         }
     }
 

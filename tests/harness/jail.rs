@@ -1,6 +1,6 @@
 //! A server that is not ours, where it can change nothing on this machine and nothing of it remains.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,14 @@ impl Jail {
             .spawn()
             .expect("unshare of util-linux");
         Self { holder }
+    }
+
+    /// Where a file that is seen in its namespaces is seen from outside.
+    pub(crate) fn sees(&self, path: &Path) -> PathBuf {
+        let inside = path
+            .strip_prefix("/")
+            .expect("temporary folders have absolute paths");
+        Path::new(&format!("/proc/{}/root", self.holder.id())).join(inside)
     }
 
     /// Whether its namespaces are gone, most likely because this user may not make any.

@@ -31,6 +31,7 @@ pub mod reports;
 mod server;
 mod settings;
 mod show;
+mod small_cluster;
 mod small_disk;
 
 pub use app::App;
@@ -51,6 +52,7 @@ pub use rendering::Rendering;
 pub use server::Server;
 pub use settings::Settings;
 pub use show::{Show, assert_ledger_adds_up};
+pub use small_cluster::SmallCluster;
 pub use small_disk::SmallDisk;
 pub use tidings_scripted_relay as script;
 

@@ -214,7 +214,7 @@ on_both_engines!(a_missed_time_is_told_in_its_own_measure, |app| {
 });
 
 on_both_engines!(a_campaign_without_recipients_finishes_at_once, |app| {
-    app.import_csv("readers", "email\n");
+    app.import_csv("readers", "email\nnobody\n");
     let html = app.write(
         "hello.html",
         "<p>Hello</p><a href=\"{{unsubscribe_url}}\">Unsubscribe</a>",

@@ -1,8 +1,8 @@
 //! When the ledger cannot be written, nothing is sent that it does not know of.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tidings_tests::script::Script;
-use tidings_tests::{App, Engine, Output, Running, assert_ledger_adds_up};
+use tidings_tests::{App, Engine, Output, Running, Settings, SmallCluster, assert_ledger_adds_up};
 
 const RECIPIENTS: usize = 2000;
 
@@ -53,6 +53,46 @@ fn a_full_disk_stops_the_sender_with_a_clear_sentence_and_no_mail_goes_out_unrec
 
     disk.free();
     assert_the_campaign_completes_with_nobody_twice(&app, campaign);
+}
+
+#[test]
+fn a_full_disk_of_the_database_server_stops_mail_and_when_there_is_room_it_goes_on_with_nobody_twice() {
+    let mut cluster = SmallCluster::start();
+    let mut app = App::start(Engine::Postgres);
+    app.database = cluster.database();
+    let (campaign, sending) = in_mid_send(&app);
+
+    cluster.fill();
+    wait_until_mail_stops(&app);
+    let log = cluster.log();
+    assert!(log.contains("No space left on device"), "{log}");
+
+    cluster.free();
+    // It may have gone on by itself, or said what happened; it must not hang.
+    let output = sending.wait(App::PATIENCE);
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{output}");
+    assert_the_campaign_completes_with_nobody_twice(&app, campaign);
+    let (unknown, sessions) = (
+        app.show(campaign).count("unknown"),
+        Settings::default().max_sessions,
+    );
+    assert!(
+        unknown <= sessions as u64,
+        "{unknown} unknown with {sessions} sessions"
+    );
+}
+
+/// Until nothing has come for two seconds, which is four hundred times as long as between two messages.
+fn wait_until_mail_stops(app: &App) {
+    let (mut last, mut count) = (Instant::now(), app.relay.accepted_count());
+    while last.elapsed() < Duration::from_secs(2) {
+        std::thread::sleep(Duration::from_millis(10));
+        let now = app.relay.accepted_count();
+        if now > count {
+            (last, count) = (Instant::now(), now);
+        }
+        assert!(count < RECIPIENTS, "it went on with a full disk");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use crate::dashboard::{Served, browser, serve};
 use crate::sign_in::administrator;
+use crate::steering::token;
 use std::collections::BTreeSet;
 use tidings_tests::{App, on_both_engines};
 
@@ -124,7 +125,8 @@ fn least_role(path: &str, method: Method) -> &'static str {
         _ if path.starts_with("/settings") => "administrator",
         _ if path.starts_with("/imports/new")
             || path.starts_with("/imports/uploads")
-            || path.starts_with("/suppressions/import") =>
+            || path.starts_with("/suppressions/import")
+            || path.ends_with("/schedule") =>
         {
             "editor"
         }
@@ -229,11 +231,6 @@ fn installed(app: &App) -> Installed {
         sent: sent.to_string(),
         draft: draft.to_string(),
     }
-}
-
-fn token(app: &App, role: &str) -> String {
-    let made = app.run(["--json", "token", "create", role, "--role", role]);
-    made.succeeded().json()["token"].as_str().unwrap().to_owned()
 }
 
 on_both_engines!(every_address_of_the_dashboard_is_behind_the_gate, |app| {

@@ -45,7 +45,7 @@ fn recipients(app: &App) -> i64 {
 }
 
 on_both_engines!(every_row_is_counted_once, |app| {
-    assert_eq!(import(app, "email\n", &[]).0, [0; 7]);
+    assert_eq!(import(app, "email\nnobody\n", &[]).0, [1, 0, 0, 0, 0, 0, 1]);
     app.database.execute(
         "INSERT INTO suppressions (address_key, reason, evidence, created_at) \
          VALUES ('gone@example.org', 'address', 'test', 0)",
@@ -113,7 +113,7 @@ on_both_engines!(a_dry_run_counts_the_same_and_changes_nothing, |app| {
 });
 
 on_both_engines!(a_dry_run_makes_no_list, |app| {
-    app.import_csv("others", "email\n");
+    app.import_csv("others", "email\nnobody\n");
     assert_eq!(
         import(app, "email\nann@example.org\n", &["--dry-run"]).0,
         [1, 1, 0, 0, 0, 0, 0]
@@ -191,11 +191,21 @@ on_both_engines!(
     |app| {
         let good = app.write("good.csv", "email\nann@example.org\n");
         let empty = app.write("empty.csv", "");
+        let header = app.write("header.csv", "email,name\n\n");
         let two = app.write("two.csv", "email,e-mail\nann@example.org,bob@example.org\n");
         let good = good.to_str().unwrap();
         for (arguments, words) in [
             (vec![good, "absent.csv"], vec!["absent.csv"]),
             (vec![good, empty.to_str().unwrap()], vec!["empty.csv", "is empty"]),
+            (
+                vec![good, header.to_str().unwrap()],
+                vec![
+                    "header.csv",
+                    "line 1 is the header",
+                    "export or save it again",
+                    "--header false",
+                ],
+            ),
             (vec![good, "."], vec!["is a folder"]),
             (
                 vec![two.to_str().unwrap()],
@@ -216,6 +226,40 @@ on_both_engines!(
         assert_eq!(std::fs::read_to_string(good).unwrap(), "email\nann@example.org\n");
     }
 );
+
+on_both_engines!(standard_input_without_rows_is_refused_and_leaves_nothing, |app| {
+    for (written, words) in [
+        (
+            "email,name\n",
+            [
+                "standard input",
+                "line 1 is the header, and no row comes after it",
+            ],
+        ),
+        ("", ["standard input", "is empty"]),
+    ] {
+        let mut command: Command = app.command(["import", "-", "--list", "readers"]);
+        command.stdin(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(written.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        for word in words {
+            assert!(said.contains(word), "{said}");
+        }
+    }
+    for table in ["lists", "imports"] {
+        assert_eq!(
+            app.database.number(&format!("SELECT COUNT(*) FROM {table}")),
+            0,
+            "{table}"
+        );
+    }
+    let left = std::fs::read_dir(app.folder()).unwrap().flatten();
+    let copies = left.filter(|entry| entry.file_name().to_string_lossy().starts_with("incoming-"));
+    assert_eq!(copies.count(), 0, "the copy of standard input");
+});
 
 on_both_engines!(a_repeated_address_is_a_duplicate_however_far_apart, |app| {
     let mut rows = String::from("email,name\n");

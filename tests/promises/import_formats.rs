@@ -135,7 +135,7 @@ on_both_engines!(whoever_left_another_tool_is_suppressed_and_never_mailed, |app|
     let counts = |summary: &Value| {
         ["rows", "created", "suppressed", "rejected"].map(|name| summary[name].as_i64().unwrap())
     };
-    app.import_csv("others", "email\n");
+    app.import_csv("others", "email\nnobody\n");
     app.database.execute(
         "INSERT INTO suppressions (address_key, reason, evidence, created_at) \
          VALUES ('dora@example.org', 'complaint', 'test', 0)",

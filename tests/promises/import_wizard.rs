@@ -283,6 +283,16 @@ on_both_engines!(
             422
         );
         assert_eq!(editor.post(&format!("{upload}/import"), &[]).status, 409);
+        let header = editor.upload("header.csv", b"email;name\n");
+        let page = editor.get(&header).body;
+        for words in [
+            "line 1 is the header, and no row comes after it",
+            "is a recipient",
+        ] {
+            assert!(page.contains(words), "{page}");
+        }
+        assert_eq!(editor.post(&format!("{header}/import"), &[]).status, 409);
+        assert_eq!(editor.post(&format!("{header}/remove"), &[]).status, 303);
         assert_eq!(app.database.number("SELECT COUNT(*) FROM imports"), 0);
 
         let email = person(app, &served, "vera@example.com", "viewer");

@@ -13,6 +13,8 @@ use tidings_campaign::template::{Content, Source};
 use tidings_campaign::time::Timestamp;
 use tidings_campaign::token::{KeyRing, SigningKey};
 use tidings_campaign::tracking::TrackingSettings;
+use tidings_tests::on_both_engines;
+use tidings_tests::script::Script;
 
 /// Reads every message of a folder; an exception or a defect ends it with a failure.
 const READ: &str = r#"
@@ -95,10 +97,10 @@ fn factory(from: &str, list: &str) -> MessageFactory {
         reply_to: Some(Mailbox::parse("Büro, das <office@example.com>").unwrap()),
         campaign: CampaignId(7),
         campaign_name: "Nasty".to_owned(),
-        list: Some(ListIdentity {
+        lists: vec![ListIdentity {
             id: ListId(2),
             name: list.to_owned(),
-        }),
+        }],
         public_url: "https://news.example.com".to_owned(),
         return_path_domain: "bounce.example.com".to_owned(),
         sender_id: "example".to_owned(),
@@ -126,7 +128,7 @@ fn mailable(name: &str, subject: &str, body: &str) -> Mailable {
     may_mail(
         recipient,
         &Standing {
-            subscriptions: vec![Subscription::Confirmed],
+            subscriptions: vec![(ListId(1), Subscription::Confirmed)],
             suppression: None,
             paused_until: None,
         },
@@ -267,3 +269,35 @@ fn python_reads_out_of_a_message_what_was_merged_into_it_and_finds_no_defect() {
         assert_eq!(read["names"], json!(names), "{file}");
     }
 }
+
+on_both_engines!(
+    a_message_of_a_campaign_to_several_lists_names_the_list_by_which_it_comes,
+    |app| {
+        app.relay.follow(Script::accepting().keep_content(1_000_000));
+        app.import_csv("Alpha", "email\nann@example.org\nboth@example.org\n");
+        app.import_csv(
+            "Beta",
+            "email\nbob@example.org\nboth@example.org\ngone@example.org\n",
+        );
+        app.import_csv("Alpha", "email\ngone@example.org\n");
+        app.database.execute(
+            "UPDATE subscriptions SET state = 'unsubscribed' WHERE list_id = (SELECT id FROM lists WHERE name = 'Alpha') \
+             AND recipient_id = (SELECT id FROM recipients WHERE address_key = 'gone@example.org')",
+        );
+        let campaign = app.campaign_with("Alpha", &["--list", "Beta"]);
+        assert_eq!(app.send(campaign).count("accepted"), 4);
+        for (who, list) in [
+            ("ann@example.org", "Alpha"),
+            ("bob@example.org", "Beta"),
+            ("both@example.org", "Alpha"),
+            ("gone@example.org", "Beta"),
+        ] {
+            let contents = app.relay.contents_for(who);
+            assert!(
+                contents[0].contains(&format!("\r\nList-ID: {list} <list-")),
+                "{who}: {}",
+                contents[0]
+            );
+        }
+    }
+);

@@ -1,7 +1,7 @@
 //! One schema on two engines, and never a step into a database of the future.
 
 use std::path::Path;
-use tidings_tests::{Engine, on_both_engines};
+use tidings_tests::{App, Engine, on_both_engines};
 
 #[test]
 fn both_engines_have_the_same_migrations() {
@@ -18,6 +18,17 @@ fn both_engines_have_the_same_migrations() {
     };
     assert!(!names("sqlite").is_empty());
     assert_eq!(names("sqlite"), names("postgres"));
+}
+
+#[test]
+fn comparison_keys_of_addresses_have_the_order_of_their_octets_on_postgresql_too() {
+    let app = App::start(Engine::Postgres);
+    app.import("readers", 1);
+    let keys = "SELECT count(*) FROM information_schema.columns WHERE table_schema = current_schema() \
+        AND column_name IN ('address_key', 'from_key')";
+    assert!(app.database.number(keys) >= 6);
+    let others = format!("{keys} AND collation_name IS DISTINCT FROM 'C'");
+    assert_eq!(app.database.number(&others), 0);
 }
 
 on_both_engines!(a_database_is_opened_again_as_it_was, |app| {

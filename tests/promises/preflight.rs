@@ -1,7 +1,7 @@
 //! Before a campaign goes out, everything about it is looked at: what is red blocks it, what is amber asks for a name.
 
 use crate::dashboard::{Served, serve};
-use crate::steering::{self, token};
+use crate::steering::{page as get, sent as post, token};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -117,16 +117,6 @@ pub fn cleared(served: &Served, editor: &str, campaign: i64) {
             "{finding}"
         );
     }
-}
-
-fn get(served: &Served, token: &str, path: &str) -> (u16, String) {
-    let (status, _, body) = steering::get(served, token, path);
-    (status, body)
-}
-
-fn post(served: &Served, token: &str, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
-    let (status, _, body) = steering::post(served, token, path, fields);
-    (status, body)
 }
 
 /// A web server that knows `/here` alone.

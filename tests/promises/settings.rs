@@ -1,37 +1,10 @@
 //! Administrators see and change the configuration in the dashboard: what the program would not take is not written, what is written
 //! holds at once, and no secret is ever shown.
 
-use crate::dashboard::{Served, browser, serve};
+use crate::dashboard::{Served, serve};
+use crate::steering::{page as get, sent as post, token};
 use tidings_tests::script::Script;
 use tidings_tests::{App, Relay, on_both_engines, wait_until};
-
-fn token(app: &App, role: &str) -> String {
-    let made = app.run(["--json", "token", "create", role, "--role", role]);
-    made.succeeded().json()["token"].as_str().unwrap().to_owned()
-}
-
-fn answer(mut response: http::Response<ureq::Body>) -> (u16, String) {
-    (
-        response.status().as_u16(),
-        response.body_mut().read_to_string().unwrap(),
-    )
-}
-
-fn get(served: &Served, token: &str, path: &str) -> (u16, String) {
-    let request = browser().get(format!("{}{path}", served.url));
-    answer(
-        request
-            .header("Authorization", format!("Bearer {token}"))
-            .call()
-            .unwrap(),
-    )
-}
-
-fn post(served: &Served, token: &str, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
-    let request = browser().post(format!("{}{path}", served.url));
-    let request = request.header("Authorization", format!("Bearer {token}"));
-    answer(request.send_form(fields.iter().copied()).unwrap())
-}
 
 /// Which text of the file the page was made from.
 fn version(served: &Served, token: &str) -> String {

@@ -39,6 +39,18 @@ pub(crate) fn post(
     answer(request.send_form(fields.iter().copied()).unwrap())
 }
 
+/// Status and body of a page.
+pub(crate) fn page(served: &Served, token: &str, path: &str) -> (u16, String) {
+    let (status, _, body) = get(served, token, path);
+    (status, body)
+}
+
+/// The same of what a form gets for an answer.
+pub(crate) fn sent(served: &Served, token: &str, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
+    let (status, _, body) = post(served, token, path, fields);
+    (status, body)
+}
+
 /// Readers 1 and 2 of five are refused for good.
 fn after_refusals(app: &App) -> i64 {
     let refusing = |reader| Rule::rcpt(Reply::new(550, "5.1.1", "=no such user")).to(Who::address(reader));

@@ -1,12 +1,8 @@
 //! Templates are written in the dashboard: checked as the command checks them, looked at as a recipient gets them, and never lost.
 
 use crate::dashboard::{Served, browser, serve};
-use tidings_tests::{App, on_both_engines};
-
-fn token(app: &App, role: &str) -> String {
-    let made = app.run(["--json", "token", "create", role, "--role", role]);
-    made.succeeded().json()["token"].as_str().unwrap().to_owned()
-}
+use crate::steering::token;
+use tidings_tests::on_both_engines;
 
 /// Status, where it leads, body, and the policy of the content.
 struct Answer {

@@ -4,7 +4,7 @@ use crate::site::{Site, Trouble};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
-use tidings_campaign::ids::CampaignId;
+use tidings_campaign::ids::{CampaignId, ListId};
 use tidings_campaign::merge::MergeData;
 use tidings_campaign::recipient::Recipient;
 use tidings_campaign::template::{Newsletter, RenderError, Rendered, TemplateError, Templates};
@@ -30,7 +30,8 @@ pub(crate) struct Newsletters {
 /// A campaign's newsletter, ready to be merged.
 pub(crate) struct Letter {
     campaign_name: String,
-    list_name: Option<String>,
+    /// The lists that it goes to, the oldest first.
+    lists: Vec<(ListId, String)>,
     language_attribute: String,
     newsletter: Newsletter,
     /// Of each language, the fallback first.
@@ -100,7 +101,7 @@ impl Newsletters {
         let (newsletter, templates) = compiling.await.map_err(|_| Trouble::Stopping)??;
         let letter = Arc::new(Letter {
             campaign_name: kept.name,
-            list_name: lists.into_iter().next().map(|(_, name)| name),
+            lists,
             language_attribute: kept.language_attribute,
             newsletter,
             templates,
@@ -125,10 +126,11 @@ impl Newsletters {
 }
 
 impl Letter {
-    /// As this recipient gets it, in the recipient's language; images are still behind `cid:`.
+    /// As this recipient gets it by this list, or the first, in the recipient's language; images are still behind `cid:`.
     pub(crate) fn render(
         &self,
         recipient: &Recipient,
+        by: Option<ListId>,
         Links {
             unsubscribe_url,
             view_url,
@@ -136,6 +138,8 @@ impl Letter {
         }: Links<'_>,
     ) -> Result<Rendered, RenderError> {
         let at = self.newsletter.variant_for(recipient, &self.language_attribute);
+        let list = self.lists.iter().find(|(id, _)| Some(*id) == by);
+        let list = list.or(self.lists.first());
         let wanted = recipient.attributes.get(&self.language_attribute);
         let data = MergeData {
             recipient,
@@ -144,7 +148,7 @@ impl Letter {
             preferences_url,
             campaign_name: &self.campaign_name,
             campaign_subject: None,
-            list_name: self.list_name.as_deref(),
+            list_name: list.map(|(_, name)| name.as_str()),
             language: wanted
                 .and_then(|value| value.as_str())
                 .filter(|_| at > 0)

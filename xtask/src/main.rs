@@ -1,4 +1,4 @@
-//! Chores of the project: `cargo xtask test`, `cargo xtask bench` and `cargo xtask thumbnails`.
+//! Chores of the project: `cargo xtask test`, `cargo xtask bench`, `cargo xtask thumbnails` and `cargo xtask screenshots`.
 
 use anyhow::bail;
 use std::process::ExitCode;
@@ -6,6 +6,7 @@ use std::process::ExitCode;
 mod bench;
 mod components;
 mod postgres;
+mod screenshots;
 mod test;
 mod thumbnails;
 mod unpacked;
@@ -14,8 +15,10 @@ mod workspace;
 const USAGE: &str = "\
 usage: cargo xtask test [-p PACKAGE]... [FILTER]...   build, start a PostgreSQL of its own, run every test, clean up
        cargo xtask bench WHAT [OPTIONS]               measure, and print the lines for docs/benchmarks.md:
-                                                      send, hits, import, ingest, nodes, pages, plan, postgres, memory, relays, latency, tls or throttle
-       cargo xtask thumbnails                         take pictures of the starter newsletters, with Chromium";
+                                                      send, hits, import, import-faults, import-postgres, ingest, nodes, pages,
+                                                      plan, postgres, memory, rehearse, relays, latency, tls or throttle
+       cargo xtask thumbnails                         take pictures of the starter newsletters, with Chromium
+       cargo xtask screenshots                        take pictures of the dashboard for the README, the same way";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -34,6 +37,7 @@ fn run(words: &[&str]) -> anyhow::Result<()> {
         ["test", rest @ ..] => test::run(&test::Selection::parse(rest)?),
         ["bench", which, options @ ..] => bench::run(which, options),
         ["thumbnails"] => thumbnails::run(),
+        ["screenshots"] => screenshots::run(),
         _ => bail!("{USAGE}"),
     }
 }

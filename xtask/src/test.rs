@@ -63,6 +63,9 @@ pub fn run(selection: &Selection) -> anyhow::Result<()> {
     phase.end();
 
     let phase = Phase::begin("PostgreSQL");
+    let initdb = components::find("initdb")
+        .context("initdb not found")?
+        .canonicalize()?;
     let mut cluster = Cluster::start()?;
     phase.end();
 
@@ -71,6 +74,10 @@ pub fn run(selection: &Selection) -> anyhow::Result<()> {
     let mut tests = workspace::cargo()
         .args(selection.cargo_arguments())
         .env("TIDINGS_TEST_POSTGRES", cluster.url())
+        .env(
+            "TIDINGS_TEST_POSTGRES_PROGRAMS",
+            initdb.parent().context("the folder of initdb")?,
+        )
         .env("TIDINGS_TEST_BINARY", binary)
         .env("TIDINGS_TEST_EXIM", exim)
         .env("TIDINGS_TEST_OPENSMTPD", opensmtpd)

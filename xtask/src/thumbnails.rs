@@ -5,8 +5,22 @@ use anyhow::{Context, bail, ensure};
 use std::path::Path;
 use std::process::Command;
 
-/// In CSS pixels; the pictures have half of it.
-const WINDOW: (u32, u32) = (680, 1000);
+/// The pictures have half of it.
+const STARTER: Picture = Picture {
+    window: (680, 1000),
+    scale: "0.5",
+    is_dark: false,
+};
+
+/// How a picture is taken.
+pub struct Picture {
+    /// In CSS pixels.
+    pub window: (u32, u32),
+    /// Pixels of the picture for each of these.
+    pub scale: &'static str,
+    /// Whether the person prefers dark colours.
+    pub is_dark: bool,
+}
 
 /// Renders every starter as one recipient gets it and takes its picture.
 pub fn run() -> anyhow::Result<()> {
@@ -33,14 +47,17 @@ pub fn run() -> anyhow::Result<()> {
         let page = folder.path().join(format!("{name}.html"));
         std::fs::write(&page, html)?;
         let picture = pictures.join(format!("{name}.png"));
-        take(&page, &picture, &folder.path().join(format!("profile-{name}")))?;
+        let page = format!("file://{}", page.display());
+        let profile = folder.path().join(format!("profile-{name}"));
+        take(&page, &STARTER, &picture, &profile)?;
         eprintln!("{}", picture.display());
     }
     Ok(())
 }
 
-/// The environment variable `CHROMIUM` names the browser where it is not called so.
-fn take(page: &Path, picture: &Path, profile: &Path) -> anyhow::Result<()> {
+/// Takes a picture of a page; live ones are given four seconds. The environment variable `CHROMIUM` names the browser where it is
+/// not called so.
+pub fn take(page: &str, how: &Picture, picture: &Path, profile: &Path) -> anyhow::Result<()> {
     let browser = std::env::var_os("CHROMIUM").unwrap_or_else(|| "chromium".into());
     let mut chromium = Command::new(browser);
     chromium
@@ -53,15 +70,19 @@ fn take(page: &Path, picture: &Path, profile: &Path) -> anyhow::Result<()> {
             "--disable-component-update",
             "--disable-sync",
             "--hide-scrollbars",
-            "--force-device-scale-factor=0.5",
-            "--blink-settings=preferredColorScheme=1",
+            "--timeout=4000",
         ])
+        .arg(format!("--force-device-scale-factor={}", how.scale))
+        .arg(format!(
+            "--blink-settings=preferredColorScheme={}",
+            if how.is_dark { 0 } else { 1 }
+        ))
         .arg(format!("--user-data-dir={}", profile.display()))
-        .arg(format!("--window-size={},{}", WINDOW.0, WINDOW.1))
+        .arg(format!("--window-size={},{}", how.window.0, how.window.1))
         .arg(format!("--screenshot={}", picture.display()))
-        .arg(format!("file://{}", page.display()));
+        .arg(page);
     output(&mut chromium)?;
-    ensure!(picture.exists(), "chromium took no picture of {}", page.display());
+    ensure!(picture.exists(), "chromium took no picture of {page}");
     Ok(())
 }
 

@@ -52,10 +52,10 @@ fn factory(html: String, mode: Tracking) -> MessageFactory {
         reply_to: None,
         campaign: CampaignId(1),
         campaign_name: "Rate".to_owned(),
-        list: Some(ListIdentity {
+        lists: vec![ListIdentity {
             id: ListId(1),
             name: "News".to_owned(),
-        }),
+        }],
         public_url: "https://news.example.com".to_owned(),
         return_path_domain: "bounce.example.com".to_owned(),
         sender_id: "example".to_owned(),
@@ -75,7 +75,7 @@ fn factory(html: String, mode: Tracking) -> MessageFactory {
 
 fn recipients() -> Vec<Mailable> {
     let standing = Standing {
-        subscriptions: vec![Subscription::Confirmed],
+        subscriptions: vec![(ListId(1), Subscription::Confirmed)],
         suppression: None,
         paused_until: None,
     };

@@ -120,10 +120,17 @@ impl EmailAddress {
     /// The form in which addresses are compared: all lower case. No provider of weight tells local parts apart by
     /// case, and a person who signs up twice must not get everything twice.
     pub fn key(&self) -> String {
-        if self.text.is_ascii() {
-            self.text.to_ascii_lowercase()
+        self.as_key().into_owned()
+    }
+
+    /// The same; borrowed if the address is written so.
+    pub fn as_key(&self) -> Cow<'_, str> {
+        if !self.text.is_ascii() {
+            Cow::Owned(self.text.to_lowercase())
+        } else if self.text.bytes().any(|octet| octet.is_ascii_uppercase()) {
+            Cow::Owned(self.text.to_ascii_lowercase())
         } else {
-            self.text.to_lowercase()
+            Cow::Borrowed(&self.text)
         }
     }
 
@@ -352,6 +359,7 @@ mod tests {
         let key = |text| EmailAddress::parse(text).unwrap().key();
         assert_eq!(key("Ann@Example.ORG"), key("ann@example.org"));
         assert_eq!(key("JÖRG@example.org"), key("jörg@example.org"));
+        assert_eq!(key("Ann@example.org"), "ann@example.org");
     }
 
     #[test]

@@ -120,6 +120,7 @@ impl CsvFile {
                 return Err(Refusal::Map { place, error });
             }
         };
+        table.refuse_only_header()?;
         Ok(CsvFile {
             rows,
             mapping,
@@ -264,6 +265,8 @@ struct Table {
     width: usize,
     /// The first rows, without the header.
     sample: Vec<Vec<String>>,
+    /// Whether there is a header, and nothing after it.
+    is_only_header: bool,
 }
 
 impl Table {
@@ -273,6 +276,14 @@ impl Table {
             in_sheet: self.in_sheet,
         };
         Mapping::new(columns, &options.rules, &self.sample)
+    }
+
+    /// A file without rows is a mistake of whoever exported it, not an import of nobody.
+    fn refuse_only_header(&self) -> Result<(), Refusal> {
+        match &self.header_at {
+            Some(place) if self.is_only_header => Err(Refusal::OnlyHeader { place: place.clone() }),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -311,6 +322,7 @@ fn open_text(source: Box<dyn Read + Send>, options: &Options) -> Result<(Rows, T
         sample.drain(..sample.len().min(1));
     }
     let table = Table {
+        is_only_header: columns.is_some() && records.is_at_end()?,
         columns,
         header_at,
         in_sheet: false,
@@ -367,6 +379,7 @@ fn open_sheet(mut rows: SheetRows, options: &Options) -> Result<(Rows, Table), R
         columns,
         header_at,
         in_sheet: true,
+        is_only_header: sample.is_empty(),
         width,
         sample,
     };

@@ -1,5 +1,6 @@
 //! The one place where it is decided whether a recipient may be mailed.
 
+use crate::ids::ListId;
 use crate::recipient::{Recipient, Subscription};
 use crate::time::Timestamp;
 use serde::Serialize;
@@ -8,11 +9,22 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Standing {
     /// The standings on the campaign's lists, one for each list the recipient has ever been on.
-    pub subscriptions: Vec<Subscription>,
+    pub subscriptions: Vec<(ListId, Subscription)>,
     /// Why the address must not be mailed, if it must not.
     pub suppression: Option<String>,
     /// Until when the recipient wants no mail from any list, if they have asked for a pause. It may be over.
     pub paused_until: Option<Timestamp>,
+}
+
+impl Standing {
+    /// The oldest of the campaign's lists on which the recipient is confirmed.
+    pub fn list(&self) -> Option<ListId> {
+        let confirmed = self
+            .subscriptions
+            .iter()
+            .filter(|(_, state)| *state == Subscription::Confirmed);
+        confirmed.map(|(list, _)| *list).min()
+    }
 }
 
 /// Why a recipient is not mailed.
@@ -35,17 +47,25 @@ pub enum Refusal {
 
 /// Proof that a recipient may be mailed. Only [`may_mail`] makes one, and the sender takes nothing else.
 #[derive(Clone, Debug)]
-pub struct Mailable(Recipient);
+pub struct Mailable {
+    recipient: Recipient,
+    list: ListId,
+}
 
 impl Mailable {
     /// The recipient that may be mailed.
     pub fn recipient(&self) -> &Recipient {
-        &self.0
+        &self.recipient
+    }
+
+    /// The list by which the campaign comes to them: the oldest of its lists on which they are confirmed.
+    pub fn list(&self) -> ListId {
+        self.list
     }
 
     /// Asks again, when the answer has grown old.
     pub fn still(self, standing: &Standing, now: Timestamp) -> Result<Mailable, Refusal> {
-        may_mail(self.0, standing, now)
+        may_mail(self.recipient, standing, now)
     }
 }
 
@@ -55,13 +75,14 @@ pub fn may_mail(recipient: Recipient, standing: &Standing, now: Timestamp) -> Re
     if let Some(why) = &standing.suppression {
         return Err(Refusal::Suppressed(why.clone()));
     }
-    if standing.subscriptions.contains(&Subscription::Confirmed) {
+    if let Some(list) = standing.list() {
         return match standing.paused_until {
             Some(until) if until > now => Err(Refusal::Paused(until)),
-            _ => Ok(Mailable(recipient)),
+            _ => Ok(Mailable { recipient, list }),
         };
     }
-    if standing.subscriptions.contains(&Subscription::Unsubscribed) {
+    let has_left = |(_, state): &(ListId, Subscription)| *state == Subscription::Unsubscribed;
+    if standing.subscriptions.iter().any(has_left) {
         return Err(Refusal::Unsubscribed);
     }
     Err(Refusal::NotConfirmed)
@@ -83,24 +104,41 @@ mod tests {
         suppression: Option<&str>,
         paused_until: Option<Timestamp>,
     ) -> Result<(), Refusal> {
+        list_of(subscriptions, suppression, paused_until).map(drop)
+    }
+
+    /// The first standing is that on list 1, and so on.
+    fn list_of(
+        subscriptions: &[Subscription],
+        suppression: Option<&str>,
+        paused_until: Option<Timestamp>,
+    ) -> Result<ListId, Refusal> {
         let recipient = Recipient {
             id: crate::ids::RecipientId(1),
             address: crate::address::EmailAddress::parse("ann@example.org").unwrap(),
             name: String::new(),
             attributes: serde_json::Map::new(),
         };
+        let lists = (1..).map(ListId);
         let standing = Standing {
-            subscriptions: subscriptions.to_vec(),
+            subscriptions: lists.zip(subscriptions.iter().copied()).collect(),
             suppression: suppression.map(str::to_owned),
             paused_until,
         };
-        may_mail(recipient, &standing, NOW).map(drop)
+        may_mail(recipient, &standing, NOW).map(|mailable| mailable.list())
     }
 
     #[test]
     fn one_confirmed_subscription_is_enough() {
         assert_eq!(ask(&[Confirmed], None), Ok(()));
         assert_eq!(ask(&[Unsubscribed, Confirmed], None), Ok(()));
+    }
+
+    #[test]
+    fn a_campaign_comes_by_the_oldest_list_on_which_one_is_confirmed() {
+        let list = |subscriptions: &[Subscription]| list_of(subscriptions, None, None).map(|list| list.0);
+        assert_eq!(list(&[Unsubscribed, Confirmed, Confirmed]), Ok(2));
+        assert_eq!(list(&[Confirmed, Unsubscribed]), Ok(1));
     }
 
     #[test]

@@ -36,7 +36,7 @@ use test_letter::NO_TOKEN;
 pub use test_letter::{TEST_PREFIX, TestLetter};
 use variant::Variant;
 
-/// The list that a campaign goes to, for `List-ID` and `{{list.name}}`.
+/// A list that a campaign goes to, for `List-ID` and `{{list.name}}`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListIdentity {
     /// Makes the identifier, which stays the same when the list gets another name.
@@ -56,8 +56,8 @@ pub struct MessageSettings {
     pub campaign: CampaignId,
     /// Its name, for `{{campaign.name}}`.
     pub campaign_name: String,
-    /// Its list; of several, the first.
-    pub list: Option<ListIdentity>,
+    /// Its lists, the oldest first. A message names the one by which it comes to its recipient.
+    pub lists: Vec<ListIdentity>,
     /// Where this instance is reached from outside, such as `https://news.example.com`.
     pub public_url: String,
     /// The domain of return paths, where bounces arrive.
@@ -98,8 +98,8 @@ pub struct MessageFactory {
     keys: KeyRing,
     /// `From` and `Reply-To`.
     author_fields: Vec<u8>,
-    /// The list's fields, `Feedback-ID` and what else never changes.
-    constant_fields: Vec<u8>,
+    /// For each list its fields, `Feedback-ID` and what else never changes; without lists, what there is then.
+    constant_fields: Vec<Vec<u8>>,
     /// The public URL up to the token.
     unsubscribe_base: String,
     /// The same of the newsletter in a browser.
@@ -162,7 +162,13 @@ impl MessageFactory {
             language_attribute: String::new(),
             attachments: Vec::new(),
             author_fields,
-            constant_fields: constant_fields(&settings),
+            constant_fields: match settings.lists.as_slice() {
+                [] => vec![constant_fields(&settings, None)],
+                lists => lists
+                    .iter()
+                    .map(|list| constant_fields(&settings, Some(list)))
+                    .collect(),
+            },
             unsubscribe_base: format!("{public_url}/u/"),
             view_base: format!("{public_url}/v/"),
             preferences_base: format!("{public_url}/p/"),
@@ -253,13 +259,20 @@ impl MessageFactory {
         encoding: BodyEncoding,
         out: &mut Vec<u8>,
     ) -> Result<Built, RenderError> {
-        self.build_for(to.recipient(), None, own, date, encoding, out)
+        let list = self.place_of(to.list());
+        self.build_for((to.recipient(), list), None, own, date, encoding, out)
     }
 
-    /// The message as this recipient would get it, to be looked at. To send one takes a [`Mailable`].
+    /// Where a list stands among the campaign's; of one that is not there any more, the first.
+    fn place_of(&self, list: ListId) -> usize {
+        let place = self.settings.lists.iter().position(|known| known.id == list);
+        place.unwrap_or_default()
+    }
+
+    /// The message as this recipient would get it by the first list, to be looked at. To send one takes a [`Mailable`].
     pub fn preview(&self, recipient: &Recipient, date: Timestamp) -> Result<Vec<u8>, RenderError> {
         let mut out = Vec::new();
-        self.build_for(recipient, None, None, date, BodyEncoding::EightBit, &mut out)?;
+        self.build_for((recipient, 0), None, None, date, BodyEncoding::EightBit, &mut out)?;
         Ok(out)
     }
 
@@ -268,13 +281,14 @@ impl MessageFactory {
     pub fn test_letter(&self, test: TestLetter<'_>, date: Timestamp) -> Result<Vec<u8>, RenderError> {
         let mut out = Vec::new();
         let encoding = BodyEncoding::SevenBit;
-        self.build_for(test.merged_for, Some(test), None, date, encoding, &mut out)?;
+        self.build_for((test.merged_for, 0), Some(test), None, date, encoding, &mut out)?;
         Ok(out)
     }
 
+    /// `list`: where the list stands by which it comes.
     fn build_for(
         &self,
-        recipient: &Recipient,
+        (recipient, list): (&Recipient, usize),
         test: Option<TestLetter<'_>>,
         own: Option<&EncodedFile>,
         date: Timestamp,
@@ -284,7 +298,7 @@ impl MessageFactory {
         out.clear();
         let chosen = self.chosen_for(recipient);
         let build = |scratch: &mut Scratch| {
-            let id = self.push_header(scratch, chosen, (recipient, test), date, out)?;
+            let id = self.push_header(scratch, chosen, (recipient, list, test), date, out)?;
             let body = Body {
                 id: &id,
                 text: &scratch.text,
@@ -312,7 +326,7 @@ impl MessageFactory {
         &self,
         scratch: &mut Scratch,
         chosen: Chosen<'_>,
-        (recipient, test): (&Recipient, Option<TestLetter<'_>>),
+        (recipient, list, test): (&Recipient, usize, Option<TestLetter<'_>>),
         date: Timestamp,
         out: &mut Vec<u8>,
     ) -> Result<String, RenderError> {
@@ -330,7 +344,7 @@ impl MessageFactory {
             preferences_url: &scratch.preferences_url,
             campaign_name: &self.settings.campaign_name,
             campaign_subject: None,
-            list_name: self.settings.list.as_ref().map(|list| list.name.as_str()),
+            list_name: self.settings.lists.get(list).map(|list| list.name.as_str()),
             language,
         };
         let subject = templates.render_subject(&data, &mut scratch.subject)?;
@@ -382,7 +396,7 @@ impl MessageFactory {
             out,
             &[&self.settings.return_path_domain, "?subject=unsubscribe>\r\n"],
         );
-        out.extend_from_slice(&self.constant_fields);
+        out.extend_from_slice(&self.constant_fields[list]);
         out.extend_from_slice(&variant.language_field);
         Ok(id)
     }
@@ -498,7 +512,7 @@ fn put(out: &mut Vec<u8>, parts: &[&str]) {
     }
 }
 
-fn constant_fields(settings: &MessageSettings) -> Vec<u8> {
+fn constant_fields(settings: &MessageSettings, list: Option<&ListIdentity>) -> Vec<u8> {
     let mut fields = Vec::new();
     // RFC 8058: with this, mailbox providers show an unsubscribe button of their own.
     put(
@@ -506,7 +520,7 @@ fn constant_fields(settings: &MessageSettings) -> Vec<u8> {
         &["List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"],
     );
     let mut list_id = "-".to_owned();
-    if let Some(list) = &settings.list {
+    if let Some(list) = list {
         list_id = format!("list-{}", list.id);
         let identifier = format!("{list_id}.{}", settings.from.address.domain());
         headers::push_phrase("List-ID", &list.name, &identifier, &mut fields);

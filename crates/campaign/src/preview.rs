@@ -93,10 +93,10 @@ impl Preview {
             reply_to: None,
             campaign: CampaignId(0),
             campaign_name: self.campaign_name.clone(),
-            list: Some(ListIdentity {
+            lists: vec![ListIdentity {
                 id: ListId(0),
                 name: self.list_name.clone(),
-            }),
+            }],
             public_url: self.public_url.clone(),
             return_path_domain: self.return_path_domain.clone().unwrap_or_else(|| domain.clone()),
             sender_id: self.sender_id.clone().unwrap_or(domain),

@@ -396,6 +396,10 @@ fn of_file(refusal: &Refusal) -> String {
             format!("There are several {what} in it: {names}. Say below which one is meant.")
         }
         Refusal::NoParts(_) => "There are no parts in this file: leave that field empty.".to_owned(),
+        Refusal::OnlyHeader { place } => format!(
+            "In this file {place} is the header, and no row comes after it: there is nobody in it. Export or save it again with \
+             its rows, or say below that the first row is a recipient."
+        ),
         Refusal::Map { error, .. } => of_columns(error),
         other => format!("The file {other}."),
     }

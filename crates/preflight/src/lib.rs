@@ -98,13 +98,16 @@ async fn look(
         .return_path_domain
         .clone()
         .unwrap_or_else(|| from_domain.clone());
+    // First, because the form that they take says how large messages are.
+    let (relays, encoding) = relays::ask(&settings.routing, pool.as_deref(), &from_domain).await;
     let readers = Readers {
         run,
         as_read,
+        encoding,
         clock: clock.clone(),
     };
     let Walked { tally, samples } = walk::everybody(store, readers, progress).await?;
-    let (answers, domain_faults, dkim, relays) = tokio::join!(
+    let (answers, domain_faults, dkim) = tokio::join!(
         links::ask(samples.addresses(), &identity.public_url, settings.links),
         domains::look(&from_domain, &return_path_domain, settings.dns.as_ref()),
         domains::look_at_key(
@@ -112,7 +115,6 @@ async fn look(
             settings.dkim_selector.as_deref(),
             settings.dns.as_ref()
         ),
-        relays::ask(&settings.routing, pool.as_deref(), &from_domain),
     );
     Ok(Facts {
         sender: Sender {

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use tidings_campaign::eligibility::{Mailable, may_mail};
 use tidings_campaign::ids::RecipientId;
-use tidings_campaign::message::MessageFactory;
 use tidings_campaign::message::attachment::EncodedFile;
+use tidings_campaign::message::{BodyEncoding, MessageFactory};
 use tidings_campaign::preflight::{Page, Sample, Tally};
 use tidings_campaign::time::Clock;
 use tidings_sender::own_files::{NoFile, OwnFiles};
@@ -25,6 +25,8 @@ pub(crate) struct Readers {
     pub(crate) run: CampaignRun,
     /// With the links as they were written.
     pub(crate) as_read: MessageFactory,
+    /// The form that every relay takes.
+    pub(crate) encoding: BodyEncoding,
     pub(crate) clock: Clock,
 }
 
@@ -149,7 +151,8 @@ fn make(readers: &Readers, batch: &[Reader], walked: &mut Walked) {
     for Reader { to, own } in batch {
         let recipient = to.recipient();
         let who = recipient.address.as_str();
-        match readers.run.messages.measure(to, own.as_ref(), now, &mut scratch) {
+        let messages = &readers.run.messages;
+        match messages.measure(to, own.as_ref(), (now, readers.encoding), &mut scratch) {
             Ok(measured) => walked.tally.made(who, measured),
             Err(error) => {
                 walked.tally.fail_by(who, &error);
@@ -161,7 +164,7 @@ fn make(readers: &Readers, batch: &[Reader], walked: &mut Walked) {
             .language_for(recipient)
             .map(|language| language.to_string());
         if walked.samples.wants(language.as_deref())
-            && let Ok(read) = readers.as_read.read(recipient, now)
+            && let Ok(read) = readers.as_read.read(to, now)
         {
             walked.samples.keep(Sample {
                 language,

@@ -171,13 +171,13 @@ pub async fn factory(
     identity: &Identity,
 ) -> Result<MessageFactory, CannotRun> {
     let lists = store.lists_of(campaign.id).await?;
-    let list = lists
+    let lists = lists
         .into_iter()
-        .next()
-        .map(|(id, name)| ListIdentity { id, name });
+        .map(|(id, name)| ListIdentity { id, name })
+        .collect();
     let files = store.files_of(campaign.id).await?;
     let tracking = tracking(store, campaign, identity).await?;
-    let settings = settings(campaign, list, identity, tracking).map_err(CannotRun::Content)?;
+    let settings = settings(campaign, lists, identity, tracking).map_err(CannotRun::Content)?;
     // Encoding megabytes takes a while.
     let (newsletter, keys) = (newsletter.clone(), identity.keys.clone());
     let attribute = campaign.language_attribute.clone();
@@ -213,7 +213,7 @@ async fn tracking(
 
 fn settings(
     campaign: &Campaign,
-    list: Option<ListIdentity>,
+    lists: Vec<ListIdentity>,
     identity: &Identity,
     tracking: TrackingSettings,
 ) -> Result<MessageSettings, String> {
@@ -231,7 +231,7 @@ fn settings(
         reply_to,
         campaign: campaign.id,
         campaign_name: campaign.name.clone(),
-        list,
+        lists,
         public_url: identity.public_url.clone(),
         tracking,
     })

@@ -46,7 +46,7 @@ macro_rules! bind {
 }
 
 impl Bulk {
-    /// `before`, a list of rows, `after`. The values of `before` come first, those of the rows then.
+    /// `before`, a list of rows, `after`, with the values in this order.
     pub(crate) fn new(
         before: &str,
         after: &str,

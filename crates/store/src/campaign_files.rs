@@ -4,6 +4,7 @@ use crate::engine::{Store, Tx, on_pool, on_tx};
 use crate::error::{StoreError, bad_row};
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::message::attachment::{Attachment, ContentId};
+use tidings_campaign::preflight::Fingerprint;
 
 /// What a list of a campaign's files shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +43,23 @@ impl Store {
             .collect()
     }
 
+    /// File name, name behind `cid:` and print of a campaign's files. Those that were kept before there were prints are read.
+    pub(crate) async fn prints_of_files(
+        &self,
+        campaign: CampaignId,
+    ) -> Result<Vec<(String, Option<String>, String)>, StoreError> {
+        const PRINTS: &str = "SELECT file_name, content_id, print, CASE WHEN print IS NULL THEN octets END \
+            FROM campaign_files WHERE campaign_id = $1 ORDER BY position";
+        type Row = (String, Option<String>, Option<String>, Option<Vec<u8>>);
+        let rows: Vec<Row> =
+            on_pool!(self, pool => sqlx::query_as(PRINTS).bind(campaign.0).fetch_all(pool).await)?;
+        let printed = |(file_name, content_id, print, octets): Row| {
+            let print = print.unwrap_or_else(|| print_of(&octets.unwrap_or_default()));
+            (file_name, content_id, print)
+        };
+        Ok(rows.into_iter().map(printed).collect())
+    }
+
     /// The image that a campaign's HTML shows with `cid:` and this name: file name and octets.
     pub async fn shown_file(
         &self,
@@ -77,19 +95,25 @@ pub(crate) async fn keep_in(
     campaign: CampaignId,
     files: &[Attachment],
 ) -> Result<(), StoreError> {
-    const KEEP: &str = "INSERT INTO campaign_files (campaign_id, position, file_name, content_id, octets) \
-        VALUES ($1, $2, $3, $4, $5)";
+    const KEEP: &str = "INSERT INTO campaign_files (campaign_id, position, file_name, content_id, octets, print) \
+        VALUES ($1, $2, $3, $4, $5, $6)";
     for (position, file) in (1_i64..).zip(files) {
         on_tx!(&mut *tx, conn => sqlx::query(KEEP).bind(campaign.0).bind(position).bind(file.file_name())
-            .bind(file.content_id().map(ContentId::as_str)).bind(file.octets()).execute(conn).await.map(drop))?;
+            .bind(file.content_id().map(ContentId::as_str)).bind(file.octets()).bind(print_of(file.octets()))
+            .execute(conn).await.map(drop))?;
     }
     Ok(())
 }
 
+/// What changes with the octets of a file, so that megabytes need not be read to see that they are the same.
+fn print_of(octets: &[u8]) -> String {
+    Fingerprint::default().with(octets).finish()
+}
+
 /// Gives a campaign the files of another.
 pub(crate) async fn copy_in(tx: &mut Tx, from: CampaignId, to: CampaignId) -> Result<(), StoreError> {
-    const COPY: &str = "INSERT INTO campaign_files (campaign_id, position, file_name, content_id, octets) \
-        SELECT $1, position, file_name, content_id, octets FROM campaign_files WHERE campaign_id = $2";
+    const COPY: &str = "INSERT INTO campaign_files (campaign_id, position, file_name, content_id, octets, print) \
+        SELECT $1, position, file_name, content_id, octets, print FROM campaign_files WHERE campaign_id = $2";
     on_tx!(tx, conn => sqlx::query(COPY).bind(to.0).bind(from.0).execute(conn).await.map(drop))?;
     Ok(())
 }

@@ -11,7 +11,7 @@ use crate::outcome::LIMIT;
 use std::collections::HashMap;
 use tidings_campaign::address::EmailAddress;
 use tidings_campaign::eligibility::Standing;
-use tidings_campaign::ids::{CampaignId, RecipientId, Seq};
+use tidings_campaign::ids::{CampaignId, ListId, RecipientId, Seq};
 use tidings_campaign::lifecycle::{Action, CampaignState, DeliveryState};
 use tidings_campaign::recipient::{Recipient, Subscription};
 use tidings_campaign::time::Timestamp;
@@ -200,18 +200,21 @@ impl Store {
             .collect())
     }
 
-    async fn standings(&self, lease: &Lease) -> Result<HashMap<i64, Vec<Subscription>>, StoreError> {
-        const STANDINGS: &str = "SELECT d.seq, s.state FROM deliveries d \
+    async fn standings(
+        &self,
+        lease: &Lease,
+    ) -> Result<HashMap<i64, Vec<(ListId, Subscription)>>, StoreError> {
+        const STANDINGS: &str = "SELECT d.seq, s.list_id, s.state FROM deliveries d \
             JOIN campaign_lists cl ON cl.campaign_id = d.campaign_id \
             JOIN subscriptions s ON s.list_id = cl.list_id AND s.recipient_id = d.recipient_id \
             WHERE d.campaign_id = $1 AND d.seq BETWEEN $2 AND $3";
-        let rows: Vec<(i64, String)> = on_pool!(self, pool => sqlx::query_as(STANDINGS)
+        let rows: Vec<(i64, i64, String)> = on_pool!(self, pool => sqlx::query_as(STANDINGS)
             .bind(lease.campaign.0).bind(lease.first.0).bind(lease.last.0).fetch_all(pool).await)?;
-        let mut standings: HashMap<i64, Vec<Subscription>> = HashMap::with_capacity(rows.len());
-        for (seq, word) in rows {
+        let mut standings: HashMap<i64, Vec<_>> = HashMap::with_capacity(rows.len());
+        for (seq, list, word) in rows {
             let state = Subscription::parse(&word)
                 .ok_or_else(|| bad_row("subscriptions", seq, format!("unknown state `{word}`")))?;
-            standings.entry(seq).or_default().push(state);
+            standings.entry(seq).or_default().push((ListId(list), state));
         }
         Ok(standings)
     }
@@ -222,21 +225,22 @@ impl Store {
         campaign: CampaignId,
         recipient: RecipientId,
     ) -> Result<Standing, StoreError> {
-        const SUBSCRIPTIONS: &str = "SELECT s.state FROM campaign_lists cl \
+        const SUBSCRIPTIONS: &str = "SELECT s.list_id, s.state FROM campaign_lists cl \
             JOIN subscriptions s ON s.list_id = cl.list_id AND s.recipient_id = $2 WHERE cl.campaign_id = $1";
         const SUPPRESSION: &str = "SELECT x.reason FROM recipients r \
             JOIN suppressions x ON x.address_key = r.address_key WHERE r.id = $1";
-        let words: Vec<String> = on_pool!(self, pool => sqlx::query_scalar(SUBSCRIPTIONS)
+        let words: Vec<(i64, String)> = on_pool!(self, pool => sqlx::query_as(SUBSCRIPTIONS)
             .bind(campaign.0).bind(recipient.0).fetch_all(pool).await)?;
         let suppression = on_pool!(self, pool => sqlx::query_scalar(SUPPRESSION).bind(recipient.0)
             .fetch_optional(pool).await)?;
         let subscriptions = words
             .iter()
-            .map(|word| {
-                Subscription::parse(word)
-                    .ok_or_else(|| bad_row("subscriptions", recipient, format!("unknown state `{word}`")))
+            .map(|(list, word)| {
+                let state = Subscription::parse(word)
+                    .ok_or_else(|| bad_row("subscriptions", recipient, format!("unknown state `{word}`")))?;
+                Ok((ListId(*list), state))
             })
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<_, StoreError>>()?;
         Ok(Standing {
             subscriptions,
             suppression,
@@ -253,7 +257,8 @@ impl Store {
         )
     }
 
-    /// A page of the recipients a campaign would be planned for now, by ascending id after `after`.
+    /// A page of the recipients a campaign would be planned for now, by ascending id after `after`. Of their standings, only that
+    /// on the list by which it would come is told.
     pub async fn eligible_page(
         &self,
         campaign: CampaignId,
@@ -263,7 +268,10 @@ impl Store {
     ) -> Result<Vec<Leased>, StoreError> {
         const PAGE: &str = "SELECT CAST(0 AS BIGINT) AS seq, r.id AS recipient_id, CAST(0 AS BIGINT) AS attempts, \
             CAST(NULL AS BIGINT) AS first_attempt_at, r.address, r.name, r.attributes, \
-            CAST(NULL AS TEXT) AS reason, CAST(NULL AS BIGINT) AS paused_until FROM recipients r \
+            CAST(NULL AS TEXT) AS reason, CAST(NULL AS BIGINT) AS paused_until, \
+            (SELECT MIN(s.list_id) FROM subscriptions s JOIN campaign_lists cl ON cl.list_id = s.list_id \
+                WHERE cl.campaign_id = $1 AND s.recipient_id = r.id AND s.state = 'confirmed') AS by_list \
+            FROM recipients r \
             WHERE r.id > $2 AND EXISTS (SELECT 1 FROM subscriptions s \
                 JOIN campaign_lists cl ON cl.list_id = s.list_id \
                 WHERE cl.campaign_id = $1 AND s.recipient_id = r.id AND s.state = 'confirmed') \
@@ -274,12 +282,11 @@ impl Store {
                     WHERE c.id = $1 AND p.recipient_id = r.id \
                     AND ',' || c.parent_states || ',' LIKE '%,' || p.state || ',%')) \
             ORDER BY r.id LIMIT $3";
-        let rows: Vec<LeasedRow> = on_pool!(self, pool => sqlx::query_as(PAGE)
+        let rows: Vec<EligibleRow> = on_pool!(self, pool => sqlx::query_as(PAGE)
             .bind(campaign.0).bind(after.0).bind(limit).bind(now.0).fetch_all(pool).await)?;
-        Ok(rows
-            .into_iter()
-            .map(|row| row.into_leased(vec![Subscription::Confirmed]))
-            .collect())
+        let leased =
+            |EligibleRow { row, by_list }| row.into_leased(vec![(ListId(by_list), Subscription::Confirmed)]);
+        Ok(rows.into_iter().map(leased).collect())
     }
 
     /// A page of the ledger: up to `limit` deliveries after `after`, in order, perhaps of one state only.
@@ -351,8 +358,15 @@ struct LeasedRow {
     paused_until: Option<i64>,
 }
 
+#[derive(sqlx::FromRow)]
+struct EligibleRow {
+    #[sqlx(flatten)]
+    row: LeasedRow,
+    by_list: i64,
+}
+
 impl LeasedRow {
-    fn into_leased(self, subscriptions: Vec<Subscription>) -> Leased {
+    fn into_leased(self, subscriptions: Vec<(ListId, Subscription)>) -> Leased {
         Leased {
             seq: Seq(self.seq),
             attempts: u32::try_from(self.attempts).unwrap_or_default(),

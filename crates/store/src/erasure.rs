@@ -165,23 +165,30 @@ pub(crate) async fn forget_erasure(tx: &mut Tx, key: &str) -> Result<(), StoreEr
 }
 
 /// Those of the comparison keys that belonged to people who have had everything erased.
-pub(crate) async fn erased_keys_in(tx: &mut Tx, keys: &[String]) -> Result<HashSet<String>, StoreError> {
+pub(crate) async fn erased_keys_in(
+    tx: &mut Tx,
+    keys: &[impl AsRef<str>],
+) -> Result<HashSet<String>, StoreError> {
     let secret: Option<Vec<u8>> =
         on_tx!(&mut *tx, conn => sqlx::query_scalar(SECRET).fetch_optional(conn).await)?;
     let Some(secret) = secret.map(erasure_key).transpose()? else {
         return Ok(HashSet::new());
     };
-    Ok(keys_by_hash!(on_tx, tx, "erased_addresses", keys, |key| secret.hash(key)))
+    Ok(keys_by_hash!(on_tx, tx, "erased_addresses", keys, |key| secret
+        .hash(key.as_ref())))
 }
 
 /// The same outside a transaction.
-pub(crate) async fn erased_keys(store: &Store, keys: &[String]) -> Result<HashSet<String>, StoreError> {
+pub(crate) async fn erased_keys(
+    store: &Store,
+    keys: &[impl AsRef<str>],
+) -> Result<HashSet<String>, StoreError> {
     let secret: Option<Vec<u8>> =
         on_pool!(store, pool => sqlx::query_scalar(SECRET).fetch_optional(pool).await)?;
     let Some(secret) = secret.map(erasure_key).transpose()? else {
         return Ok(HashSet::new());
     };
     Ok(keys_by_hash!(on_pool, store, "erased_addresses", keys, |key| {
-        secret.hash(key)
+        secret.hash(key.as_ref())
     }))
 }

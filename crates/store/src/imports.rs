@@ -2,6 +2,7 @@
 
 mod batch;
 mod dry_run;
+mod hashed;
 mod lock;
 mod made;
 mod run;

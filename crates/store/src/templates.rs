@@ -116,17 +116,19 @@ impl Store {
 
     /// Another template that refers to this one, in any language.
     pub async fn template_that_refers_to(&self, name: &str) -> Result<Option<String>, StoreError> {
-        let others = self.list_templates().await?;
-        for other in others.into_iter().filter(|other| other.name != name) {
-            let mut sources: Vec<StoredTemplate> =
-                self.find_template(&other.name).await?.into_iter().collect();
-            for language in &other.languages {
-                sources.extend(self.find_translation(&other.name, language).await?);
-            }
-            for stored in sources {
-                if names_in(&stored.source)?.iter().any(|partial| partial == name) {
-                    return Ok(Some(other.name));
-                }
+        const OTHERS: &str = "SELECT name, html, text FROM templates WHERE name <> $1 \
+            UNION ALL SELECT t.name, x.html, x.text FROM template_translations x \
+            JOIN templates t ON t.id = x.template_id WHERE t.name <> $1 ORDER BY name";
+        let others: Vec<(String, String, Option<String>)> =
+            on_pool!(self, pool => sqlx::query_as(OTHERS).bind(name).fetch_all(pool).await)?;
+        for (name_of_other, html, text) in others {
+            let source = Source {
+                name: name_of_other,
+                html,
+                text,
+            };
+            if names_in(&source)?.iter().any(|partial| partial == name) {
+                return Ok(Some(source.name));
             }
         }
         Ok(None)

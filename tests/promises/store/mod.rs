@@ -209,7 +209,12 @@ async fn sending_with(store: &Store, n: usize, policy: UnknownPolicy) -> Campaig
 /// What the lists of a campaign say of a recipient.
 async fn standing(store: &Store, campaign: CampaignId, mailbox: &str) -> Vec<Subscription> {
     let recipient = recipient_id(store, mailbox).await;
-    store.standing(campaign, recipient).await.unwrap().subscriptions
+    let standing = store.standing(campaign, recipient).await.unwrap();
+    standing
+        .subscriptions
+        .into_iter()
+        .map(|(_, state)| state)
+        .collect()
 }
 
 async fn listed(store: &Store, campaign: CampaignId, seq: i64) -> ListedDelivery {

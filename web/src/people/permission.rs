@@ -20,6 +20,9 @@ pub(crate) fn least_role(method: &Method, path: &str) -> Role {
     } else if is_below("/imports/new") || is_below("/imports/uploads") || is_below("/suppressions/import") {
         // What is in a file that is not imported yet.
         Role::Editor
+    } else if is_below("/campaigns") && path.ends_with("/schedule") {
+        // A form, and nothing to be seen that is not on the campaign's page.
+        Role::Editor
     } else if path.ends_with(".csv") || path.ends_with(".jsonl") {
         // Whoever only looks takes no addresses home by the thousand.
         Role::Editor
@@ -41,6 +44,7 @@ mod tests {
             (Method::HEAD, "/campaigns/7", Role::Viewer),
             (Method::POST, "/campaigns/7/pause", Role::Editor),
             (Method::DELETE, "/what/ever", Role::Editor),
+            (Method::GET, "/campaigns/7/schedule", Role::Editor),
             (Method::GET, "/settings/people", Role::Administrator),
             (Method::POST, "/settings/tokens", Role::Administrator),
             (Method::GET, "/settingsx", Role::Viewer),

@@ -248,6 +248,7 @@ async fn make(site: &Site, letters: &Newsletters, campaign: CampaignId) -> Resul
         Ok(letter) => letter
             .render(
                 &nobody,
+                None,
                 Links {
                     unsubscribe_url: LIST_PAGE,
                     view_url: ISSUE_PAGE,

@@ -124,10 +124,14 @@ impl Said {
     }
 }
 
-/// The operator, and the configuration now. The error is the answer.
-async fn look(site: &Site, visitor: &Visitor) -> Result<(Arc<dyn Operator>, Shown), HttpResponse> {
+/// The operator, and the configuration now. The error is the answer. `here`: the page that was asked for.
+async fn look(
+    site: &Site,
+    visitor: &Visitor,
+    here: &str,
+) -> Result<(Arc<dyn Operator>, Shown), HttpResponse> {
     let Some(operator) = site.operator.clone() else {
-        return Err(nothing(site, visitor));
+        return Err(nothing(site, visitor, here));
     };
     match site.in_program(Arc::clone(&operator).shown()).await {
         Ok(shown) => Ok((operator, shown)),
@@ -136,7 +140,7 @@ async fn look(site: &Site, visitor: &Visitor) -> Result<(Arc<dyn Operator>, Show
 }
 
 /// The configuration is from no file.
-fn nothing(site: &Site, visitor: &Visitor) -> HttpResponse {
+fn nothing(site: &Site, visitor: &Visitor, here: &str) -> HttpResponse {
     #[derive(Serialize)]
     struct Nothing {
         tabs: Vec<Tab>,
@@ -144,13 +148,7 @@ fn nothing(site: &Site, visitor: &Visitor) -> HttpResponse {
     crate::shell::Page::new("settings_nothing", "Settings")
         .under(SECTION)
         .shown_to(visitor)
-        .answer(
-            site,
-            StatusCode::OK,
-            &Nothing {
-                tabs: tabs(relays::PATH),
-            },
-        )
+        .answer(site, StatusCode::OK, &Nothing { tabs: tabs(here) })
 }
 
 /// The section that all of them belong to.

@@ -69,7 +69,11 @@ async fn merged(
     text: &str,
 ) -> Result<String, NotShown> {
     let (store, wanted) = (site.store.clone(), token.recipient);
-    let mut found = site.ask(async move { store.recipients(&[wanted]).await }).await?;
+    let read = site.ask(async move {
+        let standing = store.standing(token.campaign, wanted).await?;
+        Ok((store.recipients(&[wanted]).await?, standing.list()))
+    });
+    let (mut found, by) = read.await?;
     let recipient = found.pop().ok_or(NotShown::Gone)?;
     let letter = letters.of(site, token.campaign).await?;
     let unsubscribe = UnsubscribeToken {
@@ -84,7 +88,7 @@ async fn merged(
         // Whoever has this message may not be who has the recipient's address by now: the page behind this link knows.
         preferences_url: &unsubscribe,
     };
-    let html = letter.render(&recipient, links)?.html;
+    let html = letter.render(&recipient, by, links)?.html;
     // Seen from the page, images are below its own name. A token that verifies has letters and digits only.
     Ok(letter.with_images(&html, &format!("{text}/")))
 }

@@ -11,8 +11,6 @@ use anyhow::{Context, ensure};
 use std::path::Path;
 use std::process::Command;
 
-const ROWS: usize = 1_000_000;
-
 /// What an import prints, as far as it is looked at here.
 #[derive(serde::Deserialize)]
 struct Counts {
@@ -22,12 +20,12 @@ struct Counts {
 }
 
 /// A file with faults in it beside the shell with the same number of rows without any.
-pub fn with_faults(binary: &Path) -> anyhow::Result<String> {
+pub fn with_faults(binary: &Path, rows: usize) -> anyhow::Result<String> {
     components::require(&[Component::Sqlite])?;
     let folder = tempfile::Builder::new().prefix("tidings-bench-").tempdir()?;
     let (file, clean) = (folder.path().join("faults.csv"), folder.path().join("clean.csv"));
-    let faults = faults::write(&file, ROWS)?;
-    write_recipients(&clean, ROWS)?;
+    let faults = faults::write(&file, rows)?;
+    write_recipients(&clean, rows)?;
     let (mut ours, mut theirs, mut memory, mut kinds) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for round in 1..=ROUNDS {
         let installation = Installation::new(binary, "")?;
@@ -37,15 +35,15 @@ pub fn with_faults(binary: &Path) -> anyhow::Result<String> {
         let costs = meter::measure(&mut installation.command(&[&words[..], &typed[..]].concat()))?;
         let counts: Counts = serde_json::from_slice(&costs.stdout).context("the output of `import`")?;
         ensure!(
-            (counts.created, counts.rejected) == ((ROWS - faults) as u64, faults as u64),
+            (counts.created, counts.rejected) == ((rows - faults) as u64, faults as u64),
             "{} created, {} rejected",
             counts.created,
             counts.rejected
         );
-        kinds = faults::check(&counts.rejects_file.context("no file of rejects")?, ROWS)?;
-        ours.push(rate(&costs));
+        kinds = faults::check(&counts.rejects_file.context("no file of rejects")?, rows)?;
+        ours.push(rate(&costs, rows));
         memory.push(costs.peak_memory as f64 / 1e6);
-        theirs.push(rate(&shell_once(&clean)?));
+        theirs.push(rate(&shell_once(&clean)?, rows));
         eprintln!(
             "round {round}: tidings {:.0} rows/s, sqlite3 {:.0} rows/s",
             ours[round - 1],
@@ -54,7 +52,7 @@ pub fn with_faults(binary: &Path) -> anyhow::Result<String> {
     }
     let (our_rate, their_rate) = (median(ours.iter().copied()), median(theirs.iter().copied()));
     Ok(format!(
-        "{ROWS} rows, {faults} of them with one of {kinds} kinds of faults; each was told with its line and its reason. The shell \
+        "{rows} rows, {faults} of them with one of {kinds} kinds of faults; each was told with its line and its reason. The shell \
          imports as many rows without faults.\n\n\
          | | rows/s (median) | of each round | peak memory |\n|---|---|---|---|\n\
          | tidings import | {our_rate:.0} | {} | {:.0} MB |\n| sqlite3 .import | {their_rate:.0} | {} | |\n\
@@ -67,27 +65,27 @@ pub fn with_faults(binary: &Path) -> anyhow::Result<String> {
 }
 
 /// The two in turns.
-pub fn run(binary: &Path) -> anyhow::Result<String> {
+pub fn run(binary: &Path, rows: usize) -> anyhow::Result<String> {
     components::require(&[Component::Sqlite])?;
     let folder = tempfile::Builder::new().prefix("tidings-bench-").tempdir()?;
     let file = folder.path().join("recipients.csv");
-    write_recipients(&file, ROWS)?;
+    write_recipients(&file, rows)?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for round in 1..=ROUNDS {
-        ours.push(ours_once(binary, &file)?);
+        ours.push(ours_once(binary, &file, rows)?);
         theirs.push(shell_once(&file)?);
         eprintln!(
             "round {round}: tidings {:.0} rows/s, sqlite3 {:.0} rows/s",
-            rate(&ours[round - 1]),
-            rate(&theirs[round - 1])
+            rate(&ours[round - 1], rows),
+            rate(&theirs[round - 1], rows)
         );
     }
-    let (our_rates, their_rates): (Vec<f64>, Vec<f64>) =
-        (ours.iter().map(rate).collect(), theirs.iter().map(rate).collect());
+    let rates = |all: &[Costs]| all.iter().map(|costs| rate(costs, rows)).collect::<Vec<f64>>();
+    let (our_rates, their_rates) = (rates(&ours), rates(&theirs));
     let (our_rate, their_rate) = (median(our_rates.clone()), median(their_rates.clone()));
     let memory = median(ours.iter().map(|costs| costs.peak_memory as f64 / 1e6));
     Ok(format!(
-        "{ROWS} rows of four columns into an empty SQLite database; whole process\n\n\
+        "{rows} rows of four columns into an empty SQLite database; whole process\n\n\
          | | rows/s (median) | of each round | peak memory |\n|---|---|---|---|\n\
          | tidings import | {our_rate:.0} | {} | {memory:.0} MB |\n| sqlite3 .import | {their_rate:.0} | {} | |\n\
          | **ratio** | **{:.2}** | | |\n",
@@ -97,12 +95,12 @@ pub fn run(binary: &Path) -> anyhow::Result<String> {
     ))
 }
 
-fn ours_once(binary: &Path, file: &Path) -> anyhow::Result<Costs> {
+fn ours_once(binary: &Path, file: &Path, rows: usize) -> anyhow::Result<Costs> {
     let installation = Installation::new(binary, "")?;
     let costs =
         meter::measure(&mut installation.command(&["import", &file.to_string_lossy(), "--list", "readers"]))?;
     let counts: Counts = serde_json::from_slice(&costs.stdout).context("the output of `import`")?;
-    ensure!(counts.created == ROWS as u64, "not every row was imported");
+    ensure!(counts.created == rows as u64, "not every row was imported");
     Ok(costs)
 }
 
@@ -118,6 +116,6 @@ fn shell_once(file: &Path) -> anyhow::Result<Costs> {
     )
 }
 
-fn rate(costs: &Costs) -> f64 {
-    ROWS as f64 / costs.wall.as_secs_f64()
+fn rate(costs: &Costs, rows: usize) -> f64 {
+    rows as f64 / costs.wall.as_secs_f64()
 }

@@ -11,22 +11,48 @@ mod nodes;
 mod on_postgres;
 mod pages;
 mod psql;
+mod rehearse;
 mod relays;
 mod sink;
 mod throttle;
 
 use crate::workspace::{self, Profile};
-use anyhow::{bail, ensure};
+use anyhow::{Context, bail, ensure};
 
 /// How often each side of a comparison is run.
 const ROUNDS: usize = 3;
 
+/// Rows of a file, where nothing else is said.
+const ROWS: usize = 1_000_000;
+
+/// What `--rows` says, and at least a thousand; `--debug` is passed over.
+fn rows_of(which: &str, options: &[&str]) -> anyhow::Result<usize> {
+    let mut rows = ROWS;
+    let mut words = options.iter();
+    while let Some(word) = words.next() {
+        match *word {
+            "--rows" => {
+                let n = words.next().context("--rows needs a number")?;
+                rows = n.parse().with_context(|| format!("--rows {n}"))?;
+                ensure!(rows >= 1000, "--rows: at least 1000");
+            }
+            "--debug" => {}
+            other => bail!("`bench {which}` has --rows N and --debug, not `{other}`"),
+        }
+    }
+    Ok(rows)
+}
+
 /// Runs one benchmark and prints its lines for docs/benchmarks.md on standard output.
 pub fn run(which: &str, options: &[&str]) -> anyhow::Result<()> {
-    ensure!(
-        options.is_empty() || which == "pages",
-        "only `bench pages` has options"
-    );
+    let rows = match which {
+        "import" | "import-faults" | "rehearse" => rows_of(which, options)?,
+        "pages" => ROWS,
+        _ => {
+            ensure!(options.is_empty(), "`bench {which}` has no options");
+            ROWS
+        }
+    };
     // For trying a benchmark itself.
     let profile = match options.contains(&"--debug") {
         true => Profile::Debug,
@@ -41,16 +67,17 @@ pub fn run(which: &str, options: &[&str]) -> anyhow::Result<()> {
         "plan" => campaign::plan(&binary)?,
         "memory" => campaign::memory(&binary)?,
         "hits" => hits::run(&binary)?,
-        "import" => import::run(&binary)?,
-        "import-faults" => import::with_faults(&binary)?,
+        "import" => import::run(&binary, rows)?,
+        "import-faults" => import::with_faults(&binary, rows)?,
         "import-postgres" => import::postgres::run(&binary)?,
         "ingest" => ingest::run(&binary)?,
+        "rehearse" => rehearse::run(&binary, rows)?,
         "relays" => relays::several(&binary)?,
         "latency" => relays::latency(&binary)?,
         "tls" => relays::tls(&binary)?,
         "throttle" => throttle::run(&binary)?,
         other => bail!(
-            "no benchmark `{other}`: there are send, hits, import, import-faults, import-postgres, ingest, nodes, pages, plan, postgres, memory, relays, latency, tls and throttle"
+            "no benchmark `{other}`: there are send, hits, import, import-faults, import-postgres, ingest, nodes, pages, plan, postgres, memory, rehearse, relays, latency, tls and throttle"
         ),
     };
     report(&format!("Machine: {}", machine::describe()));

@@ -53,7 +53,10 @@ impl Look {
         } = container::open(source, options.part.as_deref(), scratch)?;
         let (rows, table) = open_rows(content, options)?;
         let (mapping, fault) = match table.mapping(options) {
-            Ok(mapping) => (Some(mapping), None),
+            Ok(mapping) => {
+                table.refuse_only_header()?;
+                (Some(mapping), None)
+            }
             Err(fault) => (None, Some(fault)),
         };
         let fields = mapping.as_ref().map(|mapping| mapping.fields());

@@ -134,23 +134,34 @@ impl Records {
 
     /// Reads the next row. Lines of nothing but white space are passed over.
     pub(super) fn step(&mut self) -> std::io::Result<Step> {
+        let step = match self.next_line()? {
+            LineEnd::EndOfFile => return Ok(Step::End),
+            LineEnd::TooFar => {
+                self.skip_rest_of_line = true;
+                self.take(GREATEST_ROW, 1);
+                Step::Broken(None, RowError::TooLong)
+            }
+            LineEnd::At(end) => self.parse(end)?,
+        };
+        self.decode_row();
+        Ok(step)
+    }
+
+    /// Whether no row comes any more.
+    pub(super) fn is_at_end(&mut self) -> std::io::Result<bool> {
+        Ok(self.next_line()? == LineEnd::EndOfFile)
+    }
+
+    /// Passes the row just read and blank lines. Where the line ends that stands then at the start of the window.
+    fn next_line(&mut self) -> std::io::Result<LineEnd> {
         loop {
             self.pass()?;
-            let step = match self.lines.line_end(0)? {
-                LineEnd::EndOfFile => return Ok(Step::End),
-                LineEnd::TooFar => {
-                    self.skip_rest_of_line = true;
-                    self.take(GREATEST_ROW, 1);
-                    Step::Broken(None, RowError::TooLong)
-                }
+            match self.lines.line_end(0)? {
                 LineEnd::At(end) if is_blank(&self.lines.window()[..end], self.delimiter) => {
                     self.take(end, 1);
-                    continue;
                 }
-                LineEnd::At(end) => self.parse(end)?,
-            };
-            self.decode_row();
-            return Ok(step);
+                found => return Ok(found),
+            }
         }
     }
 

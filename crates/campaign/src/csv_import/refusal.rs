@@ -65,6 +65,15 @@ pub enum Refusal {
         /// What is wrong with it.
         reason: String,
     },
+    /// A header, and nobody after it.
+    #[error(
+        "{place} is the header, and no row comes after it: there is nobody in the file; export or save it again with its rows, \
+         or say --header false if {place} is somebody's row"
+    )]
+    OnlyHeader {
+        /// Where it stands: `line 1`, or `sheet "People", row 1`.
+        place: String,
+    },
     /// A column that is mapped wrongly, or no column for the address.
     #[error("{}{error}", place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default())]
     Map {

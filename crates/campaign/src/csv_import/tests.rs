@@ -473,7 +473,26 @@ fn a_file_without_anything_in_it_is_refused() {
             "is empty"
         );
     }
-    assert_eq!(shown(b"email,name\n", &[]), [""; 0]);
+}
+
+#[test]
+fn a_file_of_nothing_but_a_header_is_refused_with_its_place() {
+    for (octets, place) in [
+        (b"email,name\n".as_slice(), "line 1"),
+        (b"email,name", "line 1"),
+        (b"\r\nemail,name\r\n \r\n\r\n", "line 2"),
+        (b"sep=;\nemail;name\n", "line 2"),
+        (b"\xff\xfee\0m\0a\0i\0l\0\n\0", "line 1"),
+    ] {
+        let refused = open_with(octets, &Options::default()).unwrap_err().to_string();
+        let words = format!("{place} is the header, and no row comes after it");
+        assert!(refused.starts_with(&words), "{refused}");
+    }
+    // A row that is none is one that is told by itself.
+    for octets in [b"email,name\n,\n".as_slice(), b"email,name\n\"open\n"] {
+        let mut file = open_with(octets, &Options::default()).unwrap();
+        assert!(matches!(items(&mut file).as_slice(), [Item::Reject(_)]));
+    }
 }
 
 #[test]

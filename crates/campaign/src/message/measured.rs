@@ -23,10 +23,10 @@ impl MessageFactory {
         &self,
         to: &Mailable,
         own: Option<&EncodedFile>,
-        date: Timestamp,
+        (date, encoding): (Timestamp, BodyEncoding),
         scratch: &mut Vec<u8>,
     ) -> Result<Measured, RenderError> {
-        self.build_attaching(to, own, date, BodyEncoding::EightBit, scratch)?;
+        self.build_attaching(to, own, date, encoding, scratch)?;
         Ok(Measured {
             message: scratch.len(),
             html: SCRATCH.with_borrow(|parts| parts.html.bytes().len()),
@@ -34,15 +34,8 @@ impl MessageFactory {
     }
 
     /// What this recipient would read: subject, HTML and text, before they are encoded.
-    pub fn read(&self, recipient: &Recipient, date: Timestamp) -> Result<Rendered, RenderError> {
-        self.build_for(
-            recipient,
-            None,
-            None,
-            date,
-            BodyEncoding::EightBit,
-            &mut Vec::new(),
-        )?;
+    pub fn read(&self, to: &Mailable, date: Timestamp) -> Result<Rendered, RenderError> {
+        self.build_attaching(to, None, date, BodyEncoding::EightBit, &mut Vec::new())?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Ok(SCRATCH.with_borrow(|parts| Rendered {
             subject: super::headers::one_line(&text(parts.subject.bytes())).into_owned(),

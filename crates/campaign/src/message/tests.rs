@@ -27,10 +27,16 @@ fn settings() -> MessageSettings {
         reply_to: Some(Mailbox::parse("\"Office, the\" <office@example.com>").unwrap()),
         campaign: CampaignId(12),
         campaign_name: "Spring".to_owned(),
-        list: Some(ListIdentity {
-            id: ListId(3),
-            name: "Frühling, weekly".to_owned(),
-        }),
+        lists: vec![
+            ListIdentity {
+                id: ListId(3),
+                name: "Frühling, weekly".to_owned(),
+            },
+            ListIdentity {
+                id: ListId(8),
+                name: "Beta".to_owned(),
+            },
+        ],
         public_url: "https://news.example.com/".to_owned(),
         return_path_domain: "bounce.example.com".to_owned(),
         sender_id: "acme:news".to_owned(),
@@ -53,6 +59,10 @@ fn factory(subject: &str, html: &str) -> MessageFactory {
 }
 
 fn mailable(name: &str, attributes: Value) -> Mailable {
+    mailable_by(ListId(3), name, attributes)
+}
+
+fn mailable_by(list: ListId, name: &str, attributes: Value) -> Mailable {
     let Value::Object(attributes) = attributes else {
         unreachable!()
     };
@@ -65,7 +75,7 @@ fn mailable(name: &str, attributes: Value) -> Mailable {
     may_mail(
         recipient,
         &Standing {
-            subscriptions: vec![Subscription::Confirmed],
+            subscriptions: vec![(list, Subscription::Confirmed)],
             suppression: None,
             paused_until: None,
         },
@@ -84,6 +94,24 @@ fn check_lines(message: &str) {
     assert!(!message.contains('\0'));
     assert!(!message.replace("\r\n", "").contains(['\r', '\n']));
     assert!(message.split("\r\n").all(|line| line.len() <= 998));
+}
+
+#[test]
+fn a_message_names_the_list_by_which_it_comes_to_its_recipient() {
+    let factory = factory("Hello", "<p>From {{list.name}}</p>");
+    for (list, id, name) in [
+        (8, "List-ID: Beta <list-8.example.com>\r\n", "From Beta"),
+        (3, "<list-3.example.com>\r\n", "weekly"),
+        // One that the campaign does not have any more.
+        (5, "<list-3.example.com>\r\n", "weekly"),
+    ] {
+        let to = mailable_by(ListId(list), "Ann", json!({}));
+        let (message, _) = build(&factory, &to, BodyEncoding::EightBit);
+        assert!(message.contains(id) && message.contains(name), "{message}");
+        assert_eq!(message.matches("List-ID:").count(), 1);
+        let feedback = format!("Feedback-ID: campaign-12:list-{}:", if list == 8 { 8 } else { 3 });
+        assert!(message.contains(&feedback), "{message}");
+    }
 }
 
 #[test]

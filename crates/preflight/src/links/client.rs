@@ -2,18 +2,21 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tidings_campaign::preflight::{Answer, Outcome, reach};
 use ureq::config::Config;
 use ureq::http::{Response, Uri, header};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::typestate::WithoutBody;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
-use ureq::{Agent, Body, Error};
+use ureq::{Agent, Body, Error, RequestBuilder};
 use url::Url;
 
 /// For one request with its answer's header. Of a body nothing is read: the connection is closed.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// For one address with all its requests: HEAD, GET and redirects.
+const LONGEST: Duration = Duration::from_secs(30);
 /// Redirects that are followed.
 const MOST_REDIRECTS: u32 = 10;
 const LONGEST_HEADER: usize = 64 * 1024;
@@ -76,7 +79,6 @@ impl Client {
         let config = Agent::config_builder()
             .max_redirects(0)
             .http_status_as_error(false)
-            .timeout_global(Some(PATIENCE))
             .max_response_header_size(LONGEST_HEADER)
             .max_idle_connections(0)
             // A proxy would look names up itself.
@@ -94,11 +96,15 @@ impl Client {
         }
     }
 
-    /// Takes up to ten seconds for each redirect.
+    /// Takes half a minute at most.
     pub(super) fn ask(&self, mut url: Url) -> Outcome {
+        let until = Instant::now() + LONGEST;
         for redirects in 0..=MOST_REDIRECTS {
-            let response = match self.head_or_get(&url) {
+            let response = match self.head_or_get(&url, until) {
                 Ok(response) => response,
+                Err(Error::Timeout(_)) if Instant::now() >= until => {
+                    return Outcome::Failed(format!("there was no answer within {} s", LONGEST.as_secs()));
+                }
                 Err(error) => return Outcome::Failed(in_words(&error)),
             };
             let Some(next) = leads_on(&response, &url) else {
@@ -120,14 +126,22 @@ impl Client {
     }
 
     /// Many servers do not know HEAD, or answer it otherwise than GET. Who does not answer at all is not waited for again.
-    fn head_or_get(&self, url: &Url) -> Result<Response<Body>, Error> {
-        match self.agent.head(url.as_str()).call() {
+    fn head_or_get(&self, url: &Url, until: Instant) -> Result<Response<Body>, Error> {
+        match call(self.agent.head(url.as_str()), until) {
             Ok(response) if response.status().is_client_error() || response.status().is_server_error() => {
-                self.agent.get(url.as_str()).call()
+                call(self.agent.get(url.as_str()), until)
             }
             answered => answered,
         }
     }
+}
+
+/// Asks, until the moment or the end of our patience has come.
+fn call(request: RequestBuilder<WithoutBody>, until: Instant) -> Result<Response<Body>, Error> {
+    let left = until.saturating_duration_since(Instant::now());
+    // Nothing would be no limit.
+    let patience = left.clamp(Duration::from_millis(1), PATIENCE);
+    request.config().timeout_global(Some(patience)).build().call()
 }
 
 fn leads_on(response: &Response<Body>, from: &Url) -> Option<Url> {

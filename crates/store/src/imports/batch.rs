@@ -1,10 +1,12 @@
 //! What the database knows about the addresses of a batch, and writing what becomes of its rows.
 
+use super::hashed::{Hashed, HashedSet};
 use crate::bulk::{Bulk, Value};
 use crate::counters::Deltas;
 use crate::engine::{Store, Tx, on_pool, on_tx, values_list};
 use crate::error::{StoreError, bad_row};
 use crate::suppressions::{keys_with_known_hash, keys_with_known_hash_in};
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use tidings_campaign::csv_import::{Change, Counts, Known, Outcome, Row, decide};
 use tidings_campaign::ids::{ImportId, ListId};
@@ -36,7 +38,7 @@ pub(super) struct Found {
 /// What a batch changes.
 #[derive(Default)]
 pub(super) struct Changes<'a> {
-    created: Vec<(&'a Row, &'a str)>,
+    created: Vec<(&'a Row, Hashed<'a>)>,
     updated: Vec<Update<'a>>,
     unchanged: Vec<i64>,
     /// Recipients whose mark of another import is overwritten.
@@ -45,7 +47,7 @@ pub(super) struct Changes<'a> {
 
 impl<'a> Changes<'a> {
     /// The keys of those that are created.
-    pub(super) fn created_keys(&self) -> impl Iterator<Item = &'a str> {
+    pub(super) fn created_keys(&self) -> impl Iterator<Item = Hashed<'a>> {
         self.created.iter().map(|(_, key)| *key)
     }
 }
@@ -59,16 +61,16 @@ struct Update<'a> {
 /// database, so that memory stays flat.
 pub(super) fn judge<'a>(
     rows: &'a [Row],
-    keys: &'a [String],
+    keys: &[Hashed<'a>],
     standing: &'a Standing,
     import: ImportId,
 ) -> (Counts, Changes<'a>) {
     let mut counts = Counts::default();
     let mut changes = Changes::default();
-    let mut in_batch: HashSet<&str> = HashSet::with_capacity(rows.len());
-    for (row, key) in rows.iter().zip(keys) {
-        let found = standing.known.get(key);
-        let suppressed = standing.suppressed.contains(key);
+    let mut in_batch = HashedSet::with_capacity_and_hasher(rows.len(), Default::default());
+    for (row, &key) in rows.iter().zip(keys) {
+        let found = standing.known.get(key.key);
+        let suppressed = standing.suppressed.contains(key.key);
         let marked = |found: &Found| found.mark == Some(import.0) || standing.seen.contains(&found.id);
         let seen = !in_batch.insert(key) || found.is_some_and(marked);
         let outcome = decide(row, found.map(|found| &found.known), suppressed, seen);
@@ -91,7 +93,7 @@ pub(super) fn judge<'a>(
         }
     }
     // In the order of the unique index: its pages are then touched one after the other.
-    changes.created.sort_unstable_by_key(|(_, key)| *key);
+    changes.created.sort_unstable_by_key(|(_, key)| key.key);
     (counts, changes)
 }
 
@@ -144,7 +146,7 @@ macro_rules! ask_with {
             let rows: Vec<KnownRow> = $on!($where, conn => {
                 let mut query = sqlx::query_as(text).bind($list.0);
                 for key in chunk {
-                    query = query.bind(key.as_str());
+                    query = query.bind(*key);
                 }
                 query.fetch_all(conn).await
             })?;
@@ -156,7 +158,7 @@ macro_rules! ask_with {
             let rows: Vec<String> = $on!($where, conn => {
                 let mut query = sqlx::query_scalar(text);
                 for key in chunk {
-                    query = query.bind(key.as_str());
+                    query = query.bind(key.as_ref());
                 }
                 query.fetch_all(conn).await
             })?;
@@ -170,8 +172,8 @@ macro_rules! ask_with {
 pub(super) async fn ask_in_tx(
     tx: &mut Tx,
     list: ListId,
-    perhaps_known: &[&String],
-    keys: &[String],
+    perhaps_known: &[&str],
+    keys: &[Cow<'_, str>],
 ) -> Result<Standing, StoreError> {
     let mut standing: Standing = ask_with!(on_tx, tx, list, perhaps_known, keys)?;
     standing
@@ -180,8 +182,9 @@ pub(super) async fn ask_in_tx(
     Ok(standing)
 }
 
-pub(super) async fn ask(store: &Store, list: ListId, keys: &[String]) -> Result<Standing, StoreError> {
-    let mut standing: Standing = ask_with!(on_pool, store, list, keys, keys)?;
+pub(super) async fn ask(store: &Store, list: ListId, keys: &[Cow<'_, str>]) -> Result<Standing, StoreError> {
+    let all: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
+    let mut standing: Standing = ask_with!(on_pool, store, list, all, keys)?;
     standing
         .suppressed
         .extend(keys_with_known_hash(store, keys).await?);
@@ -304,11 +307,10 @@ pub(super) async fn write_changes(
 async fn create(
     tx: &mut Tx,
     (list, import): (ListId, ImportId),
-    rows: &[(&Row, &str)],
+    rows: &[(&Row, Hashed<'_>)],
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let first = allocate(tx, rows.len()).await?;
-    remember_created(tx, import, first, rows.len()).await?;
     let ready = tx.readying();
     let mut chunks = (first..).step_by(ROWS).zip(rows.chunks(ROWS));
     let mut make_next = || {
@@ -316,7 +318,12 @@ async fn create(
             .next()
             .map(|(first, rows)| ready(insert_recipients(import, first, rows, now)))
     };
-    let mut next = make_next();
+    let (remembered, mut next) = tokio::join!(
+        biased;
+        remember_created(tx, import, first, rows.len()),
+        async { make_next() }
+    );
+    remembered?;
     while let Some(insert) = next {
         let (inserted, following) = tokio::join!(biased; tx.run_ready(insert), async { make_next() });
         inserted?;
@@ -331,24 +338,30 @@ async fn create(
     Ok(())
 }
 
-/// With the ids from `first` on.
-fn insert_recipients(import: ImportId, first: i64, rows: &[(&Row, &str)], now: Timestamp) -> Bulk {
-    let mut values = Vec::with_capacity(2 + 5 * rows.len());
-    values.extend([import.0.into(), now.0.into()]);
-    for (id, (row, key)) in (first..).zip(rows) {
+/// With the ids from `first` on. A key that is the address is not sent a second time. The rows stand before what all of them
+/// have, with CROSS: SQLite then takes them as they come, and does not put them into a table of its own first.
+fn insert_recipients(import: ImportId, first: i64, rows: &[(&Row, Hashed<'_>)], now: Timestamp) -> Bulk {
+    let mut values = Vec::with_capacity(5 * rows.len() + 2);
+    for (id, (row, Hashed { key, .. })) in (first..).zip(rows) {
+        let address = row.address.as_str();
         values.extend([
             id.into(),
-            row.address.as_str().into(),
-            (*key).into(),
+            address.into(),
+            if *key == address {
+                Value::Text(None)
+            } else {
+                (*key).into()
+            },
             row.name.as_deref().unwrap_or_default().into(),
             row.attributes.as_str().into(),
         ]);
     }
+    values.extend([import.0.into(), now.0.into()]);
     Bulk::new(
         "INSERT INTO recipients (id, address, address_key, name, attributes, import_id, created_at, updated_at) \
-         SELECT v.column1, v.column2, v.column3, v.column4, v.column5, c.column1, c.column2, c.column2 \
-         FROM (VALUES (?,?)) AS c, (VALUES ",
-        ") AS v",
+         SELECT v.column1, v.column2, COALESCE(v.column3, v.column2), v.column4, v.column5, \
+         c.column1, c.column2, c.column2 FROM (VALUES ",
+        ") AS v CROSS JOIN (VALUES (?,?)) AS c",
         values,
         rows.len(),
         5,

@@ -1,10 +1,10 @@
 //! Counting what an import would do.
 
 use super::batch::ask;
-use super::made::hash;
+use super::hashed::{Hashed, HashedSet};
 use crate::engine::Store;
 use crate::error::StoreError;
-use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 use tidings_campaign::csv_import::{Counts, Outcome, Row, Suppression, decide};
 use tidings_campaign::ids::ListId;
 
@@ -13,9 +13,10 @@ use tidings_campaign::ids::ListId;
 pub struct DryRun {
     store: Store,
     list: Option<ListId>,
-    seen: HashSet<u64>,
+    seen: HashedSet<u64>,
     /// Those that the files say must not be mailed.
-    suppressed: HashSet<u64>,
+    suppressed: HashedSet<u64>,
+    state: RandomState,
 }
 
 impl DryRun {
@@ -25,24 +26,25 @@ impl DryRun {
         Ok(DryRun {
             store: store.clone(),
             list,
-            seen: HashSet::new(),
-            suppressed: HashSet::new(),
+            seen: HashedSet::default(),
+            suppressed: HashedSet::default(),
+            state: RandomState::new(),
         })
     }
 
     /// Counts what would become of these rows, and of addresses that must not be mailed. Only reads.
     pub async fn count(&mut self, rows: &[Row], suppressions: &[Suppression]) -> Result<Counts, StoreError> {
-        let keys: Vec<String> = rows.iter().map(|row| row.address.key()).collect();
+        let keys: Vec<_> = rows.iter().map(|row| row.address.as_key()).collect();
         // No list has the id 0, so nobody is on a list that does not exist yet.
         let standing = ask(&self.store, self.list.unwrap_or(ListId(0)), &keys).await?;
         let mut counts = Counts::default();
         for known in suppressions {
-            self.suppressed.insert(hash(&known.address.key()));
+            self.suppressed.insert(self.state.hash_one(known.address.key()));
             counts.count(&Outcome::Suppressed);
         }
-        for (row, key) in rows.iter().zip(&keys) {
-            let suppressed = standing.suppressed.contains(key) || self.suppressed.contains(&hash(key));
-            let seen = !suppressed && !self.seen.insert(hash(key));
+        for (row, Hashed { key, hash }) in rows.iter().zip(Hashed::all(&keys, &self.state)) {
+            let suppressed = standing.suppressed.contains(key) || self.suppressed.contains(&hash);
+            let seen = !suppressed && !self.seen.insert(hash);
             let known = standing.known.get(key).map(|found| &found.known);
             counts.count(&decide(row, known, suppressed, seen));
         }

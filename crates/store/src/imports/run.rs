@@ -1,6 +1,7 @@
 //! An import under way: begun or gone on with, its rows written batch by batch.
 
 use super::batch::{ask_in_tx, judge, lock_recipients, recall_seen, write_changes};
+use super::hashed::Hashed;
 use super::lock::ImportLock;
 use super::made::Made;
 use super::suppress::suppress;
@@ -10,6 +11,7 @@ use crate::counters::Deltas;
 use crate::engine::{Store, Tuning, Tx, on_pool, on_tx, on_write_pool};
 use crate::error::StoreError;
 use crate::lists;
+use std::hash::RandomState;
 use tidings_campaign::csv_import::{Counts, Outcome, Row, Suppression};
 use tidings_campaign::ids::{ImportId, ListId};
 use tidings_campaign::time::Timestamp;
@@ -79,6 +81,8 @@ pub struct Import {
     counts: Counts,
     /// All recipients, while it is certain that there are no others.
     made: Option<Made>,
+    /// Hashes its addresses.
+    state: RandomState,
     lock: ImportLock,
 }
 
@@ -108,6 +112,7 @@ impl Import {
             id,
             counts: Counts::default(),
             made,
+            state: RandomState::new(),
             lock,
         })
     }
@@ -153,6 +158,7 @@ impl Import {
             id: record.id,
             counts: record.counts,
             made: None,
+            state: RandomState::new(),
             lock,
         };
         Ok(Some((import, record)))
@@ -170,19 +176,20 @@ impl Import {
 
     /// Writes a batch in one transaction and counts what became of its rows. Returns the counts of the batch.
     pub async fn write(&mut self, batch: ImportBatch<'_>, now: Timestamp) -> Result<Counts, StoreError> {
-        let keys: Vec<String> = batch.rows.iter().map(|row| row.address.key()).collect();
+        let keys: Vec<_> = batch.rows.iter().map(|row| row.address.as_key()).collect();
+        let hashed = Hashed::all(&keys, &self.state);
         let mut tx = self.store.begin_write().await?;
         // So that nobody else makes one of these between the question and the answer.
         let next_id = lock_recipients(&mut tx).await?;
         suppress(&mut tx, self.id, batch.suppressions, now).await?;
         let made = self.made.take().and_then(|made| made.if_complete(next_id));
         let perhaps_known = match &made {
-            Some(made) => made.perhaps_known(&keys),
-            None => keys.iter().collect(),
+            Some(made) => made.perhaps_known(&hashed),
+            None => keys.iter().map(AsRef::as_ref).collect(),
         };
         let mut standing = ask_in_tx(&mut tx, self.list, &perhaps_known, &keys).await?;
         recall_seen(&mut tx, self.id, &mut standing).await?;
-        let (mut counts, changes) = judge(batch.rows, &keys, &standing, self.id);
+        let (mut counts, changes) = judge(batch.rows, &hashed, &standing, self.id);
         for _ in batch.suppressions {
             counts.count(&Outcome::Suppressed);
         }

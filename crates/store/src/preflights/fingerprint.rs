@@ -4,7 +4,6 @@ use crate::campaigns::{Campaign, utm_json};
 use crate::engine::Store;
 use crate::error::StoreError;
 use tidings_campaign::ids::CampaignId;
-use tidings_campaign::message::attachment::ContentId;
 use tidings_campaign::preflight::Fingerprint;
 use tidings_campaign::template::Newsletter;
 use tidings_campaign::tracking::Tracking;
@@ -55,9 +54,8 @@ impl Store {
         for (id, name) in self.lists_of(campaign.id).await? {
             print = print.with(id.to_string()).with(name);
         }
-        for file in self.files_of(campaign.id).await? {
-            let shown = file.content_id().map_or("", ContentId::as_str);
-            print = print.with(file.file_name()).with(shown).with(file.octets());
+        for (name, shown, octets) in self.prints_of_files(campaign.id).await? {
+            print = print.with(name).with(shown.unwrap_or_default()).with(octets);
         }
         Ok(print.finish())
     }

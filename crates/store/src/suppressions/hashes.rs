@@ -108,7 +108,7 @@ macro_rules! keys_by_hash {
         const ANY: &str = concat!("SELECT EXISTS (SELECT 1 FROM ", $table, ")");
         let mut found = std::collections::HashSet::new();
         let any: bool = $on!($where, conn => sqlx::query_scalar(ANY).fetch_one(conn).await)?;
-        let asked: &[String] = if any { $keys } else { &[] };
+        let asked: &[_] = if any { $keys } else { &[] };
         for chunk in asked.chunks($crate::suppressions::ROWS) {
             let hashes: Vec<String> = chunk.iter().map($hash).collect();
             let text = $where.bulk_text(format!(
@@ -124,7 +124,7 @@ macro_rules! keys_by_hash {
             })?;
             let known: std::collections::HashSet<String> = known.into_iter().collect();
             let by_hash = chunk.iter().zip(&hashes).filter(|(_, hash)| known.contains(*hash));
-            found.extend(by_hash.map(|(key, _)| key.clone()));
+            found.extend(by_hash.map(|(key, _)| key.as_ref().to_owned()));
         }
         found
     }};
@@ -134,9 +134,11 @@ pub(crate) use keys_by_hash;
 /// Those of the comparison keys whose hash is suppressed, or whose owners have had everything erased.
 pub(crate) async fn keys_with_known_hash_in(
     tx: &mut Tx,
-    keys: &[String],
+    keys: &[impl AsRef<str>],
 ) -> Result<HashSet<String>, StoreError> {
-    let mut known = keys_by_hash!(on_tx, tx, "suppression_hashes", keys, |key| hash_of_key(key));
+    let mut known = keys_by_hash!(on_tx, tx, "suppression_hashes", keys, |key| hash_of_key(
+        key.as_ref()
+    ));
     known.extend(erased_keys_in(tx, keys).await?);
     Ok(known)
 }
@@ -144,9 +146,11 @@ pub(crate) async fn keys_with_known_hash_in(
 /// The same outside a transaction.
 pub(crate) async fn keys_with_known_hash(
     store: &Store,
-    keys: &[String],
+    keys: &[impl AsRef<str>],
 ) -> Result<HashSet<String>, StoreError> {
-    let mut known = keys_by_hash!(on_pool, store, "suppression_hashes", keys, |key| hash_of_key(key));
+    let mut known = keys_by_hash!(on_pool, store, "suppression_hashes", keys, |key| hash_of_key(
+        key.as_ref()
+    ));
     known.extend(erased_keys(store, keys).await?);
     Ok(known)
 }

@@ -2,7 +2,7 @@
 
 mod form;
 
-use self::form::{Faults, ScheduleForm};
+use self::form::{Faults, Kept, ScheduleForm};
 use super::show;
 use crate::figures::numbers::count;
 use crate::figures::zones::{self, Zone};
@@ -115,7 +115,7 @@ pub(crate) async fn schedule(
         Err(Trouble::Store(StoreError::NotFound { .. })) => return not_found(site, visitor).await,
         Err(trouble) => return failed(&site, &trouble),
     };
-    let start = match form.read(now) {
+    let start = match form.read(now, &kept(&read.campaign)) {
         Ok(start) => Start {
             cleared: Some(read.fingerprint.clone()),
             ..start
@@ -185,11 +185,15 @@ fn as_it_stands(read: &Read) -> ScheduleForm {
         time: time.chars().take(5).collect(),
         offset: String::new(),
         zone: zone.or_else(|| read.zone.clone()).unwrap_or_default(),
-        spread: campaign.spread.map_or_else(String::new, |span| {
-            let hours = span.as_secs_f64() / 3600.0;
-            ((hours * 100.0).round() / 100.0).to_string()
-        }),
-        lateness: (campaign.greatest_lateness.as_secs() / 60).to_string(),
+        spread: kept(campaign).spread_text(),
+        lateness: kept(campaign).lateness_text(),
+    }
+}
+
+fn kept(campaign: &Campaign) -> Kept {
+    Kept {
+        spread: campaign.spread,
+        lateness: campaign.greatest_lateness,
     }
 }
 

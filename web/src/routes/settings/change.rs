@@ -27,7 +27,7 @@ pub(crate) async fn change(site: web::Data<Site>, visitor: Visitor, form: web::F
         _ => Wish::Set(values.clone()),
     };
     let is_new = matches!(wish, Wish::Add(_));
-    let (operator, _) = match look(&site, &visitor).await {
+    let (operator, _) = match look(&site, &visitor, path_of(&part)).await {
         Ok(seen) => seen,
         Err(answer) => return answer,
     };
@@ -55,7 +55,7 @@ pub(crate) async fn change(site: web::Data<Site>, visitor: Visitor, form: web::F
 
 /// `POST /settings/read-again`
 pub(crate) async fn read_again(site: web::Data<Site>, visitor: Visitor) -> HttpResponse {
-    let (operator, _) = match look(&site, &visitor).await {
+    let (operator, _) = match look(&site, &visitor, relays::PATH).await {
         Ok(seen) => seen,
         Err(answer) => return answer,
     };

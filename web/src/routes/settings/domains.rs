@@ -41,7 +41,7 @@ pub(crate) async fn domains(site: web::Data<Site>, visitor: Visitor) -> HttpResp
 
 /// The page.
 pub(super) async fn show(site: &Site, visitor: &Visitor, said: Said) -> HttpResponse {
-    let (_, shown) = match look(site, visitor).await {
+    let (_, shown) = match look(site, visitor, PATH).await {
         Ok(seen) => seen,
         Err(answer) => return answer,
     };
@@ -86,7 +86,7 @@ fn view(found: &DomainFinding) -> DomainView {
 
 /// `POST /settings/domains/look`
 pub(crate) async fn ask(site: web::Data<Site>, visitor: Visitor) -> HttpResponse {
-    match look(&site, &visitor).await {
+    match look(&site, &visitor, PATH).await {
         Ok((operator, _)) => {
             operator.look_at_domains();
             see_other(PATH)

@@ -43,7 +43,7 @@ pub(crate) async fn thresholds(site: web::Data<Site>, visitor: Visitor) -> HttpR
 
 /// One of these pages.
 pub(super) async fn show(site: &Site, visitor: &Visitor, path: &'static str, said: Said) -> HttpResponse {
-    let (_, shown) = match look(site, visitor).await {
+    let (_, shown) = match look(site, visitor, path).await {
         Ok(seen) => seen,
         Err(answer) => return answer,
     };

@@ -80,7 +80,7 @@ pub(super) async fn show(
     said: Said,
     found: Option<RelayFinding>,
 ) -> HttpResponse {
-    let (_, shown) = match look(site, visitor).await {
+    let (_, shown) = match look(site, visitor, PATH).await {
         Ok(seen) => seen,
         Err(answer) => return answer,
     };
@@ -185,7 +185,7 @@ fn finding(found: &RelayFinding) -> FindingView {
 
 /// `POST /settings/relays/test`
 pub(crate) async fn test(site: web::Data<Site>, visitor: Visitor, form: web::Form<Named>) -> HttpResponse {
-    let (operator, _) = match look(&site, &visitor).await {
+    let (operator, _) = match look(&site, &visitor, PATH).await {
         Ok(seen) => seen,
         Err(answer) => return answer,
     };
@@ -215,7 +215,7 @@ pub(super) async fn show_form(
     name: Option<&str>,
     said: Said,
 ) -> HttpResponse {
-    let (_, shown) = match look(site, visitor).await {
+    let (_, shown) = match look(site, visitor, PATH).await {
         Ok(seen) => seen,
         Err(answer) => return answer,
     };

@@ -1,9 +1,9 @@
 //! Our import into PostgreSQL beside COPY and an upsert of the same rows, as a person does it in psql.
 
-use super::{Counts, ROWS, rate};
+use super::{Counts, rate};
 use crate::bench::installation::{Installation, write_recipients};
 use crate::bench::meter::{self, Costs};
-use crate::bench::{ROUNDS, median, psql, spread};
+use crate::bench::{ROUNDS, ROWS, median, psql, spread};
 use crate::components::{self, Component};
 use crate::postgres::Cluster;
 use anyhow::{Context, ensure};
@@ -29,12 +29,12 @@ pub fn run(binary: &Path) -> anyhow::Result<String> {
         )?);
         eprintln!(
             "round {round}: tidings {:.0} rows/s, psql {:.0} rows/s",
-            rate(&ours[round - 1]),
-            rate(&theirs[round - 1])
+            rate(&ours[round - 1], ROWS),
+            rate(&theirs[round - 1], ROWS)
         );
     }
-    let (our_rates, their_rates): (Vec<f64>, Vec<f64>) =
-        (ours.iter().map(rate).collect(), theirs.iter().map(rate).collect());
+    let rates = |all: &[Costs]| all.iter().map(|costs| rate(costs, ROWS)).collect::<Vec<f64>>();
+    let (our_rates, their_rates) = (rates(&ours), rates(&theirs));
     let (our_rate, their_rate) = (median(our_rates.clone()), median(their_rates.clone()));
     Ok(format!(
         "{ROWS} rows of four columns into an empty database of PostgreSQL with its default settings; whole process\n\n\

@@ -158,7 +158,8 @@ fn a_file_that_is_nobodys_export_is_nobodys() {
         "Email Address,First Name,Last Name",
         "email,firstname,lastname",
     ] {
-        let file = open_with(format!("{header}\n").as_bytes(), &Options::default()).unwrap();
+        let file = format!("{header}\nann@example.org,,\n");
+        let file = open_with(file.as_bytes(), &Options::default()).unwrap();
         assert_eq!(file.tool(), None, "{header}");
     }
 }

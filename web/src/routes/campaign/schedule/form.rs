@@ -25,6 +25,29 @@ pub(crate) struct ScheduleForm {
     pub(super) lateness: String,
 }
 
+/// What the campaign has already. The command line may have said it more finely than the form writes it down.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Kept {
+    pub(super) spread: Option<Duration>,
+    pub(super) lateness: Duration,
+}
+
+impl Kept {
+    /// As the form shows it, in hours.
+    pub(super) fn spread_text(&self) -> String {
+        self.spread.map_or_else(String::new, |span| rounded(span, 3600.0))
+    }
+
+    /// The same, in minutes.
+    pub(super) fn lateness_text(&self) -> String {
+        rounded(self.lateness, 60.0)
+    }
+}
+
+fn rounded(span: Duration, unit: f64) -> String {
+    ((span.as_secs_f64() / unit * 100.0).round() / 100.0).to_string()
+}
+
 /// What is wrong with it, field by field.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Faults {
@@ -48,15 +71,23 @@ const LONGEST_SPREAD: f64 = 744.0;
 const LATEST: u64 = 7 * 24 * 60;
 
 impl ScheduleForm {
-    /// What it says, or all that is wrong with it. No list has cleared it yet.
-    pub(super) fn read(&self, now: Timestamp) -> Result<Start, Box<Faults>> {
+    /// What it says, or all that is wrong with it. What nobody has changed stays just as it is. No list has cleared it yet.
+    pub(super) fn read(&self, now: Timestamp, kept: &Kept) -> Result<Start, Box<Faults>> {
         let mut faults = Faults::default();
         let schedule = self.schedule(now, &mut faults);
-        let spread = spread(&self.spread).unwrap_or_else(|fault| {
+        let spread = match self.spread == kept.spread_text() {
+            true => Ok(kept.spread),
+            false => spread(&self.spread),
+        };
+        let greatest_lateness = match self.lateness == kept.lateness_text() {
+            true => Ok(Some(kept.lateness)),
+            false => lateness(&self.lateness),
+        };
+        let spread = spread.unwrap_or_else(|fault| {
             faults.spread = Some(fault);
             None
         });
-        let greatest_lateness = lateness(&self.lateness).unwrap_or_else(|fault| {
+        let greatest_lateness = greatest_lateness.unwrap_or_else(|fault| {
             faults.lateness = Some(fault);
             None
         });
@@ -162,7 +193,7 @@ mod tests {
             lateness: "30".to_owned(),
             ..form("2026-12-01", "09:00", "Europe/Berlin")
         };
-        let start = written.read(NOW).unwrap();
+        let start = written.read(NOW, &Kept::default()).unwrap();
         assert_eq!(start.schedule.at.to_string(), "2026-12-01T08:00:00Z");
         assert_eq!(start.schedule.local, "2026-12-01 09:00");
         assert_eq!(start.spread, Some(Duration::from_secs(5400)));
@@ -175,20 +206,22 @@ mod tests {
             when: "now".to_owned(),
             ..ScheduleForm::default()
         };
-        let start = now.read(NOW).unwrap();
+        let start = now.read(NOW, &Kept::default()).unwrap();
         assert_eq!((start.schedule.at, start.spread), (NOW, None));
     }
 
     #[test]
     fn every_fault_stands_at_its_field() {
         let faults = form("2026-09-30", "09:00", "Europe/Berlin")
-            .read(NOW)
+            .read(NOW, &Kept::default())
             .unwrap_err();
         assert!(faults.time.unwrap().contains("is over there"));
-        let faults = form("2026-12-01", "09:00", "Mars/Olympus").read(NOW).unwrap_err();
+        let faults = form("2026-12-01", "09:00", "Mars/Olympus")
+            .read(NOW, &Kept::default())
+            .unwrap_err();
         assert!(faults.zone.unwrap().contains("IANA name") && faults.time.is_none());
         let faults = form("2027-03-28", "02:30", "Europe/Berlin")
-            .read(NOW)
+            .read(NOW, &Kept::default())
             .unwrap_err();
         assert!(faults.time.unwrap().contains("does not exist"));
         let faults = ScheduleForm {
@@ -196,17 +229,41 @@ mod tests {
             lateness: "0".to_owned(),
             ..form("", "", "UTC")
         };
-        let faults = faults.read(NOW).unwrap_err();
+        let faults = faults.read(NOW, &Kept::default()).unwrap_err();
         assert!(faults.time.is_some() && faults.spread.is_some() && faults.lateness.is_some());
     }
 
     #[test]
     fn a_time_that_exists_twice_is_asked_about() {
         let mut written = form("2026-10-25", "02:30", "Europe/Berlin");
-        let faults = written.read(NOW).unwrap_err();
+        let faults = written.read(NOW, &Kept::default()).unwrap_err();
         assert_eq!(faults.offsets, Some(["+02:00".to_owned(), "+01:00".to_owned()]));
         written.offset = "+01:00".to_owned();
-        let start = written.read(NOW).unwrap();
+        let start = written.read(NOW, &Kept::default()).unwrap();
         assert_eq!(start.schedule.at.to_string(), "2026-10-25T01:30:00Z");
+    }
+
+    #[test]
+    fn what_nobody_has_changed_is_not_rounded() {
+        let kept = Kept {
+            spread: Some(Duration::from_secs(100)),
+            lateness: Duration::from_secs(2),
+        };
+        let as_shown = ScheduleForm {
+            spread: kept.spread_text(),
+            lateness: kept.lateness_text(),
+            ..form("2026-12-01", "09:00", "Europe/Zurich")
+        };
+        assert_eq!(
+            (as_shown.spread.as_str(), as_shown.lateness.as_str()),
+            ("0.03", "0.03")
+        );
+        let start = as_shown.read(NOW, &kept).unwrap();
+        assert_eq!(
+            (start.spread, start.greatest_lateness),
+            (kept.spread, Some(kept.lateness))
+        );
+        // Written by a person, it is what it says.
+        assert!(as_shown.read(NOW, &Kept::default()).is_err());
     }
 }
