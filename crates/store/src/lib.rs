@@ -37,6 +37,7 @@ pub mod lists;
 pub mod one_clicks;
 mod outcome;
 pub mod own_content;
+mod parts;
 pub mod people;
 pub mod personal_data;
 pub mod preferences;
