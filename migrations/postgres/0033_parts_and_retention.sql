@@ -106,5 +106,7 @@ BEGIN
 END $$;
 COMMIT;
 
--- When the single deliveries of a campaign were removed; nothing while they are there.
+-- When the single deliveries of a campaign were removed; nothing while they are there. And when it was cancelled: of those that
+-- were before this the last outcome tells it.
 ALTER TABLE campaigns ADD COLUMN IF NOT EXISTS deliveries_removed_at BIGINT;
+ALTER TABLE campaigns ADD COLUMN IF NOT EXISTS cancelled_at BIGINT;

@@ -45,6 +45,7 @@ pub mod preflights;
 pub mod recipient_record;
 pub mod recipients;
 pub mod relay_status;
+pub mod retention;
 pub mod scheduling;
 mod schema;
 pub mod send_status;
