@@ -97,7 +97,9 @@ pub enum StoreError {
         state: CampaignState,
     },
     /// What would have to be known of each recipient is not there any more.
-    #[error("the single deliveries of campaign {campaign} were removed by retention on {day}: who was reached is not known any more")]
+    #[error(
+        "the single deliveries of campaign {campaign} were removed by retention on {day}: who was reached is not known any more"
+    )]
     DeliveriesRemoved {
         /// The campaign.
         campaign: CampaignId,

@@ -291,7 +291,8 @@ pub(crate) async fn take_dead_leases(
             (&lease(campaign, row), part),
             UnknownPolicy::Hold,
             now,
-        ).await?;
+        )
+        .await?;
     }
     Ok(lost)
 }

@@ -128,7 +128,11 @@ impl Store {
         }
         let mut granted = HashSet::with_capacity(batch.on_wire.len());
         for held in batch.on_wire.iter().filter(|held| is_alive(held)) {
-            if tx.run(putting_on_wire(self.parts.of(held.campaign), &[*held], now)).await? == 1 {
+            if tx
+                .run(putting_on_wire(self.parts.of(held.campaign), &[*held], now))
+                .await?
+                == 1
+            {
                 granted.insert(*held);
                 count_on_wire(&mut deltas, &[*held]);
             }

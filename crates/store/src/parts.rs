@@ -8,6 +8,7 @@
 use crate::engine::{Engine, Store};
 use crate::error::StoreError;
 use sqlx::{AssertSqlSafe, PgPool};
+use std::time::Duration;
 use tidings_campaign::ids::CampaignId;
 
 /// Campaigns of one part. Fewer would make too many parts where small campaigns are sent every hour: ten of them a day are 37
@@ -17,6 +18,10 @@ const CAMPAIGNS: i64 = 100;
 
 /// Makes one process at a time change what parts there are: the key of an advisory lock.
 pub(crate) const LOCK: i64 = 0x7469_6471 << 32;
+
+/// How often and how soon it is asked for again: for a minute in all.
+const TRIES: u32 = 1_200;
+const GLANCE: Duration = Duration::from_millis(50);
 
 /// The tables that are in parts.
 pub(crate) const TABLES: [&str; 2] = ["deliveries", "attempts"];
@@ -75,6 +80,14 @@ impl Part {
         AssertSqlSafe(self.named(text))
     }
 
+    /// The first campaign that may be in it, and the one after the last; nothing where the ledger is not divided.
+    pub(crate) fn range(self, parts: Parts) -> Option<(i64, i64)> {
+        match (self.0?, parts) {
+            (0, Parts::ByCampaign { second }) if second > 0 => Some((0, second)),
+            (first, _) => Some((first, first + CAMPAIGNS)),
+        }
+    }
+
     /// What this part of a table is called.
     pub(crate) fn of_table(self, table: &str) -> String {
         match self.0 {
@@ -94,26 +107,44 @@ impl Store {
         if first == 0 || is_there(pool, first).await? {
             return Ok(());
         }
-        let mut tx = pool.begin().await?;
-        sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(LOCK).execute(&mut *tx).await?;
-        for table in TABLES {
-            let part = Part(Some(first)).of_table(table);
-            let end = first + CAMPAIGNS;
-            // To attach a table that is empty takes no lock for which readers or writers of the others would wait.
-            for text in [
-                format!("CREATE TABLE IF NOT EXISTS {part} (LIKE {table} INCLUDING ALL)"),
-                format!(
-                    "DO $$ BEGIN IF NOT (SELECT relispartition FROM pg_class WHERE oid = '{part}'::regclass) THEN \
-                     ALTER TABLE {table} ATTACH PARTITION {part} FOR VALUES FROM ({first}) TO ({end}); \
-                     END IF; END $$"
-                ),
-            ] {
-                sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut *tx).await?;
+        // Asked for again and again rather than waited for: what is being taken off the ledger may wait for whoever waits.
+        for _ in 0..TRIES {
+            if make(pool, first).await? {
+                return Ok(());
             }
+            tokio::time::sleep(GLANCE).await;
         }
-        tx.commit().await?;
-        Ok(())
+        Err(StoreError::Contended)
     }
+}
+
+/// Makes the part with this first campaign, unless it is there. False while another process changes what parts there are.
+async fn make(pool: &PgPool, first: i64) -> Result<bool, StoreError> {
+    let mut tx = pool.begin().await?;
+    let is_ours: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1)")
+        .bind(LOCK)
+        .fetch_one(&mut *tx)
+        .await?;
+    if !is_ours {
+        return Ok(false);
+    }
+    for table in TABLES {
+        let part = Part(Some(first)).of_table(table);
+        let end = first + CAMPAIGNS;
+        // To attach a table that is empty takes no lock for which readers or writers of the others would wait.
+        for text in [
+            format!("CREATE TABLE IF NOT EXISTS {part} (LIKE {table} INCLUDING ALL)"),
+            format!(
+                "DO $$ BEGIN IF NOT (SELECT relispartition FROM pg_class WHERE oid = '{part}'::regclass) THEN \
+                 ALTER TABLE {table} ATTACH PARTITION {part} FOR VALUES FROM ({first}) TO ({end}); \
+                 END IF; END $$"
+            ),
+        ] {
+            sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut *tx).await?;
+        }
+    }
+    tx.commit().await?;
+    Ok(true)
 }
 
 /// How the ledger of this database is divided.
@@ -132,8 +163,7 @@ pub(crate) async fn read(engine: &Engine) -> Result<Parts, StoreError> {
 
 async fn is_there(pool: &PgPool, first: i64) -> Result<bool, StoreError> {
     // The last of the tables, because they are made in one transaction.
-    const THERE: &str =
-        "SELECT EXISTS (SELECT FROM pg_class WHERE oid = to_regclass($1) AND relispartition)";
+    const THERE: &str = "SELECT EXISTS (SELECT FROM pg_class WHERE oid = to_regclass($1) AND relispartition)";
     let part = Part(Some(first)).of_table(TABLES[TABLES.len() - 1]);
     Ok(sqlx::query_scalar(THERE).bind(part).fetch_one(pool).await?)
 }
@@ -160,11 +190,23 @@ mod tests {
     }
 
     #[test]
+    fn a_part_reaches_to_the_next_hundred() {
+        let range = |parts: Parts, campaign| parts.of(CampaignId(campaign)).range(parts);
+        assert_eq!(range(Parts::Whole, 412), None);
+        assert_eq!(range(DIVIDED, 7), Some((0, 300)));
+        assert_eq!(range(DIVIDED, 412), Some((400, 500)));
+        assert_eq!(range(Parts::ByCampaign { second: 0 }, 7), Some((0, 100)));
+    }
+
+    #[test]
     fn rows_are_cut_into_pieces_of_one_part_each() {
         let mut rows = [700, 1, 310, 2, 399, 3].map(CampaignId);
         let pieces: Vec<_> = DIVIDED.pieces(&mut rows, 2, |row| *row).collect();
         let ids = |piece: &[CampaignId]| piece.iter().map(|id| id.0).collect::<Vec<_>>();
-        let pieces: Vec<_> = pieces.into_iter().map(|(part, rows)| (part.0, ids(rows))).collect();
+        let pieces: Vec<_> = pieces
+            .into_iter()
+            .map(|(part, rows)| (part.0, ids(rows)))
+            .collect();
         let expected = [
             (Some(0), vec![1, 2]),
             (Some(0), vec![3]),
@@ -180,6 +222,9 @@ mod tests {
         let part = DIVIDED.of(CampaignId(512));
         let named = "SELECT 1 FROM deliveries_from_500 d JOIN attempts_from_500 a ON a.seq = d.seq";
         assert_eq!(part.named(text), named);
-        assert_eq!(Parts::Whole.of(CampaignId(512)).named("{deliveries}"), "deliveries");
+        assert_eq!(
+            Parts::Whole.of(CampaignId(512)).named("{deliveries}"),
+            "deliveries"
+        );
     }
 }

@@ -92,7 +92,9 @@ pub async fn remove(store: &Store, clock: &Clock, keep: Duration, by: &By) -> Re
         }
     }
     for part in store.drop_removed_parts().await? {
-        tracing::info!("the table {part} is dropped: all of its campaigns are older than deliveries are kept");
+        tracing::info!(
+            "the table {part} is dropped: all of its campaigns are older than deliveries are kept"
+        );
     }
     // What does not fill a part, and what another process was stopped at.
     for campaign in store.removed_but_there().await? {

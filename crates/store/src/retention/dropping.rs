@@ -1,11 +1,10 @@
 //! Dropping whole parts of the ledger on PostgreSQL.
 
-use super::{WAITS_FOR_ITS_PART, over_at, stays};
-use super::counted;
+use super::{WAITS_FOR_ITS_PART, counted, over_at, stays};
 use crate::engine::{Engine, Store};
 use crate::error::StoreError;
-use crate::parts::{LOCK, TABLES};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use crate::parts::{LOCK, Parts, TABLES};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::time::Timestamp;
 
@@ -45,7 +44,7 @@ impl Store {
         if is_ours {
             sqlx::query(WAITING).execute(&mut connection).await?;
             for table in TABLES {
-                for part in removable(&mut connection, table).await? {
+                for part in removable(&mut connection, self.parts, table).await? {
                     drop_part(&mut connection, table, &part).await?;
                     dropped.push(part.0);
                 }
@@ -64,7 +63,7 @@ impl Store {
         let Engine::Postgres(pool) = &self.engine else {
             return Ok(false);
         };
-        let Some((first, end)) = range_of(pool, campaign).await? else {
+        let Some((first, end)) = self.parts.of(campaign).range(self.parts) else {
             return Ok(false);
         };
         // Those that keep the part from going at the end of the time, and those that are not old enough now.
@@ -93,28 +92,22 @@ impl Store {
     }
 }
 
-/// The campaigns of the part that this one is in: the first, and the one after the last.
-async fn range_of(pool: &PgPool, campaign: CampaignId) -> Result<Option<(i64, i64)>, StoreError> {
-    let parts: Vec<PartRow> = sqlx::query_as(PARTS).bind(TABLES[0]).fetch_all(pool).await?;
-    let ranges = with_ends(parts);
-    let found = ranges
-        .into_iter()
-        .find(|(part, end)| part.2 && part.1 <= campaign.0 && campaign.0 < *end);
-    Ok(found.map(|(part, end)| (part.1, end)))
-}
-
-/// A part ends where the next one begins; of what is between them nothing was ever planned, or it is gone.
-fn with_ends(parts: Vec<PartRow>) -> Vec<(PartRow, i64)> {
-    let ends: Vec<i64> = parts.iter().skip(1).map(|part| part.1).chain([i64::MAX]).collect();
-    parts.into_iter().zip(ends).collect()
-}
-
-async fn removable(connection: &mut PgConnection, table: &str) -> Result<Vec<PartRow>, StoreError> {
-    let parts: Vec<PartRow> = sqlx::query_as(PARTS).bind(table).fetch_all(&mut *connection).await?;
+async fn removable(
+    connection: &mut PgConnection,
+    parts: Parts,
+    table: &str,
+) -> Result<Vec<PartRow>, StoreError> {
+    let found: Vec<PartRow> = sqlx::query_as(PARTS)
+        .bind(table)
+        .fetch_all(&mut *connection)
+        .await?;
     let mut removable = Vec::new();
-    for (part, end) in with_ends(parts) {
+    for part in found {
+        let Some((first, end)) = parts.of(CampaignId(part.1)).range(parts) else {
+            continue;
+        };
         let is_over: bool = sqlx::query_scalar(IS_OVER)
-            .bind(part.1)
+            .bind(first)
             .bind(end)
             .fetch_one(&mut *connection)
             .await?;
@@ -133,11 +126,15 @@ async fn drop_part(
 ) -> Result<(), StoreError> {
     let off = match (is_part, is_begun) {
         (false, _) => None,
-        (true, false) => Some(format!("ALTER TABLE {table} DETACH PARTITION {part} CONCURRENTLY")),
+        (true, false) => Some(format!(
+            "ALTER TABLE {table} DETACH PARTITION {part} CONCURRENTLY"
+        )),
         (true, true) => Some(format!("ALTER TABLE {table} DETACH PARTITION {part} FINALIZE")),
     };
     for text in off.into_iter().chain([format!("DROP TABLE {part}")]) {
-        sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut *connection).await?;
+        sqlx::raw_sql(AssertSqlSafe(text))
+            .execute(&mut *connection)
+            .await?;
     }
     Ok(())
 }

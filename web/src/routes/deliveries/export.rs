@@ -39,7 +39,10 @@ pub(crate) async fn export(
     let about = (id.to_string(), ending.clone());
     let found = site.ask(async move {
         let found = store.find_campaign_summary(id).await?;
-        if found.as_ref().is_some_and(|summary| summary.deliveries_removed_at.is_none()) {
+        if found
+            .as_ref()
+            .is_some_and(|summary| summary.deliveries_removed_at.is_none())
+        {
             let what = "exported the deliveries of a campaign";
             store.audit(&by, what, (&about.0, &about.1), now).await?;
         }

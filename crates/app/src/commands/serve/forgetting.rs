@@ -23,7 +23,9 @@ pub async fn run(store: Store, clock: Clock, keep: Option<Duration>, stop: Cance
             None => return,
             Some(Ok(0)) => A_WHILE,
             Some(Ok(n)) => {
-                tracing::info!("the single deliveries of {n} campaigns were older than they are kept, and are removed");
+                tracing::info!(
+                    "the single deliveries of {n} campaigns were older than they are kept, and are removed"
+                );
                 A_WHILE
             }
             Some(Err(error)) => {
