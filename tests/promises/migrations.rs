@@ -49,7 +49,7 @@ on_both_engines!(a_database_of_the_first_version_is_brought_up_to_date, |app| {
     let campaign = app.campaign("readers");
     let before = app.send(campaign);
     if app.engine == Engine::Postgres {
-        put_together(&app);
+        put_together(app);
     }
     for statement in [
         "ALTER TABLE campaigns DROP COLUMN deliveries_removed_at",
