@@ -312,3 +312,32 @@ fn a_sender_touches_no_other_part_of_the_ledger() {
         another.close().await;
     });
 }
+
+/// Whoever reads for hours, as a backup does, keeps nobody from sending; what was begun is brought to its end later.
+#[test]
+fn a_reader_only_delays_that_a_part_is_dropped() {
+    FreshStore::test(Engine::Postgres, async |store| {
+        next_campaign_is(store, 500).await;
+        let old = finished(store, 3).await;
+        next_campaign_is(store, 601).await;
+        finished(store, 3).await;
+        assert!(mark(store, old).await);
+        let another = store.open_again("another").await;
+        let reading = another.begin_write().await.unwrap();
+        let tidings_store::Tx::Postgres(mut tx) = reading else {
+            panic!("another engine")
+        };
+        for table in ["deliveries", "attempts"] {
+            let text = sqlx::AssertSqlSafe(format!("SELECT 1 FROM {table} LIMIT 1"));
+            sqlx::query(text).fetch_all(&mut *tx).await.unwrap();
+        }
+        store.drop_removed_parts().await.unwrap_err();
+        finished(store, 3).await;
+        next_campaign_is(store, 701).await;
+        finished(store, 3).await;
+        tx.rollback().await.unwrap();
+        let dropped = store.drop_removed_parts().await.unwrap();
+        assert_eq!(dropped, ["deliveries_from_500", "attempts_from_500"]);
+        another.close().await;
+    });
+}
