@@ -57,10 +57,14 @@ impl FreshStore {
     /// What pages show is what is in the ledger, and every planned delivery is in it.
     async fn assert_counters_tell_the_truth(&self) {
         for campaign in self.list_campaigns(&[]).await.expect("all campaigns") {
-            let ledger = self.ledger(campaign.id).await;
-            let counted = self.delivery_counts(campaign.id).await.expect("the counters");
+            let counted = sorted(self.delivery_counts(campaign.id).await.expect("the counters"));
+            let ledger = match campaign.deliveries_removed_at {
+                // Where the deliveries are gone, the counters are all there is.
+                Some(_) => counted.clone(),
+                None => self.ledger(campaign.id).await,
+            };
             let what = format!("campaign {}", campaign.id);
-            assert_eq!(sorted(counted), ledger, "{what}: the counters are not the ledger");
+            assert_eq!(counted, ledger, "{what}: the counters are not the ledger");
             let sum: i64 = ledger.iter().map(|(_, n)| n).sum();
             assert_eq!(
                 sum, campaign.planned,

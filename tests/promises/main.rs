@@ -41,6 +41,7 @@ mod relay_diagnosis;
 mod relay_faults;
 mod relays;
 mod restore;
+mod retention;
 mod scheduling_page;
 mod second_factor;
 mod settings;

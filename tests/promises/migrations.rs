@@ -1,6 +1,9 @@
 //! One schema on two engines, and never a step into a database of the future.
 
+use sqlx::{Connection, PgConnection};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 use tidings_tests::{App, Engine, on_both_engines};
 
 #[test]
@@ -56,7 +59,12 @@ on_both_engines!(a_database_of_the_first_version_is_brought_up_to_date, |app| {
     app.import("readers", 3);
     let campaign = app.campaign("readers");
     let before = app.send(campaign);
+    if app.engine == Engine::Postgres {
+        put_together(app);
+    }
     for statement in [
+        "ALTER TABLE campaigns DROP COLUMN deliveries_removed_at",
+        "ALTER TABLE campaigns DROP COLUMN cancelled_at",
         "ALTER TABLE campaigns DROP COLUMN cleared_fingerprint",
         "ALTER TABLE campaigns DROP COLUMN spread_seconds",
         "DROP TABLE preflights",
@@ -164,3 +172,126 @@ on_both_engines!(a_database_of_the_first_version_is_brought_up_to_date, |app| {
         assert!(attempt["session"].is_null(), "{attempt}");
     }
 });
+
+/// Makes one table again of what is in parts on PostgreSQL.
+fn put_together(app: &App) {
+    for statement in [
+        "ALTER TABLE deliveries DETACH PARTITION deliveries_from_0",
+        "DROP TABLE deliveries",
+        "ALTER TABLE deliveries_from_0 RENAME TO deliveries",
+        "ALTER TABLE deliveries DROP CONSTRAINT deliveries_first_part",
+        "ALTER INDEX deliveries_from_0_pkey RENAME TO deliveries_pkey",
+        "ALTER INDEX deliveries_from_0_by_recipient RENAME TO deliveries_by_recipient",
+        "ALTER INDEX deliveries_from_0_due RENAME TO deliveries_due",
+        "ALTER INDEX deliveries_from_0_aside RENAME TO deliveries_aside",
+        "ALTER TABLE attempts DETACH PARTITION attempts_from_0",
+        "DROP TABLE attempts",
+        "ALTER TABLE attempts_from_0 RENAME TO attempts",
+        "ALTER TABLE attempts DROP CONSTRAINT attempts_first_part",
+        "ALTER INDEX attempts_from_0_pkey RENAME TO attempts_pkey",
+    ] {
+        app.database.execute(statement);
+    }
+}
+
+/// A ledger in one table becomes the first of its parts while others read and write it, and something holds it for seconds, as a
+/// report or a backup does. Whoever migrates gives way; whoever comes after it does not wait for what it waits for.
+#[test]
+fn nobody_waits_for_the_migration_of_a_ledger_that_is_in_use() {
+    const ROWS: i64 = 200_000;
+    const HELD: Duration = Duration::from_secs(5);
+    let app = App::start(Engine::Postgres);
+    app.import("readers", 3);
+    let campaign = app.campaign("readers");
+    app.send(campaign);
+    put_together(&app);
+    for statement in [
+        "ALTER TABLE campaigns DROP COLUMN deliveries_removed_at, DROP COLUMN cancelled_at".to_owned(),
+        "DELETE FROM _sqlx_migrations WHERE version = 33".to_owned(),
+        format!(
+            "INSERT INTO deliveries (campaign_id, seq, recipient_id) SELECT 1, i, i FROM generate_series(101, {ROWS}) AS i"
+        ),
+    ] {
+        app.database.execute(&statement);
+    }
+    let (is_over, url) = (AtomicBool::new(false), app.database.url());
+    let (longest, rounds) = std::thread::scope(|scope| {
+        let sender = scope.spawn(|| run(work_like_a_sender(url, &is_over)));
+        let reader = scope.spawn(|| run(hold_for(url, HELD)));
+        std::thread::sleep(Duration::from_millis(500));
+        let starting: Vec<_> = (0..3).map(|_| app.spawn(["campaign", "list"])).collect();
+        for process in starting {
+            process.wait(App::PATIENCE).succeeded().prints(&["Spring news"]);
+        }
+        reader.join().unwrap();
+        std::thread::sleep(Duration::from_millis(500));
+        is_over.store(true, Ordering::Relaxed);
+        sender.join().unwrap()
+    });
+    assert!(
+        longest < Duration::from_secs(2),
+        "somebody waited for {longest:?}"
+    );
+    assert!(rounds > 50, "the sender did no more than {rounds} rounds");
+    let parts =
+        "SELECT COUNT(*) FROM pg_inherits WHERE inhparent IN ('deliveries'::regclass, 'attempts'::regclass)";
+    assert_eq!(app.database.number(parts), 2);
+    let applied = "SELECT COUNT(*) FROM _sqlx_migrations WHERE version = 33 AND success";
+    assert_eq!(app.database.number(applied), 1);
+    assert_eq!(
+        app.database.number("SELECT COUNT(*) FROM deliveries"),
+        ROWS - 100 + 3
+    );
+    let written = "SELECT COUNT(*) FROM deliveries WHERE state = 'accepted' AND seq > 100";
+    assert_eq!(
+        app.database.number(written),
+        rounds,
+        "what was written beside it is there"
+    );
+}
+
+fn run<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.unwrap().block_on(work)
+}
+
+/// Short transactions until it is over. Returns how long the longest took, and how many there were.
+async fn work_like_a_sender(url: &str, is_over: &AtomicBool) -> (Duration, i64) {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    let (mut longest, mut rounds) = (Duration::ZERO, 0);
+    while !is_over.load(Ordering::Relaxed) {
+        let began = Instant::now();
+        let mut tx = connection.begin().await.unwrap();
+        let changed =
+            sqlx::query("UPDATE deliveries SET state = 'accepted' WHERE campaign_id = 1 AND seq = $1")
+                .bind(101 + rounds)
+                .execute(&mut *tx)
+                .await
+                .unwrap();
+        assert_eq!(changed.rows_affected(), 1);
+        sqlx::query("SELECT seq FROM attempts WHERE campaign_id = 1 AND seq = $1")
+            .bind(101 + rounds)
+            .fetch_all(&mut *tx)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        longest = longest.max(began.elapsed());
+        rounds += 1;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    (longest, rounds)
+}
+
+/// Reads the ledger in one transaction that is open for so long.
+async fn hold_for(url: &str, span: Duration) {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    let mut tx = connection.begin().await.unwrap();
+    for table in [
+        "SELECT 1 FROM deliveries LIMIT 1",
+        "SELECT 1 FROM attempts LIMIT 1",
+    ] {
+        sqlx::query(table).fetch_all(&mut *tx).await.unwrap();
+    }
+    tokio::time::sleep(span).await;
+    tx.commit().await.unwrap();
+}

@@ -1,7 +1,7 @@
 //! The command line: a contract that scripts rely on.
 
 use crate::commands::{
-    bounce, campaign, check, export, import, key, list, recipient, rehearse, relay, serve, stats,
+    bounce, campaign, check, export, import, key, list, recipient, rehearse, relay, retention, serve, stats,
     suppression, template, token, user, vacuum,
 };
 use crate::config::ConfigSource;
@@ -86,6 +86,9 @@ enum Command {
     /// Tokens of programs that use the dashboard's addresses.
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// How long deliveries are kept.
+    #[command(subcommand)]
+    Retention(retention::RetentionCommand),
     /// Look at relays.
     #[command(subcommand)]
     Relay(relay::RelayCommand),
@@ -139,6 +142,7 @@ impl Command {
             Command::User(command) => user::run(command, context).await,
             Command::Token(command) => token::run(command, context).await,
             Command::Relay(command) => relay::run(command, context).await,
+            Command::Retention(command) => retention::run(command, context).await,
             Command::Vacuum => vacuum::run(context).await,
             Command::Check => check::run(context).await,
         }

@@ -12,6 +12,7 @@ pub mod list;
 pub mod recipient;
 pub mod rehearse;
 pub mod relay;
+pub mod retention;
 pub mod send;
 pub mod serve;
 pub mod shown;

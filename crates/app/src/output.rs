@@ -26,6 +26,12 @@ pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
     line(serde_json::to_string(value)?)
 }
 
+/// A remark on standard error, beside what a command puts out.
+pub fn note(text: impl std::fmt::Display) {
+    // Nothing depends on it, and there may be nobody to read it.
+    let _ = writeln!(io::stderr(), "tidings: {text}");
+}
+
 /// Tells what happened, with its causes, without repeating itself.
 pub fn fail(error: &anyhow::Error) -> ExitCode {
     let mut text = String::new();

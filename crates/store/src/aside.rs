@@ -19,11 +19,12 @@ impl Store {
         let mut tx = self.begin_write().await?;
         // Those that are due already count, so that asking twice does not make twice as many due.
         // Chosen once: in a subquery that locks rows, PostgreSQL may choose again and again.
+        let table = self.parts.of(campaign).of_table("deliveries");
         let text = format!(
-            "WITH earliest AS MATERIALIZED (SELECT seq FROM deliveries \
+            "WITH earliest AS MATERIALIZED (SELECT seq FROM {table} \
              WHERE campaign_id = $2 AND state = 'deferred' AND cause = 'limit' AND reason = $3 \
              ORDER BY due_at, seq LIMIT $4{}) \
-             UPDATE deliveries SET due_at = $1 WHERE campaign_id = $2 AND due_at > $1 \
+             UPDATE {table} SET due_at = $1 WHERE campaign_id = $2 AND due_at > $1 \
              AND state = 'deferred' AND cause = 'limit' AND seq IN (SELECT seq FROM earliest)",
             tx.skip_locked()
         );
@@ -35,8 +36,9 @@ impl Store {
 
     /// How many deliveries of a campaign wait for each limit.
     pub async fn count_aside(&self, campaign: CampaignId) -> Result<Vec<(String, i64)>, StoreError> {
-        const COUNT: &str = "SELECT reason, COUNT(*) FROM deliveries \
+        const COUNT: &str = "SELECT reason, COUNT(*) FROM {deliveries} \
             WHERE campaign_id = $1 AND state = 'deferred' AND cause = 'limit' GROUP BY reason ORDER BY reason";
-        Ok(on_pool!(self, pool => sqlx::query_as(COUNT).bind(campaign.0).fetch_all(pool).await)?)
+        let count = self.parts.of(campaign).statement(COUNT);
+        Ok(on_pool!(self, pool => sqlx::query_as(count).bind(campaign.0).fetch_all(pool).await)?)
     }
 }

@@ -5,6 +5,7 @@ use crate::bulk::{Bulk, Value};
 use crate::engine::{Store, Tx, on_pool, on_tx};
 use crate::error::StoreError;
 use crate::outcome::Settlement;
+use crate::parts::Part;
 use tidings_campaign::ids::{CampaignId, RecipientId, Seq};
 use tidings_campaign::time::Timestamp;
 
@@ -79,7 +80,7 @@ impl Ended {
 
 /// Keeps attempts as the rows of their deliveries tell them now. A truer account of the same attempt takes the place of
 /// the one before.
-pub(crate) fn keeping(rows: &[Ended]) -> Bulk {
+pub(crate) fn keeping(part: Part, rows: &[Ended]) -> Bulk {
     let columns = |row: &Ended| -> [Value; 6] {
         [
             row.campaign.0.into(),
@@ -90,12 +91,13 @@ pub(crate) fn keeping(rows: &[Ended]) -> Bulk {
             Value::Text(row.action.map(str::to_owned)),
         ]
     };
-    Bulk::new(
-        "INSERT INTO attempts (campaign_id, seq, attempt, at, relay, session, outcome, code, enhanced, reply, class, \
+    Bulk::in_part(
+        part,
+        "INSERT INTO {attempts} (campaign_id, seq, attempt, at, relay, session, outcome, code, enhanced, reply, class, \
          cause, reason, rule, action, duration_us) \
          SELECT d.campaign_id, d.seq, d.attempts, v.column3, d.relay, d.session, v.column4, d.code, d.enhanced, \
          d.reply, d.class, d.cause, d.reason, v.column5, v.column6, d.duration_us FROM (VALUES ",
-        ") AS v JOIN deliveries d ON d.campaign_id = v.column1 AND d.seq = v.column2 WHERE d.attempts > 0 \
+        ") AS v JOIN {deliveries} d ON d.campaign_id = v.column1 AND d.seq = v.column2 WHERE d.attempts > 0 \
          ON CONFLICT (campaign_id, seq, attempt) DO UPDATE SET at = excluded.at, relay = excluded.relay, \
          session = excluded.session, outcome = excluded.outcome, code = excluded.code, \
          enhanced = excluded.enhanced, reply = excluded.reply, class = excluded.class, cause = excluded.cause, \

@@ -2,6 +2,7 @@
 
 use crate::engine::{Store, Tx};
 use crate::error::StoreError;
+use crate::parts::Part;
 use futures_util::TryStreamExt;
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
@@ -70,6 +71,20 @@ impl Bulk {
             values,
             expected: Some(expected),
         }
+    }
+
+    /// The same, with the names of a part of the ledger for `{deliveries}` and `{attempts}`.
+    pub(crate) fn in_part(
+        part: Part,
+        before: &str,
+        after: &str,
+        values: Vec<Value>,
+        rows: usize,
+        columns: usize,
+        expected: u64,
+    ) -> Bulk {
+        let (before, after) = (part.named(before), part.named(after));
+        Bulk::new(&before, &after, values, rows, columns, expected)
     }
 
     /// The same, where any number of changed rows is right.

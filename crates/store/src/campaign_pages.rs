@@ -36,7 +36,7 @@ impl Store {
     pub async fn find_campaigns(&self, search: &CampaignSearch) -> Result<CampaignsFound, StoreError> {
         let page = format!(
             "SELECT id, name, state, state_reason, unknown_policy, planned, scheduled_at, scheduled_local, \
-             scheduled_zone, started_at, finished_at FROM campaigns \
+             scheduled_zone, started_at, finished_at, deliveries_removed_at FROM campaigns \
              WHERE {HAS_TEXT} AND ($3 = '' OR state = $3) ORDER BY id DESC LIMIT $4 OFFSET $5"
         );
         let totals =

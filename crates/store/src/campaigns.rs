@@ -125,6 +125,8 @@ pub struct Campaign {
     pub started_at: Option<Timestamp>,
     /// When the last delivery had its outcome.
     pub finished_at: Option<Timestamp>,
+    /// When retention removed its single deliveries; nothing while they are there.
+    pub deliveries_removed_at: Option<Timestamp>,
 }
 
 /// By name: a connection to SQLite that was opened before a migration would be taken by surprise by a `*`.
@@ -133,7 +135,8 @@ macro_rules! all_columns {
         "SELECT id, name, state, state_reason, template_name, subject, preheader, revision, sender, reply_to, rate, unknown_policy, \
          scheduled_at, scheduled_local, scheduled_zone, greatest_lateness_seconds, spread_seconds, \
          cleared_fingerprint, pool, max_sessions, parent_id, \
-         parent_states, attach_from, language_attribute, tracking, utm, content, planned, started_at, finished_at FROM campaigns"
+         parent_states, attach_from, language_attribute, tracking, utm, content, planned, started_at, finished_at, \
+         deliveries_removed_at FROM campaigns"
     };
 }
 
@@ -171,6 +174,7 @@ struct CampaignRow {
     planned: i64,
     started_at: Option<i64>,
     finished_at: Option<i64>,
+    deliveries_removed_at: Option<i64>,
 }
 
 impl TryFrom<CampaignRow> for Campaign {
@@ -227,6 +231,7 @@ impl TryFrom<CampaignRow> for Campaign {
             planned: row.planned,
             started_at: row.started_at.map(Timestamp),
             finished_at: row.finished_at.map(Timestamp),
+            deliveries_removed_at: row.deliveries_removed_at.map(Timestamp),
         })
     }
 }
@@ -311,8 +316,9 @@ impl Store {
         const FINISH: &str = "UPDATE campaigns SET state = 'finished', finished_at = $1 \
             WHERE id = $2 AND state = 'sending' AND next_seq > planned \
             AND NOT EXISTS (SELECT 1 FROM leases WHERE campaign_id = $2) \
-            AND NOT EXISTS (SELECT 1 FROM deliveries WHERE campaign_id = $2 AND state = 'deferred')";
-        let rows = on_write_pool!(self, pool => sqlx::query(FINISH).bind(now.0).bind(id.0).execute(pool).await
+            AND NOT EXISTS (SELECT 1 FROM {deliveries} WHERE campaign_id = $2 AND state = 'deferred')";
+        let finish = self.parts.of(id).statement(FINISH);
+        let rows = on_write_pool!(self, pool => sqlx::query(finish).bind(now.0).bind(id.0).execute(pool).await
             .map(|done| done.rows_affected()))?;
         Ok(rows == 1)
     }

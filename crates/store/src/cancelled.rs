@@ -30,7 +30,7 @@ impl Store {
     ) -> Result<u64, StoreError> {
         let mut tx = self.begin_write().await?;
         let mut deltas = Deltas::default();
-        let lost = take_dead_leases(&mut tx, &mut deltas, campaign, now).await?;
+        let lost = take_dead_leases(&mut tx, &mut deltas, (campaign, self.parts.of(campaign)), now).await?;
         let withheld = withhold(&mut tx, &mut deltas, campaign, limit, now).await?;
         deltas.write(&mut tx, self.node(), now).await?;
         tx.commit().await?;

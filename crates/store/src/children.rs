@@ -6,6 +6,7 @@ use crate::campaigns::{NewCampaign, create_in};
 use crate::deliveries::lock_state;
 use crate::engine::Store;
 use crate::error::StoreError;
+use crate::retention::check_deliveries_are_there;
 use crate::steering::about;
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::lifecycle::DeliveryState;
@@ -43,6 +44,7 @@ impl Store {
         if !state.is_over() {
             return Err(StoreError::ParentNotDone { parent, state });
         }
+        check_deliveries_are_there(&mut tx, parent).await?;
         let id = create_in(&mut tx, &new, now).await?;
         copy_in(&mut tx, parent, id).await?;
         let words: Vec<_> = states.iter().map(|state| state.as_str()).collect();

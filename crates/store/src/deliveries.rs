@@ -128,7 +128,7 @@ macro_rules! listed {
 pub(crate) use listed;
 
 const PLAN: &str = concat!(
-    "INSERT INTO deliveries (campaign_id, seq, recipient_id) \
+    "INSERT INTO {deliveries} (campaign_id, seq, recipient_id) \
      SELECT $1, ROW_NUMBER() OVER (ORDER BY r.id), r.id ",
     eligible!()
 );
@@ -143,10 +143,12 @@ impl Store {
         now: Timestamp,
     ) -> Result<i64, StoreError> {
         let frozen = frozen.into();
+        self.make_part_for(campaign).await?;
+        let plan = self.parts.of(campaign).statement(PLAN);
         let mut tx = self.begin_write().await?;
         let state = lock_state(&mut tx, campaign).await?;
         let next = state.after(Action::Start, false)?;
-        let planned = on_tx!(&mut tx, conn => sqlx::query(PLAN).bind(campaign.0).bind(now.0)
+        let planned = on_tx!(&mut tx, conn => sqlx::query(plan).bind(campaign.0).bind(now.0)
             .execute(conn).await.map(|done| done.rows_affected()))?;
         let planned = i64::try_from(planned).expect("fewer rows than i64::MAX");
         const START: &str = "UPDATE campaigns SET state = $1, state_reason = NULL, planned = $2, content = $3, \
@@ -169,13 +171,13 @@ impl Store {
     /// The deliveries of a lease that still wait, with their recipients.
     pub async fn load(&self, lease: &Lease) -> Result<Vec<Leased>, StoreError> {
         const RANGE: &str = "SELECT d.seq, d.recipient_id, d.attempts, d.first_attempt_at, r.address, r.name, \
-            r.attributes, x.reason, z.paused_until FROM deliveries d \
+            r.attributes, x.reason, z.paused_until FROM {deliveries} d \
             LEFT JOIN recipients r ON r.id = d.recipient_id \
             LEFT JOIN suppressions x ON x.address_key = r.address_key \
             LEFT JOIN pauses z ON z.recipient_id = d.recipient_id \
             WHERE d.campaign_id = $1 AND d.seq BETWEEN $2 AND $3 AND d.state = 'planned' ORDER BY d.seq";
         const RETRY: &str = "SELECT d.seq, d.recipient_id, d.attempts, d.first_attempt_at, r.address, r.name, \
-            r.attributes, x.reason, z.paused_until FROM deliveries d \
+            r.attributes, x.reason, z.paused_until FROM {deliveries} d \
             LEFT JOIN recipients r ON r.id = d.recipient_id \
             LEFT JOIN suppressions x ON x.address_key = r.address_key \
             LEFT JOIN pauses z ON z.recipient_id = d.recipient_id \
@@ -185,6 +187,7 @@ impl Store {
             LeaseKind::Range => RANGE,
             LeaseKind::Retry => RETRY,
         };
+        let text = self.parts.of(lease.campaign).statement(text);
         let rows: Vec<LeasedRow> = on_pool!(self, pool => {
             let query = sqlx::query_as(text).bind(lease.campaign.0).bind(lease.first.0).bind(lease.last.0);
             let query = if lease.kind == LeaseKind::Retry { query.bind(lease.id.0) } else { query };
@@ -204,11 +207,12 @@ impl Store {
         &self,
         lease: &Lease,
     ) -> Result<HashMap<i64, Vec<(ListId, Subscription)>>, StoreError> {
-        const STANDINGS: &str = "SELECT d.seq, s.list_id, s.state FROM deliveries d \
+        const STANDINGS: &str = "SELECT d.seq, s.list_id, s.state FROM {deliveries} d \
             JOIN campaign_lists cl ON cl.campaign_id = d.campaign_id \
             JOIN subscriptions s ON s.list_id = cl.list_id AND s.recipient_id = d.recipient_id \
             WHERE d.campaign_id = $1 AND d.seq BETWEEN $2 AND $3";
-        let rows: Vec<(i64, i64, String)> = on_pool!(self, pool => sqlx::query_as(STANDINGS)
+        let text = self.parts.of(lease.campaign).statement(STANDINGS);
+        let rows: Vec<(i64, i64, String)> = on_pool!(self, pool => sqlx::query_as(text)
             .bind(lease.campaign.0).bind(lease.first.0).bind(lease.last.0).fetch_all(pool).await)?;
         let mut standings: HashMap<i64, Vec<_>> = HashMap::with_capacity(rows.len());
         for (seq, list, word) in rows {
@@ -311,9 +315,11 @@ impl Store {
 
     /// When the next deferred delivery is due.
     pub async fn next_due(&self, campaign: CampaignId) -> Result<Option<Timestamp>, StoreError> {
-        const NEXT: &str = "SELECT MIN(due_at) FROM deliveries WHERE campaign_id = $1 AND state = 'deferred'";
+        const NEXT: &str =
+            "SELECT MIN(due_at) FROM {deliveries} WHERE campaign_id = $1 AND state = 'deferred'";
+        let next = self.parts.of(campaign).statement(NEXT);
         let due: Option<i64> =
-            on_pool!(self, pool => sqlx::query_scalar(NEXT).bind(campaign.0).fetch_one(pool).await)?;
+            on_pool!(self, pool => sqlx::query_scalar(next).bind(campaign.0).fetch_one(pool).await)?;
         Ok(due.map(Timestamp))
     }
 

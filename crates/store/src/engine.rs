@@ -1,6 +1,7 @@
 //! The two engines behind one `Store`: opening, reading, writing. What differs between them is here and nowhere else.
 
 use crate::error::StoreError;
+use crate::parts::Parts;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{
@@ -17,6 +18,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 #[derive(Clone, Debug)]
 pub struct Store {
     pub(crate) engine: Engine,
+    pub(crate) parts: Parts,
     node: String,
 }
 
@@ -131,11 +133,13 @@ impl Store {
         } else {
             return Err(StoreError::UnknownScheme(scheme_of(url)));
         };
-        let store = Store {
+        let mut store = Store {
             engine,
+            parts: Parts::Whole,
             node: node.to_owned(),
         };
         crate::schema::migrate(&store).await?;
+        store.parts = crate::parts::read(&store.engine).await?;
         drop(opening);
         Ok(store)
     }

@@ -96,6 +96,16 @@ pub enum StoreError {
         /// Where it is.
         state: CampaignState,
     },
+    /// What would have to be known of each recipient is not there any more.
+    #[error(
+        "the single deliveries of campaign {campaign} were removed by retention on {day}: who was reached is not known any more"
+    )]
+    DeliveriesRemoved {
+        /// The campaign.
+        campaign: CampaignId,
+        /// When, in UTC: `2026-12-01`.
+        day: String,
+    },
     /// What somebody else has written since would be lost.
     #[error("somebody else has changed campaign {0} since you opened it")]
     WrittenMeanwhile(CampaignId),
@@ -192,6 +202,7 @@ impl StoreError {
                 | StoreError::NoState
                 | StoreError::NotInPreflight
                 | StoreError::ParentNotDone { .. }
+                | StoreError::DeliveriesRemoved { .. }
                 | StoreError::WrittenMeanwhile(_)
                 | StoreError::TemplateSavedMeanwhile(_)
                 | StoreError::WritingIsFixed { .. }

@@ -94,7 +94,9 @@ impl Store {
             "too many soft bounces in a row, the last: {}",
             evidence(settlement)
         );
-        let added = tx.run(suppressing_one(settlement, why, evidence, now)).await?;
+        let added = tx
+            .run(suppressing_one(self.parts, settlement, (why, evidence), now))
+            .await?;
         if added == 1 {
             mark_suppressed(&mut tx, campaign, seq).await?;
         }

@@ -4,6 +4,7 @@ use crate::attempts::{Ended, keeping};
 use crate::counters::Deltas;
 use crate::engine::{Store, Tx, on_pool, on_tx, on_write_pool, values_list};
 use crate::error::StoreError;
+use crate::parts::Part;
 use crate::transitions::ROWS;
 use sqlx::AssertSqlSafe;
 use tidings_campaign::ids::{CampaignId, LeaseId, Seq};
@@ -71,10 +72,11 @@ impl Store {
             .bind(campaign.0).fetch_optional(conn).await)?;
         let Some(policy) = policy else { return Ok(None) };
         let mut deltas = Deltas::default();
-        let mut lease = claim_due_retries(&mut tx, &mut deltas, campaign, id, claim).await?;
+        let part = self.parts.of(campaign);
+        let mut lease = claim_due_retries(&mut tx, &mut deltas, (campaign, part), id, claim).await?;
         if lease.is_none() {
             let policy = UnknownPolicy::parse(&policy).unwrap_or_default();
-            lease = take_over(&mut tx, &mut deltas, campaign, policy, claim).await?;
+            lease = take_over(&mut tx, &mut deltas, (campaign, part), policy, claim).await?;
         }
         if lease.is_none() {
             lease = claim_new_range(&mut tx, campaign, id, claim).await?;
@@ -106,9 +108,10 @@ impl Store {
         const WORK: &str = "SELECT COUNT(*) FROM campaigns c WHERE c.id = $1 AND c.state = 'sending' AND ( \
             c.next_seq <= c.planned \
             OR EXISTS (SELECT 1 FROM leases l WHERE l.campaign_id = $1 AND (l.owner IS NULL OR l.expires_at <= $2)) \
-            OR EXISTS (SELECT 1 FROM deliveries d \
+            OR EXISTS (SELECT 1 FROM {deliveries} d \
                 WHERE d.campaign_id = $1 AND d.state = 'deferred' AND d.due_at <= $2))";
-        let n: i64 = on_pool!(self, pool => sqlx::query_scalar(WORK).bind(campaign.0).bind(now.0)
+        let work = self.parts.of(campaign).statement(WORK);
+        let n: i64 = on_pool!(self, pool => sqlx::query_scalar(work).bind(campaign.0).bind(now.0)
             .fetch_one(pool).await)?;
         Ok(n > 0)
     }
@@ -173,15 +176,16 @@ pub(crate) async fn renew_in(
 async fn claim_due_retries(
     tx: &mut Tx,
     deltas: &mut Deltas,
-    campaign: CampaignId,
+    (campaign, part): (CampaignId, Part),
     id: LeaseId,
     claim: Claim<'_>,
 ) -> Result<Option<Lease>, StoreError> {
     // As many as one statement may name.
     let size = claim.size.min(10_000);
     let text = format!(
-        "SELECT seq FROM deliveries WHERE campaign_id = $1 AND state = 'deferred' AND due_at <= $2 \
+        "SELECT seq FROM {} WHERE campaign_id = $1 AND state = 'deferred' AND due_at <= $2 \
          ORDER BY due_at LIMIT $3{}",
+        part.of_table("deliveries"),
         tx.skip_locked()
     );
     let due: Vec<i64> = on_tx!(tx, conn => sqlx::query_scalar(AssertSqlSafe(text))
@@ -190,8 +194,9 @@ async fn claim_due_retries(
         return Ok(None);
     };
     let text = tx.bulk_text(format!(
-        "UPDATE deliveries SET state = 'leased', lease_id = $1 FROM (VALUES {}) AS v \
+        "UPDATE {} AS deliveries SET state = 'leased', lease_id = $1 FROM (VALUES {}) AS v \
          WHERE deliveries.campaign_id = ${} AND deliveries.seq = v.column1",
+        part.of_table("deliveries"),
         values_list(due.len(), 1, 2),
         due.len() + 2
     ));
@@ -236,7 +241,7 @@ fn lease(campaign: CampaignId, (id, kind, first, last): LeaseRow) -> Lease {
 async fn take_over(
     tx: &mut Tx,
     deltas: &mut Deltas,
-    campaign: CampaignId,
+    (campaign, part): (CampaignId, Part),
     policy: UnknownPolicy,
     claim: Claim<'_>,
 ) -> Result<Option<Lease>, StoreError> {
@@ -254,7 +259,7 @@ async fn take_over(
     const TAKE: &str = "UPDATE leases SET owner = $1, expires_at = $2 WHERE id = $3";
     on_tx!(tx, conn => sqlx::query(TAKE).bind(claim.owner).bind(claim.expires_at.0).bind(lease.id.0)
         .execute(conn).await.map(drop))?;
-    lose_on_wire(tx, deltas, &lease, policy, claim.now).await?;
+    lose_on_wire(tx, deltas, (&lease, part), policy, claim.now).await?;
     Ok(Some(lease))
 }
 
@@ -271,7 +276,7 @@ pub(crate) fn after_lost_answer(policy: UnknownPolicy) -> DeliveryState {
 pub(crate) async fn take_dead_leases(
     tx: &mut Tx,
     deltas: &mut Deltas,
-    campaign: CampaignId,
+    (campaign, part): (CampaignId, Part),
     now: Timestamp,
 ) -> Result<i64, StoreError> {
     const TAKE: &str = "DELETE FROM leases WHERE campaign_id = $1 AND (owner IS NULL OR expires_at <= $2) \
@@ -280,7 +285,14 @@ pub(crate) async fn take_dead_leases(
         .fetch_all(conn).await)?;
     let mut lost = 0;
     for row in rows {
-        lost += lose_on_wire(tx, deltas, &lease(campaign, row), UnknownPolicy::Hold, now).await?;
+        lost += lose_on_wire(
+            tx,
+            deltas,
+            (&lease(campaign, row), part),
+            UnknownPolicy::Hold,
+            now,
+        )
+        .await?;
     }
     Ok(lost)
 }
@@ -288,18 +300,18 @@ pub(crate) async fn take_dead_leases(
 async fn lose_on_wire(
     tx: &mut Tx,
     deltas: &mut Deltas,
-    lease: &Lease,
+    (lease, part): (&Lease, Part),
     policy: UnknownPolicy,
     now: Timestamp,
 ) -> Result<i64, StoreError> {
-    const LOSE: &str = "UPDATE deliveries SET state = $1, \
+    const LOSE: &str = "UPDATE {deliveries} SET state = $1, \
         due_at = CASE WHEN $1 = 'deferred' THEN $2 ELSE NULL END, settled_at = $2, relay = NULL, code = NULL, \
         enhanced = NULL, reply = NULL, class = 'other', cause = 'network', \
         reason = 'the sender stopped before the relay answered', session = NULL, duration_us = NULL \
         WHERE campaign_id = $3 AND seq BETWEEN $4 AND $5 AND state = 'on_wire' AND lease_id = $6 \
         RETURNING seq, attempts, first_attempt_at";
     let to = after_lost_answer(policy);
-    let rows: Vec<(i64, i64, Option<i64>)> = on_tx!(tx, conn => sqlx::query_as(LOSE)
+    let rows: Vec<(i64, i64, Option<i64>)> = on_tx!(tx, conn => sqlx::query_as(part.statement(LOSE))
         .bind(to.as_str()).bind(now.0)
         .bind(lease.campaign.0).bind(lease.first.0).bind(lease.last.0).bind(lease.id.0)
         .fetch_all(conn).await)?;
@@ -310,7 +322,7 @@ async fn lose_on_wire(
             .map(|row| lost_attempt(lease, row, now))
             .collect();
         for rows in ended.chunks(ROWS) {
-            tx.run(keeping(rows)).await?;
+            tx.run(keeping(part, rows)).await?;
         }
         deltas.moved(lease.campaign, DeliveryState::OnWire, to, lost);
         let word = DeliveryState::Unknown.as_str();

@@ -9,6 +9,7 @@ use crate::leases::renew_in;
 use crate::limit_usage;
 pub use crate::limit_usage::Usage;
 pub use crate::outcome::{KeptReply, Outcome, Settlement, Tried};
+use crate::parts::Parts;
 use crate::suppressing::suppressing;
 use crate::transitions::{ROWS, acceptance, putting_on_wire, settlement};
 use std::collections::HashSet;
@@ -83,14 +84,20 @@ impl Store {
         if !leases.is_empty() {
             statements.push(renewal(leases, owner, lease_expires_at, batch.number));
         }
-        let (accepted, others) = split(batch.settled.iter());
+        let (mut accepted, mut others) = split(batch.settled.iter());
         // Settled first: a delivery given back and tried again may be in the same batch twice.
-        statements.extend(accepted.chunks(ROWS).map(|rows| acceptance(rows, now)));
-        statements.extend(others.chunks(ROWS).map(|rows| settlement(rows, now)));
-        let ended: Vec<_> = others.iter().filter_map(|s| Ended::of(s, now)).collect();
-        statements.extend(ended.chunks(ROWS).map(keeping));
-        statements.extend(suppressing(&others, now));
-        statements.extend(batch.on_wire.chunks(ROWS).map(|rows| putting_on_wire(rows, now)));
+        let parts = self.parts;
+        let pieces = parts.pieces(&mut accepted, ROWS, |s| s.held.campaign);
+        statements.extend(pieces.map(|(part, rows)| acceptance(part, rows, now)));
+        let pieces = parts.pieces(&mut others, ROWS, |s| s.held.campaign);
+        statements.extend(pieces.map(|(part, rows)| settlement(part, rows, now)));
+        let mut ended: Vec<_> = others.iter().filter_map(|s| Ended::of(s, now)).collect();
+        let pieces = parts.pieces(&mut ended, ROWS, |ended| ended.campaign);
+        statements.extend(pieces.map(|(part, rows)| keeping(part, rows)));
+        statements.extend(suppressing(parts, &others, now));
+        let mut on_wire = batch.on_wire.clone();
+        let pieces = parts.pieces(&mut on_wire, ROWS, |held| held.campaign);
+        statements.extend(pieces.map(|(part, rows)| putting_on_wire(part, rows, now)));
         for s in &batch.settled {
             count(&mut deltas, s, s.from());
         }
@@ -114,14 +121,18 @@ impl Store {
         let is_alive = |held: &Held| alive.contains(&held.lease);
         for s in &batch.settled {
             if is_alive(&s.held) {
-                settle_one(&mut tx, &mut deltas, s, now).await?;
+                settle_one(&mut tx, &mut deltas, (self.parts, s), now).await?;
             } else {
-                settle_late(&mut tx, &mut deltas, s, now).await?;
+                settle_late(&mut tx, &mut deltas, (self.parts, s), now).await?;
             }
         }
         let mut granted = HashSet::with_capacity(batch.on_wire.len());
         for held in batch.on_wire.iter().filter(|held| is_alive(held)) {
-            if tx.run(putting_on_wire(&[*held], now)).await? == 1 {
+            if tx
+                .run(putting_on_wire(self.parts.of(held.campaign), &[*held], now))
+                .await?
+                == 1
+            {
                 granted.insert(*held);
                 count_on_wire(&mut deltas, &[*held]);
             }
@@ -184,20 +195,21 @@ fn renewal(leases: &[LeaseId], owner: &str, expires_at: Timestamp, batch: i64) -
 async fn settle_one(
     tx: &mut Tx,
     deltas: &mut Deltas,
-    s: &Settlement,
+    (parts, s): (Parts, &Settlement),
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    let part = parts.of(s.held.campaign);
     let statement = if s.is_acceptance() {
-        acceptance(&[s], now)
+        acceptance(part, &[s], now)
     } else {
-        settlement(&[s], now)
+        settlement(part, &[s], now)
     };
     if tx.run(statement).await? == 1 {
         count(deltas, s, s.from());
         if let Some(ended) = Ended::of(s, now) {
-            tx.run(keeping(&[ended])).await?;
+            tx.run(keeping(part, &[ended])).await?;
         }
-        for statement in suppressing(&[s], now) {
+        for statement in suppressing(parts, &[s], now) {
             tx.run(statement).await?;
         }
     }
@@ -227,7 +239,7 @@ fn count(deltas: &mut Deltas, s: &Settlement, from: DeliveryState) {
 async fn settle_late(
     tx: &mut Tx,
     deltas: &mut Deltas,
-    s: &Settlement,
+    (parts, s): (Parts, &Settlement),
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let final_answer = matches!(
@@ -237,13 +249,14 @@ async fn settle_late(
     if !s.was_on_wire || !final_answer {
         return Ok(());
     }
-    const LATE: &str = "UPDATE deliveries SET state = $1, lease_id = NULL, due_at = NULL, settled_at = $2, relay = $3, code = $4, \
+    const LATE: &str = "UPDATE {deliveries} SET state = $1, lease_id = NULL, due_at = NULL, settled_at = $2, relay = $3, code = $4, \
         enhanced = $5, reply = $6, class = $7, cause = $8, reason = $9, \
         session = $10, duration_us = $11 \
         WHERE campaign_id = $12 AND seq = $13 AND lease_id = $14 AND state = $15";
+    let part = parts.of(s.held.campaign);
     for from in [DeliveryState::Unknown, DeliveryState::OnWire] {
         let reply = s.outcome.reply();
-        let changed = on_tx!(tx, conn => sqlx::query(LATE)
+        let changed = on_tx!(tx, conn => sqlx::query(part.statement(LATE))
             .bind(s.outcome.state(s.held.waiting).as_str()).bind(now.0).bind(&s.relay)
             .bind(reply.map(|r| i64::from(r.code))).bind(reply.and_then(|r| r.enhanced.clone()))
             .bind(reply.map(|r| r.text.clone())).bind(s.outcome.class()).bind(s.outcome.cause().map(str::to_owned))
@@ -253,10 +266,10 @@ async fn settle_late(
         if changed == 1 {
             count(deltas, s, from);
             match Ended::of(s, now) {
-                Some(ended) => drop(tx.run(keeping(&[ended])).await?),
+                Some(ended) => drop(tx.run(keeping(part, &[ended])).await?),
                 None => forget_last(tx, s.held.campaign, s.held.seq).await?,
             }
-            for statement in suppressing(&[s], now) {
+            for statement in suppressing(parts, &[s], now) {
                 tx.run(statement).await?;
             }
             break;

@@ -32,6 +32,8 @@ pub struct PersonalData {
     suppressions: Vec<Suppressed>,
     lifted_suppressions: Vec<Lifted>,
     deliveries: Vec<Delivery>,
+    /// When deliveries of old campaigns were last removed, this person's or others'.
+    deliveries_removed_at: Option<String>,
     failed_attempts: Vec<Attempt>,
     opens_and_clicks: Vec<Opened>,
     hits: Vec<Hit>,
@@ -73,6 +75,7 @@ impl Store {
             suppressions: of_address!(rows::SUPPRESSIONS, MOST),
             lifted_suppressions: of_address!(rows::LIFTED, MOST),
             deliveries: of_recipient!(rows::DELIVERIES),
+            deliveries_removed_at: self.last_removal().await?.map(|at| at.to_string()),
             failed_attempts: of_recipient!(rows::ATTEMPTS),
             opens_and_clicks: of_recipient!(rows::OPENS),
             hits: of_recipient!(rows::HITS),

@@ -64,6 +64,8 @@ pub struct RecipientRecord {
     pub lifted: Vec<(Suppression, Timestamp)>,
     /// What was sent, the newest first.
     pub deliveries: Vec<RecipientDelivery>,
+    /// When deliveries of old campaigns were last removed, of this recipient or of others; never, if all are there.
+    pub deliveries_removed_at: Option<Timestamp>,
     /// What came back, the newest first.
     pub events: Vec<ListedEvent>,
 }
@@ -91,6 +93,7 @@ impl Store {
             lifted: self.lifted_suppressions(address).await?,
             paused_until,
             deliveries,
+            deliveries_removed_at: self.last_removal().await?,
             events: self.events_of_address(&address.key(), limit).await?,
         })
     }

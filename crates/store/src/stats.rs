@@ -29,6 +29,8 @@ pub struct CampaignSummary {
     pub started_at: Option<Timestamp>,
     /// When the last delivery had its outcome.
     pub finished_at: Option<Timestamp>,
+    /// When retention removed its single deliveries; nothing while they are there.
+    pub deliveries_removed_at: Option<Timestamp>,
     /// How many deliveries are in each state, in the order of [`DeliveryState::ALL`].
     pub states: [i64; DeliveryState::ALL.len()],
 }
@@ -88,6 +90,7 @@ pub(crate) struct SummaryRow {
     scheduled_zone: Option<String>,
     started_at: Option<i64>,
     finished_at: Option<i64>,
+    deliveries_removed_at: Option<i64>,
 }
 
 impl SummaryRow {
@@ -113,6 +116,7 @@ impl SummaryRow {
             }),
             started_at: self.started_at.map(Timestamp),
             finished_at: self.finished_at.map(Timestamp),
+            deliveries_removed_at: self.deliveries_removed_at.map(Timestamp),
             states,
         })
     }
@@ -120,11 +124,11 @@ impl SummaryRow {
 
 /// What is under way or waits for somebody comes first.
 const NEWEST: &str = "SELECT id, name, state, state_reason, unknown_policy, planned, scheduled_at, scheduled_local, scheduled_zone, \
-    started_at, finished_at FROM campaigns \
+    started_at, finished_at, deliveries_removed_at FROM campaigns \
     ORDER BY CASE WHEN state IN ('scheduled', 'sending', 'paused', 'held') THEN 0 ELSE 1 END, id DESC LIMIT $1";
 
 const ONE: &str = "SELECT id, name, state, state_reason, unknown_policy, planned, scheduled_at, scheduled_local, scheduled_zone, \
-    started_at, finished_at FROM campaigns WHERE id = $1";
+    started_at, finished_at, deliveries_removed_at FROM campaigns WHERE id = $1";
 
 const STATES_OF_ONE: &str = "SELECT campaign_id, state, CAST(SUM(n) AS BIGINT) FROM campaign_counters \
     WHERE campaign_id = $1 GROUP BY campaign_id, state";

@@ -6,6 +6,7 @@ use crate::counters::Deltas;
 use crate::deliveries::lock_state;
 use crate::engine::{Store, Tx, on_tx};
 use crate::error::StoreError;
+use crate::retention::check_deliveries_are_there;
 use std::time::Duration;
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::lifecycle::{Action, CampaignState, DeliveryState, NotAllowed, UnknownPolicy};
@@ -30,6 +31,11 @@ impl Store {
         let mut tx = self.begin_write().await?;
         let state = lock_state(&mut tx, campaign).await?;
         let next = move_in(&mut tx, campaign, (state, action), None).await?;
+        if action == Action::Cancel {
+            const CANCELLED: &str = "UPDATE campaigns SET cancelled_at = $1 WHERE id = $2";
+            on_tx!(&mut tx, conn => sqlx::query(CANCELLED).bind(now.0).bind(campaign.0).execute(conn).await
+                .map(drop))?;
+        }
         if action == Action::Resume && next == CampaignState::Scheduled {
             check_not_missed(&mut tx, campaign, now).await?;
         }
@@ -53,6 +59,7 @@ impl Store {
             let action = Action::Resume;
             return Err(StoreError::NotAllowed(NotAllowed { state, action }));
         }
+        check_deliveries_are_there(&mut tx, campaign).await?;
         const RESEND: &str = "UPDATE deliveries SET state = 'deferred', due_at = $1, lease_id = NULL \
             WHERE campaign_id = $2 AND state = 'unknown'";
         let n = on_tx!(&mut tx, conn => sqlx::query(RESEND).bind(now.0).bind(campaign.0).execute(conn).await

@@ -2,6 +2,7 @@
 
 use crate::bulk::{Bulk, Value};
 use crate::outcome::{Outcome, Settlement};
+use crate::parts::{Part, Parts};
 use crate::transitions::ROWS;
 use tidings_campaign::time::Timestamp;
 use tidings_feedback::policy::Why;
@@ -11,20 +12,26 @@ const LONGEST_EVIDENCE: usize = 300;
 
 /// Suppresses the addresses of those refusals that say that the address is gone. An address that is suppressed already
 /// stays as it is.
-pub(crate) fn suppressing(settled: &[&Settlement], now: Timestamp) -> Vec<Bulk> {
-    let rows: Vec<_> = settled
+pub(crate) fn suppressing(parts: Parts, settled: &[&Settlement], now: Timestamp) -> Vec<Bulk> {
+    let mut rows: Vec<_> = settled
         .iter()
         .filter_map(|s| Some((*s, s.outcome.suppresses()?, evidence(s))))
         .collect();
-    rows.chunks(ROWS).map(|rows| statement(rows, now)).collect()
+    let pieces = parts.pieces(&mut rows, ROWS, |(s, ..)| s.held.campaign);
+    pieces.map(|(part, rows)| statement(part, rows, now)).collect()
 }
 
 /// Suppresses the address of one delivery.
-pub(crate) fn suppressing_one(s: &Settlement, why: Why, evidence: String, now: Timestamp) -> Bulk {
-    statement(&[(s, why, evidence)], now)
+pub(crate) fn suppressing_one(
+    parts: Parts,
+    s: &Settlement,
+    (why, evidence): (Why, String),
+    now: Timestamp,
+) -> Bulk {
+    statement(parts.of(s.held.campaign), &[(s, why, evidence)], now)
 }
 
-fn statement(rows: &[(&Settlement, Why, String)], now: Timestamp) -> Bulk {
+fn statement(part: Part, rows: &[(&Settlement, Why, String)], now: Timestamp) -> Bulk {
     let columns = |(s, why, evidence): &(&Settlement, Why, String)| -> [Value; 5] {
         [
             s.held.campaign.0.into(),
@@ -36,10 +43,11 @@ fn statement(rows: &[(&Settlement, Why, String)], now: Timestamp) -> Bulk {
     };
     // In one order, so that two senders do not wait for each other. If the recipient has changed the address in the last quarter
     // of an hour, the refusal may be about the former one: of the new one more will be heard.
-    Bulk::new(
+    Bulk::in_part(
+        part,
         "INSERT INTO suppressions (address_key, reason, evidence, created_at) \
          SELECT r.address_key, v.column3, v.column4, v.column5 FROM (VALUES ",
-        ") AS v JOIN deliveries d ON d.campaign_id = v.column1 AND d.seq = v.column2 \
+        ") AS v JOIN {deliveries} d ON d.campaign_id = v.column1 AND d.seq = v.column2 \
          JOIN recipients r ON r.id = d.recipient_id WHERE (d.state = 'rejected' OR d.state = 'expired') \
          AND NOT EXISTS (SELECT 1 FROM address_changes a WHERE a.recipient_id = d.recipient_id \
              AND a.changed_at > v.column5 - 900000000) \

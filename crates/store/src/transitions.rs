@@ -3,6 +3,7 @@
 use crate::bulk::{Bulk, Value};
 use crate::ledger::Held;
 use crate::outcome::Settlement;
+use crate::parts::Part;
 use tidings_campaign::time::Timestamp;
 
 /// Rows of one statement at most: 17 values each stay below SQLite's limit of 32,766.
@@ -15,11 +16,12 @@ pub(crate) fn padded(rows: usize) -> usize {
 
 const NOBODY: i64 = -1;
 
-pub(crate) fn putting_on_wire(rows: &[Held], now: Timestamp) -> Bulk {
+pub(crate) fn putting_on_wire(part: Part, rows: &[Held], now: Timestamp) -> Bulk {
     let columns = |held: &Held| [held.campaign.0, held.seq.0, held.lease.0, now.0].map(Value::from);
     let filler = std::iter::repeat_n([NOBODY; 4].map(Value::from), padded(rows.len()) - rows.len());
-    Bulk::new(
-        "UPDATE deliveries SET state = 'on_wire', lease_id = v.column3, attempts = attempts + 1, \
+    Bulk::in_part(
+        part,
+        "UPDATE {deliveries} AS deliveries SET state = 'on_wire', lease_id = v.column3, attempts = attempts + 1, \
          first_attempt_at = COALESCE(first_attempt_at, v.column4) FROM (VALUES ",
         ") AS v WHERE deliveries.campaign_id = v.column1 AND deliveries.seq = v.column2 \
          AND (deliveries.state = 'planned' OR (deliveries.state = 'leased' AND deliveries.lease_id = v.column3))",
@@ -30,7 +32,7 @@ pub(crate) fn putting_on_wire(rows: &[Held], now: Timestamp) -> Bulk {
     )
 }
 
-pub(crate) fn acceptance(rows: &[&Settlement], now: Timestamp) -> Bulk {
+pub(crate) fn acceptance(part: Part, rows: &[&Settlement], now: Timestamp) -> Bulk {
     let columns = |s: &&Settlement| {
         let reply = s.outcome.reply();
         [
@@ -62,8 +64,9 @@ pub(crate) fn acceptance(rows: &[&Settlement], now: Timestamp) -> Bulk {
         ]
     };
     let filler = std::iter::repeat_with(nobody).take(padded(rows.len()) - rows.len());
-    Bulk::new(
-        "UPDATE deliveries SET state = 'accepted', lease_id = NULL, due_at = NULL, class = NULL, cause = NULL, \
+    Bulk::in_part(
+        part,
+        "UPDATE {deliveries} AS deliveries SET state = 'accepted', lease_id = NULL, due_at = NULL, class = NULL, cause = NULL, \
          reason = NULL, relay = v.column4, code = v.column5, enhanced = v.column6, reply = v.column7, \
          settled_at = v.column8, session = v.column9, duration_us = v.column10 FROM (VALUES ",
         ") AS v WHERE deliveries.campaign_id = v.column1 AND deliveries.seq = v.column2 \
@@ -75,7 +78,7 @@ pub(crate) fn acceptance(rows: &[&Settlement], now: Timestamp) -> Bulk {
     )
 }
 
-pub(crate) fn settlement(rows: &[&Settlement], now: Timestamp) -> Bulk {
+pub(crate) fn settlement(part: Part, rows: &[&Settlement], now: Timestamp) -> Bulk {
     let text = |text: Option<&str>| Value::Text(text.map(str::to_owned));
     let columns = |s: &&Settlement| {
         let reply = s.outcome.reply();
@@ -101,8 +104,9 @@ pub(crate) fn settlement(rows: &[&Settlement], now: Timestamp) -> Bulk {
     };
     // A refusal before the dot never was on the wire: its attempt is counted here. A delivery that comes back
     // keeps its lease if it is a retry, since that marks whose it is; one that was never really tried has no first attempt.
-    Bulk::new(
-        "UPDATE deliveries SET state = v.column5, \
+    Bulk::in_part(
+        part,
+        "UPDATE {deliveries} AS deliveries SET state = v.column5, \
          lease_id = CASE WHEN v.column5 IN ('leased', 'unknown') THEN v.column3 ELSE NULL END, \
          attempts = attempts + v.column6, \
          first_attempt_at = CASE WHEN v.column6 = 1 THEN COALESCE(first_attempt_at, v.column15) \

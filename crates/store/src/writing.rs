@@ -73,6 +73,7 @@ impl Writing {
             planned: 0,
             started_at: None,
             finished_at: None,
+            deliveries_removed_at: None,
         });
         Campaign {
             name: self.name.clone(),

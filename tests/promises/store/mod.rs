@@ -25,6 +25,7 @@ mod people;
 mod preferences;
 mod preflights;
 mod recipients_and_lists;
+mod retention;
 mod scheduling;
 mod second_factor;
 mod sign_ups;

@@ -166,6 +166,7 @@ pub(crate) mod tests {
             schedule: None,
             started_at: Some(Timestamp::from_seconds(0)),
             finished_at: None,
+            deliveries_removed_at: None,
             states,
         }
     }

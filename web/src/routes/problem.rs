@@ -1,6 +1,7 @@
 //! The pages that say why there is no page.
 
 use super::body::TOO_LONG;
+use crate::figures::numbers::moment;
 use crate::people::Visitor;
 use crate::shell::Page;
 use crate::site::{Site, Trouble};
@@ -8,6 +9,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
 use actix_web::{HttpResponse, web};
 use serde::Serialize;
+use tidings_campaign::time::Timestamp;
 
 #[derive(Serialize)]
 struct Problem<'a> {
@@ -32,6 +34,17 @@ pub(crate) fn no_such_page(site: &Site, visitor: &Visitor) -> HttpResponse {
     Page::new("problem", "Not found")
         .shown_to(visitor)
         .answer(site, StatusCode::NOT_FOUND, &Problem { text })
+}
+
+/// What the address names was there.
+pub(crate) fn removed(site: &Site, visitor: &Visitor, at: Timestamp) -> HttpResponse {
+    let text = format!(
+        "The single deliveries of this campaign were removed by retention on {}. The figures are on the campaign's page.",
+        moment(at)
+    );
+    Page::new("problem", "Not kept any more")
+        .shown_to(visitor)
+        .answer(site, StatusCode::GONE, &Problem { text: &text })
 }
 
 /// A link that lets nobody in.

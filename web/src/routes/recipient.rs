@@ -38,6 +38,8 @@ struct Page {
     lists: Vec<[String; 3]>,
     attributes: Vec<[String; 2]>,
     deliveries: Vec<DeliveryView>,
+    /// When deliveries of old campaigns were last removed.
+    deliveries_removed: Option<String>,
     events: Vec<EventView>,
 }
 
@@ -141,6 +143,7 @@ impl Page {
             .map(|list| [list.list, list.state, time(list.since)])
             .collect();
         self.deliveries = record.deliveries.into_iter().map(delivery).collect();
+        self.deliveries_removed = record.deliveries_removed_at.map(|at| at.to_string());
         self.events = record.events.into_iter().map(event).collect();
     }
 }

@@ -1,5 +1,6 @@
 //! `tidings campaign attempts`: what became of every attempt.
 
+use crate::commands::campaign::deliveries::note_removal;
 use crate::rows::{self, Format, unless_closed};
 use anyhow::Context as _;
 use clap::Args;
@@ -49,7 +50,7 @@ pub async fn run(args: AttemptsArgs, store: &Store) -> anyhow::Result<()> {
 
 async fn write(args: AttemptsArgs, store: &Store) -> anyhow::Result<()> {
     const PAGE: i64 = 5000;
-    store.get_campaign(args.id).await?;
+    note_removal(&store.get_campaign(args.id).await?);
     let mut rows = rows::to_stdout(args.format, false, &COLUMNS)?;
     let mut write = |attempt: &ListedAttempt| rows.add(&values(attempt));
     if let Some(address) = &args.address {

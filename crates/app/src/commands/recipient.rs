@@ -107,6 +107,7 @@ fn as_json(address: &EmailAddress, record: &RecipientRecord) -> Value {
         "paused_until": record.paused_until.map(|until| until.to_string()),
         "lifted": record.lifted.iter().map(lifted).collect::<Vec<_>>(),
         "deliveries": record.deliveries.iter().map(delivery_json).collect::<Vec<_>>(),
+        "deliveries_removed_at": record.deliveries_removed_at.map(|at| at.to_string()),
         "events": record.events.iter().map(event_json).collect::<Vec<_>>(),
     })
 }
@@ -177,6 +178,11 @@ fn print(address: &EmailAddress, record: &RecipientRecord) -> anyhow::Result<()>
                 .rule
                 .as_ref()
                 .map_or(String::new(), |rule| format!(" (rule {rule})")),
+        ))?;
+    }
+    if let Some(at) = record.deliveries_removed_at {
+        output::line(format_args!(
+            "deliveries of old campaigns are not kept: they were last removed by retention on {at}"
         ))?;
     }
     for event in &record.events {

@@ -2,6 +2,7 @@
 
 mod composing;
 mod expiring;
+mod forgetting;
 mod intake;
 mod summing;
 
@@ -112,6 +113,8 @@ pub async fn serve(
     let keep_hits = context.config.tracking.keep_hits;
     let summing = summing::run(store.clone(), clock.clone(), stop.clone());
     let expiring = expiring::run(store.clone(), clock.clone(), keep_hits, stop.clone());
+    let keep_deliveries = context.config.retention.deliveries;
+    let forgetting = forgetting::run(store.clone(), clock.clone(), keep_deliveries, stop.clone());
     let keys = lifecycle::keep_keys_fresh(store.clone(), identity.keys.clone(), clock.clone(), stop.clone());
     // Whatever ends first ends the others.
     let ends = |outcome: anyhow::Result<()>| {
@@ -149,8 +152,8 @@ pub async fn serve(
     };
     let importing = async { ends(importer.run().await.context("imports")) };
     let taking = async { ends(incoming.run(stop.clone()).await.context("intake")) };
-    let (pages, planning, sending, examining, importing, taken, (), (), ()) = tokio::join!(
-        pages, planning, sending, examining, importing, taking, keys, expiring, summing
+    let (pages, planning, sending, examining, importing, taken, (), (), (), ()) = tokio::join!(
+        pages, planning, sending, examining, importing, taking, keys, expiring, forgetting, summing
     );
     store.close().await;
     sending

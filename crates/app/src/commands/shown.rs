@@ -33,6 +33,8 @@ pub struct Shown {
     pub deliveries: serde_json::Map<String, serde_json::Value>,
     #[serde(flatten)]
     outcomes: Outcomes,
+    /// When retention removed the single deliveries; nothing while they are there.
+    deliveries_removed_at: Option<String>,
     /// Attempts that ended, per second.
     pub rate: f64,
     /// Until all that is open has gone out at this rate.
@@ -210,6 +212,7 @@ impl Shown {
             planned: campaign.planned,
             deliveries,
             outcomes,
+            deliveries_removed_at: campaign.deliveries_removed_at.map(|at| at.to_string()),
             rate,
             eta_seconds: status.eta_seconds.filter(|_| sending),
             binding_limit: status.binding_limit.filter(|_| sending),
@@ -282,6 +285,11 @@ impl Shown {
             }
         }
         output::line(format!("  of {} deliveries", self.planned))?;
+        if let Some(at) = &self.deliveries_removed_at {
+            output::line(format!(
+                "  the single deliveries were removed by retention on {at}; the figures stay"
+            ))?;
+        }
         for Waiting { limit, n } in &self.waiting_for_limits {
             output::line(format!(
                 "  {n} of the deferred were not refused: they wait for a limit ({limit})"

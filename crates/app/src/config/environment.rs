@@ -58,6 +58,7 @@ const SETTINGS: &[Setting] = &[
     ("tracking", "rules"),
     ("tracking", "keep_hits"),
     ("tracking", "max_hits_per_minute"),
+    ("retention", "deliveries"),
     ("intake.smtp", "listen"),
     ("intake.smtp", "protocol"),
     ("intake.smtp", "hello"),

@@ -15,6 +15,7 @@ mod preflight;
 pub mod public_url;
 mod rates;
 mod relay;
+mod retention;
 mod retry;
 mod rules_file;
 mod sender;
@@ -37,6 +38,7 @@ pub use intake::Ways;
 pub use mail::MailSection;
 pub(crate) use masking::masked;
 pub use preflight::Preflight;
+pub use retention::RetentionSection;
 pub use sender::Sending;
 pub use tracking::TrackingSection;
 pub(crate) use web::LARGEST_UPLOAD;
@@ -69,6 +71,8 @@ pub struct Config {
     pub brand: Brand,
     /// How people sign up for lists.
     pub sign_up: SignUpSettings,
+    /// How long what is known for.
+    pub retention: RetentionSection,
     /// How retries are spaced.
     pub retry: Retry,
     /// Leases and the node's name.
@@ -105,6 +109,8 @@ struct RawConfig {
     brand: brand::BrandSection,
     #[serde(default)]
     sign_up: sign_up::SignUpSection,
+    #[serde(default)]
+    retention: RetentionSection,
     #[serde(default)]
     retry: retry::RetrySection,
     #[serde(default)]
@@ -239,6 +245,7 @@ impl RawConfig {
         let mail = keep(self.mail.check(), &mut faults);
         let feedback = keep(self.feedback.check(), &mut faults);
         let tracking = self.tracking;
+        let retention = self.retention;
         let domain = mail.as_ref().and_then(|mail| mail.return_path_domain.as_deref());
         let intake = keep(self.intake.check(domain), &mut faults);
         let preflight = keep(self.preflight.check(), &mut faults);
@@ -296,6 +303,7 @@ impl RawConfig {
                 preferences,
                 brand,
                 sign_up,
+                retention,
                 retry,
                 sending,
             }),

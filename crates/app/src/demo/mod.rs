@@ -117,6 +117,7 @@ fn context(folder: &Path, relay: &ScriptedRelay, port: u16, json: bool) -> Conte
         dns: None,
         sign_up: SignUpSettings::default(),
         preferences: Default::default(),
+        retention: Default::default(),
         brand: Brand::default(),
         web: Web {
             listen: ([127, 0, 0, 1], port).into(),

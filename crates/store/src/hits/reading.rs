@@ -138,13 +138,14 @@ struct StandingRow {
 pub(super) async fn standings(tx: &mut Tx, keys: &[Key]) -> Result<HashMap<Key, Standing>, StoreError> {
     let mut standings = HashMap::with_capacity(keys.len());
     for keys in pieces(keys) {
+        // A look-up for each, not a join: for that PostgreSQL may read all parts of the ledger.
         let text = format!(
             "SELECT v.column1 AS campaign_id, v.column2 AS recipient_id, \
-                CASE d.state WHEN 'accepted' THEN d.settled_at WHEN 'unknown' THEN d.settled_at \
-                    WHEN 'on_wire' THEN 9223372036854775807 END AS sent_at, \
+                (SELECT CASE d.state WHEN 'accepted' THEN d.settled_at WHEN 'unknown' THEN d.settled_at \
+                    WHEN 'on_wire' THEN 9223372036854775807 END FROM deliveries d \
+                    WHERE d.recipient_id = v.column2 AND d.campaign_id = v.column1) AS sent_at, \
                 r.open_verdict, r.opened_at, r.click_verdict, r.clicked_at, r.trapped_at \
              FROM (VALUES {}) AS v \
-             LEFT JOIN deliveries d ON d.recipient_id = v.column2 AND d.campaign_id = v.column1 \
              LEFT JOIN hit_recipients r ON r.campaign_id = v.column1 AND r.recipient_id = v.column2",
             values_list(keys.len(), 2, 1)
         );

@@ -101,7 +101,7 @@ impl Choices {
 }
 
 fn again(summary: &CampaignSummary) -> Option<Again> {
-    if !summary.state.is_over() {
+    if !summary.state.is_over() || summary.deliveries_removed_at.is_some() {
         return None;
     }
     let states = NOT_REACHED.iter().filter_map(|&(state, means)| {
@@ -124,7 +124,7 @@ fn settle(summary: &CampaignSummary) -> Option<Settle> {
     let n = summary.count(DeliveryState::Unknown);
     let settle = Settle {
         n: count(n),
-        can_resend: summary.state.may_resend(),
+        can_resend: summary.state.may_resend() && summary.deliveries_removed_at.is_none(),
         is_open: summary.unknown_policy == UnknownPolicy::Hold,
     };
     (n > 0 && (settle.can_resend || settle.is_open)).then_some(settle)

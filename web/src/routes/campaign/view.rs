@@ -207,6 +207,12 @@ fn facts(read: &Read, pulse: &Pulse, now: Timestamp) -> Vec<Fact> {
         }
         _ => {}
     }
+    if let Some(at) = campaign.deliveries_removed_at {
+        say(
+            "Single deliveries",
+            format!("removed by retention on {}; the figures stay", moment(at)),
+        );
+    }
     if let Some(spread) = campaign.spread {
         say("Spread over", span(spread));
     }

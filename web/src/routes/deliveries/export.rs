@@ -4,7 +4,7 @@
 use super::Asked;
 use crate::download;
 use crate::people::Visitor;
-use crate::routes::problem::{failed, not_found};
+use crate::routes::problem::{failed, not_found, removed};
 use crate::site::{Site, Trouble};
 use actix_web::web::Bytes;
 use actix_web::{HttpResponse, web};
@@ -38,16 +38,24 @@ pub(crate) async fn export(
     let (store, by, now) = (site.store.clone(), visitor.by.clone(), site.clock.now());
     let about = (id.to_string(), ending.clone());
     let found = site.ask(async move {
-        let found = store.find_campaign_summary(id).await?.is_some();
-        if found {
+        let found = store.find_campaign_summary(id).await?;
+        if found
+            .as_ref()
+            .is_some_and(|summary| summary.deliveries_removed_at.is_none())
+        {
             let what = "exported the deliveries of a campaign";
             store.audit(&by, what, (&about.0, &about.1), now).await?;
         }
         Ok::<_, StoreError>(found)
     });
     match found.await {
-        Ok(true) => {}
-        Ok(false) => return not_found(site, visitor).await,
+        Ok(Some(summary)) => {
+            // An empty file would look as if there had been none.
+            if let Some(at) = summary.deliveries_removed_at {
+                return removed(&site, &visitor, at);
+            }
+        }
+        Ok(None) => return not_found(site, visitor).await,
         Err(trouble) => return failed(&site, &trouble),
     }
     let reading = Reading {

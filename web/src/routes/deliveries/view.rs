@@ -20,6 +20,8 @@ pub(super) struct DeliveriesPage {
     rows: Vec<Row>,
     /// Nothing has been planned yet.
     is_empty: bool,
+    /// When retention removed them.
+    removed: Option<String>,
     /// More addresses begin so than are looked at.
     cut: Option<String>,
     /// How far the ledger was looked through in vain, if it was not to its end.
@@ -75,6 +77,7 @@ impl DeliveriesPage {
             state,
             tabs: tabs(summary, search.state, |state| page(state, None)),
             is_empty: summary.planned == 0,
+            removed: summary.deliveries_removed_at.map(moment),
             cut: found.is_cut.then(|| count(ADDRESSES)),
             in_vain: next.filter(|_| rows.is_empty()).map(count),
             range: match (rows.first(), rows.last()) {

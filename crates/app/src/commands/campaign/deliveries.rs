@@ -2,11 +2,13 @@
 
 use super::state;
 use crate::context::Context;
+use crate::output;
 use crate::rows::{self, Format, unless_closed};
 use clap::Args;
 use tidings_campaign::ids::{CampaignId, Seq};
 use tidings_campaign::lifecycle::DeliveryState;
 use tidings_store::Store;
+use tidings_store::campaigns::Campaign;
 use tidings_store::deliveries::ListedDelivery;
 
 /// `campaign deliveries`
@@ -29,7 +31,7 @@ pub(super) async fn run(args: DeliveriesArgs, context: &Context, store: &Store) 
 
 async fn write(args: DeliveriesArgs, context: &Context, store: &Store) -> anyhow::Result<()> {
     const PAGE: i64 = 5000;
-    store.get_campaign(args.id).await?;
+    note_removal(&store.get_campaign(args.id).await?);
     let mut rows = rows::to_stdout(args.format, context.json, &ListedDelivery::COLUMNS)?;
     let mut after = Seq(0);
     loop {
@@ -41,4 +43,14 @@ async fn write(args: DeliveriesArgs, context: &Context, store: &Store) -> anyhow
         }
     }
     Ok(rows.end()?)
+}
+
+/// Says beside the rows why there are none, if they were there once.
+pub(in crate::commands) fn note_removal(campaign: &Campaign) {
+    if let Some(at) = campaign.deliveries_removed_at {
+        output::note(format!(
+            "the single deliveries of campaign {} were removed by retention on {at}; `tidings campaign show {0}` has the figures",
+            campaign.id
+        ));
+    }
 }
