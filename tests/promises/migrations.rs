@@ -45,7 +45,12 @@ on_both_engines!(a_database_of_the_first_version_is_brought_up_to_date, |app| {
     app.import("readers", 3);
     let campaign = app.campaign("readers");
     let before = app.send(campaign);
+    if app.engine == Engine::Postgres {
+        app.database
+            .execute("DROP TRIGGER campaigns_tell ON campaigns; DROP FUNCTION tidings_tell CASCADE");
+    }
     for statement in [
+        "DROP TABLE nodes",
         "ALTER TABLE campaigns DROP COLUMN cleared_fingerprint",
         "ALTER TABLE campaigns DROP COLUMN spread_seconds",
         "DROP TABLE preflights",
