@@ -150,6 +150,7 @@ fn roles_that_are_none_are_refused() {
     app.run(["serve"])
         .failed_with(1)
         .says(&["[serve]", "roles is empty"]);
+    app.configure(|settings| settings.more.clear());
     let mut command = app.command(["serve"]);
     command.env("TIDINGS_SERVE_ROLES", "web, sends");
     let refused = app.spawn_command(command).wait(App::PATIENCE);
@@ -306,7 +307,12 @@ impl UnderWay {
         assert!(accepted.len() < 1_500, "everything was sent");
         let show = self.app.show(self.campaign);
         assert_ledger_adds_up(&show);
-        assert_eq!((show.count("on_wire"), show.count("unknown")), (0, 0), "{show}");
+        let said: Vec<String> = self.nodes.iter().map(Running::stderr_so_far).collect();
+        assert_eq!(
+            (show.count("on_wire"), show.count("unknown")),
+            (0, 0),
+            "{show} {said:?}"
+        );
     }
 }
 
