@@ -123,6 +123,7 @@ fn filled(pattern: &str, installed: &Installed) -> String {
 fn least_role(path: &str, method: Method) -> &'static str {
     match method {
         _ if path.starts_with("/settings") => "administrator",
+        Method::Post if path.starts_with("/nodes") => "administrator",
         _ if path.starts_with("/imports/new")
             || path.starts_with("/imports/uploads")
             || path.starts_with("/suppressions/import")

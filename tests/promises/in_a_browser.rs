@@ -130,6 +130,7 @@ fn anybody_can_use_the_dashboard() {
         "/settings/people".to_owned(),
         "/settings/tokens".to_owned(),
         "/settings/audit".to_owned(),
+        "/nodes".to_owned(),
         "/nowhere".to_owned(),
         "/".to_owned(),
         "/campaigns".to_owned(),

@@ -32,6 +32,7 @@ mod machine_output;
 mod mailboxes;
 mod messages;
 mod migrations;
+mod nodes;
 mod preferences;
 mod preflight;
 mod protocol;

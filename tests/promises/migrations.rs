@@ -61,8 +61,11 @@ on_both_engines!(a_database_of_the_first_version_is_brought_up_to_date, |app| {
     let before = app.send(campaign);
     if app.engine == Engine::Postgres {
         put_together(app);
+        app.database
+            .execute("DROP TRIGGER campaigns_tell ON campaigns; DROP FUNCTION tidings_tell CASCADE");
     }
     for statement in [
+        "DROP TABLE nodes",
         "ALTER TABLE campaigns DROP COLUMN deliveries_removed_at",
         "ALTER TABLE campaigns DROP COLUMN cancelled_at",
         "ALTER TABLE campaigns DROP COLUMN cleared_fingerprint",

@@ -66,6 +66,7 @@ const TEMPLATES: &[(&str, &str)] = &templates! {
     "sign_in": "pages/sign_in",
     "code": "pages/code",
     "enter": "pages/enter",
+    "nodes": "pages/nodes",
     "account": "pages/account",
     "device": "pages/device",
     "recovery_codes": "pages/recovery_codes",

@@ -13,6 +13,7 @@ mod health;
 mod hits;
 mod imports;
 mod lists;
+mod nodes;
 pub(crate) mod now;
 mod opt_in;
 mod preferences;
@@ -81,6 +82,7 @@ fn inside(config: &mut web::ServiceConfig) {
         .configure(scheduling)
         .configure(preflight)
         .configure(configuration)
+        .configure(steering_nodes)
         .route("/campaigns/{id}/deliveries", page().to(deliveries::deliveries))
         .route(
             "/campaigns/{id}/deliveries.{ending}",
@@ -217,6 +219,14 @@ fn preflight(config: &mut web::ServiceConfig) {
             "/campaigns/{id}/pre-flight/override",
             web::post().to(preflight::override_one),
         );
+}
+
+/// The processes that work on the database.
+fn steering_nodes(config: &mut web::ServiceConfig) {
+    config
+        .route("/nodes", page().to(nodes::nodes))
+        .route("/nodes/drain", web::post().to(nodes::drain))
+        .route("/nodes/resume", web::post().to(nodes::resume));
 }
 
 /// The settings that stand in the configuration.

@@ -1,8 +1,8 @@
 //! The command line: a contract that scripts rely on.
 
 use crate::commands::{
-    bounce, campaign, check, export, import, key, list, recipient, rehearse, relay, retention, serve, stats,
-    suppression, template, token, user, vacuum,
+    bounce, campaign, check, export, import, key, list, node, recipient, rehearse, relay, retention, serve,
+    stats, suppression, template, token, user, vacuum,
 };
 use crate::config::ConfigSource;
 use crate::context::Context;
@@ -51,8 +51,7 @@ pub struct Cli {
 enum Command {
     /// See it work: a sample list, a newsletter, and a relay that misbehaves a little, all in this process.
     Demo(demo::DemoArgs),
-    /// Run the server: dashboard, unsubscribe pages, scheduler and sender.
-    Serve,
+    Serve(serve::ServeArgs),
     Import(import::ImportArgs),
     Export(export::ExportArgs),
     /// Lists of recipients: look at them, and say what holds for them.
@@ -89,6 +88,9 @@ enum Command {
     /// How long deliveries are kept.
     #[command(subcommand)]
     Retention(retention::RetentionCommand),
+    /// The processes that work on the database: what they do, and letting one take nothing more.
+    #[command(subcommand)]
+    Node(node::NodeCommand),
     /// Look at relays.
     #[command(subcommand)]
     Relay(relay::RelayCommand),
@@ -127,7 +129,7 @@ impl Command {
     async fn run(self, context: &Context) -> anyhow::Result<()> {
         match self {
             Command::Demo(_) => unreachable!("the demo was started above, without a configuration"),
-            Command::Serve => serve::run(context).await,
+            Command::Serve(args) => serve::run(args, context).await,
             Command::Import(args) => import::run(args, context).await,
             Command::Export(args) => export::run(args, context).await,
             Command::Recipient(command) => recipient::run(command, context).await,
@@ -141,6 +143,7 @@ impl Command {
             Command::Key(command) => key::run(command, context).await,
             Command::User(command) => user::run(command, context).await,
             Command::Token(command) => token::run(command, context).await,
+            Command::Node(command) => node::run(command, context).await,
             Command::Relay(command) => relay::run(command, context).await,
             Command::Retention(command) => retention::run(command, context).await,
             Command::Vacuum => vacuum::run(context).await,

@@ -9,6 +9,7 @@ pub mod export;
 pub mod import;
 pub mod key;
 pub mod list;
+pub mod node;
 pub mod recipient;
 pub mod rehearse;
 pub mod relay;

@@ -29,11 +29,13 @@ pub struct Takeable {
 }
 
 impl Takeable {
+    /// `had_relays`: a process that was started without any sends nothing.
+    ///
     /// # Errors
     /// If a running program would not do with it.
-    pub fn of(config: Config) -> anyhow::Result<Takeable> {
+    fn of(config: Config, had_relays: bool) -> anyhow::Result<Takeable> {
         ensure!(
-            !config.routing.relays.is_empty(),
+            !had_relays || !config.routing.relays.is_empty(),
             "the configuration has no relay any more"
         );
         Ok(Takeable {
@@ -79,6 +81,14 @@ impl InForce {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// What would be taken over of a configuration.
+    ///
+    /// # Errors
+    /// If this process would not do with it.
+    pub fn takeable(&self, config: Config) -> anyhow::Result<Takeable> {
+        Takeable::of(config, self.started.contains_key("relay"))
+    }
+
     /// Reads the configuration again. One that cannot be taken changes nothing.
     pub fn read_again(&self) -> anyhow::Result<()> {
         let Some(source) = &self.source else {
@@ -87,7 +97,7 @@ impl InForce {
         // One at a time from the reading on, so that what is shown is what holds, and a former text never comes after a later one.
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let text = source.text()?.unwrap_or_default();
-        let new = Takeable::of(source.check(&text)?)?;
+        let new = self.takeable(source.check(&text)?)?;
         let written = crate::config::merged(&text)?;
         *taken = written;
         self.routing.send_replace(new.routing);

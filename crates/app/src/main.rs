@@ -7,6 +7,7 @@ mod context;
 mod demo;
 mod in_force;
 mod lifecycle;
+mod node;
 mod operator;
 mod output;
 mod rows;

@@ -11,7 +11,7 @@ use crate::commands::check::domains;
 use crate::commands::relay;
 use crate::config::{Config, ConfigSource, merged};
 use crate::context::Context;
-use crate::in_force::{InForce, Takeable};
+use crate::in_force::InForce;
 use data_encoding::HEXLOWER;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -128,7 +128,10 @@ impl OfFile {
         if plan.text == former {
             return Ok(());
         }
-        let taken = self.source.check(&plan.text).and_then(Takeable::of);
+        let taken = self
+            .source
+            .check(&plan.text)
+            .and_then(|config| self.in_force.takeable(config));
         if let Err(error) = taken {
             plan.undo();
             return Err(Refusal::Faults(faults::of(&error, &change.part)));

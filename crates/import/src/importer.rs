@@ -19,6 +19,7 @@ use tidings_campaign::csv_import::{Counts, Reject};
 use tidings_campaign::ids::ImportId;
 use tidings_campaign::time::Clock;
 use tidings_dns::DnsSettings;
+use tidings_store::at_work::AtWork;
 use tidings_store::audit::By;
 use tidings_store::imports::{DryRun, Import, NewImport};
 use tidings_store::{Store, StoreError};
@@ -49,6 +50,7 @@ struct Inner {
     /// The data folder.
     folder: PathBuf,
     uploads: Uploads,
+    node: AtWork,
     stop: CancellationToken,
     tasks: TaskTracker,
     runtime: Handle,
@@ -139,6 +141,7 @@ impl Importer {
         dns: Option<DnsSettings>,
         data: &Path,
         largest: u64,
+        node: AtWork,
         stop: CancellationToken,
     ) -> std::io::Result<Importer> {
         Ok(Importer(Arc::new(Inner {
@@ -147,6 +150,7 @@ impl Importer {
             dns,
             folder: std::path::absolute(data)?,
             uploads: Uploads::in_folder(data, largest),
+            node,
             stop,
             tasks: TaskTracker::new(),
             runtime: Handle::current(),
@@ -178,13 +182,21 @@ impl Importer {
             store,
             dns,
             clock,
+            node,
             stop,
             tasks,
             ..
         } = &*self.0;
         let expiring = self.clone();
         self.spawn(async move { expiring.expire().await });
-        let outcome = resuming::run(store.clone(), dns.clone(), clock.clone(), stop.clone()).await;
+        let outcome = resuming::run(
+            store.clone(),
+            dns.clone(),
+            clock.clone(),
+            node.clone(),
+            stop.clone(),
+        )
+        .await;
         stop.cancelled().await;
         locked(&self.0.trials).clear();
         tasks.close();
@@ -234,6 +246,15 @@ impl Importer {
             }
         };
         self.0.tasks.spawn_on(work, &self.0.runtime)
+    }
+
+    /// The same of what a drain waits for.
+    fn spawn_job(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let under_way = self.0.node.begin();
+        self.spawn(async move {
+            work.await;
+            drop(under_way);
+        });
     }
 
     /// Does something in the program's runtime, whose connections do not end with a worker of the web server.
@@ -361,7 +382,7 @@ impl Importer {
         self.0.uploads.remove(&upload.id);
         let id = import.id();
         let (this, never) = (self.clone(), CancellationToken::new());
-        self.spawn(async move {
+        self.spawn_job(async move {
             let clock = &this.0.clock;
             let outcome =
                 running::to_the_end(&job, sources, import, beside, clock, &never, &mut Nobody).await;
@@ -392,7 +413,7 @@ impl Importer {
             bail!("a process works on this import already");
         };
         let (this, never) = (self.clone(), CancellationToken::new());
-        self.spawn(async move {
+        self.spawn_job(async move {
             let Inner { dns, clock, .. } = &*this.0;
             let outcome =
                 resuming::go_on(&job, import, &record, dns.as_ref(), clock, &never, &mut Nobody).await;
@@ -413,7 +434,7 @@ impl Importer {
         let begun = TakingBack::begin(store, id, &self.0.folder, &by, clock).await?;
         let taking_back = begun.context("the import is running: stop it first")?;
         let this = self.clone();
-        self.spawn(async move {
+        self.spawn_job(async move {
             tell(id, taking_back.to_the_end(&this.0.clock).await.map(drop));
         });
         Ok(())
@@ -449,7 +470,7 @@ impl Importer {
             .await?;
         let number = self.remember(&name, &by);
         let this = self.clone();
-        self.spawn(async move {
+        self.spawn_job(async move {
             let outcome = this.all_suppressions(number, list, &reason).await;
             let ended = outcome.map_err(|error| format!("{error:#}"));
             let detail = this.suppressing(number).map_or_else(String::new, |run| {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tidings_campaign::ids::ImportId;
 use tidings_campaign::time::{Clock, Timestamp};
 use tidings_dns::DnsSettings;
+use tidings_store::at_work::AtWork;
 use tidings_store::imports::{Import, ImportRecord};
 use tidings_store::{Store, StoreError};
 use tokio::time::{MissedTickBehavior, interval};
@@ -81,6 +82,7 @@ pub async fn run(
     store: Store,
     dns: Option<DnsSettings>,
     clock: Clock,
+    node: AtWork,
     stop: CancellationToken,
 ) -> Result<(), StoreError> {
     let mut tick = interval(LOOK_EVERY);
@@ -97,7 +99,11 @@ pub async fn run(
             quiet => quiet?,
         };
         for record in quiet {
-            if stop.is_cancelled() || left_alone.get(&record.id) == Some(&record.updated_at) {
+            let _under_way = node.begin();
+            if stop.is_cancelled()
+                || !node.may_take()
+                || left_alone.get(&record.id) == Some(&record.updated_at)
+            {
                 continue;
             }
             if let Err(error) = try_one(&store, &record, dns.as_ref(), &clock, &stop).await {

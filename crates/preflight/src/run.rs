@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tidings_campaign::time::Clock;
+use tidings_store::at_work::AtWork;
 use tidings_store::preflights::PreflightClaim;
 use tidings_store::{Store, StoreError};
 use tokio::time::{MissedTickBehavior, interval};
@@ -21,6 +22,7 @@ pub async fn run(
     store: Store,
     settings: PreflightSettings,
     clock: Clock,
+    node: AtWork,
     stop: CancellationToken,
 ) -> Result<(), StoreError> {
     let mut tick = interval(LOOK_EVERY);
@@ -29,6 +31,10 @@ pub async fn run(
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             _ = tick.tick() => {}
+        }
+        let _under_way = node.begin();
+        if !node.may_take() {
+            continue;
         }
         let claim = match store.claim_preflight(clock.now()).await {
             Err(error) if error.is_transient() => continue,

@@ -112,8 +112,10 @@ impl Witness {
         if let Some(folder) = self.file.parent() {
             std::fs::create_dir_all(folder).map_err(failed)?;
         }
-        // Renamed into place, so that a crash leaves the old file or the new one.
-        let fresh = self.file.with_extension("json.new");
+        // Renamed into place, so that a crash leaves the old file or the new one. Several nodes may have one folder.
+        let fresh = self
+            .file
+            .with_extension(format!("json.new-{}", std::process::id()));
         std::fs::write(&fresh, text).map_err(failed)?;
         std::fs::rename(&fresh, &self.file).map_err(failed)
     }

@@ -14,6 +14,7 @@ use tidings_campaign::ids::{CampaignId, LetterId, Seq};
 use tidings_campaign::provider;
 use tidings_campaign::time::{Clock, Timestamp};
 use tidings_campaign::token::{DeliveryToken, KeyRing};
+use tidings_store::at_work::AtWork;
 use tidings_store::leases::Claim;
 use tidings_store::ledger::{Outcome, Usage};
 use tidings_store::letters::{DueLetter, LetterOutcome};
@@ -43,6 +44,7 @@ pub(crate) struct Letters {
     pub identity: Identity,
     pub dispatcher: Dispatcher,
     pub witness: Witness,
+    pub node: AtWork,
 }
 
 #[derive(Debug)]
@@ -143,6 +145,7 @@ impl Letters {
             in_hand: HashSet::new(),
             without_room: VecDeque::new(),
             lanes: HashMap::new(),
+            is_resting: false,
             renewed: Instant::now(),
             forgot: None,
         };
@@ -168,6 +171,12 @@ impl Letters {
         }
         Ok(())
     }
+
+    fn open_lane(&self, lane: CampaignId, sender_domain: &str) {
+        if let Err(error) = self.dispatcher.begin(lane, None, sender_domain, Limit::default()) {
+            tracing::error!("letters from {sender_domain}: {error}");
+        }
+    }
 }
 
 struct Work {
@@ -177,12 +186,15 @@ struct Work {
     without_room: VecDeque<Job>,
     /// Sender domains as the schedule knows them.
     lanes: HashMap<String, CampaignId>,
+    /// The node drains, so the schedule knows none of them.
+    is_resting: bool,
     renewed: Instant,
     forgot: Option<Instant>,
 }
 
 impl Work {
     async fn look(&mut self, requests: &mpsc::UnboundedSender<Request>) -> Result<(), GuardError> {
+        self.rest_or_work();
         let Letters {
             store,
             clock,
@@ -203,6 +215,9 @@ impl Work {
             if store.forget_sign_ups(now).await? < FORGOTTEN_AT_ONCE {
                 self.forgot = Some(Instant::now());
             }
+        }
+        if self.is_resting {
+            return Ok(());
         }
         if !self.without_room.is_empty() {
             self.offer_again();
@@ -231,6 +246,22 @@ impl Work {
         }
         self.offer_again();
         Ok(())
+    }
+
+    /// While the node drains, what waits is let go: the others send it.
+    fn rest_or_work(&mut self) {
+        let is_to_rest = !self.letters.node.may_take();
+        if is_to_rest == self.is_resting {
+            return;
+        }
+        self.is_resting = is_to_rest;
+        self.without_room.clear();
+        for (sender_domain, lane) in &self.lanes {
+            match is_to_rest {
+                true => self.letters.dispatcher.forget(*lane),
+                false => self.letters.open_lane(*lane, sender_domain),
+            }
+        }
     }
 
     /// Offers what the schedule had no room for, until it has none again.
@@ -274,13 +305,7 @@ impl Work {
             return *lane;
         }
         let lane = CampaignId(-1 - i64::try_from(self.lanes.len()).expect("few domains"));
-        let begun = self
-            .letters
-            .dispatcher
-            .begin(lane, None, sender_domain, Limit::default());
-        if let Err(error) = begun {
-            tracing::error!("letters from {sender_domain}: {error}");
-        }
+        self.letters.open_lane(lane, sender_domain);
         self.lanes.insert(sender_domain.to_owned(), lane);
         lane
     }

@@ -3,11 +3,11 @@
 use crate::retry::Retry;
 use crate::run::{CampaignRun, CannotRun, Identity, factory, own_files};
 use std::time::Duration;
-use tidings_campaign::lifecycle::Action;
 use tidings_campaign::message::MessageFactory;
 use tidings_campaign::schedule::{Due, Missed, due};
 use tidings_campaign::template::Newsletter;
 use tidings_campaign::time::Clock;
+use tidings_store::at_work::AtWork;
 use tidings_store::campaigns::Campaign;
 use tidings_store::deliveries::Frozen;
 use tidings_store::{Store, StoreError};
@@ -100,19 +100,27 @@ async fn plan(
     Ok(store.start_campaign(campaign.id, frozen, clock.now()).await?)
 }
 
-/// Starts every scheduled campaign when its time has come, or holds it if its time was missed by too much.
+/// Starts every scheduled campaign when its time has come, or holds it if its time was missed by too much. Any number of processes
+/// may do so: one of them starts it.
 pub async fn run(
     store: Store,
     clock: Clock,
     identity: Identity,
+    node: AtWork,
     stop: CancellationToken,
 ) -> Result<(), StoreError> {
+    let mut news = node.news();
     let mut tick = interval(Duration::from_millis(500));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             _ = tick.tick() => {}
+            () = news.come() => {}
+        }
+        let _under_way = node.begin();
+        if !node.may_take() {
+            continue;
         }
         match start_due(&store, &clock, &identity).await {
             Ok(()) => {}
@@ -138,11 +146,13 @@ async fn start_due(store: &Store, clock: &Clock, identity: &Identity) -> Result<
         match outcome {
             Ok(planned) => tracing::info!(campaign = campaign.id.0, planned, "started"),
             Err(CannotRun::Content(why)) => {
-                tracing::error!(campaign = campaign.id.0, "held: {why}");
-                store.move_campaign(campaign.id, Action::Hold, Some(&why)).await?;
+                tracing::error!(campaign = campaign.id.0, "it does not start: {why}");
+                store.hold_scheduled(&campaign, &why).await?;
             }
             // Somebody else started or changed it in this moment: the next look sees what it is now.
-            Err(CannotRun::Store(StoreError::NotAllowed(_) | StoreError::WrittenMeanwhile(_))) => {}
+            Err(CannotRun::Store(
+                StoreError::NotAllowed(_) | StoreError::WrittenMeanwhile(_) | StoreError::NotFound { .. },
+            )) => {}
             Err(CannotRun::Store(error)) => return Err(error),
         }
     }

@@ -22,6 +22,8 @@ use tidings_campaign::ids::CampaignId;
 use tidings_campaign::lifecycle::Action;
 use tidings_campaign::time::Clock;
 use tidings_dns::DnsSettings;
+use tidings_store::at_work::{AtWork, UnderWay};
+use tidings_store::nodes::Doing;
 use tidings_store::relay_status::RelayStatus;
 use tidings_store::send_status::SendStatus;
 use tidings_store::{Store, StoreError};
@@ -58,6 +60,8 @@ pub struct SenderSettings {
     pub witness: Witness,
     /// Unique for every start of a process.
     pub owner: String,
+    /// What this process may take, shared with its other parts.
+    pub node: AtWork,
     /// How long messages on the wire may take when the sender is stopped.
     pub deadline: Duration,
 }
@@ -144,6 +148,8 @@ struct Sender {
     /// What sends letters, if this sender does.
     letters: JoinSet<Result<(), GuardError>>,
     running: HashMap<CampaignId, Running>,
+    /// Kept while feeds run, so that a drain waits for them.
+    under_way: Option<UnderWay>,
     /// A feed has ended.
     ended: Arc<Notify>,
     renewed: Instant,
@@ -188,6 +194,7 @@ impl Sender {
             look_ups: JoinSet::new(),
             letters: JoinSet::new(),
             running: HashMap::new(),
+            under_way: None,
             ended: Arc::default(),
             renewed: now,
             told: now,
@@ -259,6 +266,7 @@ impl Sender {
             identity: self.settings.identity.clone(),
             dispatcher: self.dispatcher.clone(),
             witness: self.settings.witness.clone(),
+            node: self.settings.node.clone(),
         };
         self.letters.spawn(letters.run(self.finish.clone()));
     }
@@ -268,6 +276,7 @@ impl Sender {
         if self.scope == Scope::All {
             self.send_letters();
         }
+        let mut news = self.settings.node.news();
         let mut tick = interval(LOOK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -279,6 +288,7 @@ impl Sender {
                 // Nor do the letters.
                 Some(ended) = self.letters.join_next() => return ended.unwrap_or(Ok(())).map_err(SenderError::from),
                 _ = tick.tick() => {}
+                () = news.come() => {}
                 () = self.ended.notified() => {}
                 // Without a sender of news it stays as it is.
                 Ok(()) = self.settings.routing.changed() => {
@@ -302,6 +312,9 @@ impl Sender {
         if let Scope::One(id) = self.scope {
             wanted.retain(|campaign| *campaign == id);
         }
+        if !self.settings.node.may_take() {
+            wanted.clear();
+        }
         for (id, running) in &self.running {
             if !wanted.contains(id) {
                 running.run.stop();
@@ -313,6 +326,11 @@ impl Sender {
             if !self.running.contains_key(id) {
                 self.begin(*id).await?;
             }
+        }
+        match (self.running.is_empty(), &self.under_way) {
+            (true, Some(_)) => self.under_way = None,
+            (false, None) => self.under_way = Some(self.settings.node.begin()),
+            _ => {}
         }
         if self.renewed.elapsed() > self.settings.lease / 3 {
             let expires_at = self.clock.now().plus(self.settings.lease);
@@ -375,8 +393,7 @@ impl Sender {
             Err(CannotRun::Store(error)) => return Err(error),
             Err(CannotRun::Content(why)) => {
                 tracing::error!(campaign = id.0, "held: {why}");
-                self.store.move_campaign(id, Action::Hold, Some(&why)).await?;
-                return Ok(());
+                return self.hold(id, &why).await;
             }
         };
         if let Err(why) =
@@ -384,10 +401,7 @@ impl Sender {
                 .begin(id, run.pool.as_deref(), &run.sender_domain, run.limit.clone())
         {
             tracing::error!(campaign = id.0, "held: {why}");
-            self.store
-                .move_campaign(id, Action::Hold, Some(&why.to_string()))
-                .await?;
-            return Ok(());
+            return self.hold(id, &why.to_string()).await;
         }
         for (limit, n) in self.store.count_aside(id).await? {
             self.dispatcher.know_aside(id, &limit, n.unsigned_abs());
@@ -422,15 +436,26 @@ impl Sender {
         Ok(())
     }
 
+    async fn hold(&self, id: CampaignId, why: &str) -> Result<(), StoreError> {
+        match self.store.move_campaign(id, Action::Hold, Some(why)).await {
+            // Another node or a person was faster.
+            Ok(_) | Err(StoreError::NotAllowed(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Says for every campaign how fast it goes and what binds it.
     async fn tell(&mut self) -> Result<(), StoreError> {
         let now = self.clock.now();
         let sessions = self.sessions_in_words();
+        let mut doing = Doing::default();
         for (id, running) in &mut self.running {
             let ended = running.run.ended();
             let rate_per_second = (ended - running.ended) as f64 / running.looked.elapsed().as_secs_f64();
             running.ended = ended;
             running.looked = Instant::now();
+            doing.campaigns.push(*id);
+            doing.rate_per_second += rate_per_second;
             let mut limit = self.dispatcher.binding_limit(*id);
             if limit.is_none() && rate_per_second == 0.0 {
                 let due = self.store.next_due(*id).await?;
@@ -446,6 +471,10 @@ impl Sender {
             };
             self.store.set_send_status(*id, &status, now).await?;
         }
+        let statuses = self.dispatcher.relay_statuses();
+        doing.sessions = statuses.iter().map(|relay| relay.sessions).sum();
+        doing.campaigns.sort_unstable();
+        self.settings.node.set_doing(doing);
         Ok(())
     }
 

@@ -360,17 +360,14 @@ impl Session<'_> {
         })
     }
 
-    /// Takes the next message if there is one and its turn has come.
+    /// Takes the next message if there is one and its turn has come. One alone is looked at: the current message is committed as on
+    /// the wire and must not wait, with an answer of `may_mail` that grows old, while many are found that may not go.
     async fn prefetch(&mut self) -> Option<Box<Prepared>> {
-        if !self.connection.announced().pipelining || self.is_used_up() {
+        let may_pipeline = self.connection.announced().pipelining;
+        if !may_pipeline || self.is_used_up() || self.context.stop.is_cancelled() {
             return None;
         }
-        while !self.context.stop.is_cancelled() {
-            let job = self.desk.take_now()?;
-            if let Some(prepared) = self.ready(job).await {
-                return Some(prepared);
-            }
-        }
-        None
+        let job = self.desk.take_now()?;
+        self.ready(job).await
     }
 }

@@ -1,6 +1,7 @@
 //! What becomes of the open deliveries of a cancelled campaign.
 
 use crate::counters::Deltas;
+use crate::deliveries::lock_state;
 use crate::engine::{Store, Tx, on_pool, on_tx};
 use crate::error::StoreError;
 use crate::leases::take_dead_leases;
@@ -29,6 +30,8 @@ impl Store {
         now: Timestamp,
     ) -> Result<u64, StoreError> {
         let mut tx = self.begin_write().await?;
+        // Several may do this at once, the command and every sender: in turns, so that none waits for another's rows with its own.
+        lock_state(&mut tx, campaign).await?;
         let mut deltas = Deltas::default();
         let lost = take_dead_leases(&mut tx, &mut deltas, (campaign, self.parts.of(campaign)), now).await?;
         let withheld = withhold(&mut tx, &mut deltas, campaign, limit, now).await?;

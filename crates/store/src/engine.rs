@@ -149,6 +149,11 @@ impl Store {
         &self.node
     }
 
+    /// The same database, with another name for this process.
+    pub fn called(self, node: String) -> Store {
+        Store { node, ..self }
+    }
+
     /// The SQLite file, if that is the engine.
     pub fn sqlite_file(&self) -> Option<&Path> {
         match &self.engine {

@@ -64,6 +64,14 @@ pub enum StoreError {
         /// What was asked for.
         name: String,
     },
+    /// A name that is not enough to say which node is meant.
+    #[error("several nodes are called `{name}`: name one by its owner: {}", .owners.join(", "))]
+    SeveralNodes {
+        /// The name.
+        name: String,
+        /// Those that are called so.
+        owners: Vec<String>,
+    },
     /// A template that a campaign is to send.
     #[error("campaign {campaign} is to send the template `{name}` and has not started: cancel it first")]
     TemplateInUse {

@@ -3,6 +3,7 @@
 pub mod address_changes;
 pub mod archive;
 mod aside;
+pub mod at_work;
 pub mod attempts;
 pub mod audit;
 pub mod bounces;
@@ -34,6 +35,7 @@ pub mod limit_usage;
 pub mod links;
 pub mod list_changes;
 pub mod lists;
+pub mod nodes;
 pub mod one_clicks;
 mod outcome;
 pub mod own_content;

@@ -1,9 +1,9 @@
 //! When campaigns start: giving them a time, taking it away, and what is coming.
 
 use crate::audit::{By, audit_in};
-use crate::campaigns::has_started;
+use crate::campaigns::{Campaign, has_started};
 use crate::deliveries::lock_state;
-use crate::engine::{Store, on_pool, on_tx};
+use crate::engine::{Store, on_pool, on_tx, on_write_pool};
 use crate::error::{StoreError, bad_row};
 use crate::steering::about;
 use std::time::Duration;
@@ -102,6 +102,18 @@ impl Store {
         .await?;
         tx.commit().await?;
         Ok(next)
+    }
+
+    /// Holds a campaign that cannot start now that its time has come. False, and nothing is changed, if it is not any more what was
+    /// read: another node has started or held it meanwhile, or a person has changed it.
+    pub async fn hold_scheduled(&self, campaign: &Campaign, reason: &str) -> Result<bool, StoreError> {
+        const HOLD: &str = "UPDATE campaigns SET state = $1, state_reason = $2 \
+            WHERE id = $3 AND state = 'scheduled' AND revision = $4 AND scheduled_at = $5";
+        let held = campaign.state.after(Action::Hold, false)?;
+        let at = campaign.schedule.as_ref().map(|schedule| schedule.at.0);
+        let rows = on_write_pool!(self, pool => sqlx::query(HOLD).bind(held.as_str()).bind(reason).bind(campaign.id.0)
+            .bind(campaign.revision).bind(at).execute(pool).await.map(|done| done.rows_affected()))?;
+        Ok(rows == 1)
     }
 
     /// The campaigns that started or are to start in this time, the first first.

@@ -20,6 +20,7 @@ mod ledger;
 mod letters;
 mod limits;
 mod links;
+mod nodes;
 mod others;
 mod people;
 mod preferences;

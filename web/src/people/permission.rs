@@ -15,7 +15,7 @@ pub(crate) fn least_role(method: &Method, path: &str) -> Role {
         path.strip_prefix(folder)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    if is_below("/settings") {
+    if is_below("/settings") || (is_below("/nodes") && is_change(method)) {
         Role::Administrator
     } else if is_below("/imports/new") || is_below("/imports/uploads") || is_below("/suppressions/import") {
         // What is in a file that is not imported yet.
@@ -48,6 +48,8 @@ mod tests {
             (Method::GET, "/settings/people", Role::Administrator),
             (Method::POST, "/settings/tokens", Role::Administrator),
             (Method::GET, "/settingsx", Role::Viewer),
+            (Method::GET, "/nodes", Role::Viewer),
+            (Method::POST, "/nodes/drain", Role::Administrator),
             (Method::GET, "/suppressions", Role::Viewer),
             (Method::POST, "/suppressions", Role::Editor),
             (Method::GET, "/suppressions/export.csv", Role::Editor),

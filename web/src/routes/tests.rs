@@ -69,6 +69,7 @@ impl Instance {
                 None,
                 folder.path(),
                 1 << 20,
+                tidings_store::at_work::AtWork::default(),
                 tokio_util::sync::CancellationToken::new(),
             )
             .unwrap(),

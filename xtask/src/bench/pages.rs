@@ -198,6 +198,7 @@ fn paths(size: Size, draft: &str) -> Vec<String> {
         "/campaigns/new",
         "/account",
         "/calendar",
+        "/nodes",
         "/templates",
         "/templates/newsletter",
         "/templates/newsletter/versions/1",

@@ -5,6 +5,7 @@ use crate::config::public_url;
 use crate::context::Context;
 use crate::in_force::InForce;
 use crate::lifecycle;
+use crate::node::ThisNode;
 use crate::output;
 use anyhow::bail;
 use serde::Serialize;
@@ -39,6 +40,8 @@ pub async fn run(id: CampaignId, context: &Context, store: Store) -> anyhow::Res
     let began = Instant::now();
     // Before anything else: a command that is refused changes nothing.
     let lock = take_lock(id, &store)?;
+    let node = ThisNode::new(context, &store, &["send".to_owned()]).await?;
+    let store = node.store().clone();
     // Before the campaign is looked at: the guard may hold it.
     let witness = guard::look(&store, &context.data).await?;
     let campaign = store.get_campaign(id).await?;
@@ -47,7 +50,7 @@ pub async fn run(id: CampaignId, context: &Context, store: Store) -> anyhow::Res
     let keys = identity.keys.clone();
     let in_force = InForce::of(context)?;
     in_force.heed_sighup()?;
-    let settings = sender_settings(context, &in_force, identity, witness)?;
+    let settings = sender_settings(context, &in_force, identity, witness, &node)?;
     let stop = lifecycle::stop_on_signals()?;
     if matches!(campaign.state, CampaignState::Draft | CampaignState::Scheduled) {
         start(&store, &campaign, &settings.identity, context).await?;
@@ -64,14 +67,15 @@ pub async fn run(id: CampaignId, context: &Context, store: Store) -> anyhow::Res
             settings,
             lock,
             Scope::One(id),
-            stop,
+            stop.clone(),
         )
         .await;
         told.cancel();
         outcome
     };
     let keys = lifecycle::keep_keys_fresh(store.clone(), keys, context.clock.clone(), told.clone());
-    let (outcome, (), ()) = tokio::join!(work, progress, keys);
+    let (outcome, (), (), ()) = tokio::join!(work, progress, keys, node.run(&stop, &told));
+    node.end().await;
     outcome?;
     let shown = Shown::read(&store, id, context).await?;
     let span = sending.elapsed().as_secs_f64();
@@ -164,6 +168,7 @@ pub fn sender_settings(
     in_force: &InForce,
     identity: Identity,
     witness: Witness,
+    node: &ThisNode,
 ) -> anyhow::Result<SenderSettings> {
     anyhow::ensure!(
         !context.config.routing.relays.is_empty(),
@@ -181,7 +186,8 @@ pub fn sender_settings(
         dns: context.config.dns.clone(),
         lease: context.config.sending.lease,
         witness,
-        owner: lifecycle::owner_name(&context.config.sending.node)?,
+        owner: node.owner.clone(),
+        node: node.at_work.clone(),
         deadline: context.config.sending.deadline,
     })
 }

@@ -1,4 +1,4 @@
-//! `tidings serve`: pages, scheduler, sender, what comes back, and interrupted imports in one process.
+//! `tidings serve`: pages, scheduler, sender, and what comes back, in one process or shared out among several by their roles.
 
 mod composing;
 mod expiring;
@@ -8,36 +8,66 @@ mod summing;
 
 use crate::commands::campaign::check::preflight_settings;
 use crate::commands::send::sender_settings;
+use crate::config::{Roles, ServeRole};
 use crate::context::Context;
 use crate::in_force::InForce;
 use crate::lifecycle;
+use crate::node::ThisNode;
 use crate::operator::OfFile;
 use crate::output;
 use anyhow::Context as _;
-use intake::Incoming;
+use clap::Args;
+use futures_util::future::{LocalBoxFuture, join_all};
+use futures_util::{FutureExt, TryFutureExt};
+use intake::{Incoming, Old};
+use std::net::SocketAddr;
 use std::sync::Arc;
+use tidings_campaign::time::Clock;
 use tidings_import::Importer;
 use tidings_sender::lock::SenderLock;
+use tidings_sender::run::Identity;
 use tidings_sender::sender::{self, Scope};
 use tidings_sender::{guard, planner};
 use tidings_store::Store;
 use tidings_store::people::Role;
 use tidings_web::operator::Operator;
-use tidings_web::{Secret, ThresholdsNow, WebSettings, bind};
+use tidings_web::{BoundServer, Secret, ThresholdsNow, WebSettings, bind};
 use tokio_util::sync::CancellationToken;
 
+/// Run the server: dashboard, unsubscribe pages, scheduler, sender and what takes reports, or some of these.
+#[derive(Args, Debug)]
+pub struct ServeArgs {
+    /// What this process does, by commas; `[serve] roles` if not given, and everything if that says nothing.
+    #[arg(long, value_name = "ROLES", value_delimiter = ',', value_enum)]
+    roles: Option<Vec<ServeRole>>,
+}
+
 /// Serves until a signal comes or a part fails.
-pub async fn run(context: &Context) -> anyhow::Result<()> {
+pub async fn run(args: ServeArgs, context: &Context) -> anyhow::Result<()> {
+    let roles = args.roles.as_deref().and_then(Roles::of);
+    let roles = roles.unwrap_or_else(|| context.config.roles.clone());
     let store = context.store().await?;
     let stop = lifecycle::stop_on_signals()?;
-    let first = first_link(context, &store).await?;
-    let announce = |addr: std::net::SocketAddr| {
-        let url = format!("http://{addr}/");
-        let first = first.map(|secret| format!("{url}enter/{}", secret.expose()));
+    let first = match roles.has(ServeRole::Web) {
+        true => first_link(context, &store).await?,
+        false => None,
+    };
+    let announce = |node: &str, pages: Option<SocketAddr>| {
+        let url = pages.map(|addr| format!("http://{addr}/"));
+        let first = url.as_ref().zip(first);
+        let first = first.map(|(url, secret)| format!("{url}enter/{}", secret.expose()));
         if context.json {
-            return output::json(&serde_json::json!({ "dashboard": url, "first_sign_in": first }));
+            return output::json(&serde_json::json!({
+                "dashboard": url, "first_sign_in": first, "node": node, "roles": roles.names()
+            }));
         }
-        output::line(format!("dashboard: {url}"))?;
+        match url {
+            Some(url) => output::line(format!("dashboard: {url}"))?,
+            None => output::line(format!(
+                "node {node} is at work, without pages: {}",
+                roles.names().join(", ")
+            ))?,
+        }
         match first {
             Some(first) => output::line(format!(
                 "nobody can sign in yet; create the administrator here, once: {first}"
@@ -45,7 +75,7 @@ pub async fn run(context: &Context) -> anyhow::Result<()> {
             None => Ok(()),
         }
     };
-    serve(context, store, stop, None, announce).await
+    serve(context, store, stop, (&roles, None), announce).await
 }
 
 /// The secret of the link that makes the first administrator; none if there is one.
@@ -58,108 +88,176 @@ async fn first_link(context: &Context, store: &Store) -> anyhow::Result<Option<S
     Ok(Some(secret))
 }
 
-/// The server, also for the demo. `guests`: what whoever comes may do without signing in. `announce` is told where the
-/// dashboard is, once it answers.
+/// A part of the server, which runs until it is told to stop or fails.
+type Part = LocalBoxFuture<'static, anyhow::Result<()>>;
+
+/// The server, also for the demo. `guests`: what whoever comes may do without signing in. `announce` is told what the node is called
+/// and where the dashboard is, if there is one, once it is bound.
 pub async fn serve(
     context: &Context,
     store: Store,
     stop: CancellationToken,
-    guests: Option<Role>,
-    announce: impl FnOnce(std::net::SocketAddr) -> anyhow::Result<()>,
+    (roles, guests): (&Roles, Option<Role>),
+    announce: impl FnOnce(&str, Option<SocketAddr>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let identity = context.identity(&store).await?;
-    let lock = SenderLock::take(&store).context("sender")?;
-    let witness = guard::look(&store, &context.data).await?;
-    let in_force = InForce::of(context)?;
-    in_force.heed_sighup()?;
-    let settings = sender_settings(context, &in_force, identity.clone(), witness)?;
-    let judging = settings.judging.clone();
-    let importer = Importer::new(
-        store.clone(),
-        context.clock.clone(),
-        context.config.dns.clone(),
-        &context.data,
-        context.config.web.largest_upload,
-        stop.clone(),
-    )
-    .context("imports")?;
-    let web = WebSettings {
-        listen: context.config.web.listen,
-        public_listen: context.config.web.public_listen,
-        public_url: identity.public_url.clone(),
-        trusted_proxies: context.config.web.trusted_proxies.clone(),
-        hits: context.config.tracking.hits()?,
-        preferences: context.config.preferences.clone(),
-        brand: context.config.brand.clone(),
-        guests,
-        thresholds: ThresholdsNow::new(move || judging.borrow().thresholds),
-        sign_up: context.config.sign_up.clone(),
-        operator: OfFile::of(context, &store, &in_force).map(|operator| operator as Arc<dyn Operator>),
-        importer: importer.clone(),
-        composer: composing::composer(&store, &identity),
+    let mut node = ThisNode::new(context, &store, &roles.names()).await?;
+    let store = node.store().clone();
+    let common = Common {
+        identity: context.identity(&store).await?,
+        in_force: InForce::of(context)?,
+        context,
+        store,
+        stop,
     };
-    let incoming = Incoming::open(context, &store, identity.keys.clone()).await?;
-    let server = bind(
-        store.clone(),
-        identity.keys.clone(),
-        context.clock.clone(),
-        &web,
-        incoming.routes(),
-    )
-    .await?;
-    announce(server.listen)?;
-    let preflight = preflight_settings(context, identity.clone());
-    let clock = context.clock.clone();
-    let keep_hits = context.config.tracking.keep_hits;
-    let summing = summing::run(store.clone(), clock.clone(), stop.clone());
-    let expiring = expiring::run(store.clone(), clock.clone(), keep_hits, stop.clone());
-    let keep_deliveries = context.config.retention.deliveries;
-    let forgetting = forgetting::run(store.clone(), clock.clone(), keep_deliveries, stop.clone());
-    let keys = lifecycle::keep_keys_fresh(store.clone(), identity.keys.clone(), clock.clone(), stop.clone());
-    // Whatever ends first ends the others.
-    let ends = |outcome: anyhow::Result<()>| {
-        stop.cancel();
-        outcome
-    };
-    let pages = async { ends(server.run(stop.cancelled()).await.context("web")) };
-    let planning = async {
-        ends(
-            planner::run(store.clone(), clock.clone(), identity, stop.clone())
-                .await
-                .context("scheduler"),
+    let mut parts: Vec<(&str, Part)> = Vec::new();
+    if roles.has(ServeRole::Send) {
+        parts.push(("sender", common.sending(&node).await?));
+    }
+    common.in_force.heed_sighup()?;
+    if roles.has(ServeRole::Schedule) {
+        parts.extend(common.scheduling(&node));
+    }
+    let importer = common.importer(&node)?;
+    // Uploads and their imports lie with the process that has the pages.
+    if roles.has(ServeRole::Schedule) || roles.has(ServeRole::Web) {
+        let importer = importer.clone();
+        let importing = async move { Ok(importer.run().await?) };
+        parts.push(("imports", importing.boxed_local()));
+    }
+    let keys = common.identity.keys.clone();
+    let incoming = Incoming::open(context, &common.store, keys, roles.has(ServeRole::Intake)).await?;
+    let mut pages = None;
+    if roles.has(ServeRole::Web) {
+        let bound = common.pages(importer, &incoming, guests).await?;
+        pages = Some(bound.listen);
+        let stop = common.stop.clone();
+        let serving = async move { Ok(bound.run(stop.cancelled()).await?) };
+        parts.push(("web", serving.boxed_local()));
+    }
+    parts.push(("intake", incoming.run(common.stop.clone()).boxed_local()));
+    node.listen = pages.map(|addr| addr.to_string());
+    announce(common.store.node(), pages)?;
+    common.run(parts, &node).await
+}
+
+/// What the parts have in common.
+struct Common<'c> {
+    context: &'c Context,
+    store: Store,
+    stop: CancellationToken,
+    identity: Identity,
+    in_force: Arc<InForce>,
+}
+
+impl Common<'_> {
+    /// The sender, which has its lock before anything is changed for its sake.
+    async fn sending(&self, node: &ThisNode) -> anyhow::Result<Part> {
+        let lock = SenderLock::take(&self.store).context("sender")?;
+        let witness = guard::look(&self.store, &self.context.data).await?;
+        let settings = sender_settings(self.context, &self.in_force, self.identity.clone(), witness, node)?;
+        let (store, clock, stop) = self.shared();
+        let sending = async move { Ok(sender::run(store, clock, settings, lock, Scope::All, stop).await?) };
+        Ok(sending.boxed_local())
+    }
+
+    /// What must be done somewhere, and may be at several nodes at once.
+    fn scheduling(&self, node: &ThisNode) -> Vec<(&'static str, Part)> {
+        let at_work = || node.at_work.clone();
+        let (store, clock, stop) = self.shared();
+        let planning = planner::run(store, clock, self.identity.clone(), at_work(), stop);
+        let (store, clock, stop) = self.shared();
+        let settings = preflight_settings(self.context, self.identity.clone());
+        let examining = tidings_preflight::run(store, settings, clock, at_work(), stop);
+        let (store, clock, stop) = self.shared();
+        let keep_hits = self.context.config.tracking.keep_hits;
+        let expiring = expiring::run(store, clock, keep_hits, stop);
+        let (store, clock, stop) = self.shared();
+        let summing = summing::run(store, clock, stop);
+        let (store, clock, stop) = self.shared();
+        let keep_deliveries = self.context.config.retention.deliveries;
+        let forgetting = forgetting::run(store, clock, keep_deliveries, stop);
+        let emptying = Old::of(self.context, &self.store).run(self.stop.clone());
+        vec![
+            ("scheduler", planning.err_into().boxed_local()),
+            ("pre-flight lists", examining.err_into().boxed_local()),
+            ("old hits", expiring.map(Ok).boxed_local()),
+            ("old deliveries", forgetting.map(Ok).boxed_local()),
+            ("sums of days", summing.map(Ok).boxed_local()),
+            ("old arrivals", emptying.map(Ok).boxed_local()),
+        ]
+    }
+
+    fn shared(&self) -> (Store, Clock, CancellationToken) {
+        (self.store.clone(), self.context.clock.clone(), self.stop.clone())
+    }
+
+    fn importer(&self, node: &ThisNode) -> anyhow::Result<Importer> {
+        let config = &self.context.config;
+        let (store, clock, stop) = self.shared();
+        Importer::new(
+            store,
+            clock,
+            config.dns.clone(),
+            &self.context.data,
+            config.web.largest_upload,
+            node.at_work.clone(),
+            stop,
         )
-    };
-    let sending = async {
-        ends(
-            sender::run(
-                store.clone(),
-                clock.clone(),
-                settings,
-                lock,
-                Scope::All,
-                stop.clone(),
-            )
-            .await
-            .context("sender"),
-        )
-    };
-    let examining = async {
-        ends(
-            tidings_preflight::run(store.clone(), preflight, clock.clone(), stop.clone())
-                .await
-                .context("pre-flight lists"),
-        )
-    };
-    let importing = async { ends(importer.run().await.context("imports")) };
-    let taking = async { ends(incoming.run(stop.clone()).await.context("intake")) };
-    let (pages, planning, sending, examining, importing, taken, (), (), (), ()) = tokio::join!(
-        pages, planning, sending, examining, importing, taking, keys, expiring, forgetting, summing
-    );
-    store.close().await;
-    sending
-        .and(planning)
-        .and(examining)
-        .and(importing)
-        .and(taken)
-        .and(pages)
+        .context("imports")
+    }
+
+    /// The pages, whose addresses are taken.
+    async fn pages(
+        &self,
+        importer: Importer,
+        incoming: &Incoming,
+        guests: Option<Role>,
+    ) -> anyhow::Result<BoundServer> {
+        let config = &self.context.config;
+        let judging = self.in_force.judging();
+        let operator = OfFile::of(self.context, &self.store, &self.in_force);
+        let settings = WebSettings {
+            listen: config.web.listen,
+            public_listen: config.web.public_listen,
+            public_url: self.identity.public_url.clone(),
+            trusted_proxies: config.web.trusted_proxies.clone(),
+            hits: config.tracking.hits()?,
+            preferences: config.preferences.clone(),
+            brand: config.brand.clone(),
+            guests,
+            thresholds: ThresholdsNow::new(move || judging.borrow().thresholds),
+            sign_up: config.sign_up.clone(),
+            operator: operator.map(|operator| operator as Arc<dyn Operator>),
+            importer,
+            composer: composing::composer(&self.store, &self.identity),
+        };
+        let (store, clock, keys) = (
+            self.store.clone(),
+            self.context.clock.clone(),
+            self.identity.keys.clone(),
+        );
+        Ok(bind(store, keys, clock, &settings, incoming.routes()).await?)
+    }
+
+    /// All parts, until they have ended. Whichever ends first ends the others; of several failures the first part's is told.
+    async fn run(self, parts: Vec<(&str, Part)>, node: &ThisNode) -> anyhow::Result<()> {
+        let ended = CancellationToken::new();
+        let stop = &self.stop;
+        let parts = join_all(parts.into_iter().map(|(name, part)| async move {
+            let outcome = part.await.context(name.to_owned());
+            stop.cancel();
+            outcome
+        }));
+        let parts = async {
+            let outcomes = parts.await;
+            ended.cancel();
+            outcomes
+        };
+        let (store, clock, stop) = self.shared();
+        let keys = lifecycle::keep_keys_fresh(store, self.identity.keys.clone(), clock, stop);
+        let (outcomes, (), ()) = tokio::join!(parts, keys, node.run(&self.stop, &ended));
+        node.end().await;
+        self.store.close().await;
+        outcomes.into_iter().collect()
+    }
 }

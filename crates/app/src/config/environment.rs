@@ -131,6 +131,7 @@ const SETTINGS: &[Setting] = &[
     ("sender", "lease"),
     ("sender", "node"),
     ("sender", "deadline"),
+    ("serve", "roles"),
     ("tracking", "mode"),
 ];
 
@@ -203,7 +204,9 @@ pub(super) fn merge(mut table: Table, settings: Vec<Override>) -> Table {
                 text.parse().map_or(Value::String(text), Value::Boolean)
             }
             "name" if section == "preferences" => text.parse().map_or(Value::String(text), Value::Boolean),
-            "lists" | "servers" | "domains" | "complaints" | "networks" | "trusted_proxies" => list(&text),
+            "lists" | "servers" | "domains" | "complaints" | "networks" | "trusted_proxies" | "roles" => {
+                list(&text)
+            }
             "rate" if text.contains(',') => list(&text),
             _ => Value::String(text),
         };

@@ -19,6 +19,7 @@ mod retention;
 mod retry;
 mod rules_file;
 mod sender;
+mod serve;
 mod sign_up;
 mod tracking;
 mod web;
@@ -40,6 +41,7 @@ pub(crate) use masking::masked;
 pub use preflight::Preflight;
 pub use retention::RetentionSection;
 pub use sender::Sending;
+pub use serve::{Roles, ServeRole};
 pub use tracking::TrackingSection;
 pub(crate) use web::LARGEST_UPLOAD;
 pub use web::Web;
@@ -77,6 +79,8 @@ pub struct Config {
     pub retry: Retry,
     /// Leases and the node's name.
     pub sending: Sending,
+    /// What a server does in this process.
+    pub roles: Roles,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -115,6 +119,8 @@ struct RawConfig {
     retry: retry::RetrySection,
     #[serde(default)]
     sender: sender::SenderSection,
+    #[serde(default)]
+    serve: serve::ServeSection,
 }
 
 /// Where the configuration came from, for reading it again.
@@ -256,6 +262,7 @@ impl RawConfig {
         let sign_up = keep(self.sign_up.check(), &mut faults);
         let retry = keep(self.retry.check(), &mut faults);
         let sending = keep(self.sender.check(), &mut faults);
+        let roles = keep(self.serve.check(), &mut faults);
         let routing = pools.zip(limits).map(|(pools, limits)| Routing {
             relays,
             pools,
@@ -275,6 +282,7 @@ impl RawConfig {
             sign_up,
             retry,
             sending,
+            roles,
         ) {
             (
                 Some(public_url),
@@ -290,6 +298,7 @@ impl RawConfig {
                 Some(sign_up),
                 Some(retry),
                 Some(sending),
+                Some(roles),
             ) if faults.is_empty() => Ok(Config {
                 public_url,
                 routing,
@@ -306,6 +315,7 @@ impl RawConfig {
                 retention,
                 retry,
                 sending,
+                roles,
             }),
             _ => Err(Faults(faults).into()),
         }

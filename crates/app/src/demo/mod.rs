@@ -6,7 +6,7 @@ mod script;
 use crate::commands::shown::Shown;
 use crate::commands::{import, serve};
 use crate::config::{
-    Config, Feedback, LARGEST_UPLOAD, MailSection, Preflight, Sending, TrackingSection, Ways, Web,
+    Config, Feedback, LARGEST_UPLOAD, MailSection, Preflight, Roles, Sending, TrackingSection, Ways, Web,
 };
 use crate::context::Context;
 use crate::{lifecycle, output};
@@ -67,14 +67,22 @@ pub async fn run(args: DemoArgs, json: bool) -> anyhow::Result<()> {
     let context = context(folder.path(), &relay, port, json);
     let store = context.store().await?;
     let id = set_up(args, folder.path(), &store, &context).await?;
-    let announce = |addr: std::net::SocketAddr| {
-        say(json, format!("dashboard: http://{addr}/"))?;
+    let announce = |_: &str, pages: Option<std::net::SocketAddr>| {
+        if let Some(addr) = pages {
+            say(json, format!("dashboard: http://{addr}/"))?;
+        }
         say(json, "sending; press Ctrl-C to end")
     };
     // It lives on this machine for as long as the demo does, so that nobody need sign in.
     let watch = watch(args, id, store.clone(), &context, stop.clone());
     let (served, watched) = tokio::join!(
-        serve::serve(&context, store, stop.clone(), Some(Role::Administrator), announce),
+        serve::serve(
+            &context,
+            store,
+            stop.clone(),
+            (&context.config.roles, Some(Role::Administrator)),
+            announce
+        ),
         watch
     );
     relay.stop().await;
@@ -135,6 +143,7 @@ fn context(folder: &Path, relay: &ScriptedRelay, port: u16, json: bool) -> Conte
             deadline: Duration::from_secs(5),
             node: "demo".to_owned(),
         },
+        roles: Roles::all(),
     };
     Context {
         data: folder.to_owned(),

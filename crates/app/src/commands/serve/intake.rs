@@ -1,5 +1,6 @@
 //! What comes back while the server runs, by all ways that are configured.
 
+use crate::config::Ways;
 use crate::context::Context;
 use actix_web::web::ServiceConfig;
 use anyhow::Context as _;
@@ -23,11 +24,10 @@ pub struct Incoming {
     mailboxes: Vec<ImapSettings>,
     maildirs: Vec<MaildirSettings>,
     intake: Intake,
-    old: Old,
 }
 
 /// What is too old to be kept as it came.
-struct Old {
+pub struct Old {
     store: Store,
     clock: Clock,
     keep: Duration,
@@ -37,8 +37,17 @@ impl Old {
     /// Arrivals that are emptied at once: others want to write too.
     const BATCH: i64 = 1_000;
 
+    /// As it is configured.
+    pub fn of(context: &Context, store: &Store) -> Old {
+        Old {
+            store: store.clone(),
+            clock: context.clock.clone(),
+            keep: context.config.feedback.keep_arrivals,
+        }
+    }
+
     /// Empties what is too old, once an hour.
-    async fn run(self, stop: CancellationToken) {
+    pub async fn run(self, stop: CancellationToken) {
         while !stop.is_cancelled() {
             let before = self.clock.now().minus(self.keep);
             let pause = match self.store.empty_old_arrivals(before, Self::BATCH).await {
@@ -58,12 +67,19 @@ impl Old {
 }
 
 impl Incoming {
-    /// Takes all places where something is to come in.
+    /// Takes all places where something is to come in; if not `all`, webhooks alone.
     ///
     /// # Errors
     /// If a table of rules or a certificate cannot be used, or a place is taken.
-    pub async fn open(context: &Context, store: &Store, keys: KeyRing) -> anyhow::Result<Incoming> {
-        let ways = &context.config.intake;
+    pub async fn open(
+        context: &Context,
+        store: &Store,
+        keys: KeyRing,
+        all: bool,
+    ) -> anyhow::Result<Incoming> {
+        let none = Ways::default();
+        let configured = &context.config.intake;
+        let ways = if all { configured } else { &none };
         let rules = Arc::new(context.config.feedback.rules()?);
         let intake = Intake::start(
             store.clone(),
@@ -73,14 +89,14 @@ impl Incoming {
             context.clock.clone(),
         );
         let mut listeners = Vec::new();
-        for configured in &ways.smtp {
-            let listener = Listener::bind(configured.settings()?, intake.clone())
+        for listener in &ways.smtp {
+            let listener = Listener::bind(listener.settings()?, intake.clone())
                 .await
                 .context("section [[intake.smtp]]")?;
             tracing::info!("reports are taken on {}", listener.place());
             listeners.push(listener);
         }
-        let (hooks, clock) = (ways.webhooks.clone(), context.clock.clone());
+        let (hooks, clock) = (configured.webhooks.clone(), context.clock.clone());
         let hooks = Arc::new(Hooks::new(hooks, intake.clone(), rules, clock, Https::default()));
         Ok(Incoming {
             listeners,
@@ -88,11 +104,6 @@ impl Incoming {
             mailboxes: ways.imap.clone(),
             maildirs: ways.maildir.clone(),
             intake,
-            old: Old {
-                store: store.clone(),
-                clock: context.clock.clone(),
-                keep: context.config.feedback.keep_arrivals,
-            },
         })
     }
 
@@ -113,7 +124,9 @@ impl Incoming {
         for maildir in self.maildirs {
             ways.spawn(maildir::run(self.intake.clone(), maildir, stop.clone()));
         }
-        ways.spawn(self.old.run(stop.clone()));
+        if ways.is_empty() {
+            stop.cancelled().await;
+        }
         let mut outcome = Ok(());
         while let Some(ended) = ways.join_next().await {
             stop.cancel();

@@ -1,0 +1,470 @@
+//! Several processes work on one database: each does what its roles say, together they send every message once, what is steered
+//! reaches all of them, and one that is to go leaves nothing behind.
+
+use crate::dashboard::{browser, get, serve};
+use serde_json::Value;
+use std::io::Read;
+use std::net::TcpStream;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tidings_tests::script::Script;
+use tidings_tests::{App, Engine, Running, assert_ledger_adds_up, free_port, on_both_engines, wait_until};
+
+/// After so long a change has reached every node.
+const REACHED: Duration = Duration::from_secs(2);
+/// The same of what no sender is told, but asks for when its answer is older than 1.5 seconds, on a busy machine.
+const ASKED: Duration = Duration::from_secs(4);
+/// How long it is looked whether something happens that must not.
+const A_WHILE: Duration = Duration::from_millis(1_500);
+
+/// Starts a node of this name with these roles; returns when it is at work.
+fn node(app: &App, name: &str, roles: &str) -> Running {
+    let mut command = app.command(["serve", "--roles", roles]);
+    command.env("TIDINGS_SENDER_NODE", name);
+    let mut running = app.spawn_command(command);
+    wait_until(&format!("node {name} is at work"), 30, || {
+        assert!(
+            running.is_running(),
+            "node {name} ended: {}",
+            running.stderr_so_far()
+        );
+        state(app, name) == "running"
+    });
+    running
+}
+
+/// What `tidings node list` says of the node of this name that was seen last.
+fn seen(app: &App, name: &str) -> Option<Value> {
+    let listed = app.run(["--json", "node", "list"]).succeeded().json();
+    let nodes = listed.as_array().unwrap().clone();
+    nodes.into_iter().find(|node| node["name"] == name)
+}
+
+fn state(app: &App, name: &str) -> String {
+    let state = seen(app, name).map(|node| node["state"].as_str().unwrap().to_owned());
+    state.unwrap_or_default()
+}
+
+fn start(app: &App, campaign: i64) {
+    app.run(["campaign", "schedule", &campaign.to_string(), "--now"])
+        .succeeded();
+}
+
+fn finished(app: &App, campaign: i64) {
+    wait_until("the campaign is finished", 90, || {
+        app.show(campaign).state() == "finished"
+    });
+    assert_ledger_adds_up(&app.show(campaign));
+}
+
+fn accepted_by(app: &App, node: &str) -> i64 {
+    app.database.number(&format!(
+        "SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM send_counters WHERE outcome = 'accepted' AND node = '{node}'"
+    ))
+}
+
+fn stop(node: Running) {
+    node.sigterm();
+    node.wait(Duration::from_secs(20)).succeeded();
+}
+
+on_both_engines!(a_process_does_what_its_roles_say_and_nothing_else, |app| {
+    app.import("readers", 20);
+    let campaign = app.campaign("readers");
+    let port = free_port();
+    app.configure(|settings| {
+        settings.more =
+            format!("[[intake.smtp]]\nlisten = \"127.0.0.1:{port}\"\ndomains = [\"bounce.example.com\"]\n");
+    });
+    let takes_reports = || TcpStream::connect(("127.0.0.1", port)).is_ok();
+
+    let web = node(app, "w", "web");
+    assert!(web.stdout_so_far().contains("dashboard: http://"));
+    start(app, campaign);
+    std::thread::sleep(A_WHILE);
+    assert_eq!(
+        app.show(campaign).state(),
+        "scheduled",
+        "nobody keeps the calendar"
+    );
+    assert!(!takes_reports(), "nobody takes reports");
+
+    let schedule = node(app, "s", "schedule");
+    assert!(!schedule.stdout_so_far().contains("dashboard"));
+    wait_until("the campaign has started", 30, || {
+        app.show(campaign).state() == "sending"
+    });
+    std::thread::sleep(A_WHILE);
+    assert_eq!(app.relay.accepted_count(), 0, "nobody sends");
+
+    let intake = node(app, "i", "intake");
+    let mut greeting = [0; 3];
+    let mut session = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    session.read_exact(&mut greeting).unwrap();
+    assert_eq!(&greeting, b"220");
+    drop(session);
+
+    let send = node(app, "x", "send");
+    assert!(send.stdout_so_far().contains("without pages: send"));
+    finished(app, campaign);
+    assert_eq!(app.relay.reached_once().len(), 20);
+    for (name, roles) in [("w", "web"), ("s", "schedule"), ("i", "intake"), ("x", "send")] {
+        let seen = seen(app, name).unwrap();
+        assert_eq!(seen["roles"], serde_json::json!([roles]));
+        assert_eq!(seen["listen"].is_string(), roles == "web", "{seen}");
+    }
+    for running in [web, schedule, intake, send] {
+        stop(running);
+    }
+    assert_eq!(state(app, "x"), "stopped");
+});
+
+on_both_engines!(a_process_that_does_not_send_needs_neither_lock_nor_relay, |app| {
+    app.import("readers", 3);
+    let campaign = app.campaign("readers");
+    let bare = app.write(
+        "bare.toml",
+        "public_url = \"https://news.example.com\"\n[web]\nlisten = \"127.0.0.1:0\"\n\
+         [serve]\nroles = [\"web\", \"schedule\", \"intake\"]\n",
+    );
+    let running = app.spawn(["--config", &bare.to_string_lossy(), "serve"]);
+    wait_until("it is at work", 30, || state(app, "main") == "running");
+    // On SQLite one process sends: this is it.
+    let show = app.send(campaign);
+    assert_eq!(show.count("accepted"), 3);
+    assert_eq!(
+        state(app, "main-2"),
+        "stopped",
+        "a name that is taken gets a number"
+    );
+    stop(running);
+});
+
+#[test]
+fn roles_that_are_none_are_refused() {
+    let app = App::start(Engine::Sqlite);
+    for roles in ["", "web,sends", ","] {
+        app.run(["serve", "--roles", roles])
+            .failed_with(2)
+            .says(&["roles"]);
+    }
+    app.configure(|settings| settings.more = "[serve]\nroles = []\n".to_owned());
+    app.run(["serve"])
+        .failed_with(1)
+        .says(&["[serve]", "roles is empty"]);
+    app.configure(|settings| settings.more.clear());
+    let mut command = app.command(["serve"]);
+    command.env("TIDINGS_SERVE_ROLES", "web, sends");
+    let refused = app.spawn_command(command).wait(App::PATIENCE);
+    refused
+        .failed_with(1)
+        .says(&["TIDINGS_SERVE_ROLES", "`sends` is no role"]);
+}
+
+#[test]
+fn several_nodes_send_one_campaign_together_and_each_message_once() {
+    let app = App::start(Engine::Postgres);
+    app.relay
+        .follow(Script::accepting().delay(Duration::from_millis(30)));
+    app.import("readers", 600);
+    // So that no node has it all to itself.
+    let campaign = app.campaign_with("readers", &["--rate", "60/s"]);
+    let mut nodes = vec![node(&app, "w", "web,schedule,intake")];
+    for name in ["a", "b", "c"] {
+        nodes.push(node(&app, name, "send,schedule"));
+    }
+    start(&app, campaign);
+    wait_until("somebody says that he sends", 30, || {
+        ["a", "b", "c"]
+            .iter()
+            .any(|name| seen(&app, name).is_some_and(|node| node["campaigns"][0] == campaign))
+    });
+    finished(&app, campaign);
+    assert_eq!(app.relay.reached_once().len(), 600);
+    assert_eq!(app.relay.accepted_count(), 600);
+    for name in ["a", "b", "c"] {
+        assert!(accepted_by(&app, name) > 0, "node {name} had no part in it");
+    }
+    nodes.into_iter().for_each(stop);
+}
+
+#[test]
+fn a_node_that_drains_leaves_nothing_behind_and_the_others_finish() {
+    let app = App::start(Engine::Postgres);
+    // Nobody could wait for leases to run out.
+    app.configure(|settings| settings.lease = "300s".to_owned());
+    app.relay
+        .follow(Script::accepting().delay(Duration::from_millis(20)));
+    app.import("readers", 500);
+    let campaign = app.campaign_with("readers", &["--rate", "60/s"]);
+    let mut a = node(&app, "a", "send,schedule");
+    let b = node(&app, "b", "send,schedule");
+    start(&app, campaign);
+    wait_until("both send", 60, || {
+        accepted_by(&app, "a") > 0 && accepted_by(&app, "b") > 0
+    });
+    app.run(["node", "drain", "a", "--wait"])
+        .succeeded()
+        .prints(&["drained"]);
+    let sent = accepted_by(&app, "a");
+    assert_eq!(
+        app.database
+            .number("SELECT count(*) FROM leases WHERE owner LIKE 'a-%'"),
+        0
+    );
+    assert!(a.is_running(), "it goes on, and does nothing");
+    let show = app.show(campaign);
+    assert_eq!(
+        (show.state(), show.count("unknown")),
+        ("sending", 0),
+        "the other is to send the rest: {show}"
+    );
+    finished(&app, campaign);
+    assert_eq!(accepted_by(&app, "a"), sent, "a drained node sends nothing");
+    assert_eq!(app.relay.reached_once().len(), 500);
+
+    // And the other way round.
+    app.run(["node", "resume", "a"]).succeeded();
+    app.run(["node", "drain", "b", "--wait"]).succeeded();
+    let next = app.campaign("readers");
+    start(&app, next);
+    finished(&app, next);
+    assert_eq!(accepted_by(&app, "a"), sent + 500);
+    stop(a);
+    stop(b);
+}
+
+on_both_engines!(
+    a_node_that_drains_takes_nothing_until_it_is_to_work_again,
+    |app| {
+        app.relay.follow(Script::accepting().pace(50.0));
+        app.import("readers", 200);
+        let (campaign, later) = (app.campaign("readers"), app.campaign("readers"));
+        let running = node(app, "a", "web,schedule,send,intake");
+        let url = running.stdout_so_far();
+        let (_, url) = url.split_once("dashboard: ").unwrap();
+        let url = url.lines().next().unwrap().to_owned();
+        start(app, campaign);
+        wait_until("mail flows", 30, || app.relay.accepted_count() >= 20);
+        app.run(["node", "drain", "a", "--wait"]).succeeded();
+        let sent = app.relay.accepted_count();
+        assert!(sent < 200, "everything was sent");
+        start(app, later);
+        std::thread::sleep(A_WHILE);
+        assert_eq!(app.relay.accepted_count(), sent, "mail still flows");
+        assert_eq!(app.show(later).state(), "scheduled", "it starts a campaign");
+        let show = app.show(campaign);
+        assert_eq!((show.state(), show.count("unknown")), ("sending", 0), "{show}");
+        assert_eq!(get(&format!("{url}health")).0, 200, "its pages go on");
+        app.run(["node", "resume", "a"]).succeeded();
+        app.relay.follow(Script::accepting());
+        finished(app, campaign);
+        finished(app, later);
+        let twice = app.relay.accepted_by_recipient();
+        assert!(twice.len() == 200 && twice.values().all(|times| *times == 2));
+        stop(running);
+        app.run(["node", "drain", "a"])
+            .failed_with(1)
+            .says(&["no node at work"]);
+    }
+);
+
+/// So many that they are not all sent when something is changed.
+const READERS: usize = 3_000;
+
+/// A campaign that three nodes send in no hurry, and when each message was accepted.
+struct UnderWay {
+    app: App,
+    campaign: i64,
+    accepted: Arc<Mutex<Vec<Instant>>>,
+    nodes: Vec<Running>,
+}
+
+impl UnderWay {
+    fn begin() -> UnderWay {
+        let app = App::start(Engine::Postgres);
+        let accepted = Arc::<Mutex<Vec<Instant>>>::default();
+        let noted = Arc::clone(&accepted);
+        let script = Script::accepting().pace(120.0);
+        app.relay
+            .follow(script.watch(move |_| noted.lock().unwrap().push(Instant::now())));
+        app.import("readers", READERS);
+        let campaign = app.campaign("readers");
+        let nodes = ["a", "b", "c"].map(|name| node(&app, name, "send,schedule"));
+        start(&app, campaign);
+        wait_until("all send", 60, || {
+            ["a", "b", "c"].iter().all(|name| accepted_by(&app, name) > 0)
+        });
+        UnderWay {
+            app,
+            campaign,
+            accepted,
+            nodes: nodes.into(),
+        }
+    }
+
+    /// Panics unless mail stops so soon after this moment.
+    fn assert_stops_within(&self, bound: Duration, changed: Instant) {
+        std::thread::sleep(bound + A_WHILE);
+        let accepted = self.accepted.lock().unwrap().clone();
+        let last = accepted.iter().max().unwrap().saturating_duration_since(changed);
+        assert!(last < bound, "mail was accepted {last:?} after the change");
+        assert!(accepted.len() < READERS, "everything was sent");
+        let show = self.app.show(self.campaign);
+        assert_ledger_adds_up(&show);
+        let said: Vec<String> = self.nodes.iter().map(Running::stderr_so_far).collect();
+        assert_eq!(
+            (show.count("on_wire"), show.count("unknown")),
+            (0, 0),
+            "{show} {said:?}"
+        );
+    }
+}
+
+#[test]
+fn a_pause_reaches_all_nodes_within_two_seconds_and_so_does_its_end() {
+    let under_way = UnderWay::begin();
+    let UnderWay {
+        app, campaign, nodes, ..
+    } = &under_way;
+    app.steer(*campaign, "pause");
+    under_way.assert_stops_within(REACHED, Instant::now());
+    app.steer(*campaign, "resume");
+    let (sent, resumed) = (app.relay.accepted_count(), Instant::now());
+    wait_until("mail flows again", 10, || app.relay.accepted_count() > sent);
+    assert!(resumed.elapsed() < REACHED, "it took {:?}", resumed.elapsed());
+    app.steer(*campaign, "cancel");
+    under_way.assert_stops_within(REACHED, Instant::now());
+    assert_eq!(app.show(*campaign).state(), "cancelled");
+    assert_eq!(nodes.len(), 3);
+    app.relay.reached_once();
+}
+
+#[test]
+fn suppressions_reach_all_nodes_within_two_seconds() {
+    let under_way = UnderWay::begin();
+    let app = &under_way.app;
+    // By hand, as no command does it: what holds is what the database says.
+    app.database.execute(
+        "INSERT INTO suppressions (address_key, reason, evidence, created_at) \
+         SELECT address_key, 'by_hand', 'all at once', 1 FROM recipients",
+    );
+    under_way.assert_stops_within(ASKED, Instant::now());
+    app.relay.follow(Script::accepting());
+    finished(app, under_way.campaign);
+    let show = app.show(under_way.campaign);
+    assert_eq!(
+        show.count("accepted") + show.count("withheld"),
+        READERS as u64,
+        "{show}"
+    );
+    app.relay.reached_once();
+}
+
+#[test]
+fn unsubscribes_reach_all_nodes_within_two_seconds() {
+    let under_way = UnderWay::begin();
+    let app = &under_way.app;
+    app.database
+        .execute("UPDATE subscriptions SET state = 'unsubscribed'");
+    under_way.assert_stops_within(ASKED, Instant::now());
+    finished(app, under_way.campaign);
+    let show = app.show(under_way.campaign);
+    assert_eq!(
+        show.count("accepted") + show.count("withheld"),
+        READERS as u64,
+        "{show}"
+    );
+    app.relay.reached_once();
+}
+
+#[test]
+fn with_several_planners_every_campaign_starts_once() {
+    let app = App::start(Engine::Postgres);
+    app.import("readers", 40);
+    let campaigns: Vec<i64> = (0..6).map(|_| app.campaign("readers")).collect();
+    let missed = app.campaign("readers");
+    for campaign in campaigns.iter().chain([&missed]) {
+        start(&app, *campaign);
+    }
+    app.database.execute(&format!(
+        "UPDATE campaigns SET scheduled_at = 1 WHERE id = {missed}"
+    ));
+    // All three find all of them due.
+    let mut nodes: Vec<Running> = ["a", "b", "c"]
+        .iter()
+        .map(|name| {
+            let mut command = app.command(["serve", "--roles", "schedule,send"]);
+            command.env("TIDINGS_SENDER_NODE", name);
+            app.spawn_command(command)
+        })
+        .collect();
+    campaigns.iter().for_each(|campaign| finished(&app, *campaign));
+    wait_until("what was missed is held", 30, || {
+        app.show(missed).state() == "held"
+    });
+    std::thread::sleep(A_WHILE);
+    for running in &mut nodes {
+        assert!(
+            running.is_running(),
+            "one is faster than the others, and no failure: {}",
+            running.stderr_so_far()
+        );
+    }
+    for campaign in campaigns {
+        assert_eq!(app.show(campaign).planned(), 40);
+    }
+    let reached = app.relay.accepted_by_recipient();
+    assert!(
+        reached.len() == 40 && reached.values().all(|times| *times == 6),
+        "{reached:?}"
+    );
+    nodes.into_iter().for_each(stop);
+}
+
+on_both_engines!(a_node_that_was_killed_is_shown_as_lost, |app| {
+    let running = node(app, "a", "schedule");
+    running.kill_9();
+    assert_eq!(state(app, "a"), "running", "nobody can know yet");
+    wait_until("it is taken for lost", 30, || state(app, "a") == "lost");
+    app.run(["node", "list"]).succeeded().prints(&["lost"]);
+});
+
+on_both_engines!(an_administrator_drains_a_node_on_its_page, |app| {
+    let served = serve(app);
+    wait_until("it is listed", 30, || state(app, "main") == "running");
+    let url = format!("{}/nodes", served.url);
+    let owner = seen(app, "main").unwrap()["owner"].as_str().unwrap().to_owned();
+    let (status, page) = get(&url);
+    assert_eq!(status, 200);
+    assert!(page.contains(&owner) && page.contains(">running<"), "{page}");
+    let post = |what: &str, role: &str| {
+        let made = app.run([
+            "--json",
+            "token",
+            "create",
+            &format!("{what} {role}"),
+            "--role",
+            role,
+        ]);
+        let token = made.succeeded().json()["token"].as_str().unwrap().to_owned();
+        let answer = browser()
+            .post(format!("{url}/{what}"))
+            .header("Authorization", format!("Bearer {token}"))
+            .send_form([("owner", owner.as_str())]);
+        answer.unwrap().status().as_u16()
+    };
+    assert_eq!(post("drain", "editor"), 403);
+    assert_eq!(state(app, "main"), "running");
+    assert_eq!(post("drain", "administrator"), 303);
+    wait_until("it is drained", 15, || state(app, "main") == "drained");
+    let page = get(&url).1;
+    assert!(
+        page.contains(">drained<") && page.contains("No node sends"),
+        "{page}"
+    );
+    assert_eq!(post("resume", "administrator"), 303);
+    wait_until("it works again", 15, || state(app, "main") == "running");
+    let kept = "SELECT count(*) FROM audit_log WHERE about = 'node main'";
+    assert_eq!(app.database.number(kept), 2);
+});
