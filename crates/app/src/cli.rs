@@ -118,7 +118,7 @@ impl Cli {
             source: Some(source),
             database,
             json: self.json,
-            clock: Clock::System,
+            clock: Clock::led(),
         };
         let outcome = self.command.run(&context).await;
         outcome.map_err(|error| context.name_database(error))
