@@ -30,7 +30,6 @@ pub struct Cluster {
     keeper: Child,
     orders: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
-    folder: PathBuf,
     port: u16,
 }
 
@@ -40,12 +39,21 @@ impl Cluster {
         let folder = new_folder();
         let data = folder.join("data");
         let output = program("initdb", &data)
-            .args(["--username=tidings", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8"])
+            .args([
+                "--username=tidings",
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--locale=C.UTF-8",
+            ])
             .args(["--no-sync", "--pgdata"])
             .arg(&data)
             .output();
         let output = output.expect("initdb");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let cluster = Cluster::run(folder);
         cluster.execute("postgres", "CREATE DATABASE news");
         cluster
@@ -61,7 +69,11 @@ impl Cluster {
             .arg(&data)
             .output();
         let output = output.expect("pg_basebackup");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let standby = Cluster::run(folder);
         if synchronous {
             self.execute("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'");
@@ -99,7 +111,6 @@ impl Cluster {
             orders: keeper.stdin.take(),
             answers: BufReader::new(keeper.stdout.take().expect("it is piped")),
             keeper,
-            folder,
             port,
         };
         cluster.wait_until_ready();
@@ -145,7 +156,9 @@ impl Cluster {
     }
 
     fn wait_until_ready(&self) {
-        crate::wait_until("PostgreSQL takes connections", 60, || self.ask("SELECT 1::BIGINT").is_some());
+        crate::wait_until("PostgreSQL takes connections", 60, || {
+            self.ask("SELECT 1::BIGINT").is_some()
+        });
     }
 
     fn ask(&self, query: &str) -> Option<i64> {
@@ -199,8 +212,9 @@ fn new_folder() -> PathBuf {
 
 /// A program of PostgreSQL, which refuses to run as root.
 fn program(name: &str, folder: &Path) -> Command {
-    let initdb = crate::from_xtask("TIDINGS_TEST_INITDB");
-    let program = Path::new(&initdb).with_file_name(name);
+    // On PATH there may be a link to it, and none to the others.
+    let initdb = std::fs::canonicalize(crate::from_xtask("TIDINGS_TEST_INITDB")).expect("initdb is there");
+    let program = initdb.with_file_name(name);
     let mut command = match server_user() {
         None => Command::new(program),
         Some((user, group)) => {

@@ -46,7 +46,9 @@ impl Proxy {
 }
 
 fn carry(client: TcpStream, server: SocketAddr, stalled: &Arc<AtomicBool>) {
-    let Ok(server) = TcpStream::connect(server) else { return };
+    let Ok(server) = TcpStream::connect(server) else {
+        return;
+    };
     let back = (server.try_clone(), client.try_clone());
     let (Ok(from), Ok(to)) = back else { return };
     let stalled_too = Arc::clone(stalled);

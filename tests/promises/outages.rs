@@ -32,9 +32,16 @@ fn assert_nobody_twice_nobody_forgotten(app: &App, campaign: i64, most_unknown: 
     assert_eq!(show.count("accepted") + unknown, RECIPIENTS as u64, "{show}");
     assert!(unknown <= most_unknown as u64, "{show}");
     let reached = app.relay.reached_once();
-    let (accepted, unknown) = (app.addresses(campaign, "accepted"), app.addresses(campaign, "unknown"));
+    let (accepted, unknown) = (
+        app.addresses(campaign, "accepted"),
+        app.addresses(campaign, "unknown"),
+    );
     assert!(accepted.is_subset(&reached));
-    assert!(reached.iter().all(|who| accepted.contains(who) || unknown.contains(who)));
+    assert!(
+        reached
+            .iter()
+            .all(|who| accepted.contains(who) || unknown.contains(who))
+    );
 }
 
 fn ends_well(sending: Running) {
@@ -59,7 +66,11 @@ fn a_sender_that_stood_still_for_longer_than_its_lease_sends_nothing_of_what_it_
     let sent = app.relay.accepted_count();
     one.sigcont();
     ends_well(one);
-    assert_eq!(app.relay.accepted_count(), sent, "the one that stood still has sent something");
+    assert_eq!(
+        app.relay.accepted_count(),
+        sent,
+        "the one that stood still has sent something"
+    );
     assert_nobody_twice_nobody_forgotten(&app, campaign, sessions());
 }
 
@@ -68,6 +79,7 @@ fn a_sender_that_stood_still_in_mid_campaign_goes_on_with_what_is_its_own() {
     let app = App::start(Engine::Postgres);
     let campaign = campaign_of_some_seconds(&app);
     let one = app.start_sending(campaign);
+    wait_for_mail(&app, 20);
     let two = app.start_node("two", app.database.url(), campaign);
     for _ in 0..2 {
         wait_for_mail(&app, 100);
@@ -86,6 +98,7 @@ fn senders_go_on_by_themselves_after_the_database_was_away() {
     let app = App::start_at(cluster.url());
     let campaign = campaign_of_some_seconds(&app);
     let one = app.start_sending(campaign);
+    wait_for_mail(&app, 20);
     let two = app.start_node("two", app.database.url(), campaign);
     // A restart, and a time that is longer than a lease.
     for away in [Duration::ZERO, LEASE + Duration::from_secs(2)] {
@@ -127,6 +140,7 @@ fn senders_go_on_at_a_standby_that_has_every_commit() {
     let app = App::start_at(primary.url_with(&standby));
     let campaign = campaign_of_some_seconds(&app);
     let one = app.start_sending(campaign);
+    wait_for_mail(&app, 20);
     let two = app.start_node("two", app.database.url(), campaign);
     wait_for_mail(&app, 200);
     primary.stop();

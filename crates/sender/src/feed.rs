@@ -74,7 +74,7 @@ impl HeldLeases {
             let leases = self.in_use();
             let asked = Moment::now();
             let expires_at = clock.now().plus(term.lease);
-            let renewed = store.within(term.patience(), store.renew(&leases, &owner, expires_at));
+            let renewed = store.within(term.haste(), store.renew(&leases, &owner, expires_at));
             match renewed.await {
                 Ok(alive) => {
                     away.worked();
@@ -228,19 +228,15 @@ impl Feed {
     /// What is not handed over goes back with the lease.
     async fn work(&self, lease: Lease, until: Moment) -> Result<(), StoreError> {
         let loaded_at = std::time::Instant::now();
-        let deliveries = match self.store.within(self.term.patience(), self.store.load(&lease)).await {
+        let fence = Fence::until(until);
+        let deliveries = match self.store.within(fence.left(), self.store.load(&lease)).await {
             Ok(deliveries) => deliveries,
             Err(error) => {
                 self.recorder.release(lease.id, true);
                 return Err(error);
             }
         };
-        let ticket = LeaseTicket::new(
-            lease,
-            Fence::until(until),
-            deliveries.len(),
-            self.recorder.clone(),
-        );
+        let ticket = LeaseTicket::new(lease, fence, deliveries.len(), self.recorder.clone());
         self.held.add(&ticket);
         let now = self.clock.now();
         for delivery in deliveries {

@@ -53,9 +53,14 @@ impl Term {
         asked.plus(self.lease.saturating_sub(margin))
     }
 
+    /// How long the database may take to renew a lease, so that there is time for another try.
+    pub(crate) fn haste(&self) -> Duration {
+        (self.lease / 5).max(Duration::from_millis(500))
+    }
+
     /// How long the database may take for something short, before it is tried over another connection.
     pub(crate) fn patience(&self) -> Duration {
-        (self.lease / 3).clamp(Duration::from_secs(1), Duration::from_secs(5))
+        (self.lease / 3).clamp(Duration::from_secs(1), Duration::from_secs(10))
     }
 }
 
@@ -104,13 +109,19 @@ mod tests {
     fn a_lease_is_surely_held_until_a_little_before_its_end() {
         let fence = Fence::until(TERM.held_until(Moment::now()));
         let left = fence.left();
-        assert!(left <= Duration::from_secs(27) && left > Duration::from_secs(26), "{left:?}");
+        assert!(
+            left <= Duration::from_secs(27) && left > Duration::from_secs(26),
+            "{left:?}"
+        );
         let short = Term {
             lease: Duration::from_secs(1),
             ..TERM
         };
         fence.prolong(short.held_until(Moment::now()));
-        assert!(fence.left() > Duration::from_secs(26), "it never ends sooner than it was said to");
+        assert!(
+            fence.left() > Duration::from_secs(26),
+            "it never ends sooner than it was said to"
+        );
         assert!(Fence::until(short.held_until(Moment(0))).is_over());
     }
 

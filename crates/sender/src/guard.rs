@@ -102,7 +102,7 @@ impl Witness {
     /// missing in it. That is so if each commit had been on another server before it was answered, and the newest that this
     /// process knows of are there. Otherwise what would send is held there, and a person looks.
     pub(crate) async fn follow(&self, store: &Store, newest: &Newest) -> Result<(), GuardError> {
-        let Some(there) = store.elsewhere().await? else {
+        let Some(there) = store.elsewhere() else {
             return Ok(());
         };
         let instance = there.instance().await?;
@@ -114,7 +114,9 @@ impl Witness {
             && newest.is_known_to(&there).await?;
         if is_complete {
             there.move_in(&place, None).await?;
-            tracing::warn!("another server has taken the place of the database, with everything that was written: sending goes on");
+            tracing::warn!(
+                "another server has taken the place of the database, with everything that was written: sending goes on"
+            );
         } else {
             let held = there.move_in(&place, Some(REASON)).await?;
             tracing::warn!(held, "{FAILED_OVER}");

@@ -33,12 +33,7 @@ pub struct LeaseTicket {
 }
 
 impl LeaseTicket {
-    pub(crate) fn new(
-        lease: Lease,
-        fence: Fence,
-        deliveries: usize,
-        recorder: Recorder,
-    ) -> Arc<LeaseTicket> {
+    pub(crate) fn new(lease: Lease, fence: Fence, deliveries: usize, recorder: Recorder) -> Arc<LeaseTicket> {
         Arc::new(LeaseTicket {
             lease,
             fence,

@@ -218,7 +218,7 @@ impl Work {
         if !self.in_hand.is_empty() && self.renewed.elapsed() > term.lease / 4 {
             let in_hand: Vec<_> = self.in_hand.keys().copied().collect();
             let renewed = store.renew_letters(owner, &in_hand, now.plus(term.lease));
-            for id in store.within(term.patience(), renewed).await? {
+            for id in store.within(term.haste(), renewed).await? {
                 if let Some(fence) = self.in_hand.get(&id) {
                     fence.prolong(term.held_until(asked));
                 }
@@ -337,7 +337,9 @@ impl Work {
     }
 
     async fn answer(&mut self, request: Request) -> Result<(), StoreError> {
-        let Letters { store, owner, term, .. } = &self.letters;
+        let Letters {
+            store, owner, term, ..
+        } = &self.letters;
         let away = &mut self.away;
         match request {
             Request::OnWire(id, usage, answer) => {

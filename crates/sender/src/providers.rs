@@ -178,7 +178,10 @@ impl LookUps {
     async fn write(&mut self) {
         let found = std::mem::take(&mut self.unwritten);
         if !found.is_empty()
-            && let Err(error) = self.store.within(ANSWER, self.store.put_domain_providers(&found)).await
+            && let Err(error) = self
+                .store
+                .within(ANSWER, self.store.put_domain_providers(&found))
+                .await
         {
             // They are known to this process, and the next one asks again.
             tracing::warn!("what the DNS said of providers cannot be written: {error}");

@@ -183,7 +183,9 @@ async fn commit(writing: &Writing, batch: &Batch) -> Result<(HashSet<Held>, Mome
     if batch.on_wire.is_empty() && batch.settled.is_empty() && batch.usage.is_empty() {
         return Ok((HashSet::new(), first_asked));
     }
-    let Writing { store, owner, term, .. } = writing;
+    let Writing {
+        store, owner, term, ..
+    } = writing;
     let mut away = Away::new("the ledger cannot be written");
     loop {
         let (asked, now) = (Moment::now(), writing.clock.now());

@@ -336,7 +336,12 @@ impl Sender {
     /// Goes where the database is now, if it may, and looks.
     async fn follow_and_look(&mut self) -> Result<bool, SenderError> {
         let followed = async {
-            match self.settings.witness.follow(&self.store, self.recorder.newest()).await {
+            match self
+                .settings
+                .witness
+                .follow(&self.store, self.recorder.newest())
+                .await
+            {
                 Err(GuardError::Store(error)) => Err(error),
                 outcome => Ok(outcome),
             }
@@ -378,7 +383,9 @@ impl Sender {
             let store = self.store.clone();
             store.within(ANSWER, self.tell()).await?;
             store.within(ANSWER, self.tell_of_relays()).await?;
-            store.within(PREPARATION, cancelled::sweep(&self.store, &self.clock)).await?;
+            store
+                .within(PREPARATION, cancelled::sweep(&self.store, &self.clock))
+                .await?;
             self.told = Instant::now();
         }
         Ok(self.scope == Scope::All || !self.running.is_empty() || !wanted.is_empty())

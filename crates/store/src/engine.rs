@@ -5,9 +5,7 @@ use crate::hosts::Hosts;
 use crate::parts::Parts;
 use crate::servers::Servers;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{
-    AssertSqlSafe, ConnectOptions, Postgres, SqliteConnection, SqlitePool, Transaction,
-};
+use sqlx::{AssertSqlSafe, ConnectOptions, Postgres, SqliteConnection, SqlitePool, Transaction};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -69,7 +69,10 @@ mod tests {
             ("postgres://one/news", "one:5432"),
             ("postgres://ada:a%2Cb@one:5433/news?sslmode=disable", "one:5433"),
             ("postgresql://ada:pa@one,two:5433/news", "one:5432, two:5433"),
-            ("postgres://one:1,two:2,three:3?dbname=news", "one:1, two:2, three:3"),
+            (
+                "postgres://one:1,two:2,three:3?dbname=news",
+                "one:1, two:2, three:3",
+            ),
             ("postgres://ada@[::1]:5433,[::2]/news", "[::1]:5433, [::2]:5432"),
         ] {
             let hosts = Hosts::parse(url).unwrap();

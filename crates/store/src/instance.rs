@@ -54,18 +54,15 @@ impl Store {
     }
 
     /// The database where it was found instead, if that is not where it is to be used.
-    pub async fn elsewhere(&self) -> Result<Option<Store>, StoreError> {
+    pub fn elsewhere(&self) -> Option<Store> {
         let Engine::Postgres(servers) = &self.engine else {
-            return Ok(None);
+            return None;
         };
-        if !servers.is_elsewhere() {
-            return Ok(None);
-        }
-        Ok(Some(Store {
-            engine: Engine::Postgres(servers.wherever().await?),
+        Some(Store {
+            engine: Engine::Postgres(servers.elsewhere()?),
             parts: self.parts,
             node: self.node.clone(),
-        }))
+        })
     }
 
     /// Whether each commit was on another server too before it was answered, so that a standby that takes the place of this one

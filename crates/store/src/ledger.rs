@@ -177,7 +177,9 @@ impl Store {
                 DeliveryState::Unknown,
             ],
         };
-        Ok(states.iter().any(|known| Some(known.as_str()) == state.as_deref()))
+        Ok(states
+            .iter()
+            .any(|known| Some(known.as_str()) == state.as_deref()))
     }
 }
 

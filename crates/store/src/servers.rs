@@ -22,6 +22,8 @@ const WATCH_EVERY: Duration = Duration::from_secs(2);
 const BREATH: Duration = Duration::from_millis(200);
 /// An answer that took longer says too little about the time.
 const PROMPT: Duration = Duration::from_millis(200);
+/// A connection that was idle for longer is tried before it is used.
+const MOMENT_AGO: Duration = Duration::from_secs(1);
 /// Connections at most.
 const CONNECTIONS: u32 = 10;
 
@@ -67,7 +69,8 @@ struct Guarding(Mutex<Places>);
 #[derive(Debug, Default)]
 struct Places {
     stay_at: Option<String>,
-    elsewhere: Option<String>,
+    /// Which of the hosts it was found at instead.
+    elsewhere: Option<usize>,
 }
 
 impl Guarding {
@@ -75,12 +78,12 @@ impl Guarding {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a connection to this place may be used.
-    fn lets_in(&self, place: String) -> bool {
+    /// Whether a connection to this place, at this one of the hosts, may be used.
+    fn lets_in(&self, place: &str, at: usize) -> bool {
         let mut places = self.places();
         match &places.stay_at {
-            Some(here) if *here != place => {
-                places.elsewhere = Some(place);
+            Some(here) if here != place => {
+                places.elsewhere = Some(at);
                 false
             }
             _ => true,
@@ -105,13 +108,16 @@ impl Servers {
             what: servers.0.hosts.to_string(),
             source,
         })?;
-        tokio::spawn(watch(Arc::downgrade(&servers.0), Arc::clone(&servers.0.suspicion)));
+        tokio::spawn(watch(
+            Arc::downgrade(&servers.0),
+            Arc::clone(&servers.0.suspicion),
+        ));
         Ok(servers)
     }
 
     fn at(hosts: Hosts, at: usize) -> Servers {
         let guarding = Arc::<Guarding>::default();
-        let pool = pool(hosts.options(at), &guarding);
+        let pool = pool(&hosts, at, &guarding);
         Servers(Arc::new(Inner {
             hosts,
             pool: RwLock::new(pool),
@@ -124,10 +130,10 @@ impl Servers {
         }))
     }
 
-    /// The same database where it is now, whatever place these connections are kept to.
-    pub(crate) async fn wherever(&self) -> Result<Servers, StoreError> {
-        let at = self.0.hosts.first().await?;
-        Ok(Servers::at(self.0.hosts.clone(), at))
+    /// The database where it was found, if connections may not go there.
+    pub(crate) fn elsewhere(&self) -> Option<Servers> {
+        let at = self.0.guarding.places().elsewhere?;
+        Some(Servers::at(self.0.hosts.clone(), at))
     }
 
     /// The connections.
@@ -168,11 +174,6 @@ impl Servers {
         self.0.suspicion.notify_one();
     }
 
-    /// Whether the database was found where connections may not go.
-    pub(crate) fn is_elsewhere(&self) -> bool {
-        self.0.guarding.places().elsewhere.is_some()
-    }
-
     /// Whether each commit was on another server before it was answered, as the server said last.
     pub(crate) fn is_synchronous(&self) -> bool {
         self.0.synchronous.load(Ordering::Relaxed)
@@ -196,7 +197,7 @@ impl Inner {
         }
         self.at.store(at, Ordering::Relaxed);
         self.pools.store(pools + 1, Ordering::Relaxed);
-        *pool_in_use = pool(self.hosts.options(at), &self.guarding);
+        *pool_in_use = pool(&self.hosts, at, &self.guarding);
     }
 
     /// Asks the server what time it is. False: it is a standby.
@@ -226,7 +227,7 @@ impl Inner {
             let found = timeout(LOOK_TIMEOUT, async {
                 let mut connection = options.connect().await?;
                 let place = greet(&mut connection).await?;
-                let is_there = place.is_some_and(|place| self.guarding.lets_in(place));
+                let is_there = place.is_some_and(|place| self.guarding.lets_in(&place, at));
                 Ok::<_, sqlx::Error>((is_there, connection))
             });
             match found.await {
@@ -259,8 +260,11 @@ async fn watch(inner: Weak<Inner>, suspicion: Arc<Notify>) {
         if connection.is_none()
             && let Some((at, found)) = inner.look_around().await
         {
-            if is_silent || at != inner.at.load(Ordering::Relaxed) {
+            let is_another = at != inner.at.load(Ordering::Relaxed);
+            if is_another {
                 tracing::warn!("the database is at {} now", inner.hosts.name(at));
+            }
+            if is_silent || is_another {
                 inner.replace(inner.pools.load(Ordering::Relaxed), at);
             }
             connection = Some(found);
@@ -272,30 +276,45 @@ async fn watch(inner: Weak<Inner>, suspicion: Arc<Notify>) {
 
 /// The place of a server, and the settings of the connection. `None`: it is a standby.
 async fn greet(connection: &mut PgConnection) -> Result<Option<String>, sqlx::Error> {
-    let (is_standby, place, _): (bool, String, i64) =
-        sqlx::query_as(GREETING).fetch_one(connection).await?;
+    let (is_standby, place, _): (bool, String, i64) = sqlx::query_as(GREETING).fetch_one(connection).await?;
     Ok((!is_standby).then_some(place))
 }
 
-fn pool(options: &PgConnectOptions, guarding: &Arc<Guarding>) -> PgPool {
+fn pool(hosts: &Hosts, at: usize, guarding: &Arc<Guarding>) -> PgPool {
     let guarding = Arc::clone(guarding);
     PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(CONNECT_TIMEOUT)
+        // A connection that was used a moment ago is not asked whether it still works: that would be a round trip for each
+        // statement.
+        .test_before_acquire(false)
+        .before_acquire(|connection, seen| {
+            Box::pin(async move {
+                if seen.idle_for < MOMENT_AGO {
+                    return Ok(true);
+                }
+                Ok(matches!(
+                    timeout(LOOK_TIMEOUT, connection.ping()).await,
+                    Ok(Ok(()))
+                ))
+            })
+        })
         .after_connect(move |connection, _| {
             let guarding = Arc::clone(&guarding);
             Box::pin(async move {
                 let refused = |why: &str| Err(sqlx::Error::Protocol(why.to_owned()));
                 match greet(connection).await? {
                     None => refused("this server is a standby: it cannot be written to"),
-                    Some(place) => match guarding.lets_in(place) {
+                    Some(place) => match guarding.lets_in(&place, at) {
                         true => Ok(()),
-                        false => refused("another server has taken the place of the database: it is looked into"),
+                        false => {
+                            refused("another server has taken the place of the database: it is looked into")
+                        }
                     },
                 }
             })
         })
-        .connect_lazy_with(options.clone())
+        .connect_lazy_with(hosts.options(at).clone())
 }
 
 impl Hosts {

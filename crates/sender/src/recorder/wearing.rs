@@ -2,10 +2,10 @@
 //! beside the recorder, so that no session waits for it.
 
 use crate::judging::JudgingNow;
+use std::time::Duration;
 use tidings_campaign::time::Clock;
 use tidings_store::Store;
 use tidings_store::ledger::Settlement;
-use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 

@@ -2,9 +2,9 @@
 
 use super::refusal::Refused;
 use super::{BROKEN, Ended, Opened, Prepared, Session};
+use crate::connection::Connection;
 use crate::job::Job;
 use crate::relay::RelayFault;
-use crate::connection::Connection;
 use crate::reply::{Kind, Reply};
 use crate::shaping::Heard;
 use std::time::Instant;
@@ -144,7 +144,8 @@ impl Session<'_> {
 }
 
 const DOT: &str = "the final dot";
-const LEASE_OVER: &str = "the lease ran out before the relay answered, because the database was away or the sender stood still";
+const LEASE_OVER: &str =
+    "the lease ran out before the relay answered, because the database was away or the sender stood still";
 
 /// Waits for the answer to the final dot, and not longer than the lease is held, which others prolong meanwhile. `None`: it is
 /// over.
