@@ -42,7 +42,11 @@ impl App {
 
     /// The same on a PostgreSQL database that is there and empty.
     pub fn start_at(url: String) -> Self {
-        Self::with(Engine::Postgres, Database::at(Engine::Postgres, url), Self::new_folder())
+        Self::with(
+            Engine::Postgres,
+            Database::at(Engine::Postgres, url),
+            Self::new_folder(),
+        )
     }
 
     fn new_folder() -> TempDir {

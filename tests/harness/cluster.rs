@@ -212,9 +212,7 @@ fn new_folder() -> PathBuf {
 
 /// A program of PostgreSQL, which refuses to run as root.
 fn program(name: &str, folder: &Path) -> Command {
-    // On PATH there may be a link to it, and none to the others.
-    let initdb = std::fs::canonicalize(crate::from_xtask("TIDINGS_TEST_INITDB")).expect("initdb is there");
-    let program = initdb.with_file_name(name);
+    let program = Path::new(&crate::from_xtask("TIDINGS_TEST_POSTGRES_PROGRAMS")).join(name);
     let mut command = match server_user() {
         None => Command::new(program),
         Some((user, group)) => {

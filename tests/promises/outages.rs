@@ -60,11 +60,11 @@ fn a_sender_that_stood_still_for_longer_than_its_lease_sends_nothing_of_what_it_
     wait_for_mail(&app, 50);
     let two = app.start_node("two", app.database.url(), campaign);
     wait_for_mail(&app, 200);
-    one.sigstop();
+    one.stop();
     // The other one takes over what this one holds, and sends the rest.
     ends_well(two);
     let sent = app.relay.accepted_count();
-    one.sigcont();
+    one.go_on();
     ends_well(one);
     assert_eq!(
         app.relay.accepted_count(),
@@ -83,9 +83,9 @@ fn a_sender_that_stood_still_in_mid_campaign_goes_on_with_what_is_its_own() {
     let two = app.start_node("two", app.database.url(), campaign);
     for _ in 0..2 {
         wait_for_mail(&app, 100);
-        one.sigstop();
+        one.stop();
         std::thread::sleep(LEASE + Duration::from_millis(500));
-        one.sigcont();
+        one.go_on();
     }
     ends_well(one);
     ends_well(two);

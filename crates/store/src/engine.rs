@@ -241,7 +241,7 @@ impl Store {
         match &self.engine {
             // The writer is closed with the last handle; what it committed is durable already.
             Engine::Sqlite { read, .. } => read.close().await,
-            Engine::Postgres(servers) => servers.pool().close().await,
+            Engine::Postgres(servers) => servers.close().await,
         }
     }
 }

@@ -16,6 +16,8 @@ use tokio::time::{Instant, sleep, timeout};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The same of each of several servers, when another may be the right one.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long the end of what is under way is waited for when all is closed.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often it is asked whether the server is there and what time it is.
 const WATCH_EVERY: Duration = Duration::from_secs(2);
 /// A suspicion is followed at once, but not more often than this.
@@ -177,6 +179,13 @@ impl Servers {
     /// Whether each commit was on another server before it was answered, as the server said last.
     pub(crate) fn is_synchronous(&self) -> bool {
         self.0.synchronous.load(Ordering::Relaxed)
+    }
+
+    /// Closes the connections when what is under way is done; what a silent server keeps is not waited for long.
+    pub(crate) async fn close(&self) {
+        if timeout(CLOSE_TIMEOUT, self.pool().close()).await.is_err() {
+            tracing::debug!("connections to {} are dropped: they do not answer", self.0.hosts);
+        }
     }
 
     /// Has a clock follow the server's.
