@@ -33,13 +33,30 @@ impl App {
 
     /// An installation with an empty database and a relay that accepts everything.
     pub fn start(engine: Engine) -> Self {
-        let folder = tempfile::Builder::new()
-            .prefix("tidings-")
-            .tempdir()
-            .expect("a temporary folder");
+        let folder = Self::new_folder();
         let database_folder = folder.path().join("database");
         std::fs::create_dir(&database_folder).expect("a folder in the test's folder");
         let database = Database::create(engine, &database_folder);
+        Self::with(engine, database, folder)
+    }
+
+    /// The same on a PostgreSQL database that is there and empty.
+    pub fn start_at(url: String) -> Self {
+        Self::with(
+            Engine::Postgres,
+            Database::at(Engine::Postgres, url),
+            Self::new_folder(),
+        )
+    }
+
+    fn new_folder() -> TempDir {
+        tempfile::Builder::new()
+            .prefix("tidings-")
+            .tempdir()
+            .expect("a temporary folder")
+    }
+
+    fn with(engine: Engine, database: Database, folder: TempDir) -> Self {
         let app = Self {
             engine,
             relay: Relay::start(),
@@ -86,11 +103,31 @@ impl App {
 
     /// The command line of the binary for this installation, to be started by the test itself.
     pub fn command<A: AsRef<str>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
+        self.command_in(self.folder(), self.database.url(), arguments)
+    }
+
+    /// Starts to send a campaign from another machine: with a data folder of its own, and its own way to the database.
+    pub fn start_node(&self, name: &str, database: &str, campaign: i64) -> Running {
+        let folder = self.folder().join(name);
+        std::fs::create_dir_all(&folder).expect("a folder in the test's folder");
+        let settings = self.folder().join("tidings.toml");
+        let settings = settings.to_string_lossy();
+        let campaign = campaign.to_string();
+        let arguments = ["--config", &settings, "--json", "campaign", "send", &campaign];
+        self.spawn_command(self.command_in(&folder, database, arguments))
+    }
+
+    fn command_in<A: AsRef<str>>(
+        &self,
+        data: &Path,
+        database: &str,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Command {
         let mut words = self.prefix.borrow().clone();
         words.push(crate::from_xtask("TIDINGS_TEST_BINARY"));
         let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).arg("--data").arg(self.folder());
-        command.args(["--database", self.database.url()]);
+        command.args(&words[1..]).arg("--data").arg(data);
+        command.args(["--database", database]);
         command.args(arguments.into_iter().map(|a| a.as_ref().to_owned()));
         for (setting, _) in std::env::vars().filter(|(name, _)| name.starts_with("TIDINGS_")) {
             command.env_remove(setting);

@@ -33,6 +33,7 @@ mod mailboxes;
 mod messages;
 mod migrations;
 mod nodes;
+mod outages;
 mod preferences;
 mod preflight;
 mod protocol;

@@ -28,7 +28,7 @@ pub struct Cli {
     /// The configuration; DIR/tidings.toml if it is there.
     #[arg(long, global = true, value_name = "FILE", env = "TIDINGS_CONFIG")]
     config: Option<PathBuf>,
-    /// sqlite://FILE or postgres://USER@HOST/NAME; sqlite://DIR/tidings.db if not given.
+    /// sqlite://FILE or postgres://USER@HOST[,HOST…]/NAME; sqlite://DIR/tidings.db if not given.
     #[arg(
         long,
         global = true,
@@ -118,7 +118,7 @@ impl Cli {
             source: Some(source),
             database,
             json: self.json,
-            clock: Clock::System,
+            clock: Clock::led(),
         };
         let outcome = self.command.run(&context).await;
         outcome.map_err(|error| context.name_database(error))

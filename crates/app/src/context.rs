@@ -63,7 +63,9 @@ impl Context {
 
     /// Opens the database, or makes it.
     pub async fn store(&self) -> anyhow::Result<Store> {
-        Ok(Store::open(&self.database, &self.config.sending.node).await?)
+        let store = Store::open(&self.database, &self.config.sending.node).await?;
+        store.lead(&self.clock).await?;
+        Ok(store)
     }
 
     /// Where recipients reach this instance; it must be configured.

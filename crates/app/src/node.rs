@@ -14,6 +14,8 @@ use tokio_util::sync::CancellationToken;
 const FORGET: Duration = Duration::from_secs(3_600);
 /// What was taken in the moment in which a node began to drain shows in the ledger by then.
 const TAKEN_BY: Duration = Duration::from_secs(1);
+/// How long the database may take to answer.
+const ANSWER: Duration = Duration::from_secs(10);
 /// The last word is not waited for any longer: a database that is away must not keep the process.
 const LAST_WORD: Duration = Duration::from_millis(500);
 
@@ -65,8 +67,8 @@ impl ThisNode {
             let heard = tokio::select! {
                 () = done.cancelled() => return,
                 () = &mut hearing => continue,
-                () = news.come() => self.store.is_to_drain(&self.owner).await,
-                _ = tick.tick() => self.beat(self.state(stop, draining_since)).await,
+                () = news.come() => self.store.within(ANSWER, self.store.is_to_drain(&self.owner)).await,
+                _ = tick.tick() => self.store.within(ANSWER, self.beat(self.state(stop, draining_since))).await,
             };
             match heard {
                 Ok(true) if draining_since.is_none() => {
@@ -86,7 +88,8 @@ impl ThisNode {
             }
             if forgot.is_none_or(|at| at.elapsed() > FORGET) {
                 forgot = Some(Instant::now());
-                if let Err(error) = self.store.forget_nodes(self.clock.now()).await {
+                let forgotten = self.store.forget_nodes(self.clock.now());
+                if let Err(error) = self.store.within(ANSWER, forgotten).await {
                     tracing::debug!("nodes of former days are forgotten later: {error}");
                 }
             }

@@ -1,7 +1,9 @@
 //! Moments as they are stored: UTC, whole microseconds since 1970.
 
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
 
 /// A moment in UTC, in microseconds since the Unix epoch (what both databases keep exactly).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -69,16 +71,72 @@ impl std::fmt::Display for Timestamp {
 pub enum Clock {
     /// The machine's clock.
     System,
+    /// The machine's clock until it is told another's time, and from then on that, moved on by the machine's steady clock.
+    Led(Arc<Led>),
     /// A clock that moves only when told: microseconds since the epoch.
-    Set(std::sync::Arc<std::sync::atomic::AtomicI64>),
+    Set(Arc<AtomicI64>),
+}
+
+/// What a clock that is led has been told.
+#[derive(Debug)]
+pub struct Led {
+    began: Instant,
+    /// What the time was at `began`, by what was told last; `UNTOLD` before.
+    at_began: AtomicI64,
+}
+
+/// The end of time, which nobody tells.
+const UNTOLD: i64 = i64::MAX;
+
+impl Led {
+    /// From now on it is `now`.
+    pub fn tell(&self, now: Timestamp) {
+        let at_began = now.minus(self.began.elapsed());
+        self.at_began.store(at_began.0, Ordering::Relaxed);
+    }
+
+    fn now(&self) -> Timestamp {
+        match self.at_began.load(Ordering::Relaxed) {
+            UNTOLD => jiff::Timestamp::now().into(),
+            at_began => Timestamp(at_began).plus(self.began.elapsed()),
+        }
+    }
 }
 
 impl Clock {
+    /// A clock that can be led.
+    pub fn led() -> Clock {
+        Clock::Led(Arc::new(Led {
+            began: Instant::now(),
+            at_began: AtomicI64::new(UNTOLD),
+        }))
+    }
+
     /// The moment it is now.
     pub fn now(&self) -> Timestamp {
         match self {
             Clock::System => jiff::Timestamp::now().into(),
-            Clock::Set(micros) => Timestamp(micros.load(std::sync::atomic::Ordering::SeqCst)),
+            Clock::Led(led) => led.now(),
+            Clock::Set(micros) => Timestamp(micros.load(Ordering::SeqCst)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_led_goes_on_from_what_it_was_told() {
+        let clock = Clock::led();
+        assert!(clock.now().since(Clock::System.now()) < Duration::from_secs(1));
+        let Clock::Led(led) = &clock else {
+            panic!("it is led")
+        };
+        for told in [Timestamp::from_seconds(3_600), Timestamp::from_seconds(60)] {
+            led.tell(told);
+            let now = clock.now();
+            assert!(now >= told && now.since(told) < Duration::from_secs(10), "{now}");
         }
     }
 }

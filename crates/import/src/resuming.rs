@@ -108,7 +108,9 @@ pub async fn run(
             }
             if let Err(error) = try_one(&store, &record, dns.as_ref(), &clock, &stop).await {
                 tracing::warn!("import {} does not go on here: {error:#}", record.id);
-                left_alone.insert(record.id, record.updated_at);
+                if !running::passes_by_itself(&error) {
+                    left_alone.insert(record.id, record.updated_at);
+                }
             }
         }
     }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use tidings_campaign::csv_import::{Counts, Reject};
 use tidings_campaign::ids::ImportId;
 use tidings_campaign::time::Clock;
+use tidings_store::StoreError;
 use tidings_store::imports::{DryRun, Import, ImportBatch};
 use tokio_util::sync::CancellationToken;
 
@@ -161,10 +162,24 @@ pub async fn to_the_end(
         job.remove_copies();
         return Ok(beside.done(counts, encoding));
     };
+    // A database that is away comes back, and then a server goes on with what still counts as running.
+    if passes_by_itself(&error) {
+        return Err(error.context(kept(&counts)));
+    }
     if let Err(unrecorded) = import.stop(&format!("{error:#}"), clock.now()).await {
         tracing::warn!("import {id} is stopped, which could not be recorded: {unrecorded}");
     }
     Err(error.context(kept(&counts)))
+}
+
+/// Whether trying again in a while may help.
+pub(crate) fn passes_by_itself(error: &anyhow::Error) -> bool {
+    let of_store = |cause: &(dyn std::error::Error + 'static)| {
+        cause
+            .downcast_ref::<StoreError>()
+            .is_some_and(StoreError::is_transient)
+    };
+    error.chain().any(of_store)
 }
 
 /// What is told of each batch.

@@ -136,31 +136,45 @@ impl Connection {
     /// Writes commands.
     pub async fn write(&mut self, commands: &[u8], limit: Duration) -> Result<(), WriteFailed> {
         self.transcript.said(commands);
-        self.put(commands, limit).await
+        self.put(commands, limit, || Duration::MAX).await
     }
 
     /// Writes `content` octets of content with the final dot, and the commands behind it, in one go. The time-out is
-    /// for each block that the relay's side takes.
-    pub async fn write_content(&mut self, octets: &[u8], content: usize) -> Result<(), WriteFailed> {
+    /// for each block that the relay's side takes. `left`: how long it may be gone on.
+    pub(crate) async fn write_content(
+        &mut self,
+        octets: &[u8],
+        content: usize,
+        left: impl Fn() -> Duration,
+    ) -> Result<(), WriteFailed> {
         self.transcript.said_content(content);
         self.transcript.said(&octets[content..]);
-        self.put(octets, self.timeouts.block).await
+        self.put(octets, self.timeouts.block, left).await
     }
 
     /// Writes what must not be seen in the transcript, where `shown` stands in its place.
     async fn write_secret(&mut self, secret: &[u8], shown: &str) -> Result<(), RelayFault> {
         self.transcript.said(shown.as_bytes());
-        let outcome = self.put(secret, self.timeouts.command).await;
+        let outcome = self.put(secret, self.timeouts.command, || Duration::MAX).await;
         outcome.map_err(|failed| failed.fault)
     }
 
-    async fn put(&mut self, octets: &[u8], limit: Duration) -> Result<(), WriteFailed> {
+    async fn put(
+        &mut self,
+        octets: &[u8],
+        limit: Duration,
+        left: impl Fn() -> Duration,
+    ) -> Result<(), WriteFailed> {
         let slow = RelayFault::TimedOut {
             step: "a block of content",
             limit,
         };
         let mut written = 0;
         while written < octets.len() {
+            let limit = limit.min(left());
+            if limit.is_zero() {
+                return Err(WriteFailed { written, fault: slow });
+            }
             let fault = match timeout(limit, self.stream.write(&octets[written..])).await {
                 Ok(Ok(0)) => RelayFault::Broken("closed by the relay".to_owned()),
                 Ok(Ok(n)) => {
@@ -178,6 +192,18 @@ impl Connection {
             Err(_) => slow,
         };
         Err(WriteFailed { written, fault })
+    }
+
+    /// Waits until something comes from the relay. False: nothing did within `limit`.
+    pub(crate) async fn is_heard(&mut self, step: &'static str, limit: Duration) -> Result<bool, RelayFault> {
+        if self.consumed < self.read.len() {
+            return Ok(true);
+        }
+        match self.fill(step, limit).await {
+            Ok(()) => Ok(true),
+            Err(RelayFault::TimedOut { .. }) => Ok(false),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// Reads the next reply.

@@ -71,7 +71,7 @@ enum Timeline {
 impl Timeline {
     fn new(clock: &Clock) -> Timeline {
         match clock {
-            Clock::System => Timeline::Steady {
+            Clock::System | Clock::Led(_) => Timeline::Steady {
                 began: clock.now(),
                 at: Instant::now(),
             },

@@ -1,13 +1,17 @@
 //! The feed of one campaign: leases ranges of its ledger, asks `may_mail` for every recipient, and hands the
 //! deliveries to the sessions at the campaign's rate.
 
+use crate::away::Away;
 use crate::dispatch::{Dispatcher, Placed};
+use crate::fence::{Fence, Moment, Term};
 use crate::guard::Witness;
 use crate::job::{Cargo, DeliveryInHand, Job, LeaseTicket, withheld};
 use crate::providers::Providers;
 use crate::recorder::Recorder;
 use crate::run::CampaignRun;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tidings_campaign::eligibility::may_mail;
 use tidings_campaign::ids::LeaseId;
@@ -21,24 +25,74 @@ use tokio::time::{Instant, sleep};
 
 /// The leases that this process holds, for renewing them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct HeldLeases(Arc<Mutex<Vec<Weak<LeaseTicket>>>>);
+pub(crate) struct HeldLeases(Arc<Mutex<HashMap<LeaseId, Weak<LeaseTicket>>>>);
 
 impl HeldLeases {
-    fn add(&self, ticket: &Arc<LeaseTicket>) {
-        let mut tickets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tickets.retain(|ticket| ticket.strong_count() > 0);
-        tickets.push(Arc::downgrade(ticket));
+    fn tickets(&self) -> MutexGuard<'_, HashMap<LeaseId, Weak<LeaseTicket>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn alive(&self) -> Vec<Arc<LeaseTicket>> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .iter()
-            .filter_map(Weak::upgrade)
-            .collect()
+    fn add(&self, ticket: &Arc<LeaseTicket>) {
+        let mut tickets = self.tickets();
+        tickets.retain(|_, ticket| ticket.strong_count() > 0);
+        tickets.insert(ticket.lease().id, Arc::downgrade(ticket));
+    }
+
+    fn with(&self, leases: impl IntoIterator<Item = LeaseId>, what: impl Fn(&LeaseTicket)) {
+        // The last handle is dropped when nobody holds the lock any more.
+        let mut found = Vec::new();
+        let tickets = self.tickets();
+        found.extend(leases.into_iter().filter_map(|id| tickets.get(&id)?.upgrade()));
+        drop(tickets);
+        found.iter().for_each(|ticket| what(ticket));
+    }
+
+    /// These leases are held until then.
+    pub(crate) fn prolong(&self, leases: impl IntoIterator<Item = LeaseId>, until: Moment) {
+        self.with(leases, |ticket| ticket.fence().prolong(until));
+    }
+
+    fn revoke(&self, leases: impl IntoIterator<Item = LeaseId>) {
+        self.with(leases, LeaseTicket::revoke);
+    }
+
+    /// Those that are in use; of the others that ran out everything is let go.
+    fn in_use(&self) -> Vec<LeaseId> {
+        let ids: Vec<LeaseId> = self.tickets().keys().copied().collect();
+        let in_use = RefCell::new(Vec::with_capacity(ids.len()));
+        self.with(ids, |ticket| match ticket.fence().is_over() {
+            true => ticket.revoke(),
+            false => in_use.borrow_mut().push(ticket.lease().id),
+        });
+        in_use.into_inner()
+    }
+
+    /// Renews what is held, again and again. What is lost, or could not be renewed in time, is let go.
+    pub(crate) async fn keep(self, store: Store, clock: Clock, owner: String, term: Term) {
+        let mut away = Away::new("leases cannot be renewed");
+        loop {
+            let leases = self.in_use();
+            let asked = Moment::now();
+            let expires_at = clock.now().plus(term.lease);
+            let renewed = store.within(term.haste(), store.renew(&leases, &owner, expires_at));
+            match renewed.await {
+                Ok(alive) => {
+                    away.worked();
+                    self.revoke(leases.into_iter().filter(|id| !alive.contains(id)));
+                    self.prolong(alive, term.held_until(asked));
+                    sleep(term.lease / 4).await;
+                }
+                Err(error) => {
+                    away.failed(&error);
+                    sleep(AWAY).await;
+                }
+            }
+        }
     }
 }
+
+/// Between two tries, when the database is away.
+const AWAY: Duration = Duration::from_millis(300);
 
 /// What a feed needs.
 #[derive(Debug)]
@@ -46,7 +100,7 @@ pub(crate) struct Feed {
     pub store: Store,
     pub clock: Clock,
     pub owner: String,
-    pub lease: Duration,
+    pub term: Term,
     pub recorder: Recorder,
     pub dispatcher: Dispatcher,
     pub held: HeldLeases,
@@ -63,31 +117,36 @@ const LEASE_SIZE: std::ops::RangeInclusive<i64> = 10..=4000;
 const SHORTEST_LOOK: Duration = Duration::from_millis(10);
 const LOOK: Duration = Duration::from_millis(200);
 
+/// What a look for work brought.
+enum Fed {
+    Some,
+    Nothing,
+    Finished,
+}
+
 impl Feed {
     /// Feeds until the campaign is stopped or finished.
     pub(crate) async fn run(self) -> Result<(), StoreError> {
         let mut size = self.first_size();
         let (mut measured_at, mut measured) = (Instant::now(), 0);
         let mut idle = SHORTEST_LOOK;
+        let mut away = Away::new("no work can be leased");
         while !self.run.is_stopped() {
-            match self.next_lease(size).await {
-                Ok(Some(lease)) => {
-                    idle = SHORTEST_LOOK;
-                    self.work(lease).await?;
-                }
-                Ok(None) => {
-                    if self.store.finish_if_done(self.run.id, self.clock.now()).await? {
-                        return Ok(());
-                    }
+            match self.lease_some(size).await {
+                Ok(Fed::Some) => idle = SHORTEST_LOOK,
+                Ok(Fed::Nothing) => {
                     sleep(idle).await;
                     idle = LOOK.min(idle * 2);
                 }
+                Ok(Fed::Finished) => return Ok(()),
                 Err(error) if error.is_transient() => {
-                    tracing::warn!(campaign = self.run.id.0, "no lease, trying again: {error}");
-                    sleep(Duration::from_secs(1)).await;
+                    away.failed(&error);
+                    sleep(AWAY).await;
+                    continue;
                 }
                 Err(error) => return Err(error),
             }
+            away.worked();
             if measured_at.elapsed() >= Duration::from_millis(500) {
                 self.feed_the_hungry().await?;
                 let ended = self.run.ended();
@@ -100,15 +159,26 @@ impl Feed {
         Ok(())
     }
 
+    async fn lease_some(&self, size: i64) -> Result<Fed, StoreError> {
+        if let Some((lease, until)) = self.next_lease(size).await? {
+            self.work(lease, until).await?;
+            return Ok(Fed::Some);
+        }
+        let finished = self.store.finish_if_done(self.run.id, self.clock.now());
+        Ok(match self.store.within(self.term.patience(), finished).await? {
+            true => Fed::Finished,
+            false => Fed::Nothing,
+        })
+    }
+
     /// Calls back what was put aside for a provider that has nothing left to take.
     async fn feed_the_hungry(&self) -> Result<(), StoreError> {
         for (limit, room) in self.dispatcher.hungry(self.run.id) {
             let rows = i64::try_from(room).unwrap_or(i64::MAX);
-            let came = match self
+            let pulled = self
                 .store
-                .pull_forward(self.run.id, &limit, rows, self.clock.now())
-                .await
-            {
+                .pull_forward(self.run.id, &limit, rows, self.clock.now());
+            let came = match self.store.within(self.term.patience(), pulled).await {
                 Ok(came) => came,
                 Err(error) if error.is_transient() => return Ok(()),
                 Err(error) => return Err(error),
@@ -129,39 +199,44 @@ impl Feed {
         (rate as i64).clamp(*LEASE_SIZE.start(), 400)
     }
 
-    async fn next_lease(&self, size: i64) -> Result<Option<Lease>, StoreError> {
-        let now = self.clock.now();
-        if !self.store.has_work(self.run.id, now).await? {
+    /// A lease, and until when it is surely held.
+    async fn next_lease(&self, size: i64) -> Result<Option<(Lease, Moment)>, StoreError> {
+        let (now, patience) = (self.clock.now(), self.term.patience());
+        let has_work = self.store.has_work(self.run.id, now);
+        if !self.store.within(patience, has_work).await? {
             return Ok(None);
         }
+        let (asked, now) = (Moment::now(), self.clock.now());
         let claim = Claim {
             owner: &self.owner,
             size,
             now,
-            expires_at: now.plus(self.lease),
+            expires_at: now.plus(self.term.lease),
         };
-        let lease = self.store.claim(self.run.id, claim).await?;
-        if let Some(lease) = &lease
-            && let Err(error) = self.witness.remember(lease.id.0 + 1)
-        {
+        let claimed = self.store.claim(self.run.id, claim);
+        let Some(lease) = self.store.within(patience, claimed).await? else {
+            return Ok(None);
+        };
+        if let Err(error) = self.witness.remember(lease.id.0 + 1) {
             tracing::warn!("a restored backup would not be noticed: {error}");
         }
-        Ok(lease)
+        Ok(Some((lease, self.term.held_until(asked))))
     }
 
     /// Hands a lease's deliveries to the schedule, as it has room: that is all that holds the feed back. How long the
     /// schedule keeps one of them does not matter here, or a slow provider's would keep the others from being loaded.
     /// What is not handed over goes back with the lease.
-    async fn work(&self, lease: Lease) -> Result<(), StoreError> {
+    async fn work(&self, lease: Lease, until: Moment) -> Result<(), StoreError> {
         let loaded_at = std::time::Instant::now();
-        let deliveries = match self.store.load(&lease).await {
+        let fence = Fence::until(until);
+        let deliveries = match self.store.within(fence.left(), self.store.load(&lease)).await {
             Ok(deliveries) => deliveries,
             Err(error) => {
                 self.recorder.release(lease.id, true);
-                return if error.is_transient() { Ok(()) } else { Err(error) };
+                return Err(error);
             }
         };
-        let ticket = LeaseTicket::new(lease, deliveries.len(), self.recorder.clone());
+        let ticket = LeaseTicket::new(lease, fence, deliveries.len(), self.recorder.clone());
         self.held.add(&ticket);
         let now = self.clock.now();
         for delivery in deliveries {
@@ -243,22 +318,4 @@ impl Feed {
             }
         }
     }
-}
-
-/// Which of `tickets` are lost, and prolongs the rest.
-pub(crate) async fn renew(
-    store: &Store,
-    tickets: &[Arc<LeaseTicket>],
-    owner: &str,
-    expires_at: Timestamp,
-) -> Result<(), StoreError> {
-    let ids: Vec<LeaseId> = tickets.iter().map(|ticket| ticket.lease().id).collect();
-    let alive = store.renew(&ids, owner, expires_at).await?;
-    for ticket in tickets
-        .iter()
-        .filter(|ticket| !alive.contains(&ticket.lease().id))
-    {
-        ticket.revoke();
-    }
-    Ok(())
 }

@@ -4,16 +4,24 @@
 //! Two witnesses: the database knows where it was when it last sent mail, and a small file beside it knows how many
 //! leases had been taken by then.
 
+use crate::recorder::Newest;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 use tidings_store::{Store, StoreError};
 
 /// Why a campaign is held after a restore.
 pub const REASON: &str = "this database was restored from a backup or copied: mail that was sent since is not in it and \
     would be sent again. Compare with the relay's log; `tidings campaign resume` lets the campaign go on";
+
+const FAILED_OVER: &str = "another server has taken the place of the database, and what was written last may be missing: \
+    campaigns are held";
+
+/// How long the database may take to answer.
+const ANSWER: Duration = Duration::from_secs(5);
 
 /// What a node remembers outside the database.
 #[derive(Debug, Serialize, Deserialize)]
@@ -81,16 +89,50 @@ impl Witness {
         }
     }
 
-    /// Makes this place the home of the database, from which mail is about to be sent.
+    /// Makes this place the home of the database, from which mail is about to be sent. It is not sent from anywhere else
+    /// before that has been looked into ([`Witness::follow`]).
     pub(crate) async fn begin(&self, store: &Store) -> Result<(), GuardError> {
         let place = store.place().await?;
         store.move_in(&place, None).await?;
+        store.stay_at(&place);
         self.advance(store).await
+    }
+
+    /// If another PostgreSQL server has taken the place of the database while mail is sent: goes on there if nothing can be
+    /// missing in it. That is so if each commit had been on another server before it was answered, and the newest that this
+    /// process knows of are there. Otherwise what would send is held there, and a person looks.
+    pub(crate) async fn follow(&self, store: &Store, newest: &Newest) -> Result<(), GuardError> {
+        let Some(there) = store.elsewhere() else {
+            return Ok(());
+        };
+        let instance = there.instance().await?;
+        let place = there.place().await?;
+        let knows_leases = instance.leases >= self.leases.load(Ordering::Relaxed);
+        let is_complete = store.is_synchronous()
+            && instance.id == self.instance
+            && knows_leases
+            && newest.is_known_to(&there).await?;
+        if is_complete {
+            there.move_in(&place, None).await?;
+            tracing::warn!(
+                "another server has taken the place of the database, with everything that was written: sending goes on"
+            );
+        } else {
+            let held = there.move_in(&place, Some(REASON)).await?;
+            tracing::warn!(held, "{FAILED_OVER}");
+            self.leases.store(0, Ordering::Relaxed);
+        }
+        there.close().await;
+        store.stay_at(&place);
+        if !is_complete {
+            self.advance(store).await?;
+        }
+        Ok(())
     }
 
     /// Moves the database's count on by one and remembers it: a backup taken before can now be told.
     pub(crate) async fn advance(&self, store: &Store) -> Result<(), GuardError> {
-        let taken = store.allocate_ids("leases", 1).await?;
+        let taken = store.within(ANSWER, store.allocate_ids("leases", 1)).await?;
         self.remember(taken + 1)
     }
 

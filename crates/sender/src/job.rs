@@ -1,6 +1,7 @@
 //! A delivery or a letter in the hands of the sender, and the lease that a delivery belongs to.
 
 use crate::dispatch::Passage;
+use crate::fence::Fence;
 use crate::letters::LetterInHand;
 use crate::recorder::Recorder;
 use crate::retry::Retry;
@@ -25,15 +26,17 @@ use tokio::sync::oneshot;
 #[derive(Debug)]
 pub struct LeaseTicket {
     lease: Lease,
+    fence: Fence,
     recorder: Recorder,
     unsettled: AtomicUsize,
     revoked: AtomicBool,
 }
 
 impl LeaseTicket {
-    pub(crate) fn new(lease: Lease, deliveries: usize, recorder: Recorder) -> Arc<LeaseTicket> {
+    pub(crate) fn new(lease: Lease, fence: Fence, deliveries: usize, recorder: Recorder) -> Arc<LeaseTicket> {
         Arc::new(LeaseTicket {
             lease,
+            fence,
             recorder,
             unsettled: AtomicUsize::new(deliveries),
             revoked: AtomicBool::new(false),
@@ -42,12 +45,17 @@ impl LeaseTicket {
 
     /// A ticket for deliveries that no ledger knows.
     pub fn for_rehearsal(lease: Lease, recorder: Recorder) -> Arc<LeaseTicket> {
-        LeaseTicket::new(lease, usize::MAX, recorder)
+        LeaseTicket::new(lease, Fence::none(), usize::MAX, recorder)
     }
 
     /// The lease.
     pub fn lease(&self) -> &Lease {
         &self.lease
+    }
+
+    /// Until when the lease is surely held.
+    pub(crate) fn fence(&self) -> &Fence {
+        &self.fence
     }
 
     /// Asks everybody to let go of deliveries that are not on the wire.
@@ -150,6 +158,9 @@ enum Asked {
 /// seconds however slowly the relay takes its mail. At full speed a lease is done with sooner.
 const STALE: Duration = Duration::from_millis(1500);
 
+/// How long the database may take to answer.
+const ANSWER: Duration = Duration::from_secs(5);
+
 impl Job {
     /// Asks again whether the recipient may be mailed if the answer is old. `None`: not any more, and settled; or
     /// it cannot be asked, and its lease takes it back.
@@ -164,7 +175,7 @@ impl Job {
         }
         delivery.asked_at = Instant::now();
         let (campaign, recipient) = (delivery.held.campaign, delivery.to.recipient().id);
-        let standing = match store.standing(campaign, recipient).await {
+        let standing = match store.within(ANSWER, store.standing(campaign, recipient)).await {
             Ok(standing) => standing,
             Err(error) => {
                 tracing::warn!("a recipient's standing cannot be read: {error}");
@@ -253,6 +264,14 @@ impl Job {
         match &self.cargo {
             Cargo::Delivery(delivery) => delivery.ticket.is_revoked() || delivery.run.is_stopped(),
             Cargo::Letter(_) => false,
+        }
+    }
+
+    /// How long it is surely this process that may send it; zero: another one may have it.
+    pub(crate) fn held_for(&self) -> Duration {
+        match &self.cargo {
+            Cargo::Delivery(delivery) => delivery.ticket.fence().left(),
+            Cargo::Letter(letter) => letter.fence().left(),
         }
     }
 

@@ -1,13 +1,15 @@
 //! Letters on their way to relays: one task takes those that are due, offers them to the schedule, where they go before
 //! campaigns, and writes what becomes of them. Sessions handle them as they do deliveries.
 
+use crate::away::Away;
 use crate::dispatch::Dispatcher;
+use crate::fence::{Fence, Moment, Term};
 use crate::guard::{GuardError, Witness};
 use crate::job::{Cargo, Job};
 use crate::limits::Limit;
 use crate::retry::Retry;
 use crate::run::Identity;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tidings_campaign::ids::{CampaignId, LetterId, Seq};
@@ -28,8 +30,8 @@ use tokio_util::sync::CancellationToken;
 const LOOK: Duration = Duration::from_millis(250);
 /// Letters in hand at most: enough for every session, and few to be given back.
 const MOST: usize = 64;
-/// How long a database that is away is waited for, before what became of a letter is unknown.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long the database may take where many are forgotten.
+const FORGETTING: Duration = Duration::from_secs(60);
 /// How often letters that are long done with are forgotten, and sign-ups that nobody confirmed.
 const FORGET: Duration = Duration::from_secs(3600);
 
@@ -39,7 +41,7 @@ pub(crate) struct Letters {
     pub store: Store,
     pub clock: Clock,
     pub owner: String,
-    pub lease: Duration,
+    pub term: Term,
     pub retry: Retry,
     pub identity: Identity,
     pub dispatcher: Dispatcher,
@@ -58,6 +60,7 @@ enum Request {
 #[derive(Debug)]
 pub struct LetterInHand {
     letter: DueLetter,
+    fence: Arc<Fence>,
     /// See [`is_of_letters`](crate::schedule::is_of_letters).
     lane: CampaignId,
     retry: Retry,
@@ -70,6 +73,11 @@ pub struct LetterInHand {
 impl LetterInHand {
     pub(crate) fn letter(&self) -> &DueLetter {
         &self.letter
+    }
+
+    /// Until when it is surely this sender's.
+    pub(crate) fn fence(&self) -> &Fence {
+        &self.fence
     }
 
     pub(crate) fn lane(&self) -> CampaignId {
@@ -142,7 +150,8 @@ impl Letters {
         let (requests, mut queue) = mpsc::unbounded_channel();
         let mut work = Work {
             letters: self,
-            in_hand: HashSet::new(),
+            in_hand: HashMap::new(),
+            away: Away::new("letters cannot be read, or what becomes of them not written"),
             without_room: VecDeque::new(),
             lanes: HashMap::new(),
             is_resting: false,
@@ -157,10 +166,11 @@ impl Letters {
                 () = stop.cancelled() => break,
                 Some(request) = queue.recv() => work.answer(request).await?,
                 _ = tick.tick() => match work.look(&requests).await {
-                    Err(GuardError::Store(error)) if error.is_transient() => {
-                        tracing::warn!("letters cannot be read, trying again: {error}");
+                    Err(GuardError::Store(error)) if error.is_transient() => work.away.failed(&error),
+                    outcome => {
+                        outcome?;
+                        work.away.worked();
                     }
-                    outcome => outcome?,
                 },
             }
         }
@@ -181,7 +191,8 @@ impl Letters {
 
 struct Work {
     letters: Letters,
-    in_hand: HashSet<LetterId>,
+    in_hand: HashMap<LetterId, Arc<Fence>>,
+    away: Away,
     /// Those of them that the schedule has no room for yet: one provider's may be many.
     without_room: VecDeque<Job>,
     /// Sender domains as the schedule knows them.
@@ -199,20 +210,26 @@ impl Work {
             store,
             clock,
             owner,
-            lease,
+            term,
             witness,
             ..
         } = &self.letters;
-        let now = clock.now();
-        if !self.in_hand.is_empty() && self.renewed.elapsed() > *lease / 3 {
-            let in_hand: Vec<_> = self.in_hand.iter().copied().collect();
-            store.renew_letters(owner, &in_hand, now.plus(*lease)).await?;
+        let (asked, now) = (Moment::now(), clock.now());
+        if !self.in_hand.is_empty() && self.renewed.elapsed() > term.lease / 4 {
+            let in_hand: Vec<_> = self.in_hand.keys().copied().collect();
+            let renewed = store.renew_letters(owner, &in_hand, now.plus(term.lease));
+            for id in store.within(term.haste(), renewed).await? {
+                if let Some(fence) = self.in_hand.get(&id) {
+                    fence.prolong(term.held_until(asked));
+                }
+            }
             self.renewed = Instant::now();
         }
         if self.forgot.is_none_or(|at| at.elapsed() > FORGET) {
-            store.forget_letters(now).await?;
+            store.within(FORGETTING, store.forget_letters(now)).await?;
             // What is left of a flood goes with the next looks.
-            if store.forget_sign_ups(now).await? < FORGOTTEN_AT_ONCE {
+            let forgotten = store.within(FORGETTING, store.forget_sign_ups(now)).await?;
+            if forgotten < FORGOTTEN_AT_ONCE {
                 self.forgot = Some(Instant::now());
             }
         }
@@ -227,21 +244,24 @@ impl Work {
         if room == 0 {
             return Ok(());
         }
+        let (asked, now) = (Moment::now(), clock.now());
         let claim = Claim {
             owner,
             size: i64::try_from(room).expect("a small number"),
             now,
-            expires_at: now.plus(*lease),
+            expires_at: now.plus(term.lease),
         };
-        let due = store.claim_letters(claim).await?;
+        let due = store.within(term.patience(), store.claim_letters(claim)).await?;
         if due.is_empty() {
             return Ok(());
         }
         // A backup that was taken before can be told by this.
         witness.advance(store).await?;
+        let until = term.held_until(asked);
         for letter in due {
-            self.in_hand.insert(letter.id);
-            let job = self.job(letter, requests);
+            let fence = Arc::new(Fence::until(until));
+            self.in_hand.insert(letter.id, Arc::clone(&fence));
+            let job = self.job(letter, fence, requests);
             self.without_room.push_back(job);
         }
         self.offer_again();
@@ -276,7 +296,12 @@ impl Work {
         }
     }
 
-    fn job(&mut self, letter: DueLetter, requests: &mpsc::UnboundedSender<Request>) -> Job {
+    fn job(
+        &mut self,
+        letter: DueLetter,
+        fence: Arc<Fence>,
+        requests: &mpsc::UnboundedSender<Request>,
+    ) -> Job {
         let lane = self.lane(&letter.sender_domain);
         let identity = &self.letters.identity;
         let return_path_domain = identity.return_path_domain.clone();
@@ -288,6 +313,7 @@ impl Work {
             attempt: None,
             passage: None,
             cargo: Cargo::Letter(LetterInHand {
+                fence,
                 lane,
                 retry: self.letters.retry,
                 return_path_domain: return_path_domain.unwrap_or_else(|| letter.sender_domain.clone()),
@@ -311,13 +337,25 @@ impl Work {
     }
 
     async fn answer(&mut self, request: Request) -> Result<(), StoreError> {
-        let (store, owner) = (&self.letters.store, &self.letters.owner);
+        let Letters {
+            store, owner, term, ..
+        } = &self.letters;
+        let away = &mut self.away;
         match request {
             Request::OnWire(id, usage, answer) => {
                 let now = self.letters.clock.now();
-                let granted = store.put_letter_on_wire(id, owner, &usage, now).await;
+                let put = store.put_letter_on_wire(id, owner, &usage, now);
+                let granted = store.within(term.patience(), put).await;
                 if let Err(error) = &granted {
                     tracing::warn!(letter = id.0, "not put on the wire: {error}");
+                    // The answer may be what was lost.
+                    let returned = LetterOutcome {
+                        id,
+                        relay: String::new(),
+                        outcome: Outcome::Returned,
+                    };
+                    let return_it = || store.settle_letter(&returned, owner, now);
+                    patiently(store, *term, away, return_it).await?;
                 }
                 // A session that is gone needs no answer.
                 let _ = answer.send(granted.unwrap_or(false));
@@ -328,27 +366,31 @@ impl Work {
                     self.in_hand.remove(&settled.id);
                 }
                 let now = self.letters.clock.now();
-                patiently(|| store.settle_letter(&settled, owner, now)).await
+                patiently(store, *term, away, || store.settle_letter(&settled, owner, now)).await
             }
             Request::LetGo(id) => {
                 self.in_hand.remove(&id);
                 let now = self.letters.clock.now();
-                patiently(|| store.let_go_of_letter(id, owner, now)).await
+                patiently(store, *term, away, || store.let_go_of_letter(id, owner, now)).await
             }
         }
     }
 }
 
-/// Tries again while the database is away. Both statements may be repeated.
-async fn patiently<F>(mut write: impl FnMut() -> F) -> Result<(), StoreError>
+/// Tries again as long as the database is away. Both statements may be repeated.
+async fn patiently<F>(
+    store: &Store,
+    term: Term,
+    away: &mut Away,
+    mut write: impl FnMut() -> F,
+) -> Result<(), StoreError>
 where
     F: Future<Output = Result<(), StoreError>>,
 {
-    let began = Instant::now();
     loop {
-        match write().await {
-            Err(error) if error.is_transient() && began.elapsed() < PATIENCE => {
-                tracing::warn!("what became of a letter cannot be written, trying again: {error}");
+        match store.within(term.patience(), write()).await {
+            Err(error) if error.is_transient() => {
+                away.failed(&error);
                 sleep(Duration::from_millis(300)).await;
             }
             outcome => return outcome,

@@ -1,5 +1,6 @@
 //! Starting campaigns: freezing the newsletter, planning the deliveries, and doing so when the time has come.
 
+use crate::away::Away;
 use crate::retry::Retry;
 use crate::run::{CampaignRun, CannotRun, Identity, factory, own_files};
 use std::time::Duration;
@@ -100,6 +101,11 @@ async fn plan(
     Ok(store.start_campaign(campaign.id, frozen, clock.now()).await?)
 }
 
+/// How long the database may take to say what is due.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How long it may take for a look and what has to be started then.
+const PLANNING: Duration = Duration::from_secs(1_800);
+
 /// Starts every scheduled campaign when its time has come, or holds it if its time was missed by too much. Any number of processes
 /// may do so: one of them starts it.
 pub async fn run(
@@ -110,6 +116,7 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<(), StoreError> {
     let mut news = node.news();
+    let mut away = Away::new("campaigns cannot be started");
     let mut tick = interval(Duration::from_millis(500));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -122,16 +129,19 @@ pub async fn run(
         if !node.may_take() {
             continue;
         }
-        match start_due(&store, &clock, &identity).await {
-            Ok(()) => {}
-            Err(error) if error.is_transient() => tracing::warn!("database away, trying again: {error}"),
+        // Planning ten million takes a while.
+        let started = start_due(&store, &clock, &identity);
+        match store.within(PLANNING, started).await {
+            Ok(()) => away.worked(),
+            Err(error) if error.is_transient() => away.failed(&error),
             Err(error) => return Err(error),
         }
     }
 }
 
 async fn start_due(store: &Store, clock: &Clock, identity: &Identity) -> Result<(), StoreError> {
-    for campaign in store.due_campaigns(clock.now()).await? {
+    let due_campaigns = store.due_campaigns(clock.now());
+    for campaign in store.within(ANSWER, due_campaigns).await? {
         let Some(schedule) = &campaign.schedule else {
             continue;
         };

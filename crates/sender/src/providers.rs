@@ -15,6 +15,8 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+/// How long the database may take to answer.
+const ANSWER: Duration = Duration::from_secs(10);
 /// Companies move their mailboxes rarely.
 const FRESH: Duration = Duration::from_secs(7 * 86_400);
 /// An older answer is better than none while the DNS is away, but not for ever.
@@ -176,7 +178,10 @@ impl LookUps {
     async fn write(&mut self) {
         let found = std::mem::take(&mut self.unwritten);
         if !found.is_empty()
-            && let Err(error) = self.store.put_domain_providers(&found).await
+            && let Err(error) = self
+                .store
+                .within(ANSWER, self.store.put_domain_providers(&found))
+                .await
         {
             // They are known to this process, and the next one asks again.
             tracing::warn!("what the DNS said of providers cannot be written: {error}");

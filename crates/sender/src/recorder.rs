@@ -3,10 +3,15 @@
 //!
 
 mod gathering;
+mod newest;
 mod wearing;
 
 use self::gathering::Gathering;
+pub(crate) use self::newest::Newest;
 use self::wearing::Wearing;
+use crate::away::Away;
+use crate::feed::HeldLeases;
+use crate::fence::{Moment, Term};
 use crate::judging::JudgingNow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -28,11 +33,12 @@ enum Request {
 #[derive(Clone, Debug)]
 pub struct Recorder {
     requests: mpsc::UnboundedSender<Request>,
+    newest: Newest,
 }
 
 /// What the recorder needs to write.
 #[derive(Clone, Debug)]
-pub struct Writing {
+pub(crate) struct Writing {
     /// Where to.
     pub store: Store,
     /// The time.
@@ -40,7 +46,9 @@ pub struct Writing {
     /// The name under which leases are held.
     pub owner: String,
     /// How long a lease lasts without being renewed.
-    pub lease: Duration,
+    pub term: Term,
+    /// The leases that a commit prolongs.
+    pub held: HeldLeases,
     /// When soft bounces suppress an address.
     pub judging: JudgingNow,
 }
@@ -50,9 +58,16 @@ const MOST: usize = 2000;
 
 impl Recorder {
     /// Starts the task. It ends when the last handle is gone, or with the error that made it stop.
-    pub fn start(writing: Writing) -> (Recorder, tokio::task::JoinHandle<Result<(), StoreError>>) {
+    pub(crate) fn start(writing: Writing) -> (Recorder, tokio::task::JoinHandle<Result<(), StoreError>>) {
         let (requests, queue) = mpsc::unbounded_channel();
-        (Recorder { requests }, tokio::spawn(write(writing, queue)))
+        let newest = Newest::default();
+        let task = tokio::spawn(write(writing, queue, newest.clone()));
+        (Recorder { requests, newest }, task)
+    }
+
+    /// What it committed last, for asking a database whether it knows that.
+    pub(crate) fn newest(&self) -> &Newest {
+        &self.newest
     }
 
     /// Starts a recorder that grants everything and hands the outcomes to `look` instead of a database: for
@@ -72,7 +87,8 @@ impl Recorder {
             }
             Ok(())
         });
-        (Recorder { requests }, task)
+        let newest = Newest::default();
+        (Recorder { requests, newest }, task)
     }
 
     /// Commits that a delivery is about to be put on the wire. False: it must not be (the lease is lost, the
@@ -94,7 +110,11 @@ impl Recorder {
     }
 }
 
-async fn write(writing: Writing, mut queue: mpsc::UnboundedReceiver<Request>) -> Result<(), StoreError> {
+async fn write(
+    writing: Writing,
+    mut queue: mpsc::UnboundedReceiver<Request>,
+    newest: Newest,
+) -> Result<(), StoreError> {
     let mut requests = Vec::with_capacity(MOST);
     let mut number = 0;
     let mut gathering = Gathering::new();
@@ -127,7 +147,12 @@ async fn write(writing: Writing, mut queue: mpsc::UnboundedReceiver<Request>) ->
             }
         }
         batch.usage = usage.into_iter().map(|(limit, n)| Usage { limit, n }).collect();
-        let granted = commit(&writing, &batch).await?;
+        let (granted, asked) = commit(&writing, &batch).await?;
+        if writing.term.is_contested {
+            let leases: HashSet<LeaseId> = granted.iter().map(|held| held.lease).collect();
+            writing.held.prolong(leases, writing.term.held_until(asked));
+        }
+        newest.follow(&batch, &granted);
         gathering.committed(granted.len(), &batch.settled);
         for (held, answer) in answers {
             let _ = answer.send(granted.contains(&held));
@@ -135,8 +160,12 @@ async fn write(writing: Writing, mut queue: mpsc::UnboundedReceiver<Request>) ->
         wearing.look_into(batch.settled);
         for (lease, open) in releases {
             // A lease that is not given back runs out by itself.
-            if let Err(error) = writing.store.release(lease, &writing.owner, open).await {
+            let released = writing.store.release(lease, &writing.owner, open);
+            if let Err(error) = writing.store.within(writing.term.patience(), released).await {
                 tracing::debug!(lease = lease.0, "lease not released: {error}");
+                if error.is_transient() {
+                    break;
+                }
             }
         }
     }
@@ -144,31 +173,38 @@ async fn write(writing: Writing, mut queue: mpsc::UnboundedReceiver<Request>) ->
     Ok(())
 }
 
-/// How long a database that is away is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Until a database that is away is asked again.
+const AGAIN: Duration = Duration::from_millis(300);
 
-async fn commit(writing: &Writing, batch: &Batch) -> Result<HashSet<Held>, StoreError> {
+/// Commits a batch, however long the database is away: no outcome is forgotten. Also says when that was asked which has
+/// succeeded, or earlier.
+async fn commit(writing: &Writing, batch: &Batch) -> Result<(HashSet<Held>, Moment), StoreError> {
+    let first_asked = Moment::now();
     if batch.on_wire.is_empty() && batch.settled.is_empty() && batch.usage.is_empty() {
-        return Ok(HashSet::new());
+        return Ok((HashSet::new(), first_asked));
     }
-    let began = writing.clock.now();
+    let Writing {
+        store, owner, term, ..
+    } = writing;
+    let mut away = Away::new("the ledger cannot be written");
     loop {
-        let now = writing.clock.now();
-        let error = match writing
-            .store
-            .record(batch, &writing.owner, now.plus(writing.lease), now)
-            .await
-        {
-            Ok(granted) => return Ok(granted),
+        let (asked, now) = (Moment::now(), writing.clock.now());
+        let recorded = store.record(batch, owner, now.plus(term.lease), now);
+        let error = match store.within(term.patience(), recorded).await {
+            Ok(granted) => {
+                away.worked();
+                return Ok((granted, asked));
+            }
             Err(error) => error,
         };
-        if !error.is_transient() || now.since(began) > PATIENCE {
+        if !error.is_transient() {
             return Err(error);
         }
-        tracing::warn!("the ledger cannot be written, trying again: {error}");
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        match writing.store.recorded(batch, &writing.owner).await {
-            Ok(Some(granted)) => return Ok(granted),
+        away.failed(&error);
+        tokio::time::sleep(AGAIN).await;
+        // The answer may be what was lost.
+        match store.within(term.patience(), store.recorded(batch, owner)).await {
+            Ok(Some(granted)) => return Ok((granted, first_asked)),
             Ok(None) => {}
             Err(error) if error.is_transient() => {}
             Err(error) => return Err(error),

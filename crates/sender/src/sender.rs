@@ -1,9 +1,11 @@
 //! The sender: looks which campaigns are to be sent, feeds them to the sessions of the relay, and stops cleanly.
 
+use crate::away::Away;
 use crate::brake::brake;
 use crate::cancelled;
 use crate::dispatch::{Dispatcher, Routing};
-use crate::feed::{Feed, HeldLeases, renew};
+use crate::feed::{Feed, HeldLeases};
+use crate::fence::Term;
 use crate::guard::{GuardError, Witness};
 use crate::judging::JudgingNow;
 use crate::letters::Letters;
@@ -75,9 +77,19 @@ pub enum SenderError {
     /// The database.
     #[error("{0}")]
     Store(#[from] StoreError),
+    /// It was away when the sender was stopped.
+    #[error(
+        "the database was away, and not everything that relays answered could be recorded before the deadline: what was on \
+         the wire is unknown when it is sent on; nothing is sent twice"
+    )]
+    NotRecorded,
 }
 
 const LOOK: Duration = Duration::from_millis(250);
+/// How long the database may take to answer what pages and people wait for.
+const ANSWER: Duration = Duration::from_secs(5);
+/// The same of all that is asked before a campaign is sent; its templates are compiled then.
+const PREPARATION: Duration = Duration::from_secs(60);
 /// How the relays fare is said so often at least; the pages take it for true three times as long.
 const RELAYS_TOLD: Duration = Duration::from_secs(10);
 
@@ -97,12 +109,16 @@ pub async fn run(
     let witness = settings.witness.clone();
     witness.begin(&store).await?;
     let used = limits_used(&store, &clock).await?;
-    let mut sender = Sender::start(store.clone(), clock.clone(), settings, scope, used);
+    let term = Term {
+        lease: settings.lease,
+        is_contested: !lock.is_exclusive(),
+    };
+    let mut sender = Sender::start(store.clone(), clock.clone(), settings, term, scope, used);
     let outcome = sender.work(&stop).await;
     let stopped = sender.stop().await;
     drop(lock);
     outcome.and(stopped)?;
-    cancelled::sweep(&store, &clock).await?;
+    store.within(ANSWER, cancelled::sweep(&store, &clock)).await?;
     // A backup that was taken during the last lease can be told by this.
     Ok(witness.advance(&store).await?)
 }
@@ -133,6 +149,7 @@ struct Sender {
     store: Store,
     clock: Clock,
     settings: SenderSettings,
+    term: Term,
     scope: Scope,
     dispatcher: Dispatcher,
     relays: Vec<RelayAtWork>,
@@ -142,6 +159,8 @@ struct Sender {
     finish: CancellationToken,
     abort: CancellationToken,
     held: HeldLeases,
+    /// What renews the leases.
+    keeping: JoinSet<()>,
     providers: Option<Providers>,
     /// What waits for the DNS.
     look_ups: JoinSet<()>,
@@ -152,7 +171,6 @@ struct Sender {
     under_way: Option<UnderWay>,
     /// A feed has ended.
     ended: Arc<Notify>,
-    renewed: Instant,
     told: Instant,
     /// What was last said of the relays, and when.
     told_of_relays: Option<(Instant, Vec<RelayStatus>)>,
@@ -163,14 +181,22 @@ impl Sender {
         store: Store,
         clock: Clock,
         settings: SenderSettings,
+        term: Term,
         scope: Scope,
         used: Vec<(String, i64, u64)>,
     ) -> Sender {
+        let held = HeldLeases::default();
+        let mut keeping = JoinSet::new();
+        if term.is_contested {
+            let (store, clock, owner) = (store.clone(), clock.clone(), settings.owner.clone());
+            keeping.spawn(held.clone().keep(store, clock, owner, term));
+        }
         let writing = Writing {
             store: store.clone(),
             clock: clock.clone(),
             owner: settings.owner.clone(),
-            lease: settings.lease,
+            term,
+            held: held.clone(),
             judging: settings.judging.clone(),
         };
         let (recorder, recording) = Recorder::start(writing);
@@ -181,6 +207,7 @@ impl Sender {
             store,
             clock,
             settings,
+            term,
             scope,
             dispatcher,
             relays: Vec::new(),
@@ -189,14 +216,14 @@ impl Sender {
             sessions: JoinSet::new(),
             finish: CancellationToken::new(),
             abort: CancellationToken::new(),
-            held: HeldLeases::default(),
+            held,
+            keeping,
             providers: None,
             look_ups: JoinSet::new(),
             letters: JoinSet::new(),
             running: HashMap::new(),
             under_way: None,
             ended: Arc::default(),
-            renewed: now,
             told: now,
             told_of_relays: None,
         };
@@ -261,7 +288,7 @@ impl Sender {
             store: self.store.clone(),
             clock: self.clock.clone(),
             owner: self.settings.owner.clone(),
-            lease: self.settings.lease,
+            term: self.term,
             retry: self.settings.retry,
             identity: self.settings.identity.clone(),
             dispatcher: self.dispatcher.clone(),
@@ -279,6 +306,7 @@ impl Sender {
         let mut news = self.settings.node.news();
         let mut tick = interval(LOOK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut away = Away::new("campaigns cannot be looked at");
         loop {
             tokio::select! {
                 biased;
@@ -296,19 +324,37 @@ impl Sender {
                     tracing::info!("relays, pools and limits are as configured now");
                 }
             }
-            match self.look().await {
-                Ok(true) => {}
+            match self.follow_and_look().await {
+                Ok(true) => away.worked(),
                 Ok(false) => return Ok(()),
-                Err(error) if error.is_transient() => tracing::warn!("database away, trying again: {error}"),
-                Err(error) => return Err(error.into()),
+                Err(SenderError::Store(error)) if error.is_transient() => away.failed(&error),
+                Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Goes where the database is now, if it may, and looks.
+    async fn follow_and_look(&mut self) -> Result<bool, SenderError> {
+        let followed = async {
+            match self
+                .settings
+                .witness
+                .follow(&self.store, self.recorder.newest())
+                .await
+            {
+                Err(GuardError::Store(error)) => Err(error),
+                outcome => Ok(outcome),
+            }
+        };
+        self.store.within(ANSWER, followed).await??;
+        Ok(self.look().await?)
     }
 
     /// Starts and stops feeds as the campaigns' states ask. False: there is nothing left to do.
     async fn look(&mut self) -> Result<bool, StoreError> {
         self.brake().await?;
-        let mut wanted = self.store.sending_campaigns().await?;
+        let sending = self.store.sending_campaigns();
+        let mut wanted = self.store.within(ANSWER, sending).await?;
         if let Scope::One(id) = self.scope {
             wanted.retain(|campaign| *campaign == id);
         }
@@ -324,7 +370,8 @@ impl Sender {
         self.reap().await?;
         for id in &wanted {
             if !self.running.contains_key(id) {
-                self.begin(*id).await?;
+                let store = self.store.clone();
+                store.within(PREPARATION, self.begin(*id)).await?;
             }
         }
         match (self.running.is_empty(), &self.under_way) {
@@ -332,15 +379,13 @@ impl Sender {
             (false, None) => self.under_way = Some(self.settings.node.begin()),
             _ => {}
         }
-        if self.renewed.elapsed() > self.settings.lease / 3 {
-            let expires_at = self.clock.now().plus(self.settings.lease);
-            renew(&self.store, &self.held.alive(), &self.settings.owner, expires_at).await?;
-            self.renewed = Instant::now();
-        }
         if self.told.elapsed() > Duration::from_secs(1) {
-            self.tell().await?;
-            self.tell_of_relays().await?;
-            cancelled::sweep(&self.store, &self.clock).await?;
+            let store = self.store.clone();
+            store.within(ANSWER, self.tell()).await?;
+            store.within(ANSWER, self.tell_of_relays()).await?;
+            store
+                .within(PREPARATION, cancelled::sweep(&self.store, &self.clock))
+                .await?;
             self.told = Instant::now();
         }
         Ok(self.scope == Scope::All || !self.running.is_empty() || !wanted.is_empty())
@@ -354,7 +399,8 @@ impl Sender {
             let hard = running.run.hard();
             if hard > running.hard || running.braked.elapsed() > Duration::from_secs(1) {
                 (running.hard, running.braked) = (hard, Instant::now());
-                brake(&self.store, *id, thresholds).await?;
+                let store = &self.store;
+                store.within(ANSWER, brake(store, *id, thresholds)).await?;
             }
         }
         Ok(())
@@ -411,7 +457,7 @@ impl Sender {
             store: self.store.clone(),
             clock: self.clock.clone(),
             owner: self.settings.owner.clone(),
-            lease: self.settings.lease,
+            term: self.term,
             recorder: self.recorder.clone(),
             dispatcher: self.dispatcher.clone(),
             held: self.held.clone(),
@@ -535,6 +581,7 @@ impl Sender {
         let letters = async { while self.letters.join_next().await.is_some() {} };
         let _ = timeout(left(deadline), letters).await;
         self.letters.shutdown().await;
+        self.keeping.shutdown().await;
         // With the last handle the recorder writes what is left and ends.
         drop(self.recorder);
         if self.recording.is_finished() {
@@ -542,7 +589,8 @@ impl Sender {
         }
         match timeout(left(deadline), self.recording).await {
             Ok(Ok(outcome)) => outcome.map_err(SenderError::from),
-            Ok(Err(_)) | Err(_) => Ok(()),
+            Ok(Err(_)) => Ok(()),
+            Err(_) => Err(SenderError::NotRecorded),
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::relay::{RelayFault, RelaySettings};
 use crate::schedule::RelayId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tidings_campaign::lifecycle::Action;
 use tidings_campaign::message::BodyEncoding;
 use tidings_campaign::message::attachment::EncodedFile;
@@ -104,6 +104,8 @@ impl Ended {
 
 /// So many broken connections in its own transaction, and a delivery is deferred rather than tried again at once.
 const BROKEN: u32 = 3;
+/// How long the database may take to answer.
+const ANSWER: Duration = Duration::from_secs(5);
 /// Transcripts kept of each relay.
 const TRANSCRIPTS: i64 = 10;
 
@@ -177,7 +179,7 @@ impl SessionContext {
         let now = self.clock.now();
         let fault = fault.to_string();
         let kept = store.keep_transcript(&self.relay.name, now, &fault, transcript, TRANSCRIPTS);
-        if let Err(error) = kept.await {
+        if let Err(error) = store.within(ANSWER, kept).await {
             tracing::debug!(relay.name = %self.relay.name, "the transcript of a session is not kept: {error}");
         }
     }
@@ -285,7 +287,8 @@ impl Session<'_> {
             (NoFile::Folder(why), Some(store), Some(run)) => {
                 run.stop();
                 tracing::error!(campaign = run.id.0, "held: {why}");
-                let held = store.move_campaign(run.id, Action::Hold, Some(&why)).await;
+                let held = store.move_campaign(run.id, Action::Hold, Some(&why));
+                let held = store.within(ANSWER, held).await;
                 // Another session has held it already, or a person has stopped it.
                 if let Err(error) = held {
                     tracing::debug!(campaign = run.id.0, "not held: {error}");

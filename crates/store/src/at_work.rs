@@ -110,11 +110,11 @@ impl AtWork {
     /// connection was, or because something between us and the server passes no notifications on, only takes longer. On SQLite
     /// nothing is heard.
     pub async fn hear(&self, store: &Store) {
-        let Engine::Postgres(pool) = &store.engine else {
+        let Engine::Postgres(servers) = &store.engine else {
             return std::future::pending().await;
         };
         loop {
-            let error = match PgListener::connect_with(pool).await {
+            let error = match PgListener::connect_with(&servers.pool()).await {
                 Ok(listener) => self.listen(listener).await,
                 Err(error) => error,
             };

@@ -1,17 +1,16 @@
 //! The two engines behind one `Store`: opening, reading, writing. What differs between them is here and nowhere else.
 
 use crate::error::StoreError;
+use crate::hosts::Hosts;
 use crate::parts::Parts;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use crate::servers::Servers;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection, PgPool, Postgres, SqliteConnection, SqlitePool, Transaction,
-};
+use sqlx::{AssertSqlSafe, ConnectOptions, Postgres, SqliteConnection, SqlitePool, Transaction};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
+use tidings_campaign::time::Clock;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 /// All that Tidings remembers, in SQLite or PostgreSQL. Cloning shares the connections.
@@ -19,7 +18,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 pub struct Store {
     pub(crate) engine: Engine,
     pub(crate) parts: Parts,
-    node: String,
+    pub(crate) node: String,
 }
 
 /// The pools of the engine in use. SQLite has one writer, so writing there goes through a pool of one.
@@ -36,7 +35,7 @@ pub enum Engine {
         file: PathBuf,
     },
     /// A server, perhaps shared by many machines.
-    Postgres(PgPool),
+    Postgres(Servers),
 }
 
 /// A writing transaction on either engine. Dropped without [`Tx::commit`], it is rolled back.
@@ -54,7 +53,11 @@ macro_rules! on_pool {
     ($store:expr, $pool:ident => $body:expr) => {
         match &$store.engine {
             $crate::engine::Engine::Sqlite { read: $pool, .. } => $body,
-            $crate::engine::Engine::Postgres($pool) => $body,
+            $crate::engine::Engine::Postgres(servers) => {
+                let pool = servers.pool();
+                let $pool = &pool;
+                $body
+            }
         }
     };
 }
@@ -68,7 +71,11 @@ macro_rules! on_write_pool {
                 let $pool = &mut *connection;
                 $body
             }
-            $crate::engine::Engine::Postgres($pool) => $body,
+            $crate::engine::Engine::Postgres(servers) => {
+                let pool = servers.pool();
+                let $pool = &pool;
+                $body
+            }
         }
     };
 }
@@ -91,9 +98,6 @@ macro_rules! on_tx {
 
 /// How long a writer waits for another process to finish its transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// How long PostgreSQL may take to answer when a connection is opened.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How SQLite's writer uses memory and disk.
 #[derive(Clone, Copy, Debug)]
@@ -121,7 +125,7 @@ impl Tuning {
 }
 
 impl Store {
-    /// Opens the database at `url` (`sqlite://FILE` or `postgres://…`), creates or migrates it, and refuses
+    /// Opens the database at `url` (`sqlite://FILE` or `postgres://…`, which may name several servers), creates or migrates it, and refuses
     /// one that was made by a newer version. `node` names this process in the counters.
     pub async fn open(url: &str, node: &str) -> Result<Store, StoreError> {
         let mut opening = None;
@@ -129,7 +133,7 @@ impl Store {
             opening = Some(lock_folder(Path::new(file)).await?);
             open_sqlite(Path::new(file)).await?
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            open_postgres(url).await?
+            Engine::Postgres(Servers::open(url).await?)
         } else {
             return Err(StoreError::UnknownScheme(scheme_of(url)));
         };
@@ -166,7 +170,7 @@ impl Store {
     pub async fn begin_write(&self) -> Result<Tx, StoreError> {
         Ok(match &self.engine {
             Engine::Sqlite { write, .. } => Tx::Sqlite(SqliteTx::begin(Arc::clone(write)).await?),
-            Engine::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            Engine::Postgres(servers) => Tx::Postgres(servers.pool().begin().await?),
         })
     }
 
@@ -210,12 +214,34 @@ impl Store {
         Ok(())
     }
 
+    /// Waits for an answer of PostgreSQL for so long, and not longer: what does not come may have been done all the same. SQLite
+    /// is on this machine, and is waited for.
+    pub async fn within<T>(
+        &self,
+        limit: Duration,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        match &self.engine {
+            Engine::Sqlite { .. } => work.await,
+            Engine::Postgres(servers) => servers.within(limit, work).await,
+        }
+    }
+
+    /// Has a clock that can be led follow PostgreSQL's from now on, so that all machines agree on when a lease ends. With SQLite
+    /// it stays the machine's.
+    pub async fn lead(&self, clock: &Clock) -> Result<(), StoreError> {
+        match (&self.engine, clock) {
+            (Engine::Postgres(servers), Clock::Led(led)) => servers.lead(led).await,
+            _ => Ok(()),
+        }
+    }
+
     /// Waits until nothing is under way and closes all connections.
     pub async fn close(&self) {
         match &self.engine {
             // The writer is closed with the last handle; what it committed is durable already.
             Engine::Sqlite { read, .. } => read.close().await,
-            Engine::Postgres(pool) => pool.close().await,
+            Engine::Postgres(servers) => servers.close().await,
         }
     }
 }
@@ -383,51 +409,10 @@ async fn open_sqlite(file: &Path) -> Result<Engine, StoreError> {
     })
 }
 
-async fn open_postgres(url: &str) -> Result<Engine, StoreError> {
-    let options = PgConnectOptions::from_str(url)
-        .map_err(|source| StoreError::Open {
-            what: "the PostgreSQL URL".to_owned(),
-            source,
-        })?
-        .application_name("tidings")
-        .statement_cache_capacity(256);
-    let failed = |source| StoreError::Open {
-        what: place_of(url),
-        source,
-    };
-    try_postgres(&options).await.map_err(failed)?;
-    let pool = PgPoolOptions::new()
-        .max_connections(10)
-        .acquire_timeout(CONNECT_TIMEOUT)
-        .connect_with(options)
-        .await
-        .map_err(failed)?;
-    Ok(Engine::Postgres(pool))
-}
-
-/// Connects once, because the pool tries until its time is over and then forgets why. A server that is starting is
-/// left to the pool's patience.
-async fn try_postgres(options: &PgConnectOptions) -> Result<(), sqlx::Error> {
-    match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
-        Ok(Ok(connection)) => connection.close().await,
-        Ok(Err(sqlx::Error::Database(error))) if error.code().is_some_and(|code| code.starts_with("57P")) => {
-            Ok(())
-        }
-        Ok(Err(error)) => Err(error),
-        Err(_) => Err(std::io::Error::new(
-            std::io::ErrorKind::TimedOut,
-            format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()),
-        )
-        .into()),
-    }
-}
-
 /// Where a database is, for people: without user and password.
 pub fn place_of(url: &str) -> String {
-    match PgConnectOptions::from_str(url) {
-        Ok(options) if url.starts_with("postgres") => {
-            format!("PostgreSQL at {}:{}", options.get_host(), options.get_port())
-        }
+    match Hosts::parse(url) {
+        Ok(hosts) if url.starts_with("postgres") => hosts.to_string(),
         _ if url.starts_with("sqlite://") => url["sqlite://".len()..].to_owned(),
         // Whatever stands before the last @ may be a password.
         _ => url.rsplit('@').next().unwrap_or_default().to_owned(),

@@ -46,6 +46,9 @@ pub enum StoreError {
     /// A statement failed.
     #[error("database: {0}")]
     Sql(sqlx::Error),
+    /// PostgreSQL was waited for, for so long, and did not answer.
+    #[error("the database did not answer within {0:?}")]
+    NoAnswer(std::time::Duration),
     /// A row that this program cannot have written.
     #[error("table {table}, row {row}: {problem}")]
     BadRow {
@@ -177,6 +180,10 @@ pub enum StoreError {
 /// SQLITE_FULL, and SQLITE_IOERR_WRITE, which is how a file-size limit (EFBIG) shows.
 const DISK_FULL_CODES: [&str; 2] = ["13", "778"];
 
+/// Beside PostgreSQL's 57P0x (it shuts down or starts up) and 08xxx (connection): serialisation and deadlock; read only, so it is
+/// a standby; too many connections; a transaction in which we were silent for too long; and SQLITE_BUSY.
+const PASSING: [&str; 6] = ["40001", "40P01", "25006", "53300", "25P03", "5"];
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         let code = error.as_database_error().and_then(|e| e.code());
@@ -225,20 +232,16 @@ impl StoreError {
             StoreError::Sql(error) | StoreError::Open { source: error, .. } => match error {
                 sqlx::Error::Io(_)
                 | sqlx::Error::PoolTimedOut
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::BeginFailed
                 | sqlx::Error::Protocol(_)
                 | sqlx::Error::WorkerCrashed => true,
-                // 57P0x: PostgreSQL shuts down or starts up; 40001 and 40P01: serialisation and deadlock;
-                // 08xxx: connection; 5: SQLITE_BUSY.
                 sqlx::Error::Database(e) => e.code().is_some_and(|code| {
-                    code.starts_with("57P")
-                        || code.starts_with("08")
-                        || code == "40001"
-                        || code == "40P01"
-                        || code == "5"
+                    code.starts_with("57P") || code.starts_with("08") || PASSING.contains(&&*code)
                 }),
                 _ => false,
             },
-            StoreError::Contended => true,
+            StoreError::Contended | StoreError::NoAnswer(_) => true,
             _ => false,
         }
     }

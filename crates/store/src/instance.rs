@@ -41,7 +41,36 @@ impl Store {
                     std::fs::metadata(file).map_err(|error| StoreError::Sql(sqlx::Error::Io(error)))?;
                 Ok(metadata.ino().to_string())
             }
-            Engine::Postgres(pool) => Ok(sqlx::query_scalar(PLACE).fetch_one(pool).await?),
+            Engine::Postgres(servers) => Ok(sqlx::query_scalar(PLACE).fetch_one(&servers.pool()).await?),
+        }
+    }
+
+    /// From now on this database is used where it is and nowhere else: if another PostgreSQL server takes the place of this one,
+    /// nothing is read or written there before this is called again. On SQLite it does nothing.
+    pub fn stay_at(&self, place: &str) {
+        if let Engine::Postgres(servers) = &self.engine {
+            servers.stay_at(place);
+        }
+    }
+
+    /// The database where it was found instead, if that is not where it is to be used.
+    pub fn elsewhere(&self) -> Option<Store> {
+        let Engine::Postgres(servers) = &self.engine else {
+            return None;
+        };
+        Some(Store {
+            engine: Engine::Postgres(servers.elsewhere()?),
+            parts: self.parts,
+            node: self.node.clone(),
+        })
+    }
+
+    /// Whether each commit was on another server too before it was answered, so that a standby that takes the place of this one
+    /// knows all of them.
+    pub fn is_synchronous(&self) -> bool {
+        match &self.engine {
+            Engine::Sqlite { .. } => false,
+            Engine::Postgres(servers) => servers.is_synchronous(),
         }
     }
 

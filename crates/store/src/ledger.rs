@@ -3,7 +3,7 @@
 use crate::attempts::{Ended, forget_last, keeping};
 use crate::bulk::{Bulk, Value};
 use crate::counters::Deltas;
-use crate::engine::{Store, Tx, on_tx};
+use crate::engine::{Store, Tx, on_pool, on_tx};
 use crate::error::StoreError;
 use crate::leases::renew_in;
 use crate::limit_usage;
@@ -117,7 +117,14 @@ impl Store {
     ) -> Result<HashSet<Held>, StoreError> {
         let mut tx = self.begin_write().await?;
         let mut deltas = Deltas::default();
+        // It may be an earlier try of this batch, whose answer was lost, that has done what this one finds done.
+        let is_recorded = is_recorded(&mut tx, batch, owner).await?;
         let alive = renew_in(&mut tx, leases, owner, lease_expires_at, Some(batch.number)).await?;
+        if is_recorded {
+            let granted = granted(&mut tx, batch).await?;
+            tx.commit().await?;
+            return Ok(granted);
+        }
         let is_alive = |held: &Held| alive.contains(&held.lease);
         for s in &batch.settled {
             if is_alive(&s.held) {
@@ -148,21 +155,50 @@ impl Store {
     /// After [`Store::record`] failed: whether the batch was committed all the same and only the answer was
     /// lost. If so, what may go on the wire; if not, `None`, and the batch can be recorded again.
     pub async fn recorded(&self, batch: &Batch, owner: &str) -> Result<Option<HashSet<Held>>, StoreError> {
-        const COMMITTED: &str = "SELECT COUNT(*) FROM leases WHERE owner = $1 AND batch = $2";
         let mut tx = self.begin_write().await?;
-        let n: i64 = on_tx!(&mut tx, conn => sqlx::query_scalar(COMMITTED).bind(owner).bind(batch.number)
-            .fetch_one(conn).await)?;
-        if n == 0 {
-            return Ok(None);
-        }
-        let mut granted = HashSet::new();
-        for held in &batch.on_wire {
-            if is_on_wire(&mut tx, held).await? {
-                granted.insert(*held);
-            }
-        }
-        Ok(Some(granted))
+        Ok(match is_recorded(&mut tx, batch, owner).await? {
+            true => Some(granted(&mut tx, batch).await?),
+            false => None,
+        })
     }
+
+    /// Whether the database knows that a delivery was put on the wire, and, if it was accepted since, knows that.
+    pub async fn remembers(&self, held: Held, is_accepted: bool) -> Result<bool, StoreError> {
+        const STATE: &str = "SELECT state FROM deliveries WHERE campaign_id = $1 AND seq = $2";
+        let state: Option<String> = on_pool!(self, pool => sqlx::query_scalar(STATE).bind(held.campaign.0).bind(held.seq.0)
+            .fetch_optional(pool).await)?;
+        let states: &[DeliveryState] = match is_accepted {
+            true => &[DeliveryState::Accepted],
+            false => &[
+                DeliveryState::OnWire,
+                DeliveryState::Accepted,
+                DeliveryState::Rejected,
+                DeliveryState::Expired,
+                DeliveryState::Unknown,
+            ],
+        };
+        Ok(states
+            .iter()
+            .any(|known| Some(known.as_str()) == state.as_deref()))
+    }
+}
+
+async fn is_recorded(tx: &mut Tx, batch: &Batch, owner: &str) -> Result<bool, StoreError> {
+    const COMMITTED: &str = "SELECT COUNT(*) FROM leases WHERE owner = $1 AND batch = $2";
+    let n: i64 = on_tx!(tx, conn => sqlx::query_scalar(COMMITTED).bind(owner).bind(batch.number)
+        .fetch_one(conn).await)?;
+    Ok(n > 0)
+}
+
+/// Those of a recorded batch that may go on the wire.
+async fn granted(tx: &mut Tx, batch: &Batch) -> Result<HashSet<Held>, StoreError> {
+    let mut granted = HashSet::new();
+    for held in &batch.on_wire {
+        if is_on_wire(tx, held).await? {
+            granted.insert(*held);
+        }
+    }
+    Ok(granted)
 }
 
 async fn is_on_wire(tx: &mut Tx, held: &Held) -> Result<bool, StoreError> {
@@ -191,7 +227,8 @@ fn renewal(leases: &[LeaseId], owner: &str, expires_at: Timestamp, batch: i64) -
     )
 }
 
-/// Under a living lease only this sender moves a delivery, or a cancelled campaign withholds it.
+/// Under a living lease only this sender moves a delivery, or a cancelled campaign withholds it. If the lease had run out
+/// meanwhile and the sender took it again, an answer may come late all the same.
 async fn settle_one(
     tx: &mut Tx,
     deltas: &mut Deltas,
@@ -212,8 +249,9 @@ async fn settle_one(
         for statement in suppressing(parts, &[s], now) {
             tx.run(statement).await?;
         }
+        return Ok(());
     }
-    Ok(())
+    settle_late(tx, deltas, s, now).await
 }
 
 fn count_on_wire(deltas: &mut Deltas, granted: &[Held]) {

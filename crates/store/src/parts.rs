@@ -101,9 +101,10 @@ impl Store {
     /// Makes sure that there is a part for the deliveries of this campaign: before it is planned, or before its rows are put in
     /// from elsewhere. Nobody waits for it, and several may ask for the same one at once.
     pub async fn make_part_for(&self, campaign: CampaignId) -> Result<(), StoreError> {
-        let (Engine::Postgres(pool), Part(Some(first))) = (&self.engine, self.parts.of(campaign)) else {
+        let (Engine::Postgres(servers), Part(Some(first))) = (&self.engine, self.parts.of(campaign)) else {
             return Ok(());
         };
+        let pool = &servers.pool();
         if first == 0 || is_there(pool, first).await? {
             return Ok(());
         }
@@ -154,8 +155,8 @@ pub(crate) async fn read(engine: &Engine) -> Result<Parts, StoreError> {
         FROM pg_constraint WHERE conname = 'deliveries_first_part' AND connamespace = current_schema()::regnamespace";
     match engine {
         Engine::Sqlite { .. } => Ok(Parts::Whole),
-        Engine::Postgres(pool) => {
-            let second = sqlx::query_scalar(SECOND).fetch_one(pool).await?;
+        Engine::Postgres(servers) => {
+            let second = sqlx::query_scalar(SECOND).fetch_one(&servers.pool()).await?;
             Ok(Parts::ByCampaign { second })
         }
     }

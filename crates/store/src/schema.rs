@@ -37,7 +37,7 @@ pub(crate) async fn migrate(store: &Store) -> Result<(), StoreError> {
     let known = SQLITE.iter().map(|m| m.version).max().unwrap_or_default();
     let outcome = match &store.engine {
         Engine::Sqlite { write, .. } => SQLITE.run(&mut *write.lock().await).await,
-        Engine::Postgres(pool) => migrate_postgres(pool).await,
+        Engine::Postgres(servers) => migrate_postgres(&servers.pool()).await,
     };
     outcome.map_err(|error| match error {
         MigrateError::VersionMissing(found) => StoreError::Newer { found, known },

@@ -22,6 +22,7 @@ mod limits;
 mod links;
 mod nodes;
 mod others;
+mod outages;
 mod people;
 mod preferences;
 mod preflights;

@@ -2,12 +2,15 @@
 //! beside the recorder, so that no session waits for it.
 
 use crate::judging::JudgingNow;
+use std::time::Duration;
 use tidings_campaign::time::Clock;
 use tidings_store::Store;
 use tidings_store::ledger::Settlement;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+/// How long the database may take to answer.
+const ANSWER: Duration = Duration::from_secs(10);
 /// So many wait at most. What finds no room is looked into at the next soft bounce of the address.
 const MOST: usize = 10_000;
 
@@ -47,7 +50,8 @@ impl Wearing {
 async fn look_into(store: Store, clock: Clock, judging: JudgingNow, mut queue: mpsc::Receiver<Settlement>) {
     while let Some(settlement) = queue.recv().await {
         let rule = judging.borrow().soft;
-        if let Err(error) = store.wear_out(&settlement, rule, clock.now()).await {
+        let looked_into = store.wear_out(&settlement, rule, clock.now());
+        if let Err(error) = store.within(ANSWER, looked_into).await {
             tracing::warn!("a soft bounce cannot be looked into: {error}");
         }
     }

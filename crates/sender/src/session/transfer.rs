@@ -2,10 +2,12 @@
 
 use super::refusal::Refused;
 use super::{BROKEN, Ended, Opened, Prepared, Session};
+use crate::connection::Connection;
 use crate::job::Job;
 use crate::relay::RelayFault;
-use crate::reply::Kind;
+use crate::reply::{Kind, Reply};
 use crate::shaping::Heard;
+use std::time::Instant;
 use tidings_feedback::verdict::{Cause, Class, Ruling, Verdict};
 use tidings_store::ledger::{KeptReply, Outcome};
 
@@ -38,9 +40,20 @@ impl Session<'_> {
             content.extend_from_slice(next.envelope.as_bytes());
             content.extend_from_slice(b"DATA\r\n");
         }
-        if let Err(failed) = self.connection.write_content(&content, dot).await {
+        // From here on another node may have it, if the lease is over: nothing is written then.
+        let written = self.connection.write_content(&content, dot, || job.held_for());
+        if let Err(failed) = written.await {
             if let Some(next) = next {
                 self.desk.give_back(next.job);
+            }
+            let is_over = job.held_for().is_zero();
+            if failed.written < dot && is_over {
+                job.take_back(relay);
+                return Err(Ended::default());
+            }
+            if is_over {
+                job.lose(relay, LEASE_OVER.to_owned());
+                return Err(Ended::default());
             }
             if failed.written < dot {
                 job.take_back(relay);
@@ -51,13 +64,21 @@ impl Session<'_> {
         }
         content.clear();
         self.spare = content;
-        let limit = self.connection.timeouts().final_dot;
+        let abort = &self.context.abort;
         let answer = tokio::select! {
             biased;
-            answer = self.connection.reply("the final dot", limit) => answer,
-            () = self.context.abort.cancelled() => {
+            answer = answer_to_dot(&mut self.connection, &job) => answer,
+            () = abort.cancelled() => {
                 Err(RelayFault::Broken("stopped before the relay answered".to_owned()))
             }
+        };
+        let Some(answer) = answer.transpose() else {
+            // Another node will say that it is unknown. By then this connection is gone.
+            job.lose(relay, LEASE_OVER.to_owned());
+            return Err(Ended {
+                job: next.map(|next| next.job),
+                ..Ended::default()
+            });
         };
         match answer {
             Ok(reply) if reply.code == 421 => {
@@ -119,6 +140,30 @@ impl Session<'_> {
         };
         self.try_later(job, reply, ruling, false);
         Ended::fault_alone(fault)
+    }
+}
+
+const DOT: &str = "the final dot";
+const LEASE_OVER: &str =
+    "the lease ran out before the relay answered, because the database was away or the sender stood still";
+
+/// Waits for the answer to the final dot, and not longer than the lease is held, which others prolong meanwhile. `None`: it is
+/// over.
+async fn answer_to_dot(connection: &mut Connection, job: &Job) -> Result<Option<Reply>, RelayFault> {
+    let limit = connection.timeouts().final_dot;
+    let deadline = Instant::now() + limit;
+    loop {
+        let held = job.held_for();
+        if held.is_zero() {
+            return Ok(None);
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if connection.is_heard(DOT, left.min(held)).await? {
+            return connection.reply(DOT, limit).await.map(Some);
+        }
+        if left <= held {
+            return Err(RelayFault::TimedOut { step: DOT, limit });
+        }
     }
 }
 

@@ -33,8 +33,8 @@ impl ImportLock {
                 name.push(format!(".import-{import}-lock"));
                 take_file(PathBuf::from(name))
             }
-            Engine::Postgres(pool) => {
-                let mut connection = pool.acquire().await?.detach();
+            Engine::Postgres(servers) => {
+                let mut connection = servers.pool().acquire().await?.detach();
                 let taken: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
                     .bind(LOCK_SPACE | import.0)
                     .fetch_one(&mut connection)
@@ -53,10 +53,10 @@ impl ImportLock {
             AND classid::bigint = $1 AND objid::bigint = $2 AND objsubid = 1)";
         match &store.engine {
             Engine::Sqlite { .. } => Ok(ImportLock::take(store, import).await?.is_none()),
-            Engine::Postgres(pool) => Ok(sqlx::query_scalar(HELD)
+            Engine::Postgres(servers) => Ok(sqlx::query_scalar(HELD)
                 .bind(LOCK_SPACE >> 32)
                 .bind(import.0)
-                .fetch_one(pool)
+                .fetch_one(&servers.pool())
                 .await?),
         }
     }

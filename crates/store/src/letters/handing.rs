@@ -112,28 +112,29 @@ impl Store {
     }
 
     /// Prolongs the leases of those letters that `owner` has: at most as many as were claimed at once. What he does not name any
-    /// more runs out.
+    /// more runs out; what is missing from the answer is lost.
     pub async fn renew_letters(
         &self,
         owner: &str,
         letters: &[LetterId],
         until: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<LetterId>, StoreError> {
         if letters.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let text = format!(
-            "UPDATE letters SET held_until = $1 WHERE owner = $2 AND state IN ('leased', 'on_wire') AND id IN {}",
+            "UPDATE letters SET held_until = $1 WHERE owner = $2 AND state IN ('leased', 'on_wire') AND id IN {} \
+             RETURNING id",
             values_list(1, letters.len(), 3)
         );
-        on_write_pool!(self, pool => {
-            let mut query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(until.0).bind(owner);
+        let held: Vec<i64> = on_write_pool!(self, pool => {
+            let mut query = sqlx::query_scalar(sqlx::AssertSqlSafe(text)).bind(until.0).bind(owner);
             for letter in letters {
                 query = query.bind(letter.0);
             }
-            query.execute(pool).await.map(drop)
+            query.fetch_all(pool).await
         })?;
-        Ok(())
+        Ok(held.into_iter().map(LetterId).collect())
     }
 
     /// Commits that a letter is about to be put on the wire, and what it uses of the limits. False: it must not be, since it

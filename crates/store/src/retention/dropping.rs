@@ -31,11 +31,11 @@ impl Store {
     /// Drops the parts of the ledger of which every campaign is marked. Senders and readers do not wait for it. Returns the names
     /// of the tables. Nothing on SQLite, or while another process is at it.
     pub async fn drop_removed_parts(&self) -> Result<Vec<String>, StoreError> {
-        let Engine::Postgres(pool) = &self.engine else {
+        let Engine::Postgres(servers) = &self.engine else {
             return Ok(Vec::new());
         };
         // A connection of its own: its lock ends with it, whatever happens.
-        let mut connection = pool.acquire().await?.detach();
+        let mut connection = servers.pool().acquire().await?.detach();
         let is_ours: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
             .bind(LOCK)
             .fetch_one(&mut connection)
@@ -60,9 +60,10 @@ impl Store {
         campaign: CampaignId,
         before: Timestamp,
     ) -> Result<bool, StoreError> {
-        let Engine::Postgres(pool) = &self.engine else {
+        let Engine::Postgres(servers) = &self.engine else {
             return Ok(false);
         };
+        let pool = &servers.pool();
         let Some((first, end)) = self.parts.of(campaign).range(self.parts) else {
             return Ok(false);
         };

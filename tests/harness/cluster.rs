@@ -1,0 +1,245 @@
+//! A PostgreSQL server of the test's own, which it may stop, start, and let another take the place of. Gone afterwards, whatever
+//! happens.
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+/// Keeps the server for as long as its standard input is open, and does what it reads there.
+const KEEPER: &str = r#"
+folder=$1; shift
+begin() { "$@" >>"$folder/postgres.log" 2>&1 </dev/null & server=$!; }
+begin "$@"
+while read -r line; do
+  case $line in
+    stop) kill -s QUIT "$server"; wait "$server";;
+    start) begin "$@";;
+  esac
+  echo done
+done
+kill -s QUIT "$server" 2>/dev/null
+wait "$server"
+rm -rf "$folder"
+"#;
+
+/// A running server with an empty database.
+pub struct Cluster {
+    keeper: Child,
+    orders: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+    port: u16,
+}
+
+impl Cluster {
+    /// Makes and starts one.
+    pub fn start() -> Cluster {
+        let folder = new_folder();
+        let data = folder.join("data");
+        let output = program("initdb", &data)
+            .args([
+                "--username=tidings",
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--locale=C.UTF-8",
+            ])
+            .args(["--no-sync", "--pgdata"])
+            .arg(&data)
+            .output();
+        let output = output.expect("initdb");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let cluster = Cluster::run(folder);
+        cluster.execute("postgres", "CREATE DATABASE news");
+        cluster
+    }
+
+    /// A standby, which follows this server. `synchronous`: each commit waits for it.
+    pub fn standby(&self, synchronous: bool) -> Cluster {
+        let folder = new_folder();
+        let data = folder.join("data");
+        let output = program("pg_basebackup", &data)
+            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "tidings"])
+            .args(["-R", "-X", "stream", "-c", "fast", "--no-sync", "-D"])
+            .arg(&data)
+            .output();
+        let output = output.expect("pg_basebackup");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let standby = Cluster::run(folder);
+        if synchronous {
+            self.execute("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'");
+            self.execute("postgres", "SELECT pg_reload_conf()");
+            crate::wait_until("commits are synchronous", 20, || {
+                let state = self.ask("SELECT COUNT(*) FROM pg_stat_replication WHERE sync_state = 'sync'");
+                state == Some(1)
+            });
+        }
+        standby
+    }
+
+    fn run(folder: PathBuf) -> Cluster {
+        let data = folder.join("data");
+        let port = crate::free_port();
+        let server = program("postgres", &data);
+        let mut keeper = Command::new("sh")
+            .args(["-c", KEEPER, "keeper"])
+            .arg(&folder)
+            .arg(server.get_program())
+            .args(server.get_args())
+            .arg("-D")
+            .arg(&data)
+            .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c"])
+            .arg(format!("unix_socket_directories={}", data.display()))
+            // Processes are killed, not the machine.
+            .args(["-c", "fsync=off", "-c", "full_page_writes=off"])
+            .args(["-c", "dynamic_shared_memory_type=mmap"])
+            .current_dir(&data)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("sh");
+        let cluster = Cluster {
+            orders: keeper.stdin.take(),
+            answers: BufReader::new(keeper.stdout.take().expect("it is piped")),
+            keeper,
+            port,
+        };
+        cluster.wait_until_ready();
+        cluster
+    }
+
+    /// The database, as `--database` takes it.
+    pub fn url(&self) -> String {
+        format!("postgres://tidings@{}/news", self.address())
+    }
+
+    /// The same at either of two servers.
+    pub fn url_with(&self, other: &Cluster) -> String {
+        format!("postgres://tidings@{},{}/news", self.address(), other.address())
+    }
+
+    /// Where the server listens.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
+    /// Ends the server at once, as a crash does.
+    pub fn stop(&mut self) {
+        self.order("stop");
+    }
+
+    /// Starts it again, and waits until it takes connections.
+    pub fn start_again(&mut self) {
+        self.order("start");
+        self.wait_until_ready();
+    }
+
+    /// Makes a standby the server.
+    pub fn promote(&self) {
+        self.execute("postgres", "SELECT pg_promote()");
+    }
+
+    fn order(&mut self, line: &str) {
+        let orders = self.orders.as_mut().expect("it is closed only by drop");
+        writeln!(orders, "{line}").expect("the keeper runs");
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).expect("the keeper answers");
+    }
+
+    fn wait_until_ready(&self) {
+        crate::wait_until("PostgreSQL takes connections", 60, || {
+            self.ask("SELECT 1::BIGINT").is_some()
+        });
+    }
+
+    fn ask(&self, query: &str) -> Option<i64> {
+        let query = AssertSqlSafe(query.to_owned());
+        runtime().block_on(async {
+            let mut connection = PgConnection::connect(&self.url_of("postgres")).await.ok()?;
+            sqlx::query_scalar(query).fetch_one(&mut connection).await.ok()
+        })
+    }
+
+    fn execute(&self, database: &str, statement: &str) {
+        let url = self.url_of(database);
+        runtime().block_on(crate::database::execute(crate::Engine::Postgres, &url, statement));
+    }
+
+    fn url_of(&self, database: &str) -> String {
+        format!("postgres://tidings@{}/{database}", self.address())
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        drop(self.orders.take());
+        let _ = self.keeper.wait();
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime needs nothing but memory")
+}
+
+/// With an empty folder `data` in it that PostgreSQL may use.
+fn new_folder() -> PathBuf {
+    let folder = tempfile::Builder::new()
+        .prefix("tidings-cluster-")
+        .tempdir()
+        .expect("a temporary folder")
+        .keep();
+    crate::permit(&folder, 0o755);
+    let data = folder.join("data");
+    std::fs::create_dir(&data).expect("a folder in the test's folder");
+    std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o700)).expect("a folder of ours");
+    if let Some((user, group)) = server_user() {
+        std::os::unix::fs::chown(&data, Some(user), Some(group)).expect("root may give a folder away");
+    }
+    folder
+}
+
+/// A program of PostgreSQL, which refuses to run as root.
+fn program(name: &str, folder: &Path) -> Command {
+    let program = Path::new(&crate::from_xtask("TIDINGS_TEST_POSTGRES_PROGRAMS")).join(name);
+    let mut command = match server_user() {
+        None => Command::new(program),
+        Some((user, group)) => {
+            let mut command = Command::new("setpriv");
+            command
+                .arg(format!("--reuid={user}"))
+                .arg(format!("--regid={group}"))
+                .arg("--clear-groups")
+                .arg(program);
+            command
+        }
+    };
+    command.current_dir(folder);
+    command
+}
+
+/// Whom PostgreSQL runs as if we are root: the owner that root would give its files to.
+fn server_user() -> Option<(u32, u32)> {
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
+    if !is_root {
+        return None;
+    }
+    let passwd = std::fs::read_to_string("/etc/passwd").expect("/etc/passwd");
+    let of = |name: &str| {
+        let line = passwd.lines().find(|line| line.split(':').next() == Some(name))?;
+        let mut ids = line.split(':').skip(2).map(str::parse);
+        Some((ids.next()?.ok()?, ids.next()?.ok()?))
+    };
+    of("postgres").or_else(|| of("nobody"))
+}

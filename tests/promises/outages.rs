@@ -1,0 +1,180 @@
+//! Several senders on one PostgreSQL: whatever stands still, is cut off, restarts or is replaced, nobody gets a message twice,
+//! nobody is forgotten, and everything goes on by itself.
+
+use std::time::Duration;
+use tidings_tests::script::Script;
+use tidings_tests::{App, Cluster, Engine, Proxy, Running, Settings, assert_ledger_adds_up, wait_until};
+
+const RECIPIENTS: usize = 1500;
+/// Of [`Settings::default`].
+const LEASE: Duration = Duration::from_secs(2);
+
+/// A campaign that takes some seconds.
+fn campaign_of_some_seconds(app: &App) -> i64 {
+    app.relay.follow(Script::accepting().pace(150.0));
+    app.import("readers", RECIPIENTS);
+    app.campaign("readers")
+}
+
+#[track_caller]
+fn wait_for_mail(app: &App, more: usize) {
+    let before = app.relay.accepted_count();
+    wait_until("mail flows", 60, || app.relay.accepted_count() >= before + more);
+}
+
+/// Everybody was reached once or is unknown, of whom there are at most `unknown`; the ledger says the same as the relay.
+#[track_caller]
+fn assert_nobody_twice_nobody_forgotten(app: &App, campaign: i64, most_unknown: usize) {
+    let show = app.show(campaign);
+    assert_eq!(show.state(), "finished", "{show}");
+    assert_ledger_adds_up(&show);
+    let unknown = show.count("unknown");
+    assert_eq!(show.count("accepted") + unknown, RECIPIENTS as u64, "{show}");
+    assert!(unknown <= most_unknown as u64, "{show}");
+    let reached = app.relay.reached_once();
+    let (accepted, unknown) = (
+        app.addresses(campaign, "accepted"),
+        app.addresses(campaign, "unknown"),
+    );
+    assert!(accepted.is_subset(&reached));
+    assert!(
+        reached
+            .iter()
+            .all(|who| accepted.contains(who) || unknown.contains(who))
+    );
+}
+
+fn ends_well(sending: Running) {
+    sending.wait(Duration::from_secs(90)).succeeded();
+}
+
+fn sessions() -> usize {
+    Settings::default().max_sessions
+}
+
+#[test]
+fn a_sender_that_stood_still_for_longer_than_its_lease_sends_nothing_of_what_it_held() {
+    let app = App::start(Engine::Postgres);
+    let campaign = campaign_of_some_seconds(&app);
+    let one = app.start_sending(campaign);
+    wait_for_mail(&app, 50);
+    let two = app.start_node("two", app.database.url(), campaign);
+    wait_for_mail(&app, 200);
+    one.stop();
+    // The other one takes over what this one holds, and sends the rest.
+    ends_well(two);
+    let sent = app.relay.accepted_count();
+    one.go_on();
+    ends_well(one);
+    assert_eq!(
+        app.relay.accepted_count(),
+        sent,
+        "the one that stood still has sent something"
+    );
+    assert_nobody_twice_nobody_forgotten(&app, campaign, sessions());
+}
+
+#[test]
+fn a_sender_that_stood_still_in_mid_campaign_goes_on_with_what_is_its_own() {
+    let app = App::start(Engine::Postgres);
+    let campaign = campaign_of_some_seconds(&app);
+    let one = app.start_sending(campaign);
+    wait_for_mail(&app, 20);
+    let two = app.start_node("two", app.database.url(), campaign);
+    for _ in 0..2 {
+        wait_for_mail(&app, 100);
+        one.stop();
+        std::thread::sleep(LEASE + Duration::from_millis(500));
+        one.go_on();
+    }
+    ends_well(one);
+    ends_well(two);
+    assert_nobody_twice_nobody_forgotten(&app, campaign, 2 * sessions());
+}
+
+#[test]
+fn senders_go_on_by_themselves_after_the_database_was_away() {
+    let mut cluster = Cluster::start();
+    let app = App::start_at(cluster.url());
+    let campaign = campaign_of_some_seconds(&app);
+    let one = app.start_sending(campaign);
+    wait_for_mail(&app, 20);
+    let two = app.start_node("two", app.database.url(), campaign);
+    // A restart, and a time that is longer than a lease.
+    for away in [Duration::ZERO, LEASE + Duration::from_secs(2)] {
+        wait_for_mail(&app, 100);
+        cluster.stop();
+        std::thread::sleep(away);
+        cluster.start_again();
+    }
+    ends_well(one);
+    ends_well(two);
+    assert_nobody_twice_nobody_forgotten(&app, campaign, 4 * sessions());
+}
+
+#[test]
+fn a_sender_that_is_cut_off_from_the_database_lets_the_other_go_on() {
+    let cluster = Cluster::start();
+    let app = App::start_at(cluster.url());
+    let proxy = Proxy::to(cluster.address());
+    let campaign = campaign_of_some_seconds(&app);
+    let through_the_proxy = format!("postgres://tidings@{}/news", proxy.address());
+    let one = app.start_node("one", &through_the_proxy, campaign);
+    wait_for_mail(&app, 50);
+    let two = app.start_node("two", app.database.url(), campaign);
+    wait_for_mail(&app, 100);
+    proxy.stall();
+    std::thread::sleep(2 * LEASE);
+    // The other one sends.
+    wait_for_mail(&app, 100);
+    proxy.go_on();
+    ends_well(one);
+    ends_well(two);
+    assert_nobody_twice_nobody_forgotten(&app, campaign, sessions());
+}
+
+#[test]
+fn senders_go_on_at_a_standby_that_has_every_commit() {
+    let mut primary = Cluster::start();
+    let standby = primary.standby(true);
+    let app = App::start_at(primary.url_with(&standby));
+    let campaign = campaign_of_some_seconds(&app);
+    let one = app.start_sending(campaign);
+    wait_for_mail(&app, 20);
+    let two = app.start_node("two", app.database.url(), campaign);
+    wait_for_mail(&app, 200);
+    primary.stop();
+    standby.promote();
+    wait_for_mail(&app, 100);
+    ends_well(one);
+    ends_well(two);
+    assert_nobody_twice_nobody_forgotten(&app, campaign, 2 * sessions());
+}
+
+#[test]
+fn a_standby_that_may_lack_commits_does_not_send_by_itself() {
+    let mut primary = Cluster::start();
+    let standby = primary.standby(false);
+    let app = App::start_at(primary.url_with(&standby));
+    let campaign = campaign_of_some_seconds(&app);
+    let sending = app.start_sending(campaign);
+    wait_for_mail(&app, 100);
+    primary.stop();
+    standby.promote();
+    ends_well(sending);
+    let show = app.show(campaign);
+    assert_eq!(show.state(), "held", "{show}");
+    let sent = app.relay.accepted_count();
+    app.run(["campaign", "send", &campaign.to_string()])
+        .failed_with(1)
+        .says(&["restored from a backup or copied"]);
+    assert_eq!(app.relay.accepted_count(), sent);
+}
+
+#[test]
+fn a_database_none_of_whose_servers_answers_is_named_without_the_password() {
+    let app = App::start_at("postgres://ada:secret@127.0.0.1:1,127.0.0.1:2/news".to_owned());
+    let failed = app.run(["campaign", "list"]).failed_with(1);
+    assert!(!failed.stderr.contains("secret"), "{failed}");
+    failed.says(&["127.0.0.1:1, 127.0.0.1:2"]);
+}
