@@ -28,7 +28,8 @@ fn node(app: &App, name: &str, roles: &str) -> Running {
             "node {name} ended: {}",
             running.stderr_so_far()
         );
-        state(app, name) == "running"
+        // Before it says so there may be no database yet.
+        !running.stdout_so_far().is_empty() && state(app, name) == "running"
     });
     running
 }
