@@ -251,7 +251,7 @@ async fn settle_one(
         }
         return Ok(());
     }
-    settle_late(tx, deltas, s, now).await
+    settle_late(tx, deltas, (parts, s), now).await
 }
 
 fn count_on_wire(deltas: &mut Deltas, granted: &[Held]) {
