@@ -46,6 +46,7 @@ on_both_engines!(a_database_of_the_first_version_is_brought_up_to_date, |app| {
     let campaign = app.campaign("readers");
     let before = app.send(campaign);
     for statement in [
+        "DROP TABLE limit_shares",
         "ALTER TABLE campaigns DROP COLUMN cleared_fingerprint",
         "ALTER TABLE campaigns DROP COLUMN spread_seconds",
         "DROP TABLE preflights",

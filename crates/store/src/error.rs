@@ -215,6 +215,8 @@ impl StoreError {
                         || code.starts_with("08")
                         || code == "40001"
                         || code == "40P01"
+                        // A transaction that was idle for too long.
+                        || code == "25P03"
                         || code == "5"
                 }),
                 _ => false,
