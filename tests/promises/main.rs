@@ -44,6 +44,7 @@ mod restore;
 mod scheduling_page;
 mod second_factor;
 mod settings;
+mod shared_limits;
 mod sign_in;
 mod sign_up;
 mod starters_in_a_browser;

@@ -248,7 +248,12 @@ impl Dispatcher {
     }
 
     /// A round that begins now, and what is to be asked in it; none if there is nothing to divide.
-    pub(crate) fn begin_round(&self, number: i64, at: Timestamp, leaving: bool) -> Option<(Round, SharesAsked)> {
+    pub(crate) fn begin_round(
+        &self,
+        number: i64,
+        at: Timestamp,
+        leaving: bool,
+    ) -> Option<(Round, SharesAsked)> {
         self.with(|schedule, began| {
             let round = Round {
                 number,

@@ -159,7 +159,9 @@ async fn used_since(tx: &mut Tx, asked: &[(String, i64)]) -> Result<Vec<UsedSinc
 }
 
 fn removal(removed: &[(String, String, String)]) -> Bulk {
-    let texts = removed.iter().flat_map(|(place, which, owner)| [place, which, owner]);
+    let texts = removed
+        .iter()
+        .flat_map(|(place, which, owner)| [place, which, owner]);
     Bulk::new(
         "DELETE FROM limit_shares WHERE (place, which, owner) IN (VALUES ",
         ")",
@@ -175,7 +177,15 @@ fn putting(rows: &[ShareRow]) -> Bulk {
     let columns = |row: &ShareRow| {
         let [place, which, owner] = [&row.place, &row.which, &row.owner].map(|text| text.as_str().into());
         let [held, wanted] = [row.held, row.wanted].map(Into::into);
-        [place, which, owner, held, wanted, row.round.into(), row.valid_until.into()]
+        [
+            place,
+            which,
+            owner,
+            held,
+            wanted,
+            row.round.into(),
+            row.valid_until.into(),
+        ]
     };
     Bulk::new(
         "INSERT INTO limit_shares (place, which, owner, held, wanted, round, valid_until) VALUES ",

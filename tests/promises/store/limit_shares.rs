@@ -44,7 +44,10 @@ async fn sees(store: &Store, asked: &SharesAsked) -> SharesSeen {
 store_on_both_engines!(a_sender_sees_what_all_hold_at_the_places_it_asks_for, |store| {
     assert_eq!(sees(store, &places(&["relay a"])).await, SharesSeen::default());
     let one = share("relay a", "one", 10, at(6));
-    let (two, elsewhere) = (share("relay a", "two", 5, at(7)), share("relay b", "one", 1, at(8)));
+    let (two, elsewhere) = (
+        share("relay a", "two", 5, at(7)),
+        share("relay b", "one", 1, at(8)),
+    );
     puts(store, vec![one.clone(), two.clone(), elsewhere.clone()]).await;
     assert_eq!(
         sees(store, &places(&["relay a"])).await.rows,
@@ -97,9 +100,13 @@ store_on_both_engines!(what_a_sender_used_of_an_allowance_is_told_to_the_next, |
     let minute = START.minute();
     let asked = SharesAsked {
         places: Vec::new(),
-        used_since: [("all relays", minute), ("all relays", minute + 1), ("relay a", minute)]
-            .map(|(place, minute)| (place.to_owned(), minute))
-            .to_vec(),
+        used_since: [
+            ("all relays", minute),
+            ("all relays", minute + 1),
+            ("relay a", minute),
+        ]
+        .map(|(place, minute)| (place.to_owned(), minute))
+        .to_vec(),
     };
     let mut used = sees(store, &asked).await.used;
     used.sort_by_key(|used| used.since);
@@ -113,10 +120,13 @@ store_on_both_engines!(what_a_sender_used_of_an_allowance_is_told_to_the_next, |
 });
 
 store_on_both_engines!(shares_of_senders_that_are_long_gone_are_forgotten, |store| {
-    puts(store, vec![
-        share("relay a", "one", 10, at(6)),
-        share("relay a", "two", 10, at(60)),
-    ])
+    puts(
+        store,
+        vec![
+            share("relay a", "one", 10, at(6)),
+            share("relay a", "two", 10, at(60)),
+        ],
+    )
     .await;
     assert_eq!(store.forget_limit_shares(at(60)).await.unwrap(), 1);
     assert_eq!(
@@ -127,10 +137,16 @@ store_on_both_engines!(shares_of_senders_that_are_long_gone_are_forgotten, |stor
 
 store_on_both_engines!(more_limits_may_be_shared_than_one_statement_takes, |store| {
     let names: Vec<_> = (0..1_300).map(|n| format!("provider {n}.test")).collect();
-    puts(store, names.iter().map(|name| share(name, "one", 1, at(6))).collect()).await;
+    puts(
+        store,
+        names.iter().map(|name| share(name, "one", 1, at(6))).collect(),
+    )
+    .await;
     let asked = places(&names.iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!(sees(store, &asked).await.rows.len(), 1_300);
-    let removed = names.iter().map(|name| (name.clone(), "s".to_owned(), "one".to_owned()));
+    let removed = names
+        .iter()
+        .map(|name| (name.clone(), "s".to_owned(), "one".to_owned()));
     let change = |_| ShareChanges {
         removed: removed.collect(),
         ..ShareChanges::default()

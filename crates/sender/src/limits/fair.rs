@@ -74,7 +74,9 @@ mod tests {
 
     #[test]
     fn single_units_go_round() {
-        let turns: Vec<_> = (0..3).map(|turn| parts(1, &[5, 5, 5], Rest::Divided, turn)).collect();
+        let turns: Vec<_> = (0..3)
+            .map(|turn| parts(1, &[5, 5, 5], Rest::Divided, turn))
+            .collect();
         assert_eq!(turns, [[1, 0, 0], [0, 0, 1], [0, 1, 0]]);
     }
 

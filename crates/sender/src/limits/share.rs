@@ -421,7 +421,11 @@ impl Share {
         let (used, memory, is_used_up) = match &mut self.using {
             Using::Pace { rate, passed, .. } => {
                 let used = passed.len() as u64;
-                (used as f64, rate.unit().as_secs_f64().max(5.0), used * 10 >= cap * 9)
+                (
+                    used as f64,
+                    rate.unit().as_secs_f64().max(5.0),
+                    used * 10 >= cap * 9,
+                )
             }
             Using::Sessions { now, most } => {
                 let used = std::mem::replace(most, *now);
@@ -436,10 +440,11 @@ impl Share {
             return 0;
         }
         if !self.was_active {
-            // Nothing is known yet of who has just come.
+            // Nothing is known yet of who has just come. What is used up within a second shows soon that it is too little.
             self.estimate = match self.which {
                 Which::Permits => 0.0,
-                _ => self.whole as f64,
+                Which::Second => self.whole as f64 / 4.0,
+                Which::Minute | Which::Sessions | Which::Spread => self.whole as f64,
             };
         } else if !binds {
             self.estimate *= (-since / memory).exp();
@@ -456,9 +461,9 @@ impl Share {
             }
             Which::Second | Which::Minute | Which::Sessions => {
                 if binds {
-                    self.estimate = self.estimate.max(cap as f64 * 2.0 / HEADROOM);
+                    self.estimate = self.estimate.max((cap.max(1) * 2) as f64 / HEADROOM);
                 }
-                ((self.estimate * HEADROOM).ceil() as u64 + 1).min(self.whole)
+                ((self.estimate * HEADROOM).ceil() as u64).clamp(1, self.whole)
             }
         }
     }
@@ -528,7 +533,11 @@ impl Share {
         let to_hold = new.max(in_use);
         if !is_active && to_hold == 0 {
             if of_me.is_some() {
-                let key = (self.place.to_string(), self.which.word().to_owned(), me.to_owned());
+                let key = (
+                    self.place.to_string(),
+                    self.which.word().to_owned(),
+                    me.to_owned(),
+                );
                 changes.removed.push(key);
             }
             self.has_row = of_me.is_some();
@@ -662,7 +671,9 @@ impl Share {
                 .iter()
                 .map(|allowance| {
                     let next = if allowance.left > 0 { now } else { allowance.back };
-                    allowance.rate.allowance_takes(messages, allowance.left, next.since(now))
+                    allowance
+                        .rate
+                        .allowance_takes(messages, allowance.left, next.since(now))
                 })
                 .fold(0.0, f64::max),
             Using::Sessions { .. } => 0.0,

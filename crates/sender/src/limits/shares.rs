@@ -75,7 +75,14 @@ impl Shares {
         let sessions = limits.iter().filter_map(|limit| limit.max_sessions).min();
         let sessions = sessions.map(|most| {
             let using = Using::Sessions { now: 0, most: 0 };
-            self.add(&place, Which::Sessions, Bound::Sessions(most), most as u64, using, now)
+            self.add(
+                &place,
+                Which::Sessions,
+                Bound::Sessions(most),
+                most as u64,
+                using,
+                now,
+            )
         });
         (ids, sessions)
     }
@@ -173,7 +180,9 @@ impl Shares {
         let mut changes = ShareChanges::default();
         for share in self.all.iter_mut().filter(|share| share.is_in_round()) {
             let place = Arc::clone(&share.place);
-            let rows = rows.get(&(&*place, share.which.word())).map_or(&[][..], Vec::as_slice);
+            let rows = rows
+                .get(&(&*place, share.which.word()))
+                .map_or(&[][..], Vec::as_slice);
             let used = used.get(&*place).map_or(&[][..], Vec::as_slice);
             share.decide(rows, used, (&self.owner, round, now), &mut changes);
         }
