@@ -47,6 +47,7 @@ mod retention;
 mod scheduling_page;
 mod second_factor;
 mod settings;
+mod shared_limits;
 mod sign_in;
 mod sign_up;
 mod starters_in_a_browser;

@@ -68,6 +68,7 @@ on_both_engines!(a_database_of_the_first_version_is_brought_up_to_date, |app| {
         "DROP TABLE nodes",
         "ALTER TABLE campaigns DROP COLUMN deliveries_removed_at",
         "ALTER TABLE campaigns DROP COLUMN cancelled_at",
+        "DROP TABLE limit_shares",
         "ALTER TABLE campaigns DROP COLUMN cleared_fingerprint",
         "ALTER TABLE campaigns DROP COLUMN spread_seconds",
         "DROP TABLE preflights",

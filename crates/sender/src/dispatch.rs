@@ -1,7 +1,7 @@
 //! Sessions take their work here, and feeds bring it: the [`Schedule`] behind a lock, and the waiting around it.
 
 use crate::job::Job;
-use crate::limits::{Limit, LimitSettings, Path, SessionId};
+use crate::limits::{Limit, LimitSettings, Path, Round, SessionId};
 use crate::relay::{RelayFault, RelaySettings};
 use crate::schedule::{NoSuchPool, Offered, PoolSettings, RelayChange, RelayId, Schedule, Seat, Turn};
 use crate::shaping::Heard;
@@ -12,6 +12,7 @@ use tidings_campaign::ids::CampaignId;
 use tidings_campaign::provider;
 use tidings_campaign::time::{Clock, Timestamp};
 use tidings_store::ledger::Outcome;
+use tidings_store::limit_shares::{ShareChanges, SharesAsked, SharesSeen};
 use tidings_store::relay_status::RelayStatus;
 use tokio::sync::Notify;
 use tokio::time::sleep;
@@ -52,6 +53,8 @@ struct Inner {
     /// By [`RelayId`]; they only become more.
     ports: RwLock<Vec<Arc<Port>>>,
     room: Notify,
+    /// Somebody waits for a part of a limit.
+    hungry: Notify,
     closed: AtomicBool,
     /// Whether acceptances are of interest.
     shaped: AtomicBool,
@@ -168,6 +171,7 @@ impl Dispatcher {
             schedule: Mutex::new(Schedule::new(limits, used, timeline.now())),
             ports: RwLock::default(),
             room: Notify::new(),
+            hungry: Notify::new(),
             closed: AtomicBool::new(false),
             shaped: AtomicBool::new(false),
             next_session: AtomicU64::new(1),
@@ -187,7 +191,7 @@ impl Dispatcher {
     /// Does something with the schedule, and then what it asks for, outside the lock.
     fn with<R>(&self, act: impl FnOnce(&mut Schedule<Job>, Timestamp) -> R) -> R {
         let now = self.0.timeline.now();
-        let (answer, wake, gone, aside, room) = {
+        let (answer, wake, gone, aside, room, hungry) = {
             let mut schedule = self.schedule();
             let answer = act(&mut schedule, now);
             (
@@ -196,6 +200,7 @@ impl Dispatcher {
                 schedule.take_gone(),
                 schedule.take_aside(),
                 schedule.has_made_room(),
+                schedule.limits().take_hungry(),
             )
         };
         // A job that is let go may report to the recorder, which must not happen under the lock.
@@ -212,6 +217,9 @@ impl Dispatcher {
         if room {
             self.0.room.notify_waiters();
         }
+        if hungry {
+            self.0.hungry.notify_one();
+        }
         answer
     }
 
@@ -227,6 +235,45 @@ impl Dispatcher {
             self.port(*relay).wake_all();
         }
         change
+    }
+
+    /// From now on this process has only a part of each limit, under this name. To be called before anything is offered.
+    pub(crate) fn share_limits(&self, owner: &str) {
+        self.with(|schedule, _| schedule.share_limits(owner.into()));
+    }
+
+    /// Waits until somebody waits for a part of a limit that a round at once may bring.
+    pub(crate) async fn waits_for_a_share(&self) {
+        self.0.hungry.notified().await;
+    }
+
+    /// A round that begins now, and what is to be asked in it; none if there is nothing to divide.
+    pub(crate) fn begin_round(
+        &self,
+        number: i64,
+        at: Timestamp,
+        leaving: bool,
+    ) -> Option<(Round, SharesAsked)> {
+        self.with(|schedule, began| {
+            let round = Round {
+                number,
+                began,
+                at,
+                leaving,
+            };
+            let asked = schedule.limits().begin_round(&round)?;
+            Some((round, asked))
+        })
+    }
+
+    /// See [`crate::limits::Tree::decide`].
+    pub(crate) fn decide(&self, seen: &SharesSeen, round: &Round) -> ShareChanges {
+        self.with(|schedule, now| schedule.limits().decide(seen, round, now))
+    }
+
+    /// See [`crate::limits::Tree::end_round`].
+    pub(crate) fn end_round(&self, committed: bool) {
+        self.with(|schedule, now| schedule.limits().end_round(committed, now));
     }
 
     /// Lets a campaign in.

@@ -34,6 +34,7 @@ pub mod schedule;
 pub mod sender;
 pub mod session;
 mod shaping;
+mod sharing;
 pub mod timeouts;
 pub mod tls;
 mod transcript;

@@ -1,6 +1,14 @@
 //! Limits as a tree: all relays together → relay → sender domain → provider of the recipient → campaign. A message
 //! passes when every limit on its path lets it pass; one that is stopped has taken nothing from the others.
+//!
+//! Where several senders work with one database, each has a part of every limit (`limits/share.rs`).
 
+mod fair;
+mod share;
+mod shares;
+
+pub(crate) use self::share::{REMEMBERED, Round};
+use self::shares::{ShareId, Shares};
 use crate::pace::{Pace, Rate, Window};
 use crate::quota::Quota;
 use std::collections::{BTreeMap, HashMap};
@@ -127,42 +135,62 @@ enum Meter {
     Window(Rate, Window),
     Quota(Rate, Quota),
     Spread(Spread, Pace),
+    /// A part of what several senders keep together.
+    Shared(ShareId),
 }
 
 impl Meter {
-    fn bound(&self) -> Bound {
+    fn bound(&self, shares: Option<&Shares>) -> Bound {
         match self {
             Meter::Pace(rate, _) | Meter::Window(rate, _) | Meter::Quota(rate, _) => Bound::Rate(*rate),
             Meter::Spread(spread, _) => Bound::Spread(*spread),
+            Meter::Shared(id) => shares.expect(SHARED).bound(*id),
         }
     }
 
-    fn next(&mut self, now: Timestamp) -> Timestamp {
+    fn next(&mut self, shares: Option<&mut Shares>, now: Timestamp) -> Timestamp {
         match self {
             Meter::Pace(_, pace) | Meter::Spread(_, pace) => pace.next(now),
             Meter::Window(_, window) => window.next(now),
             Meter::Quota(_, quota) => quota.next(now),
+            Meter::Shared(id) => shares.expect(SHARED).next(*id, now),
         }
     }
 
-    fn take(&mut self, now: Timestamp) {
+    fn take(&mut self, shares: Option<&mut Shares>, now: Timestamp) {
         match self {
             Meter::Pace(_, pace) | Meter::Spread(_, pace) => pace.take(now),
             Meter::Window(_, window) => window.take(now),
             Meter::Quota(_, quota) => quota.take(now),
+            Meter::Shared(id) => shares.expect(SHARED).take(*id, now),
         }
     }
 }
+
+/// Only a tree with shares has meters and sessions that are shared.
+const SHARED: &str = "a shared limit stands in a tree with shares";
 
 #[derive(Debug)]
 struct Node {
     place: Place,
     meters: Vec<Meter>,
     max_sessions: Option<usize>,
+    /// This process's part of them, if they are shared.
+    sessions_shared: Option<ShareId>,
     /// How many messages each session has in hand here. Kept only where sessions are limited.
     sessions: HashMap<SessionId, u32>,
     /// Under which name its use is remembered, if it must be.
     remembered_as: Option<Arc<str>>,
+}
+
+impl Node {
+    /// The shares that messages are counted by here.
+    fn shared(&self) -> impl Iterator<Item = ShareId> {
+        self.meters.iter().filter_map(|meter| match meter {
+            Meter::Shared(id) => Some(*id),
+            Meter::Pace(..) | Meter::Window(..) | Meter::Quota(..) | Meter::Spread(..) => None,
+        })
+    }
 }
 
 /// The tree. Places come into being when the first message passes them.
@@ -179,6 +207,8 @@ pub(crate) struct Tree {
     carried: HashMap<Place, Pace>,
     since: Timestamp,
     generation: u64,
+    /// If other senders keep the limits together with this process.
+    shares: Option<Shares>,
 }
 
 /// When a session is what is waited for, it is looked again so soon.
@@ -205,6 +235,7 @@ impl Tree {
             carried: HashMap::new(),
             since: now,
             generation: 0,
+            shares: None,
         }
     }
 
@@ -225,7 +256,7 @@ impl Tree {
         for node in std::mem::take(&mut self.nodes) {
             let spread = node.meters.iter().find_map(|meter| match meter {
                 Meter::Spread(_, pace) => Some(pace.clone()),
-                Meter::Pace(..) | Meter::Window(..) | Meter::Quota(..) => None,
+                Meter::Pace(..) | Meter::Window(..) | Meter::Quota(..) | Meter::Shared(_) => None,
             });
             if let Some(pace) = spread {
                 self.carried.insert(node.place.clone(), pace);
@@ -233,7 +264,7 @@ impl Tree {
             // A day's window holds an hour's too, so that the longest history is the whole one.
             let longest = node.meters.iter().filter_map(|meter| match meter {
                 Meter::Quota(_, quota) => Some(quota.history().collect::<Vec<_>>()),
-                Meter::Pace(..) | Meter::Window(..) | Meter::Spread(..) => None,
+                Meter::Pace(..) | Meter::Window(..) | Meter::Spread(..) | Meter::Shared(_) => None,
             });
             if let Some(history) = longest.max_by_key(Vec::len) {
                 self.remembered.insert(node.place.to_string(), history);
@@ -280,8 +311,11 @@ impl Tree {
         if rates.is_empty() && max_sessions.is_none() && spread.is_none() {
             return None;
         }
-        let mut node = self.make(place.clone(), &rates, max_sessions);
-        if let Some(spread) = spread {
+        let mut node = match &mut self.shares {
+            Some(shares) => shared_node(shares, &place, &limits, max_sessions, self.since),
+            None => self.make(place.clone(), &rates, max_sessions),
+        };
+        if let Some(spread) = spread.filter(|_| self.shares.is_none()) {
             let per_second = spread.per_second();
             // Another configuration gives no message away.
             let pace = match self.carried.remove(&place) {
@@ -344,6 +378,7 @@ impl Tree {
         Node {
             meters: meters.collect(),
             max_sessions,
+            sessions_shared: None,
             sessions: HashMap::new(),
             remembered_as: rates.iter().any(Rate::outlives_a_restart).then(|| name.into()),
             place,
@@ -355,9 +390,9 @@ impl Tree {
         for by in &path.nodes {
             let node = &mut self.nodes[by.0];
             for meter in &mut node.meters {
-                let until = meter.next(now);
+                let until = meter.next(self.shares.as_mut(), now);
                 if until > now {
-                    let bound = meter.bound();
+                    let bound = meter.bound(self.shares.as_ref());
                     return Err(Stopped {
                         until,
                         by: *by,
@@ -366,8 +401,7 @@ impl Tree {
                 }
             }
             if let Some(most) = node.max_sessions
-                && node.sessions.len() >= most
-                && !node.sessions.contains_key(&session)
+                && !lets_session(node, most, session, self.shares.as_mut(), now)
             {
                 let bound = Bound::Sessions(most);
                 let until = now.plus(SESSION_LOOK);
@@ -385,9 +419,14 @@ impl Tree {
     pub(crate) fn take(&mut self, path: &Path, session: SessionId, now: Timestamp) {
         for id in &path.nodes {
             let node = &mut self.nodes[id.0];
-            node.meters.iter_mut().for_each(|meter| meter.take(now));
+            for meter in &mut node.meters {
+                meter.take(self.shares.as_mut(), now);
+            }
             if node.max_sessions.is_some() {
                 *node.sessions.entry(session).or_default() += 1;
+                if let (Some(share), Some(shares)) = (node.sessions_shared, &mut self.shares) {
+                    shares.count_sessions(share, node.sessions.len());
+                }
             }
         }
     }
@@ -403,6 +442,9 @@ impl Tree {
                 *n -= 1;
                 if *n == 0 {
                     node.sessions.remove(&session);
+                    if let (Some(share), Some(shares)) = (node.sessions_shared, &mut self.shares) {
+                        shares.count_sessions(share, node.sessions.len());
+                    }
                 }
             }
         }
@@ -429,28 +471,55 @@ impl Tree {
 
     /// How long `messages` take at a place at least.
     pub(crate) fn time_for(&mut self, id: NodeId, messages: u64, now: Timestamp) -> Duration {
+        let shares = self.shares.as_ref();
         let spans = self.nodes[id.0].meters.iter_mut().map(|meter| match meter {
             Meter::Pace(rate, _) | Meter::Window(rate, _) => messages as f64 / rate.per_second(),
             Meter::Spread(spread, _) => messages as f64 / spread.per_second(),
             Meter::Quota(rate, quota) => {
                 let next = quota.next(now);
-                match messages.checked_sub(quota.left()) {
-                    None | Some(0) => 0.0,
-                    // What is left goes at once, the rest in whole allowances.
-                    Some(rest) => {
-                        let windows = (rest - 1) / u64::from(rate.messages());
-                        let window = f64::from(rate.messages()) / rate.per_second();
-                        next.since(now)
-                            .as_secs_f64()
-                            .max(if quota.left() > 0 { window } else { 0.0 })
-                            + windows as f64 * window
-                    }
-                }
+                rate.allowance_takes(messages, quota.left(), next.since(now))
             }
+            Meter::Shared(id) => shares.expect(SHARED).time_for(*id, messages, now),
         });
         Duration::from_secs_f64(spans.fold(0.0, f64::max))
     }
 }
 
+fn shared_node(
+    shares: &mut Shares,
+    place: &Place,
+    limits: &[Limit],
+    max_sessions: Option<usize>,
+    since: Timestamp,
+) -> Node {
+    let (meters, sessions_shared) = shares.of(place, limits, since);
+    Node {
+        place: place.clone(),
+        meters: meters.into_iter().map(Meter::Shared).collect(),
+        max_sessions,
+        sessions_shared,
+        sessions: HashMap::new(),
+        // What is used is written down with the shares.
+        remembered_as: None,
+    }
+}
+
+/// Whether a session may carry a message where so many may.
+fn lets_session(
+    node: &Node,
+    most: usize,
+    session: SessionId,
+    shares: Option<&mut Shares>,
+    now: Timestamp,
+) -> bool {
+    let (at_work, is_one) = (node.sessions.len(), node.sessions.contains_key(&session));
+    match (node.sessions_shared, shares) {
+        (Some(share), Some(shares)) => shares.lets_session(share, at_work, is_one, now),
+        _ => at_work < most || is_one,
+    }
+}
+
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_of_shares;

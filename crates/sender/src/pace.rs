@@ -86,6 +86,30 @@ impl Rate {
         self.messages.get()
     }
 
+    /// The span of time in which so many may pass.
+    pub(crate) fn unit(&self) -> Duration {
+        Duration::from_secs(self.unit.seconds())
+    }
+
+    /// So many messages in the same unit; none of none.
+    pub(crate) fn of(&self, messages: u64) -> Option<Rate> {
+        let messages = u32::try_from(messages).unwrap_or(u32::MAX);
+        let messages = NonZeroU32::new(messages)?;
+        Some(Rate { messages, ..*self })
+    }
+
+    /// How many seconds so many messages of an allowance take at least: what is `left` goes at once, the rest in whole
+    /// allowances, the first of them when something comes back.
+    pub(crate) fn allowance_takes(&self, messages: u64, left: u64, next: Duration) -> f64 {
+        let Some(rest) = messages.checked_sub(left).filter(|rest| *rest > 0) else {
+            return 0.0;
+        };
+        let windows = (rest - 1) / u64::from(self.messages());
+        let window = f64::from(self.messages()) / self.per_second();
+        let first = if left > 0 { window } else { 0.0 };
+        next.as_secs_f64().max(first) + windows as f64 * window
+    }
+
     /// In how many minutes, if the rate is an allowance for an hour or a day: it may be used up at once. A rate for a
     /// second or a minute is a pace: it is spread evenly.
     pub(crate) fn allowance_minutes(&self) -> Option<i64> {
@@ -99,7 +123,7 @@ impl Rate {
     /// What a process that may have replaced another waits for before its first message: a whole window where few
     /// messages fill it, else the time of one.
     pub(crate) fn rest_after_restart(&self) -> Duration {
-        let unit = Duration::from_secs(self.unit.seconds());
+        let unit = self.unit();
         if self.messages() < FEW {
             unit
         } else {
@@ -200,14 +224,14 @@ pub(crate) struct Window {
 }
 
 /// Below this number a [`Pace`] has nothing to spare for one that is late.
-const FEW: u32 = 25;
+pub(crate) const FEW: u32 = 25;
 
 impl Window {
     /// The window of a rate of few messages; none if they are many. Nothing passes before `from`.
     pub(crate) fn of_few(rate: Rate, from: Timestamp) -> Option<Window> {
         (rate.messages() < FEW).then(|| Window {
             messages: rate.messages() as usize,
-            span: Duration::from_secs(rate.unit.seconds()),
+            span: rate.unit(),
             from,
             passed: VecDeque::new(),
         })

@@ -331,6 +331,16 @@ impl<T: Waiting> Schedule<T> {
         self.tree.release(path, session);
     }
 
+    /// See [`Tree::share`].
+    pub(crate) fn share_limits(&mut self, owner: Arc<str>) {
+        self.tree.share(owner);
+    }
+
+    /// The limits, for a round in which they are shared anew.
+    pub(crate) fn limits(&mut self) -> &mut Tree {
+        &mut self.tree
+    }
+
     /// Relays with work for one more session, since the last call.
     pub(crate) fn take_wakes(&mut self) -> Vec<RelayId> {
         std::mem::take(&mut self.wake)

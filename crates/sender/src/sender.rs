@@ -9,6 +9,7 @@ use crate::fence::Term;
 use crate::guard::{GuardError, Witness};
 use crate::judging::JudgingNow;
 use crate::letters::Letters;
+use crate::limits::REMEMBERED;
 use crate::lock::SenderLock;
 use crate::providers::Providers;
 use crate::recorder::{Recorder, Writing};
@@ -17,6 +18,7 @@ use crate::retry::Retry;
 use crate::run::{CampaignRun, CannotRun, Identity};
 use crate::schedule::RelayId;
 use crate::session::{self, SessionContext};
+use crate::sharing::Sharing;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -114,6 +116,7 @@ pub async fn run(
         is_contested: !lock.is_exclusive(),
     };
     let mut sender = Sender::start(store.clone(), clock.clone(), settings, term, scope, used);
+    sender.share_limits();
     let outcome = sender.work(&stop).await;
     let stopped = sender.stop().await;
     drop(lock);
@@ -127,13 +130,11 @@ pub async fn run(
 async fn limits_used(store: &Store, clock: &Clock) -> Result<Vec<(String, i64, u64)>, StoreError> {
     let since = clock.now().minus(REMEMBERED);
     store.forget_limit_usage(since).await?;
+    store.forget_limit_shares(since).await?;
     let used = store.limit_usage(since).await?;
     let positive = |(limit, minute, n): (String, i64, i64)| Some((limit, minute, u64::try_from(n).ok()?));
     Ok(used.into_iter().filter_map(positive).collect())
 }
-
-/// The longest window of a limit, and a little more.
-const REMEMBERED: Duration = Duration::from_secs(25 * 3600);
 
 struct Running {
     run: Arc<CampaignRun>,
@@ -166,6 +167,9 @@ struct Sender {
     look_ups: JoinSet<()>,
     /// What sends letters, if this sender does.
     letters: JoinSet<Result<(), GuardError>>,
+    /// What divides the limits with other senders, if there may be any; it ends when its token is cancelled.
+    sharing: JoinSet<Result<(), StoreError>>,
+    share_end: CancellationToken,
     running: HashMap<CampaignId, Running>,
     /// Kept while feeds run, so that a drain waits for them.
     under_way: Option<UnderWay>,
@@ -202,6 +206,9 @@ impl Sender {
         let (recorder, recording) = Recorder::start(writing);
         let limits = settings.routing.borrow().limits.clone();
         let dispatcher = Dispatcher::new(limits, used, &clock);
+        if store.has_many_senders() {
+            dispatcher.share_limits(&settings.owner);
+        }
         let now = Instant::now();
         let mut sender = Sender {
             store,
@@ -221,6 +228,8 @@ impl Sender {
             providers: None,
             look_ups: JoinSet::new(),
             letters: JoinSet::new(),
+            sharing: JoinSet::new(),
+            share_end: CancellationToken::new(),
             running: HashMap::new(),
             under_way: None,
             ended: Arc::default(),
@@ -229,6 +238,18 @@ impl Sender {
         };
         sender.route();
         sender
+    }
+
+    /// Where several senders may work with the database, they divide the limits among them.
+    fn share_limits(&mut self) {
+        if self.store.has_many_senders() {
+            let sharing = Sharing {
+                store: self.store.clone(),
+                clock: self.clock.clone(),
+                dispatcher: self.dispatcher.clone(),
+            };
+            self.sharing.spawn(sharing.run(self.share_end.clone()));
+        }
     }
 
     /// From now on the DNS is asked for the providers of domains that are not known.
@@ -315,6 +336,8 @@ impl Sender {
                 ended = &mut self.recording => return ended.unwrap_or(Ok(())).map_err(SenderError::from),
                 // Nor do the letters.
                 Some(ended) = self.letters.join_next() => return ended.unwrap_or(Ok(())).map_err(SenderError::from),
+                // Nor does the dividing of limits.
+                Some(ended) = self.sharing.join_next() => return ended.unwrap_or(Ok(())).map_err(SenderError::from),
                 _ = tick.tick() => {}
                 () = news.come() => {}
                 () = self.ended.notified() => {}
@@ -564,6 +587,11 @@ impl Sender {
             let _ = timeout(LAST_WORDS, all_done).await;
             self.sessions.shutdown().await;
         }
+        // Nothing uses a limit any more: others may have what this process held.
+        self.share_end.cancel();
+        let shares = async { while self.sharing.join_next().await.is_some() {} };
+        let _ = timeout(left(deadline), shares).await;
+        self.sharing.shutdown().await;
         let feeds = async {
             for running in self.running.values_mut() {
                 let _ = (&mut running.feed).await;

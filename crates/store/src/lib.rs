@@ -32,6 +32,7 @@ pub mod leases;
 pub mod ledger;
 pub mod ledger_pages;
 pub mod letters;
+pub mod limit_shares;
 pub mod limit_usage;
 pub mod links;
 pub mod list_changes;

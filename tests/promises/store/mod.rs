@@ -18,6 +18,7 @@ mod keys;
 mod leases;
 mod ledger;
 mod letters;
+mod limit_shares;
 mod limits;
 mod links;
 mod nodes;

@@ -94,13 +94,7 @@ impl<T: Waiting> Schedule<T> {
     /// Messages per second that the lane's provider takes, as far as is known.
     pub(super) fn provider_rate(&self, id: LaneId, now: Timestamp) -> f64 {
         let lane = self.lane(id);
-        let limits = self.tree.settings();
-        let limit = limits
-            .providers
-            .get(&*lane.provider)
-            .or(limits.other_providers.as_ref());
-        let limited =
-            limit.and_then(|limit| limit.rates.iter().map(|rate| rate.per_second()).reduce(f64::min));
+        let limited = self.tree.provider_per_second(&lane.provider);
         let members = self.pools[lane.pool].members.iter();
         let shaped: Option<f64> = members
             .map(|member| {

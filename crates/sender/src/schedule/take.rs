@@ -5,7 +5,11 @@ use super::{Offered, RelayId, Schedule, Seat, Stop, Taken, Turn, Waiting, fairne
 use crate::circuit::Admission;
 use crate::limits::{Place, Stopped};
 use std::sync::Arc;
+use std::time::Duration;
 use tidings_campaign::time::Timestamp;
+
+/// A lane that waits for its part of a limit asks so often.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What became of the attempt to take from one pool.
 enum Look<T> {
@@ -117,12 +121,18 @@ impl<T: Waiting> Schedule<T> {
         }
         let way = self.way(id, seat.relay);
         if let Err(stopped) = self.tree.ask(&way.path, seat.session, now) {
-            return self.stop(id, seat.relay, stopped, now);
+            let is_known = !self.tree.has_no_part(&way.path, now);
+            return self.stop(id, seat.relay, (stopped, is_known), now);
         }
         if let Some(until) = self.ask_shape(id, seat.relay, now) {
             return LaneLook::NotHere(until);
         }
         self.tree.take(&way.path, seat.session, now);
+        if self.tree.is_shared() {
+            // Its part may have grown since it was stopped.
+            let lane = self.lane_mut(id);
+            lane.provider_blocks_until = lane.provider_blocks_until.min(now);
+        }
         if !self.shapes.is_empty() {
             let pair = (seat.relay, Arc::clone(&self.lane(id).provider));
             if let Some(shape) = self.shapes.get_mut(&pair) {
@@ -206,7 +216,14 @@ impl<T: Waiting> Schedule<T> {
         Some(until)
     }
 
-    fn stop(&mut self, id: LaneId, relay: RelayId, stopped: Stopped, now: Timestamp) -> LaneLook<T> {
+    /// `is_known`: the limit's speed is, so that it may be told when a message is due.
+    fn stop(
+        &mut self,
+        id: LaneId,
+        relay: RelayId,
+        (stopped, is_known): (Stopped, bool),
+        now: Timestamp,
+    ) -> LaneLook<T> {
         let campaign = self.lane(id).campaign;
         self.note_stop(campaign, Stop::Limit(stopped.by, stopped.bound), now);
         match self.tree.place(stopped.by) {
@@ -215,10 +232,15 @@ impl<T: Waiting> Schedule<T> {
                 LaneLook::RelayStopped(stopped.until)
             }
             place => {
-                if matches!(place, Place::Provider(_)) {
+                if matches!(place, Place::Provider(_)) && is_known {
                     self.lane_mut(id).provider_blocks_until = stopped.until;
                 }
-                self.put(id, Where::Parked(stopped.until));
+                // What is shared may come sooner, and who asks shows that he waits.
+                let until = match self.tree.is_shared() {
+                    true => stopped.until.min(now.plus(LOOK)),
+                    false => stopped.until,
+                };
+                self.put(id, Where::Parked(until));
                 LaneLook::Parked
             }
         }

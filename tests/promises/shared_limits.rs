@@ -1,0 +1,151 @@
+//! Several senders with one PostgreSQL keep every limit together, whoever comes or dies.
+
+use std::time::Duration;
+use tidings_tests::script::Script;
+use tidings_tests::{App, Engine, Running, Settings, assert_ledger_adds_up, wait_until};
+
+/// What a message's way from a sender to the relay may take more or less than another's, on a machine that has other things to
+/// do: a second at the relay may hold what the senders let pass within a second and so much more.
+const JITTER: Duration = Duration::from_millis(250);
+
+fn many_senders(configure: impl FnOnce(&mut Settings)) -> App {
+    let app = App::start(Engine::Postgres);
+    app.configure(configure);
+    app
+}
+
+/// When each message was accepted at a domain, or at any, in order.
+fn times(app: &App, domain: &str) -> Vec<Duration> {
+    let accepted = app.relay.accepted().into_iter();
+    let to = accepted.filter(|one| one.recipient.ends_with(domain));
+    let mut times: Vec<Duration> = to.map(|one| one.at).collect();
+    times.sort_unstable();
+    times
+}
+
+#[track_caller]
+fn assert_no_second_holds_more(times: &[Duration], allowed: usize) {
+    let second = Duration::from_secs(1) - JITTER;
+    let crowded = times
+        .windows(allowed + 1)
+        .find(|window| window[allowed] - window[0] < second);
+    assert!(
+        crowded.is_none(),
+        "more than {allowed} within {second:?}: {crowded:?}"
+    );
+}
+
+fn within(times: &[Duration], seconds: u64) -> usize {
+    let last = *times.last().expect("some were accepted");
+    let begin = last.saturating_sub(Duration::from_secs(seconds));
+    times.iter().filter(|time| **time > begin).count()
+}
+
+/// The sender has a part of the relay's rate.
+fn wait_for_senders(app: &App, n: i64) {
+    wait_until("each sender has its part", 30, || {
+        let query =
+            "SELECT count(*) FROM limit_shares WHERE place = 'relay primary' AND which = 's' AND held > 0";
+        app.database.number(query) == n
+    });
+}
+
+#[test]
+fn several_senders_keep_a_rate_together_while_they_come_and_die() {
+    let app = many_senders(|settings| {
+        settings.rate = Some("40/s".to_owned());
+        settings.more = "[limits.provider.\"slow.test\"]\nrate = \"4/s\"\n".to_owned();
+    });
+    app.import_of("readers", &["slow.test", "example.org"], 2_000);
+    let campaign = app.campaign("readers");
+    let mut senders: Vec<Running> = vec![app.start_sending(campaign)];
+    wait_until("the first sends", 30, || app.relay.accepted_count() > 80);
+    senders.push(app.start_sending(campaign));
+    wait_for_senders(&app, 2);
+    senders.push(app.start_sending(campaign));
+    wait_for_senders(&app, 3);
+    std::thread::sleep(Duration::from_secs(8));
+    let steady = within(&times(&app, ""), 5);
+    assert!(steady >= 5 * 40 * 85 / 100, "three of them send {steady} in 5 s");
+
+    senders.remove(0).kill_9();
+    senders.push(app.start_sending(campaign));
+    // What the dead one held comes back.
+    std::thread::sleep(Duration::from_secs(14));
+    let steady = within(&times(&app, ""), 5);
+    assert!(
+        steady >= 5 * 40 * 85 / 100,
+        "after a death they send {steady} in 5 s"
+    );
+
+    let total: i64 = app.database.number(
+        "SELECT CAST(sum(held) AS BIGINT) FROM limit_shares WHERE place = 'relay primary' AND which = 's'",
+    );
+    assert!(total <= 40, "{total} of 40 are held");
+    app.steer(campaign, "cancel");
+    for sender in senders {
+        sender.wait(App::PATIENCE);
+    }
+    assert_no_second_holds_more(&times(&app, ""), 40);
+    assert_no_second_holds_more(&times(&app, "@slow.test"), 4);
+    assert!(
+        times(&app, "@slow.test").len() > 60,
+        "the slow provider had its mail too"
+    );
+    app.relay.reached_once();
+    assert_ledger_adds_up(&app.show(campaign));
+}
+
+#[test]
+fn an_allowance_is_used_up_by_several_senders_and_not_exceeded_after_a_death() {
+    let app = many_senders(|settings| settings.more = "[limits]\nrate = \"300/h\"\n".to_owned());
+    app.relay.follow(Script::accepting().pace(100.0));
+    app.import("readers", 1_000);
+    let campaign = app.campaign("readers");
+    let mut senders: Vec<Running> = (0..3).map(|_| app.start_sending(campaign)).collect();
+    wait_until("they send", 30, || app.relay.accepted_count() > 60);
+    senders.remove(0).kill_9();
+    wait_until("what is allowed is used up", 60, || {
+        app.show(campaign).0["binding_limit"] == "all relays: 300/h"
+    });
+    std::thread::sleep(Duration::from_secs(3));
+    let accepted = app.relay.accepted_count();
+    // What the dead one held and did not use is lost for the hour.
+    assert!((200..=300).contains(&accepted), "{accepted} of 300");
+    senders.push(app.start_sending(campaign));
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(app.relay.accepted_count() <= 300);
+    app.steer(campaign, "cancel");
+    for sender in senders {
+        sender.wait(App::PATIENCE);
+    }
+    let show = app.show(campaign);
+    assert_ledger_adds_up(&show);
+    assert!(app.relay.reached_once().len() <= 300);
+}
+
+#[test]
+fn several_senders_have_no_more_sessions_together_than_allowed() {
+    let app = many_senders(|settings| {
+        settings.more = "[limits.provider.\"slow.test\"]\nmax_sessions = 3\n".to_owned();
+    });
+    app.relay.follow(Script::accepting().pace(60.0));
+    app.import_of("readers", &["slow.test"], 600);
+    let campaign = app.campaign("readers");
+    let mut senders: Vec<Running> = (0..2).map(|_| app.start_sending(campaign)).collect();
+    wait_until("they send", 30, || app.relay.accepted_count() > 30);
+    senders.push(app.start_sending(campaign));
+    let held = "SELECT CAST(coalesce(sum(held), 0) AS BIGINT) FROM limit_shares \
+        WHERE place = 'provider slow.test' AND which = 'sessions'";
+    for _ in 0..20 {
+        let held = app.database.number(held);
+        assert!(held <= 3, "{held} of 3 sessions are held");
+        std::thread::sleep(Duration::from_millis(150));
+    }
+    for sender in senders {
+        sender.wait(App::PATIENCE).succeeded();
+    }
+    let show = app.show(campaign);
+    assert_eq!(show.count("accepted"), 600, "{show}");
+    assert_eq!(app.relay.reached_once().len(), 600);
+}
