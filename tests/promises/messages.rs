@@ -274,12 +274,15 @@ on_both_engines!(
     a_message_of_a_campaign_to_several_lists_names_the_list_by_which_it_comes,
     |app| {
         app.relay.follow(Script::accepting().keep_content(1_000_000));
-        app.import_csv("Alpha", "email\nann@example.org\nboth@example.org\n");
+        app.import_csv(
+            "Alpha",
+            "email,city\nann@example.org,Bern\nboth@example.org,Bern\n",
+        );
         app.import_csv(
             "Beta",
-            "email\nbob@example.org\nboth@example.org\ngone@example.org\n",
+            "email,city\nbob@example.org,Bern\nboth@example.org,Bern\ngone@example.org,Bern\n",
         );
-        app.import_csv("Alpha", "email\ngone@example.org\n");
+        app.import_csv("Alpha", "email,city\ngone@example.org,Bern\n");
         app.database.execute(
             "UPDATE subscriptions SET state = 'unsubscribed' WHERE list_id = (SELECT id FROM lists WHERE name = 'Alpha') \
              AND recipient_id = (SELECT id FROM recipients WHERE address_key = 'gone@example.org')",
