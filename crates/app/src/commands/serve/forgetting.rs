@@ -13,7 +13,10 @@ const AGAIN: Duration = Duration::from_secs(600);
 
 /// Looks for old campaigns at the start and then four times a day; never, if deliveries are kept for ever.
 pub async fn run(store: Store, clock: Clock, keep: Option<Duration>, stop: CancellationToken) {
-    let Some(keep) = keep else { return };
+    let Some(keep) = keep else {
+        // A part that ends, ends the others.
+        return stop.cancelled().await;
+    };
     let by = By {
         who: "retention".to_owned(),
         network: String::new(),
