@@ -14,6 +14,14 @@ fn many_senders(configure: impl FnOnce(&mut Settings)) -> App {
     app
 }
 
+/// So many senders of one campaign: the others come when the first has planned it.
+fn start(app: &App, campaign: i64, senders: usize) -> Vec<Running> {
+    let mut all = vec![app.start_sending(campaign)];
+    wait_until("the first sends", 30, || app.relay.accepted_count() > 0);
+    all.extend((1..senders).map(|_| app.start_sending(campaign)));
+    all
+}
+
 /// When each message was accepted at a domain, or at any, in order.
 fn times(app: &App, domain: &str) -> Vec<Duration> {
     let accepted = app.relay.accepted().into_iter();
@@ -58,8 +66,7 @@ fn several_senders_keep_a_rate_together_while_they_come_and_die() {
     });
     app.import_of("readers", &["slow.test", "example.org"], 2_000);
     let campaign = app.campaign("readers");
-    let mut senders: Vec<Running> = vec![app.start_sending(campaign)];
-    wait_until("the first sends", 30, || app.relay.accepted_count() > 80);
+    let mut senders = start(&app, campaign, 1);
     senders.push(app.start_sending(campaign));
     wait_for_senders(&app, 2);
     senders.push(app.start_sending(campaign));
@@ -99,11 +106,11 @@ fn several_senders_keep_a_rate_together_while_they_come_and_die() {
 #[test]
 fn an_allowance_is_used_up_by_several_senders_and_not_exceeded_after_a_death() {
     let app = many_senders(|settings| settings.more = "[limits]\nrate = \"300/h\"\n".to_owned());
-    app.relay.follow(Script::accepting().pace(100.0));
+    app.relay.follow(Script::accepting().pace(20.0));
     app.import("readers", 1_000);
     let campaign = app.campaign("readers");
-    let mut senders: Vec<Running> = (0..3).map(|_| app.start_sending(campaign)).collect();
-    wait_until("they send", 30, || app.relay.accepted_count() > 60);
+    let mut senders = start(&app, campaign, 3);
+    wait_until("they send", 30, || app.relay.accepted_count() > 100);
     senders.remove(0).kill_9();
     wait_until("what is allowed is used up", 60, || {
         app.show(campaign).0["binding_limit"] == "all relays: 300/h"
@@ -132,7 +139,7 @@ fn several_senders_have_no_more_sessions_together_than_allowed() {
     app.relay.follow(Script::accepting().pace(60.0));
     app.import_of("readers", &["slow.test"], 600);
     let campaign = app.campaign("readers");
-    let mut senders: Vec<Running> = (0..2).map(|_| app.start_sending(campaign)).collect();
+    let mut senders = start(&app, campaign, 2);
     wait_until("they send", 30, || app.relay.accepted_count() > 30);
     senders.push(app.start_sending(campaign));
     let held = "SELECT CAST(coalesce(sum(held), 0) AS BIGINT) FROM limit_shares \
