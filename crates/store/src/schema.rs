@@ -32,18 +32,38 @@ const GLANCE: Duration = Duration::from_millis(50);
 /// After so long of failing to get a lock, a person has to look who holds it.
 const PATIENCE: Duration = Duration::from_secs(600);
 
+/// The newest migration of this program.
+pub(crate) fn newest() -> i64 {
+    SQLITE.iter().map(|m| m.version).max().unwrap_or_default()
+}
+
 /// Brings the database up to date. A database with migrations that this program does not know is left alone.
 pub(crate) async fn migrate(store: &Store) -> Result<(), StoreError> {
-    let known = SQLITE.iter().map(|m| m.version).max().unwrap_or_default();
     let outcome = match &store.engine {
         Engine::Sqlite { write, .. } => SQLITE.run(&mut *write.lock().await).await,
         Engine::Postgres(servers) => migrate_postgres(&servers.pool()).await,
     };
-    outcome.map_err(|error| match error {
-        MigrateError::VersionMissing(found) => StoreError::Newer { found, known },
+    outcome.map_err(told)
+}
+
+/// Brings an empty database to an earlier version: that of a backup.
+pub(crate) async fn migrate_to(store: &Store, version: i64) -> Result<(), StoreError> {
+    let outcome = match &store.engine {
+        Engine::Sqlite { write, .. } => SQLITE.run_to(version, &mut *write.lock().await).await,
+        Engine::Postgres(pool) => POSTGRES.run_to(version, pool).await,
+    };
+    outcome.map_err(told)
+}
+
+fn told(error: MigrateError) -> StoreError {
+    match error {
+        MigrateError::VersionMissing(found) => StoreError::Newer {
+            found,
+            known: newest(),
+        },
         MigrateError::Execute(error) => StoreError::from(error),
         other => StoreError::Migrate(other),
-    })
+    }
 }
 
 /// Tries until no lock is in the way. Every migration is a transaction, or finds out itself what it has done already.
