@@ -39,7 +39,10 @@ on_both_engines!(what_comes_back_on_the_other_engine_is_the_same, |app| {
     app.write("secrets/relay-x.password", "a secret");
     let told_before = told(app, &before.campaigns);
     let file = back_up(app);
-    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
     let verified = app
         .run(["--json", "backup", "verify", text_of(&file)])
         .succeeded()
@@ -53,57 +56,72 @@ on_both_engines!(what_comes_back_on_the_other_engine_is_the_same, |app| {
         .json();
     assert_eq!(restored["rows"], verified["rows"], "{restored}");
     let names = |what: &str| restored[what].as_array().unwrap().clone();
-    assert!(names("files").contains(&"uploads/waits.data".into()), "{restored}");
+    assert!(
+        names("files").contains(&"uploads/waits.data".into()),
+        "{restored}"
+    );
     assert_eq!(names("kept_files"), ["tidings.toml"], "{restored}");
     assert!(!other.folder().join("secrets").exists());
     assert_eq!(told(&other, &before.campaigns), told_before);
 
     let served = crate::dashboard::serve(&other);
     let link = format!("{}{}", served.url, before.unsubscribe);
-    assert_eq!(ureq::post(&link).send("List-Unsubscribe=One-Click").unwrap().status(), 200);
+    assert_eq!(
+        ureq::post(&link)
+            .send("List-Unsubscribe=One-Click")
+            .unwrap()
+            .status(),
+        200
+    );
     let page = get(&format!("{}/campaigns", served.url), Some(&before.cookie));
     assert_ne!(page.status, 200, "a session does not come to life again");
     sign_in(&served, &before.email);
     stop(served);
 });
 
-on_both_engines!(a_backup_taken_while_mail_goes_out_sends_nothing_when_it_is_restored, |app| {
-    app.import("readers", 400);
-    let campaign = app.campaign_with("readers", &["--rate", "100/s"]);
-    let waits = app.campaign("readers");
-    let sending = app.start_sending(campaign);
-    wait_until("mail flows", 30, || app.relay.accepted_count() >= 50);
-    let file = back_up(app);
-    let at_the_backup = app.relay.accepted_count();
-    assert!(at_the_backup < 400, "the sender was not stopped, nor was it done");
-    sending.wait(App::PATIENCE).succeeded();
-    assert_eq!(app.relay.reached_once().len(), 400);
+on_both_engines!(
+    a_backup_taken_while_mail_goes_out_sends_nothing_when_it_is_restored,
+    |app| {
+        app.import("readers", 400);
+        let campaign = app.campaign_with("readers", &["--rate", "100/s"]);
+        let waits = app.campaign("readers");
+        let sending = app.start_sending(campaign);
+        wait_until("mail flows", 30, || app.relay.accepted_count() >= 50);
+        let file = back_up(app);
+        let at_the_backup = app.relay.accepted_count();
+        assert!(at_the_backup < 400, "the sender was not stopped, nor was it done");
+        sending.wait(App::PATIENCE).succeeded();
+        assert_eq!(app.relay.reached_once().len(), 400);
 
-    let other = on_the_other_engine(app);
-    other
-        .run(["restore", text_of(&file)])
-        .succeeded()
-        .prints(&["campaign resume"]);
-    other
-        .run(["campaign", "schedule", &waits.to_string(), "--now"])
-        .succeeded();
-    let served = crate::dashboard::serve(&other);
-    for id in [campaign, waits] {
-        wait_until("it is held", 20, || other.show(id).state() == "held");
-        assert!(other.show(id).reason().contains("restored from a backup"));
+        let other = on_the_other_engine(app);
+        other
+            .run(["restore", text_of(&file)])
+            .succeeded()
+            .prints(&["campaign resume"]);
+        other
+            .run(["campaign", "schedule", &waits.to_string(), "--now"])
+            .succeeded();
+        let served = crate::dashboard::serve(&other);
+        for id in [campaign, waits] {
+            wait_until("it is held", 20, || other.show(id).state() == "held");
+            assert!(other.show(id).reason().contains("restored from a backup"));
+        }
+        std::thread::sleep(std::time::Duration::from_secs(3));
+        assert_eq!(other.relay.accepted_count(), 0, "nothing without a person");
+        other.steer(campaign, "resume");
+        wait_until("a person let it go on", 60, || {
+            other.show(campaign).state() == "finished"
+        });
+        let show = other.show(campaign);
+        assert_eq!(show.count("accepted") + show.count("unknown"), 400, "{show}");
+        let again = other.relay.accepted_count();
+        assert!(
+            (1..=350).contains(&again),
+            "only what the backup does not know of: {again}"
+        );
+        stop(served);
     }
-    std::thread::sleep(std::time::Duration::from_secs(3));
-    assert_eq!(other.relay.accepted_count(), 0, "nothing without a person");
-    other.steer(campaign, "resume");
-    wait_until("a person let it go on", 60, || {
-        other.show(campaign).state() == "finished"
-    });
-    let show = other.show(campaign);
-    assert_eq!(show.count("accepted") + show.count("unknown"), 400, "{show}");
-    let again = other.relay.accepted_count();
-    assert!((1..=350).contains(&again), "only what the backup does not know of: {again}");
-    stop(served);
-});
+);
 
 on_both_engines!(a_damaged_backup_is_refused_and_leaves_nothing, |app| {
     app.import("readers", 200);
@@ -128,14 +146,22 @@ on_both_engines!(a_damaged_backup_is_refused_and_leaves_nothing, |app| {
             packed(&lines.replace("Reader 17\"", "Reader 71\"")),
             "the rows of table recipients",
         ),
-        ("without its end", packed(&format!("{without_end}\n")), "ends too early"),
+        (
+            "without its end",
+            packed(&format!("{without_end}\n")),
+            "ends too early",
+        ),
         (
             "with another end",
             packed(&lines.replace("\"files\":1", "\"files\":2")),
             "checksum",
         ),
         ("longer", packed(&format!("{lines}[1]\n")), "behind its end"),
-        ("something else", b"no backup at all".to_vec(), "is no backup of tidings"),
+        (
+            "something else",
+            b"no backup at all".to_vec(),
+            "is no backup of tidings",
+        ),
         (
             "of the future",
             packed(&lines.replacen("\"schema\":", "\"schema\":99", 1)),
@@ -150,7 +176,11 @@ on_both_engines!(a_damaged_backup_is_refused_and_leaves_nothing, |app| {
             let mut words = words.to_vec();
             words.push(text_of(&broken));
             let output = other.run(words).failed_with(1).says(&[says]);
-            assert_eq!(output.stderr.lines().count(), 1, "one sentence for `{what}`: {output}");
+            assert_eq!(
+                output.stderr.lines().count(),
+                1,
+                "one sentence for `{what}`: {output}"
+            );
         }
     }
     assert!(nothing_is_there(&other), "a refused backup left something");

@@ -103,7 +103,9 @@ pub enum TransferError {
     #[error("import {0} is running: let it end, or stop it, and begin again")]
     Importing(i64),
     /// The engine does not take this value.
-    #[error("{0}: correct it, or let it be replaced with --replace-unfit. What has been written stays for the next run")]
+    #[error(
+        "{0}: correct it, or let it be replaced with --replace-unfit. What has been written stays for the next run"
+    )]
     Unfit(Misfit),
     /// A type of column that nobody has taught this program.
     #[error("column {table}.{column} has the unknown type {found}")]
@@ -116,7 +118,9 @@ pub enum TransferError {
         found: String,
     },
     /// Octets where a number should be, and the like, which SQLite may hold.
-    #[error("column {table}.{column} holds a value of the type {found}, where {kind:?} should be: correct it")]
+    #[error(
+        "column {table}.{column} holds a value of the type {found}, where {kind:?} should be: correct it"
+    )]
     Misplaced {
         /// The table.
         table: String,

@@ -59,7 +59,11 @@ store_on_both_engines!(no_table_and_no_column_is_forgotten, |store| {
             table.columns.iter().map(column).collect::<Vec<_>>()
         })
         .collect();
-    let left_out = |name: &&String| LEFT_OUT.iter().any(|(table, _)| name.starts_with(&format!("{table}.")));
+    let left_out = |name: &&String| {
+        LEFT_OUT
+            .iter()
+            .any(|(table, _)| name.starts_with(&format!("{table}.")))
+    };
     let forgotten: Vec<_> = there.difference(&taken).filter(|name| !left_out(name)).collect();
     assert!(forgotten.is_empty(), "{forgotten:?}");
     assert!(taken.is_subset(&there));
@@ -130,8 +134,15 @@ store_on_both_engines!(what_was_read_is_written_whole_or_not_at_all, |store| {
         .await
         .unwrap();
     given_up.abandon().await;
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left");
-    assert!(Restoring::begin(&url, "here", 9999, false).await.is_err(), "of the future");
+    assert_eq!(
+        std::fs::read_dir(folder.path()).unwrap().count(),
+        0,
+        "nothing is left"
+    );
+    assert!(
+        Restoring::begin(&url, "here", 9999, false).await.is_err(),
+        "of the future"
+    );
 
     let mut restoring = Restoring::begin(&url, "here", schema, false).await.unwrap();
     for table in &tables {
@@ -143,10 +154,17 @@ store_on_both_engines!(what_was_read_is_written_whole_or_not_at_all, |store| {
         }
     }
     let restored = restoring.finish(&next_ids).await.unwrap();
-    assert_eq!(restored.rows as usize, before.values().map(Vec::len).sum::<usize>());
+    assert_eq!(
+        restored.rows as usize,
+        before.values().map(Vec::len).sum::<usize>()
+    );
     let again = Store::open(&url, "here").await.unwrap();
     let instance = again.instance().await.unwrap();
-    assert_ne!(instance.home, Some(again.place().await.unwrap()), "the guard holds it");
+    assert_ne!(
+        instance.home,
+        Some(again.place().await.unwrap()),
+        "the guard holds it"
+    );
     let mut after = everything_in(&again).await;
     after.insert("instance".to_owned(), before["instance"].clone());
     assert_eq!(after, before);

@@ -122,7 +122,9 @@ impl PutBack {
             if let Some(folder) = to.parent() {
                 fs::create_dir_all(folder).with_context(cannot)?;
             }
-            File::open(&from).and_then(|file| file.sync_all()).with_context(cannot)?;
+            File::open(&from)
+                .and_then(|file| file.sync_all())
+                .with_context(cannot)?;
             if to.exists() {
                 kept.push(name);
                 continue;
@@ -179,10 +181,14 @@ mod tests {
         assert_eq!(put, [PathBuf::from("uploads/a.data")]);
         assert_eq!(kept, [PathBuf::from("tidings.toml")]);
         assert_eq!(fs::read(data.path().join("tidings.toml")).unwrap(), b"mine");
-        assert_eq!(files_of(data.path()).unwrap(), [
-            PathBuf::from("tidings.toml"),
-            PathBuf::from("uploads/a.data")
-        ]);
-        assert_eq!(fs::read_dir(data.path()).unwrap().count(), 2, "nothing else is left");
+        assert_eq!(
+            files_of(data.path()).unwrap(),
+            [PathBuf::from("tidings.toml"), PathBuf::from("uploads/a.data")]
+        );
+        assert_eq!(
+            fs::read_dir(data.path()).unwrap().count(),
+            2,
+            "nothing else is left"
+        );
     }
 }

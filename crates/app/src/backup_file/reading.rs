@@ -93,7 +93,9 @@ pub fn read(
             (Record::EndOfTable { rows, sum: hashes }, Inside::Table(name, sum)) => {
                 ensure!(
                     Sum::of(rows, &hashes) == Some(sum),
-                    lines.broken(&format!("the rows of table {name} are not those that were written"))
+                    lines.broken(&format!(
+                        "the rows of table {name} are not those that were written"
+                    ))
                 );
                 counted.tables += 1;
                 counted.rows += rows;

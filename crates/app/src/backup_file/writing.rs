@@ -31,11 +31,12 @@ enum Out {
     File(NamedTempFile, PathBuf),
 }
 
-/// A backup that is being written. Dropped before [`Writer::end`], it leaves no file.
+/// A backup that is being written. It ends by [`Writer::end`] or [`Writer::abandon`].
 pub struct Writer {
     block: Vec<u8>,
     blocks: mpsc::Sender<Vec<u8>>,
-    thread: JoinHandle<anyhow::Result<()>>,
+    /// None once it is known how it ended.
+    thread: Option<JoinHandle<anyhow::Result<()>>>,
     digest: Sha256,
 }
 
@@ -64,7 +65,7 @@ impl Writer {
         Ok(Writer {
             block: Vec::with_capacity(BLOCK),
             blocks,
-            thread,
+            thread: Some(thread),
             digest: Sha256::new(),
         })
     }
@@ -93,8 +94,22 @@ impl Writer {
         self.hand_over().await?;
         // An empty block says that this was all: a channel that closes without one is a backup that was given up.
         let _ = self.blocks.send(Vec::new()).await;
-        drop(self.blocks);
-        self.thread.await.context("the thread that compresses")?
+        self.thread_ended().await
+    }
+
+    /// Leaves no file.
+    pub async fn abandon(mut self) {
+        // It ends when nothing can come any more.
+        self.blocks = mpsc::channel(1).0;
+        // Why it is given up is known already.
+        let _ = self.thread_ended().await;
+    }
+
+    async fn thread_ended(&mut self) -> anyhow::Result<()> {
+        match self.thread.take() {
+            Some(thread) => thread.await.context("the thread that compresses")?,
+            None => Ok(()),
+        }
     }
 
     async fn hand_over(&mut self) -> anyhow::Result<()> {
@@ -103,10 +118,8 @@ impl Writer {
             return Ok(());
         }
         // The thread has ended before its time, and says why.
-        match (&mut self.thread).await.context("the thread that compresses")? {
-            Err(error) => Err(error),
-            Ok(()) => anyhow::bail!("the backup was given up"),
-        }
+        self.thread_ended().await?;
+        anyhow::bail!("the backup was given up")
     }
 }
 

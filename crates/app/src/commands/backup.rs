@@ -3,8 +3,9 @@
 use crate::backup_file::{Destination, End, Header, Record, VERSION, Writer, files_of, read};
 use crate::commands::progress::Progress;
 use crate::context::Context;
+use crate::lifecycle;
 use crate::output;
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use data_encoding::HEXLOWER;
 use futures_util::StreamExt;
 use serde_json::json;
@@ -98,7 +99,7 @@ async fn back_up(to: &Path, context: &Context) -> anyhow::Result<()> {
     );
     let store = context.existing_store().await?;
     let writer = Writer::begin(&destination)?;
-    let mut snapshot = store.snapshot().await?.without_sessions();
+    let snapshot = store.snapshot().await?.without_sessions();
     let header = header(&store, &snapshot, made_at).await?;
     let mut backup = Backup {
         writer,
@@ -106,16 +107,14 @@ async fn back_up(to: &Path, context: &Context) -> anyhow::Result<()> {
         replaced: 0,
         progress: Progress::new(),
     };
-    backup.writer.record(&Record::Backup(header.clone())).await?;
-    for table in snapshot.tables().to_vec() {
-        backup.table(&mut snapshot, &table).await?;
-    }
-    let next_ids = snapshot.next_ids().await?;
-    backup.writer.record(&Record::NextIds(next_ids)).await?;
-    // The database is held no longer than it must be.
-    drop(snapshot);
-    for name in files_of(&context.data)? {
-        backup.file(&context.data, &name).await?;
+    let stop = lifecycle::stop_on_signals()?;
+    let outcome = tokio::select! {
+        outcome = backup.everything(&header, snapshot, &context.data) => outcome,
+        () = stop.cancelled() => Err(anyhow!("stopped by a signal: no backup was made")),
+    };
+    if let Err(error) = outcome {
+        backup.writer.abandon().await;
+        return Err(error);
     }
     let end = backup.end.clone();
     backup.writer.end(backup.end).await?;
@@ -167,6 +166,26 @@ struct Backup {
 }
 
 impl Backup {
+    async fn everything(
+        &mut self,
+        header: &Header,
+        mut snapshot: Snapshot,
+        data: &Path,
+    ) -> anyhow::Result<()> {
+        self.writer.record(&Record::Backup(header.clone())).await?;
+        for table in snapshot.tables().to_vec() {
+            self.table(&mut snapshot, &table).await?;
+        }
+        let next_ids = snapshot.next_ids().await?;
+        self.writer.record(&Record::NextIds(next_ids)).await?;
+        // The database is held no longer than it must be.
+        drop(snapshot);
+        for name in files_of(data)? {
+            self.file(data, &name).await?;
+        }
+        Ok(())
+    }
+
     async fn table(&mut self, snapshot: &mut Snapshot, table: &Table) -> anyhow::Result<()> {
         let columns = table.columns.iter().map(|column| column.name.clone());
         let begin = Record::Table {

@@ -19,7 +19,13 @@ pub struct MigrateArgs {
     #[arg(long, value_name = "URL")]
     from: String,
     /// A new database to move into: postgres://USER@HOST/NAME.
-    #[arg(long, value_name = "URL", required_unless_present = "release", env = "TIDINGS_MIGRATE_TO", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        required_unless_present = "release",
+        env = "TIDINGS_MIGRATE_TO",
+        hide_env_values = true
+    )]
     to: Option<String>,
     /// Replace texts that PostgreSQL does not take, with NUL in them or not UTF-8, rather than refuse them.
     #[arg(long)]
@@ -39,14 +45,18 @@ pub async fn run(args: MigrateArgs, context: &Context) -> anyhow::Result<()> {
     let node = &context.config.sending.node;
     let Some(to) = args.to.filter(|_| !args.release) else {
         // Not a database of --database: what fails must not be told as if it were there.
-        let moved = Moved::release(&args.from, node).await.map_err(|error| anyhow!("{error}"))?;
+        let moved = Moved::release(&args.from, node)
+            .await
+            .map_err(|error| anyhow!("{error}"))?;
         return released(&moved, context);
     };
     ensure!(
         to.starts_with("postgres://") || to.starts_with("postgresql://"),
         "--to is a postgres:// database: a SQLite file moves by a backup and a restore (tidings backup, tidings restore)"
     );
-    let moving = Move::open(&args.from, &to, node).await.map_err(|error| anyhow!("{error}"))?;
+    let moving = Move::open(&args.from, &to, node)
+        .await
+        .map_err(|error| anyhow!("{error}"))?;
     // Whoever sends holds it, and so nobody does until this process ends.
     let _lock = SenderLock::take(moving.source())?;
     let mut progress = Progress::new();
@@ -56,7 +66,9 @@ pub async fn run(args: MigrateArgs, context: &Context) -> anyhow::Result<()> {
             Stage::Comparing { table } => format!("{table}: comparing"),
         });
     };
-    let outcome = moving.run(context.clock.now(), args.replace_unfit, &mut tell).await;
+    let outcome = moving
+        .run(context.clock.now(), args.replace_unfit, &mut tell)
+        .await;
     drop(progress);
     let (rows, misfits) = outcome.map_err(|error| anyhow!("{error}"))?;
     for misfit in &misfits.named {
@@ -77,7 +89,10 @@ fn released(moved: &Moved, context: &Context) -> anyhow::Result<()> {
         return output::json(&json!({ "released": true, "had_moved": moved.arrived, "held": moved.held }));
     }
     let held = match moved.arrived {
-        true => format!("; {} campaigns are held, since they may have been sent there", moved.held),
+        true => format!(
+            "; {} campaigns are held, since they may have been sent there",
+            moved.held
+        ),
         false => String::new(),
     };
     output::line(format!("the move to {} is given up{held}", moved.to))

@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 
 /// Tables that belong to processes or to a move, with the reason why each stays where it is.
 pub const LEFT_OUT: [(&str, &str); 7] = [
-    ("_sqlx_migrations", "says what was done to the database that it is in"),
+    (
+        "_sqlx_migrations",
+        "says what was done to the database that it is in",
+    ),
     ("nodes", "processes that run"),
     ("limit_shares", "what processes that run have of the limits"),
     ("relay_status", "how relays fare, as processes that run see it"),
@@ -127,8 +130,7 @@ pub(super) async fn read(conn: &mut Conn) -> Result<Vec<Table>, StoreError> {
 fn in_order(mut rest: Vec<Table>) -> Vec<Table> {
     let mut ordered: Vec<Table> = Vec::with_capacity(rest.len());
     while !rest.is_empty() {
-        let waits =
-            |table: &Table| rest.iter().any(|other| table.refers_to.contains(&other.name));
+        let waits = |table: &Table| rest.iter().any(|other| table.refers_to.contains(&other.name));
         // Tables that refer to each other in a circle are taken as they come; the schema has none.
         let next = rest.iter().position(|table| !waits(table)).unwrap_or_default();
         ordered.push(rest.remove(next));
@@ -136,9 +138,7 @@ fn in_order(mut rest: Vec<Table>) -> Vec<Table> {
     ordered
 }
 
-async fn sqlite(
-    c: &mut SqliteConnection,
-) -> Result<(Vec<Told>, Vec<(String, String)>), sqlx::Error> {
+async fn sqlite(c: &mut SqliteConnection) -> Result<(Vec<Told>, Vec<(String, String)>), sqlx::Error> {
     const COLUMNS: &str = "SELECT m.name, c.name, c.type, c.pk FROM sqlite_master m, pragma_table_info(m.name) c \
         WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY m.name, c.name";
     const REFERENCES: &str = "SELECT m.name, f.\"table\" FROM sqlite_master m, pragma_foreign_key_list(m.name) f \

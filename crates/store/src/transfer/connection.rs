@@ -2,7 +2,7 @@
 
 use crate::engine::{Engine, Store};
 use crate::error::StoreError;
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, SqliteConnection};
 
 /// A connection that nobody else uses.
 #[derive(Debug)]
@@ -30,9 +30,16 @@ macro_rules! on_conn {
 impl Conn {
     /// Dropped, it is closed, and what was not committed is undone.
     pub(super) async fn to(store: &Store) -> Result<Conn, StoreError> {
+        // To read a whole table takes its time, and nobody need be told that the statement was slow.
         Ok(match &store.engine {
-            Engine::Sqlite { read, .. } => Conn::Sqlite(read.acquire().await?.detach()),
-            Engine::Postgres(pool) => Conn::Postgres(pool.acquire().await?.detach()),
+            Engine::Sqlite { read, .. } => {
+                let options = (*read.connect_options()).clone().disable_statement_logging();
+                Conn::Sqlite(options.connect().await?)
+            }
+            Engine::Postgres(pool) => {
+                let options = (*pool.connect_options()).clone().disable_statement_logging();
+                Conn::Postgres(options.connect().await?)
+            }
         })
     }
 
@@ -56,7 +63,8 @@ impl Conn {
         if self.number(there.to_owned()).await? == Some(0) {
             return Ok(None);
         }
-        self.number("SELECT MAX(version) FROM _sqlx_migrations".to_owned()).await
+        self.number("SELECT MAX(version) FROM _sqlx_migrations".to_owned())
+            .await
     }
 
     /// The number that a query gives.

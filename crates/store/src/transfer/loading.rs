@@ -7,6 +7,7 @@ use super::fitting::key_of;
 use super::marks;
 use super::row::{Row, Value};
 use super::snapshot::bind;
+use crate::engine::Store;
 use crate::error::StoreError;
 use data_encoding::HEXLOWER;
 use sqlx::{AssertSqlSafe, PgConnection, SqliteConnection};
@@ -40,12 +41,12 @@ pub(super) async fn what_is_in(conn: &mut Conn) -> Result<Option<String>, StoreE
 }
 
 /// The first table with something in it that a new database does not have.
-pub(super) async fn first_filled(
-    conn: &mut Conn,
-    tables: &[Table],
-) -> Result<Option<String>, StoreError> {
+pub(super) async fn first_filled(conn: &mut Conn, tables: &[Table]) -> Result<Option<String>, StoreError> {
     for table in tables {
-        let any = format!("SELECT COUNT(*) FROM (SELECT 1 AS x FROM \"{}\" LIMIT 1) a", table.name);
+        let any = format!(
+            "SELECT COUNT(*) FROM (SELECT 1 AS x FROM \"{}\" LIMIT 1) a",
+            table.name
+        );
         if !SEEDED.contains(&table.name.as_str()) && conn.number(any).await? != Some(0) {
             return Ok(Some(format!("table {} has rows", table.name)));
         }
@@ -80,11 +81,7 @@ pub(super) async fn load(conn: &mut Conn, table: &Table, rows: &[Row]) -> Result
     }))
 }
 
-async fn into_sqlite(
-    c: &mut SqliteConnection,
-    table: &Table,
-    rows: &[Row],
-) -> Result<(), sqlx::Error> {
+async fn into_sqlite(c: &mut SqliteConnection, table: &Table, rows: &[Row]) -> Result<(), sqlx::Error> {
     let columns = table.columns.len();
     let at_once = (VALUES_AT_ONCE / columns).max(1);
     for rows in rows.chunks(at_once) {
@@ -147,11 +144,9 @@ fn escape(octets: &[u8], text: &mut Vec<u8>) {
 }
 
 /// Lets the database number on where it was: identities are never given out twice, not even those of rows that are gone.
-pub(super) async fn set_next_ids(
-    conn: &mut Conn,
-    next: &BTreeMap<String, i64>,
-) -> Result<(), StoreError> {
-    const NUMBERED_BY_SQLITE: &str = "SELECT name, 'id' FROM sqlite_master WHERE type = 'table' AND sql LIKE '%AUTOINCREMENT%'";
+pub(super) async fn set_next_ids(conn: &mut Conn, next: &BTreeMap<String, i64>) -> Result<(), StoreError> {
+    const NUMBERED_BY_SQLITE: &str =
+        "SELECT name, 'id' FROM sqlite_master WHERE type = 'table' AND sql LIKE '%AUTOINCREMENT%'";
     const NUMBERED_BY_POSTGRES: &str = "SELECT t.relname::TEXT, a.attname::TEXT FROM pg_attribute a \
         JOIN pg_class t ON t.oid = a.attrelid JOIN pg_namespace n ON n.oid = t.relnamespace \
         WHERE a.attidentity <> '' AND n.nspname = current_schema() AND t.relkind IN ('r', 'p') AND NOT t.relispartition";
@@ -180,7 +175,7 @@ pub(super) async fn set_next_ids(
     Ok(())
 }
 
-/// Makes sure that rows have a place. PostgreSQL keeps `deliveries` and `attempts` in parts by campaign.
-pub(super) async fn make_room(_conn: &mut Conn, _table: &Table, _rows: &[Row]) -> Result<(), StoreError> {
+/// Makes sure that rows have a place, where a table is in parts: on PostgreSQL, `deliveries` and `attempts`.
+pub(super) async fn make_room(_store: &Store, _table: &Table, _rows: &[Row]) -> Result<(), StoreError> {
     Ok(())
 }

@@ -81,7 +81,8 @@ pub(super) struct NewMark<'m> {
 
 /// Marks a database, in the transaction that has been begun.
 pub(super) async fn set(conn: &mut Conn, mark: &NewMark<'_>) -> Result<(), StoreError> {
-    const SET: &str = "INSERT INTO transfer (one, id, role, other, place, begun_at) VALUES (1, $1, $2, $3, $4, $5)";
+    const SET: &str =
+        "INSERT INTO transfer (one, id, role, other, place, begun_at) VALUES (1, $1, $2, $3, $4, $5)";
     on_conn!(conn, c => sqlx::query(SET).bind(mark.id).bind(mark.role).bind(mark.other).bind(mark.place)
         .bind(mark.now.0).execute(c).await.map(drop))?;
     Ok(())

@@ -124,7 +124,7 @@ impl Move {
         self.arrive(&mut there, &tables, &mark, &place, now).await?;
         let mut misfits = Misfits::new(replace, false);
         for table in &tables {
-            write(&mut here, &mut there, table, &mut misfits, tell).await?;
+            write(&mut here, (&self.target, &mut there), table, &mut misfits, tell).await?;
         }
         loading::set_next_ids(&mut there, &here.next_ids().await?).await?;
         there.run("ANALYZE").await?;
@@ -235,11 +235,16 @@ impl Move {
 
 /// What of a place stays: a failover changes a PostgreSQL database's timeline, and it is the same database.
 fn lasting(place: &str) -> &str {
-    place.rsplit_once('/').map_or(place, |(lasting, _timeline)| lasting)
+    place
+        .rsplit_once('/')
+        .map_or(place, |(lasting, _timeline)| lasting)
 }
 
 fn same_tables(here: &[Table], there: &[Table]) -> Result<(), TransferError> {
-    for (one, other, problem) in [(here, there, "it is only in the source"), (there, here, "it is only in the target")] {
+    for (one, other, problem) in [
+        (here, there, "it is only in the source"),
+        (there, here, "it is only in the target"),
+    ] {
         for table in one {
             let problem = match other.iter().find(|found| found.name == table.name) {
                 Some(found) if found.columns == table.columns && found.key == table.key => continue,
@@ -274,7 +279,7 @@ async fn progress(there: &mut Conn, table: &Table, progress: &Progress) -> Resul
 /// Writes what is not there yet of a table.
 async fn write(
     here: &mut Snapshot,
-    there: &mut Conn,
+    (target, there): (&Store, &mut Conn),
     table: &Table,
     misfits: &mut Misfits,
     tell: &mut (dyn FnMut(Stage) + Send),
@@ -315,7 +320,7 @@ async fn write(
         }
         done.n += batch.len() as i64;
         there.run("BEGIN").await?;
-        loading::make_room(there, table, &batch).await?;
+        loading::make_room(target, table, &batch).await?;
         loading::load(there, table, &batch).await?;
         progress(there, table, &done).await?;
         there.run("COMMIT").await?;
@@ -351,8 +356,10 @@ async fn compare(
             table: table.name.clone(),
         });
         let mut none = Misfits::new(false, false);
-        let (read, written) =
-            tokio::try_join!(here.sum(table, &mut misfits), snapshot::sum(there, table, &mut none))?;
+        let (read, written) = tokio::try_join!(
+            here.sum(table, &mut misfits),
+            snapshot::sum(there, table, &mut none)
+        )?;
         rows += read.rows;
         differs.extend(difference(&table.name, read, written));
     }

@@ -77,11 +77,7 @@ impl Restoring {
         })
     }
 
-    async fn begin_in(
-        url: &str,
-        node: &str,
-        backup: i64,
-    ) -> Result<(Store, Conn, Vec<Table>), StoreError> {
+    async fn begin_in(url: &str, node: &str, backup: i64) -> Result<(Store, Conn, Vec<Table>), StoreError> {
         let not_empty = |found: &str| TransferError::NotEmpty {
             what: shown(url),
             found: found.to_owned(),
@@ -99,9 +95,15 @@ impl Restoring {
         let tables = catalogue::read(&mut conn).await?;
         match conn {
             // Nothing is lost if the power fails now: what is there has no name yet.
-            Conn::Sqlite(_) => conn.run("PRAGMA synchronous = OFF; PRAGMA cache_size = -65536").await?,
+            Conn::Sqlite(_) => {
+                conn.run("PRAGMA synchronous = OFF; PRAGMA cache_size = -65536")
+                    .await?
+            }
             // Whoever opens it meanwhile waits, and finds a database that is not new.
-            Conn::Postgres(_) => conn.run("BEGIN; LOCK TABLE instance IN ACCESS EXCLUSIVE MODE").await?,
+            Conn::Postgres(_) => {
+                conn.run("BEGIN; LOCK TABLE instance IN ACCESS EXCLUSIVE MODE")
+                    .await?
+            }
         }
         if let Some(found) = loading::first_filled(&mut conn, &tables).await? {
             return Err(not_empty(&found).into());
@@ -111,12 +113,7 @@ impl Restoring {
     }
 
     /// Writes rows of a table, whose columns are in this order.
-    pub async fn load(
-        &mut self,
-        table: &str,
-        columns: &[String],
-        rows: Vec<Row>,
-    ) -> Result<(), StoreError> {
+    pub async fn load(&mut self, table: &str, columns: &[String], rows: Vec<Row>) -> Result<(), StoreError> {
         let other = |problem: &str| TransferError::OtherTable {
             table: table.to_owned(),
             problem: problem.to_owned(),
@@ -143,7 +140,7 @@ impl Restoring {
         if apart {
             self.conn.run("BEGIN").await?;
         }
-        loading::make_room(&mut self.conn, known, &fitting).await?;
+        loading::make_room(&self.store, known, &fitting).await?;
         loading::load(&mut self.conn, known, &fitting).await?;
         if apart {
             self.conn.run("COMMIT").await?;
@@ -211,7 +208,9 @@ impl Restoring {
         remove(&from);
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(failed)
     }
 
     /// Leaves nothing behind.

@@ -57,7 +57,8 @@ fn write_value(value: &Value, line: &mut Vec<u8>) {
 }
 
 fn write_text(text: &str, line: &mut Vec<u8>) {
-    serde_json::to_writer(line, text).expect("a text can always be written as JSON, and memory does not fail");
+    serde_json::to_writer(line, text)
+        .expect("a text can always be written as JSON, and memory does not fail");
 }
 
 /// Reads what [`write_line`] wrote; else what is wrong with it.
@@ -112,9 +113,7 @@ impl Sum {
     /// Adds a row, as the line that it is.
     pub fn add(&mut self, line: &[u8]) {
         let digest = Sha256::digest(line);
-        let (first, _) = digest
-            .split_first_chunk::<16>()
-            .expect("a SHA-256 has 32 octets");
+        let (first, _) = digest.split_first_chunk::<16>().expect("a SHA-256 has 32 octets");
         self.rows += 1;
         self.hashes = self.hashes.wrapping_add(u128::from_be_bytes(*first));
     }

@@ -1,7 +1,7 @@
 //! Reading everything as it was at one moment, while others go on writing.
 
-use super::catalogue::{self, Kind, NOT_IN_BACKUPS, Table};
 use super::TransferError;
+use super::catalogue::{self, Kind, NOT_IN_BACKUPS, Table};
 use super::connection::{Conn, on_conn};
 use super::fitting::Misfits;
 use super::row::{Row, Sum, Value, write_line};
@@ -60,10 +60,10 @@ impl Snapshot {
     pub async fn next_ids(&mut self) -> Result<BTreeMap<String, i64>, StoreError> {
         // PostgreSQL tells none of a sequence that has given nothing out; its owner is the table.
         const SQLITE: &str = "SELECT name, seq + 1 FROM sqlite_sequence";
-        const POSTGRES: &str = "SELECT t.relname::TEXT, pg_sequence_last_value(s.oid) + 1 FROM pg_class s \
-            JOIN pg_depend d ON d.objid = s.oid AND d.deptype = 'i' AND d.classid = 'pg_class'::regclass \
+        const POSTGRES: &str = "SELECT t.relname::TEXT, pg_sequence_last_value(q.seqrelid) + 1 FROM pg_sequence q \
+            JOIN pg_depend d ON d.objid = q.seqrelid AND d.deptype = 'i' AND d.classid = 'pg_class'::regclass \
             JOIN pg_class t ON t.oid = d.refobjid JOIN pg_namespace n ON n.oid = t.relnamespace \
-            WHERE s.relkind = 'S' AND n.nspname = current_schema() AND pg_sequence_last_value(s.oid) IS NOT NULL";
+            WHERE n.nspname = current_schema() AND pg_sequence_last_value(q.seqrelid) IS NOT NULL";
         let query = if self.conn.is_sqlite() { SQLITE } else { POSTGRES };
         let next: Vec<(String, i64)> =
             on_conn!(&mut self.conn, c => sqlx::query_as(query).fetch_all(c).await)?;
@@ -92,11 +92,7 @@ impl Snapshot {
 }
 
 /// What the rows of a table come to.
-pub(super) async fn sum(
-    conn: &mut Conn,
-    table: &Table,
-    misfits: &mut Misfits,
-) -> Result<Sum, StoreError> {
+pub(super) async fn sum(conn: &mut Conn, table: &Table, misfits: &mut Misfits) -> Result<Sum, StoreError> {
     let mut sum = Sum::default();
     let mut line = Vec::new();
     let mut rows = rows(conn, table, &[]);
@@ -110,11 +106,7 @@ pub(super) async fn sum(
 
 /// Rows as they come. SQLite gives them by their keys, in which order they lie there; PostgreSQL as it finds them, which is
 /// several times faster there.
-fn rows<'c>(
-    conn: &'c mut Conn,
-    table: &'c Table,
-    after: &[Value],
-) -> BoxStream<'c, Result<Row, StoreError>> {
+fn rows<'c>(conn: &'c mut Conn, table: &'c Table, after: &[Value]) -> BoxStream<'c, Result<Row, StoreError>> {
     let mut text = format!("SELECT {} FROM \"{}\"", table.all_names(), table.name);
     let key = table.names(table.key.iter().copied());
     if !after.is_empty() {
@@ -126,18 +118,12 @@ fn rows<'c>(
             text.push_str(&format!(" ORDER BY {key}"));
             let query = sqlx::query::<Sqlite>(AssertSqlSafe(text));
             let query = after.iter().fold(query, bind);
-            query
-                .fetch(&mut *c)
-                .map(|row| of_sqlite(&row?, table))
-                .boxed()
+            query.fetch(&mut *c).map(|row| of_sqlite(&row?, table)).boxed()
         }
         Conn::Postgres(c) => {
             let query = sqlx::query::<Postgres>(AssertSqlSafe(text));
             let query = after.iter().fold(query, bind);
-            query
-                .fetch(&mut *c)
-                .map(|row| of_postgres(&row?, table))
-                .boxed()
+            query.fetch(&mut *c).map(|row| of_postgres(&row?, table)).boxed()
         }
     }
 }
