@@ -148,13 +148,14 @@ async fn sqlite(c: &mut SqliteConnection) -> Result<(Vec<Told>, Vec<(String, Str
 }
 
 async fn postgres(c: &mut PgConnection) -> Result<(Vec<Told>, Vec<(String, String)>), sqlx::Error> {
-    // The parts of a partitioned table are read and written through the whole.
+    // The parts of a partitioned table are read and written through the whole. One that retention has just taken off is gone.
     const COLUMNS: &str = "SELECT t.relname::TEXT, a.attname::TEXT, format_type(a.atttypid, a.atttypmod), \
         COALESCE(array_position(i.indkey::SMALLINT[], a.attnum), -1)::BIGINT + 1 \
         FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace AND n.nspname = current_schema() \
         JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped \
         LEFT JOIN pg_index i ON i.indrelid = t.oid AND i.indisprimary \
-        WHERE t.relkind IN ('r', 'p') AND NOT t.relispartition ORDER BY t.relname::TEXT COLLATE \"C\", a.attname::TEXT COLLATE \"C\"";
+        WHERE t.relkind IN ('r', 'p') AND NOT t.relispartition \
+        AND t.relname !~ '^(deliveries|attempts)_from_[0-9]+$' ORDER BY t.relname::TEXT COLLATE \"C\", a.attname::TEXT COLLATE \"C\"";
     const REFERENCES: &str = "SELECT f.relname::TEXT, t.relname::TEXT FROM pg_constraint k \
         JOIN pg_class f ON f.oid = k.conrelid JOIN pg_class t ON t.oid = k.confrelid \
         JOIN pg_namespace n ON n.oid = f.relnamespace AND n.nspname = current_schema() \

@@ -36,8 +36,10 @@ impl Conn {
                 let options = (*read.connect_options()).clone().disable_statement_logging();
                 Conn::Sqlite(options.connect().await?)
             }
-            Engine::Postgres(pool) => {
-                let options = (*pool.connect_options()).clone().disable_statement_logging();
+            Engine::Postgres(servers) => {
+                let options = (*servers.pool().connect_options())
+                    .clone()
+                    .disable_statement_logging();
                 Conn::Postgres(options.connect().await?)
             }
         })

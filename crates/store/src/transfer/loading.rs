@@ -9,9 +9,11 @@ use super::row::{Row, Value};
 use super::snapshot::bind;
 use crate::engine::Store;
 use crate::error::StoreError;
+use crate::parts;
 use data_encoding::HEXLOWER;
 use sqlx::{AssertSqlSafe, PgConnection, SqliteConnection};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use tidings_campaign::ids::CampaignId;
 
 /// Tables that are not empty in a new database; what they hold there goes.
 const SEEDED: [&str; 2] = ["sequences", "instance"];
@@ -175,7 +177,25 @@ pub(super) async fn set_next_ids(conn: &mut Conn, next: &BTreeMap<String, i64>) 
     Ok(())
 }
 
-/// Makes sure that rows have a place, where a table is in parts: on PostgreSQL, `deliveries` and `attempts`.
-pub(super) async fn make_room(_store: &Store, _table: &Table, _rows: &[Row]) -> Result<(), StoreError> {
+/// Makes sure that rows have a place, where their table is in parts: of PostgreSQL's ledger. It is done beside the transaction that
+/// has been begun, and does not wait for that.
+pub(super) async fn make_room(store: &Store, table: &Table, rows: &[Row]) -> Result<(), StoreError> {
+    let campaign = table
+        .columns
+        .iter()
+        .position(|column| column.name == "campaign_id");
+    let (Some(at), true) = (campaign, parts::TABLES.contains(&table.name.as_str())) else {
+        return Ok(());
+    };
+    let campaigns: BTreeSet<i64> = rows
+        .iter()
+        .filter_map(|row| match row[at] {
+            Value::Integer(id) => Some(id),
+            _ => None,
+        })
+        .collect();
+    for campaign in campaigns {
+        store.make_part_for(CampaignId(campaign)).await?;
+    }
     Ok(())
 }

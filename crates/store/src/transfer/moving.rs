@@ -15,6 +15,7 @@ use super::{TransferError, shown};
 use crate::engine::{Store, Tx, on_pool, on_tx};
 use crate::error::StoreError;
 use crate::imports::ImportLock;
+use crate::parts;
 use crate::schema;
 use data_encoding::HEXLOWER;
 use futures_util::StreamExt;
@@ -78,7 +79,7 @@ impl Move {
             return Err(mark.refusal(from).into());
         }
         conn.close().await?;
-        let (target, opening) = Store::connect(to, node).await?;
+        let (mut target, opening) = Store::connect(to, node).await?;
         let mut conn = Conn::to(&target).await?;
         let begun = marks::of(&mut conn).await?.is_some_and(|mark| mark.arrives());
         if !begun && let Some(found) = loading::what_is_in(&mut conn).await? {
@@ -89,6 +90,7 @@ impl Move {
             }
         } else {
             schema::migrate(&target).await?;
+            target.parts = parts::read(&target.engine).await?;
         }
         conn.close().await?;
         drop(opening);

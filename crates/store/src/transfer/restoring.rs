@@ -13,6 +13,7 @@ use super::shown;
 use super::snapshot;
 use crate::engine::{Engine, Store};
 use crate::error::StoreError;
+use crate::parts;
 use crate::schema;
 use sqlx::Connection as _;
 use std::collections::BTreeMap;
@@ -82,7 +83,7 @@ impl Restoring {
             what: shown(url),
             found: found.to_owned(),
         };
-        let (store, opening) = Store::connect(url, node).await?;
+        let (mut store, opening) = Store::connect(url, node).await?;
         let mut conn = Conn::to(&store).await?;
         if let Some(found) = loading::what_is_in(&mut conn).await? {
             return Err(not_empty(&found).into());
@@ -91,6 +92,7 @@ impl Restoring {
             return Err(TransferError::NewerThanBackup { found, backup }.into());
         }
         schema::migrate_to(&store, backup).await?;
+        store.parts = parts::read(&store.engine).await?;
         drop(opening);
         let tables = catalogue::read(&mut conn).await?;
         match conn {
