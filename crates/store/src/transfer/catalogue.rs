@@ -94,7 +94,9 @@ pub(super) async fn read(conn: &mut Conn) -> Result<Vec<Table>, StoreError> {
         Conn::Sqlite(c) => sqlite(c).await?,
         Conn::Postgres(c) => postgres(c).await?,
     };
-    let mut tables: BTreeMap<String, (Vec<Column>, Vec<(i64, usize)>)> = BTreeMap::new();
+    // The key: places in it, and of the columns.
+    type Parts = (Vec<Column>, Vec<(i64, usize)>);
+    let mut tables: BTreeMap<String, Parts> = BTreeMap::new();
     for (table, column, found, in_key) in columns {
         if LEFT_OUT.iter().any(|(name, _)| *name == table) {
             continue;
