@@ -5,6 +5,7 @@
 mod again;
 mod archive;
 mod attachments;
+mod backup;
 mod bad_input;
 mod bounces;
 mod campaigns;
@@ -32,6 +33,7 @@ mod machine_output;
 mod mailboxes;
 mod messages;
 mod migrations;
+mod moving;
 mod nodes;
 mod outages;
 mod preferences;

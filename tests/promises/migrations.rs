@@ -65,6 +65,8 @@ on_both_engines!(a_database_of_the_first_version_is_brought_up_to_date, |app| {
             .execute("DROP TRIGGER campaigns_tell ON campaigns; DROP FUNCTION tidings_tell CASCADE");
     }
     for statement in [
+        "DROP TABLE transfer",
+        "DROP TABLE transfer_tables",
         "DROP TABLE nodes",
         "ALTER TABLE campaigns DROP COLUMN deliveries_removed_at",
         "ALTER TABLE campaigns DROP COLUMN cancelled_at",

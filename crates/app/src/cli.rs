@@ -1,8 +1,8 @@
 //! The command line: a contract that scripts rely on.
 
 use crate::commands::{
-    bounce, campaign, check, export, import, key, list, node, recipient, rehearse, relay, retention, serve,
-    stats, suppression, template, token, user, vacuum,
+    backup, bounce, campaign, check, export, import, key, list, migrate, node, recipient, rehearse, relay,
+    restore, retention, serve, stats, suppression, template, token, user, vacuum,
 };
 use crate::config::ConfigSource;
 use crate::context::Context;
@@ -96,6 +96,9 @@ enum Command {
     Relay(relay::RelayCommand),
     /// Write the SQLite file anew, without what was deleted or written over: after erasing people.
     Vacuum,
+    Backup(backup::BackupArgs),
+    Restore(restore::RestoreArgs),
+    Migrate(migrate::MigrateArgs),
     /// Check the configuration, the database and the relays, and name every fault at once.
     Check,
 }
@@ -147,6 +150,9 @@ impl Command {
             Command::Relay(command) => relay::run(command, context).await,
             Command::Retention(command) => retention::run(command, context).await,
             Command::Vacuum => vacuum::run(context).await,
+            Command::Backup(args) => backup::run(args, context).await,
+            Command::Restore(args) => restore::run(args, context).await,
+            Command::Migrate(args) => migrate::run(args, context).await,
             Command::Check => check::run(context).await,
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod again;
 pub mod attempts;
+pub mod backup;
 pub mod bounce;
 pub mod campaign;
 pub mod check;
@@ -9,10 +10,13 @@ pub mod export;
 pub mod import;
 pub mod key;
 pub mod list;
+pub mod migrate;
 pub mod node;
+pub mod progress;
 pub mod recipient;
 pub mod rehearse;
 pub mod relay;
+pub mod restore;
 pub mod retention;
 pub mod send;
 pub mod serve;

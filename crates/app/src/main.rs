@@ -1,5 +1,6 @@
 //! The `tidings` command: bulk e-mail campaigns without loss and without doubles.
 
+mod backup_file;
 mod cli;
 mod commands;
 mod config;

@@ -128,6 +128,16 @@ impl Store {
     /// Opens the database at `url` (`sqlite://FILE` or `postgres://…`, which may name several servers), creates or migrates it, and refuses
     /// one that was made by a newer version. `node` names this process in the counters.
     pub async fn open(url: &str, node: &str) -> Result<Store, StoreError> {
+        let (mut store, opening) = Store::connect(url, node).await?;
+        crate::schema::migrate(&store).await?;
+        store.parts = crate::parts::read(&store.engine).await?;
+        drop(opening);
+        crate::transfer::refuse_if_moving(&store, url).await?;
+        Ok(store)
+    }
+
+    /// Opens the database as it is, without knowing how its ledger is divided. Until the lock is dropped nobody else opens a SQLite database of this folder.
+    pub(crate) async fn connect(url: &str, node: &str) -> Result<(Store, Option<File>), StoreError> {
         let mut opening = None;
         let engine = if let Some(file) = url.strip_prefix("sqlite://") {
             opening = Some(lock_folder(Path::new(file)).await?);
@@ -137,15 +147,12 @@ impl Store {
         } else {
             return Err(StoreError::UnknownScheme(scheme_of(url)));
         };
-        let mut store = Store {
+        let store = Store {
             engine,
             parts: Parts::Whole,
             node: node.to_owned(),
         };
-        crate::schema::migrate(&store).await?;
-        store.parts = crate::parts::read(&store.engine).await?;
-        drop(opening);
-        Ok(store)
+        Ok((store, opening))
     }
 
     /// The name of this process in the counters.

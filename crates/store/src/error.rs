@@ -172,6 +172,9 @@ pub enum StoreError {
     /// Others wrote the same rows again and again.
     #[error("the database is contended: the same rows are written by others; try again")]
     Contended,
+    /// An installation that is taken elsewhere, or from elsewhere.
+    #[error(transparent)]
+    Transfer(#[from] crate::transfer::TransferError),
     /// The operating system has no randomness to give.
     #[error("no random numbers from the operating system: {0}")]
     Random(getrandom::Error),

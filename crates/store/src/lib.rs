@@ -64,6 +64,7 @@ pub mod suppressions;
 pub mod templates;
 pub mod thresholds;
 pub mod transcripts;
+pub mod transfer;
 mod transitions;
 pub mod translations;
 pub mod unsubscribes;

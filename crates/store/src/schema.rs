@@ -32,27 +32,47 @@ const GLANCE: Duration = Duration::from_millis(50);
 /// After so long of failing to get a lock, a person has to look who holds it.
 const PATIENCE: Duration = Duration::from_secs(600);
 
+/// The newest migration of this program.
+pub(crate) fn newest() -> i64 {
+    SQLITE.iter().map(|m| m.version).max().unwrap_or_default()
+}
+
 /// Brings the database up to date. A database with migrations that this program does not know is left alone.
 pub(crate) async fn migrate(store: &Store) -> Result<(), StoreError> {
-    let known = SQLITE.iter().map(|m| m.version).max().unwrap_or_default();
     let outcome = match &store.engine {
         Engine::Sqlite { write, .. } => SQLITE.run(&mut *write.lock().await).await,
-        Engine::Postgres(servers) => migrate_postgres(&servers.pool()).await,
+        Engine::Postgres(servers) => migrate_postgres(&servers.pool(), newest()).await,
     };
-    outcome.map_err(|error| match error {
-        MigrateError::VersionMissing(found) => StoreError::Newer { found, known },
+    outcome.map_err(told)
+}
+
+/// Brings an empty database to an earlier version: that of a backup.
+pub(crate) async fn migrate_to(store: &Store, version: i64) -> Result<(), StoreError> {
+    let outcome = match &store.engine {
+        Engine::Sqlite { write, .. } => SQLITE.run_to(version, &mut *write.lock().await).await,
+        Engine::Postgres(servers) => migrate_postgres(&servers.pool(), version).await,
+    };
+    outcome.map_err(told)
+}
+
+fn told(error: MigrateError) -> StoreError {
+    match error {
+        MigrateError::VersionMissing(found) => StoreError::Newer {
+            found,
+            known: newest(),
+        },
         MigrateError::Execute(error) => StoreError::from(error),
         other => StoreError::Migrate(other),
-    })
+    }
 }
 
 /// Tries until no lock is in the way. Every migration is a transaction, or finds out itself what it has done already.
-async fn migrate_postgres(pool: &PgPool) -> Result<(), MigrateError> {
+async fn migrate_postgres(pool: &PgPool, version: i64) -> Result<(), MigrateError> {
     let give_up = Instant::now() + PATIENCE;
     loop {
         // A connection of its own, which ends with each try: with it end its lock and what it had begun.
         let mut connection = pool.acquire().await?.detach();
-        let outcome = migrate_once(&mut connection).await;
+        let outcome = migrate_once(&mut connection, version).await;
         let closed = connection.close().await;
         let pause = match outcome {
             Ok(Outcome::Migrated) => return Ok(()),
@@ -75,7 +95,7 @@ enum Outcome {
     AnotherDoes,
 }
 
-async fn migrate_once(connection: &mut PgConnection) -> Result<Outcome, MigrateError> {
+async fn migrate_once(connection: &mut PgConnection, version: i64) -> Result<Outcome, MigrateError> {
     let is_ours: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
         .bind(LOCK)
         .fetch_one(&mut *connection)
@@ -86,7 +106,7 @@ async fn migrate_once(connection: &mut PgConnection) -> Result<Outcome, MigrateE
     for setting in WAITING {
         sqlx::query(setting).execute(&mut *connection).await?;
     }
-    POSTGRES.run(&mut *connection).await?;
+    POSTGRES.run_to(version, &mut *connection).await?;
     Ok(Outcome::Migrated)
 }
 

@@ -38,6 +38,7 @@ mod suppressing;
 mod suppressions;
 mod templates;
 mod thresholds;
+mod transfer;
 mod translations;
 mod undo;
 mod wishes;

@@ -1,0 +1,257 @@
+//! A backup is taken while mail goes out, is found out if it is damaged, comes back on either engine, and what comes back
+//! sends nothing by itself.
+
+use crate::moving::{furnish, stop, told};
+use crate::sign_in::{get, sign_in};
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use tidings_tests::{App, Engine, on_both_engines, wait_until};
+
+#[track_caller]
+fn back_up(app: &App) -> PathBuf {
+    let file = app.folder().join("tidings.backup");
+    app.run(["backup", "--to", file.to_str().unwrap()]).succeeded();
+    file
+}
+
+/// An installation with nothing in it on the other engine.
+fn on_the_other_engine(app: &App) -> App {
+    App::start(match app.engine {
+        Engine::Sqlite => Engine::Postgres,
+        Engine::Postgres => Engine::Sqlite,
+    })
+}
+
+fn text_of(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+on_both_engines!(what_comes_back_on_the_other_engine_is_the_same, |app| {
+    let before = furnish(app);
+    std::fs::create_dir_all(app.folder().join("uploads")).unwrap();
+    app.write("uploads/waits.data", "email\nann@example.org\n");
+    std::fs::create_dir_all(app.folder().join("secrets")).unwrap();
+    app.write("secrets/relay-x.password", "a secret");
+    let told_before = told(app, &before.campaigns);
+    let file = back_up(app);
+    assert_eq!(
+        std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    let verified = app
+        .run(["--json", "backup", "verify", text_of(&file)])
+        .succeeded()
+        .json();
+    assert!(verified["rows"].as_u64().unwrap() > 100, "{verified}");
+
+    let other = on_the_other_engine(app);
+    let restored = other
+        .run(["--json", "restore", text_of(&file)])
+        .succeeded()
+        .json();
+    assert_eq!(restored["rows"], verified["rows"], "{restored}");
+    let names = |what: &str| restored[what].as_array().unwrap().clone();
+    assert!(
+        names("files").contains(&"uploads/waits.data".into()),
+        "{restored}"
+    );
+    assert_eq!(names("kept_files"), ["tidings.toml"], "{restored}");
+    assert!(!other.folder().join("secrets").exists());
+    assert_eq!(told(&other, &before.campaigns), told_before);
+
+    let served = crate::dashboard::serve(&other);
+    let link = format!("{}{}", served.url, before.unsubscribe);
+    assert_eq!(
+        ureq::post(&link)
+            .send("List-Unsubscribe=One-Click")
+            .unwrap()
+            .status(),
+        200
+    );
+    let page = get(&format!("{}/campaigns", served.url), Some(&before.cookie));
+    assert_ne!(page.status, 200, "a session does not come to life again");
+    sign_in(&served, &before.email);
+    stop(served);
+});
+
+on_both_engines!(
+    a_backup_taken_while_mail_goes_out_sends_nothing_when_it_is_restored,
+    |app| {
+        app.import("readers", 400);
+        let campaign = app.campaign_with("readers", &["--rate", "100/s"]);
+        let waits = app.campaign("readers");
+        let sending = app.start_sending(campaign);
+        wait_until("mail flows", 30, || app.relay.accepted_count() >= 50);
+        let file = back_up(app);
+        let at_the_backup = app.relay.accepted_count();
+        assert!(at_the_backup < 400, "the sender was not stopped, nor was it done");
+        sending.wait(App::PATIENCE).succeeded();
+        assert_eq!(app.relay.reached_once().len(), 400);
+
+        let other = on_the_other_engine(app);
+        other
+            .run(["restore", text_of(&file)])
+            .succeeded()
+            .prints(&["campaign resume"]);
+        other
+            .run(["campaign", "schedule", &waits.to_string(), "--now"])
+            .succeeded();
+        let served = crate::dashboard::serve(&other);
+        for id in [campaign, waits] {
+            wait_until("it is held", 20, || other.show(id).state() == "held");
+            assert!(other.show(id).reason().contains("restored from a backup"));
+        }
+        std::thread::sleep(std::time::Duration::from_secs(3));
+        assert_eq!(other.relay.accepted_count(), 0, "nothing without a person");
+        other.steer(campaign, "resume");
+        wait_until("a person let it go on", 60, || {
+            other.show(campaign).state() == "finished"
+        });
+        let show = other.show(campaign);
+        assert_eq!(show.count("accepted") + show.count("unknown"), 400, "{show}");
+        let again = other.relay.accepted_count();
+        assert!(
+            (1..=350).contains(&again),
+            "only what the backup does not know of: {again}"
+        );
+        stop(served);
+    }
+);
+
+on_both_engines!(a_damaged_backup_is_refused_and_leaves_nothing, |app| {
+    app.import("readers", 200);
+    let file = back_up(app);
+    let whole = std::fs::read(&file).unwrap();
+    let mut lines = String::new();
+    GzDecoder::new(&whole[..]).read_to_string(&mut lines).unwrap();
+    let packed = |text: &str| {
+        let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+        packed.write_all(text.as_bytes()).unwrap();
+        packed.finish().unwrap()
+    };
+    let mut flipped = whole.clone();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 0x10;
+    let without_end = lines.trim_end().rsplit_once('\n').unwrap().0;
+    let damaged = [
+        ("cut", whole[..whole.len() * 2 / 3].to_vec(), "damaged"),
+        ("flipped", flipped, "damaged"),
+        (
+            "altered",
+            packed(&lines.replace("Reader 17\"", "Reader 71\"")),
+            "the rows of table recipients",
+        ),
+        (
+            "without its end",
+            packed(&format!("{without_end}\n")),
+            "ends too early",
+        ),
+        (
+            "with another end",
+            packed(&lines.replace("\"files\":1", "\"files\":2")),
+            "checksum",
+        ),
+        ("longer", packed(&format!("{lines}[1]\n")), "behind its end"),
+        (
+            "something else",
+            b"no backup at all".to_vec(),
+            "is no backup of tidings",
+        ),
+        (
+            "of the future",
+            packed(&lines.replacen("\"schema\":", "\"schema\":99", 1)),
+            "damaged",
+        ),
+    ];
+    let other = on_the_other_engine(app);
+    let broken = other.folder().join("broken.backup");
+    for (what, octets, says) in damaged {
+        std::fs::write(&broken, octets).unwrap();
+        for words in [&["backup", "verify"][..], &["restore"]] {
+            let mut words = words.to_vec();
+            words.push(text_of(&broken));
+            let output = other.run(words).failed_with(1).says(&[says]);
+            assert_eq!(
+                output.stderr.lines().count(),
+                1,
+                "one sentence for `{what}`: {output}"
+            );
+        }
+    }
+    assert!(nothing_is_there(&other), "a refused backup left something");
+    // And the whole one still goes there.
+    other.run(["restore", text_of(&file)]).succeeded();
+});
+
+fn nothing_is_there(app: &App) -> bool {
+    match app.engine {
+        Engine::Sqlite => std::fs::read_dir(app.folder().join("database")).unwrap().count() == 0,
+        Engine::Postgres => {
+            app.database
+                .number("SELECT COUNT(*) FROM pg_class WHERE relnamespace = current_schema()::regnamespace")
+                == 0
+        }
+    }
+}
+
+on_both_engines!(a_backup_takes_the_place_of_nothing, |app| {
+    app.import("readers", 3);
+    let file = back_up(app);
+    app.run(["backup", "--to", text_of(&file)])
+        .failed_with(1)
+        .says(&["is there already"]);
+    app.run(["restore", text_of(&file)])
+        .failed_with(1)
+        .says(&["not empty"]);
+    assert_eq!(app.database.number("SELECT COUNT(*) FROM recipients"), 3);
+    // In a folder it is named after the time; through standard output it is the same.
+    let folder = app.folder().join("backups");
+    std::fs::create_dir(&folder).unwrap();
+    let made = app
+        .run(["--json", "backup", "--to", text_of(&folder)])
+        .succeeded()
+        .json();
+    let named = PathBuf::from(made["file"].as_str().unwrap());
+    assert_eq!(named.parent(), Some(folder.as_path()));
+    app.run(["backup", "verify", text_of(&named)]).succeeded();
+    let piped = app.folder().join("piped.backup");
+    let mut command = app.command(["backup", "--to", "-"]);
+    command.stdout(std::fs::File::create(&piped).unwrap());
+    assert!(command.status().unwrap().success());
+    app.run(["backup", "verify", text_of(&piped)]).succeeded();
+});
+
+on_both_engines!(a_restore_that_is_killed_leaves_nothing, |app| {
+    app.import("readers", 40_000);
+    let file = back_up(app);
+    let other = on_the_other_engine(app);
+    let (mut killed, mut finished) = (0, false);
+    for milliseconds in [200, 500, 900, 1_300] {
+        let mut restoring = other.spawn(["restore", text_of(&file)]);
+        std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+        finished = !restoring.is_running();
+        if finished {
+            break;
+        }
+        restoring.kill_9();
+        killed += 1;
+        if other.engine == Engine::Sqlite {
+            assert!(!other.folder().join("database/tidings.db").exists());
+        }
+    }
+    assert!(killed > 0, "it was too fast");
+    wait_until("PostgreSQL notices", 20, || {
+        other.engine == Engine::Sqlite
+            || other.database.number(
+                "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
+            ) == 0
+    });
+    if !finished {
+        other.run(["restore", text_of(&file)]).succeeded();
+    }
+    assert_eq!(other.database.number("SELECT COUNT(*) FROM recipients"), 40_000);
+});
