@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
+use tidings_campaign::time::Timestamp;
 
 /// The program, in Python.
 const RECEIVER: &str = include_str!("receiver.py");
@@ -74,15 +74,12 @@ impl Faultsink {
     }
 
     /// For whom it took a message and when, in order.
-    pub fn accepted_at(&self) -> Vec<(String, SystemTime)> {
+    pub fn accepted_at(&self) -> Vec<(String, Timestamp)> {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         let taken = |line: &str| match line.split('\t').collect::<Vec<_>>()[..] {
             [time, _, "ok" | "lost", recipient, ..] => {
-                let seconds = time.parse().expect("a time in the receiver's log");
-                Some((
-                    recipient.to_owned(),
-                    UNIX_EPOCH + Duration::from_secs_f64(seconds),
-                ))
+                let seconds: f64 = time.parse().expect("a time in the receiver's log");
+                Some((recipient.to_owned(), Timestamp((seconds * 1e6) as i64)))
             }
             _ => None,
         };

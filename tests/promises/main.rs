@@ -9,6 +9,7 @@ mod backup;
 mod bad_input;
 mod bounces;
 mod campaigns;
+mod chaos;
 mod commands;
 mod configuration;
 mod crash;

@@ -3,7 +3,7 @@
 use super::*;
 use futures_util::StreamExt;
 use std::collections::{BTreeMap, BTreeSet};
-use tidings_store::transfer::{self, LEFT_OUT, Move, Moved, Restoring, Row, Sum, Table, Value};
+use tidings_store::transfer::{self, Column, LEFT_OUT, Move, Moved, Restoring, Row, Sum, Table, Value};
 use tidings_tests::{Engine, FreshStore, store_on_both_engines};
 
 fn tables_of(engine: Engine) -> Vec<Table> {
@@ -53,7 +53,7 @@ store_on_both_engines!(no_table_and_no_column_is_forgotten, |store| {
         .tables()
         .iter()
         .flat_map(|table| {
-            let column = |column: &tidings_store::transfer::Column| format!("{}.{}", table.name, column.name);
+            let column = |column: &Column| format!("{}.{}", table.name, column.name);
             table.columns.iter().map(column).collect::<Vec<_>>()
         })
         .collect();
