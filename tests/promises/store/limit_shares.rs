@@ -73,7 +73,7 @@ store_on_both_engines!(a_sender_sees_what_all_hold_at_the_places_it_asks_for, |s
         .unwrap();
     assert_eq!(
         sees(store, &places(&["relay b", "relay a"])).await.rows,
-        [elsewhere, grown]
+        [grown, elsewhere]
     );
     assert_eq!(
         store.has_many_senders(),
