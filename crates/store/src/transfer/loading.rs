@@ -24,7 +24,8 @@ const VALUES_AT_ONCE: usize = 2_000;
 /// What is in a database that is to be filled, if it is not new.
 pub(super) async fn what_is_in(conn: &mut Conn) -> Result<Option<String>, StoreError> {
     const OTHERS: &str = "SELECT COUNT(*) FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace \
-        WHERE n.nspname = current_schema() AND t.relkind IN ('r', 'p', 'v')";
+        WHERE n.nspname = current_schema() AND t.relkind IN ('r', 'p', 'v') AND t.relname <> '_sqlx_migrations'";
+    // The list of migrations is the first table to be made: it may stand alone where a restore was killed.
     if conn.schema().await?.is_none() {
         let others = !conn.is_sqlite() && conn.number(OTHERS.to_owned()).await? != Some(0);
         return Ok(others.then(|| "another program has tables in it".to_owned()));
