@@ -187,3 +187,17 @@ on_both_engines!(
         assert_eq!(app.relay.accepted_count(), accepted);
     }
 );
+
+on_both_engines!(
+    a_sender_that_waits_for_longer_than_its_lease_keeps_what_it_holds,
+    |app| {
+        app.configure(|settings| settings.lease = "1s".to_owned());
+        app.relay
+            .follow(Script::accepting().delay(Duration::from_millis(2500)));
+        app.import("readers", 20);
+        let campaign = app.campaign("readers");
+        let show = app.send(campaign);
+        assert_eq!(show.count("accepted"), 20, "{show}");
+        assert_eq!(app.relay.reached_once().len(), 20);
+    }
+);

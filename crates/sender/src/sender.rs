@@ -191,10 +191,11 @@ impl Sender {
     ) -> Sender {
         let held = HeldLeases::default();
         let mut keeping = JoinSet::new();
-        if term.is_contested {
-            let (store, clock, owner) = (store.clone(), clock.clone(), settings.owner.clone());
-            keeping.spawn(held.clone().keep(store, clock, owner, term));
-        }
+        // Also where nobody else sends: what had run out would be taken over by this sender itself.
+        keeping.spawn(
+            held.clone()
+                .keep(store.clone(), clock.clone(), settings.owner.clone(), term),
+        );
         let writing = Writing {
             store: store.clone(),
             clock: clock.clone(),

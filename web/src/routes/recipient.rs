@@ -1,6 +1,7 @@
 //! The page of one address: what was sent, what came back, and why it is or is not mailed.
 
 use super::problem::failed;
+use crate::figures::numbers::moment;
 use crate::people::Visitor;
 use crate::shell;
 use crate::site::Site;
@@ -131,11 +132,11 @@ impl Page {
                 .collect();
         }
         self.suppression = record.suppression.map(|found| suppression(found, String::new()));
-        self.paused_until = record.paused_until.map(|until| until.to_string());
+        self.paused_until = record.paused_until.map(moment);
         self.lifted = record
             .lifted
             .into_iter()
-            .map(|(found, at)| suppression(found, at.to_string()))
+            .map(|(found, at)| suppression(found, moment(at)))
             .collect();
         self.lists = record
             .lists
@@ -143,20 +144,20 @@ impl Page {
             .map(|list| [list.list, list.state, time(list.since)])
             .collect();
         self.deliveries = record.deliveries.into_iter().map(delivery).collect();
-        self.deliveries_removed = record.deliveries_removed_at.map(|at| at.to_string());
+        self.deliveries_removed = record.deliveries_removed_at.map(moment);
         self.events = record.events.into_iter().map(event).collect();
     }
 }
 
 fn time(micros: i64) -> String {
-    Timestamp(micros).to_string()
+    moment(Timestamp(micros))
 }
 
 fn suppression(found: Suppression, lifted: String) -> SuppressionView {
     SuppressionView {
         reason: found.reason.replace('_', " "),
         evidence: found.evidence,
-        since: found.created_at.to_string(),
+        since: moment(found.created_at),
         lifted,
     }
 }

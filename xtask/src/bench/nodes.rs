@@ -12,11 +12,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 const NODES: [usize; 3] = [1, 2, 4];
-/// Of each node: enough for a thousand messages a second.
-const SESSIONS: usize = 50;
+/// Of each node: enough for 600 messages a second, so that four nodes, PostgreSQL and the relay fit on two processors.
+const SESSIONS: usize = 30;
 const DELAY_MS: usize = 50;
 /// Half a minute's worth.
-const MESSAGES_PER_NODE: usize = 30_000;
+const MESSAGES_PER_NODE: usize = 20_000;
 const MOST: Duration = Duration::from_secs(300);
 
 /// The rates in turns.

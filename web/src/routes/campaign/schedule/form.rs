@@ -226,7 +226,7 @@ mod tests {
         assert!(faults.time.unwrap().contains("does not exist"));
         let faults = ScheduleForm {
             spread: "a while".to_owned(),
-            lateness: "0".to_owned(),
+            lateness: "soon".to_owned(),
             ..form("", "", "UTC")
         };
         let faults = faults.read(NOW, &Kept::default()).unwrap_err();
