@@ -35,7 +35,7 @@ const KINDS: [(&str, &[&str]); 3] = [
         "recorder",
         &[
             "UPDATE leases SET expires_at",
-            "UPDATE deliveries SET state",
+            "UPDATE deliveries",
             "INSERT INTO campaign_counters",
             "INSERT INTO send_counters",
             "INSERT INTO bounce_counters",
@@ -58,38 +58,40 @@ pub fn run(binary: &Path) -> anyhow::Result<String> {
     Ok(table)
 }
 
+/// As many sessions as `smtp-source` has, and as many as Postfix grants a client by default.
+const OUR_SESSIONS: [usize; 2] = [SESSIONS, 50];
+
 fn beside_sqlite(binary: &Path, cluster: &Cluster, sink: &Sink) -> anyhow::Result<String> {
-    let sections = relay(sink.address(), SESSIONS);
-    let mut all: [Vec<f64>; 2] = Default::default();
-    for round in 1..=ROUNDS {
-        let url = psql::database(cluster, &format!("beside{round}"))?;
-        let sides = [
-            ("SQLite", Installation::new(binary, &sections)?),
-            (
-                "PostgreSQL",
-                Installation::new(binary, &sections)?.with_database(url),
-            ),
-        ];
-        for ((name, installation), rates) in sides.iter().zip(&mut all) {
-            let rate = rate(MESSAGES, &send_from(installation, MESSAGES)?);
-            eprintln!("round {round}: {name}: {rate:.0} messages/s");
-            rates.push(rate);
-        }
-    }
-    let first = median(all[0].iter().copied());
     let mut table = format!(
-        "{MESSAGES} messages of the campaign of `bench send`, {SESSIONS} sessions to smtp-sink, one process; PostgreSQL with \
-         its default settings on the same machine.\n\n\
+        "{MESSAGES} messages of the campaign of `bench send` to smtp-sink, one process; PostgreSQL with its default settings \
+         on the same machine.\n\n\
          | | messages/s (median) | of each round | ratio |\n|---|---|---|---|\n"
     );
-    for (name, rates) in ["SQLite", "PostgreSQL"].into_iter().zip(&all) {
-        let middle = median(rates.iter().copied());
-        writeln!(
-            table,
-            "| {name} | {middle:.0} | {} | {:.2} |",
-            spread(rates),
-            middle / first
-        )?;
+    for sessions in OUR_SESSIONS {
+        let sections = relay(sink.address(), sessions);
+        let mut all: [Vec<f64>; 2] = Default::default();
+        for round in 1..=ROUNDS {
+            let url = psql::database(cluster, &format!("beside{sessions}_{round}"))?;
+            let sides = [
+                Installation::new(binary, &sections)?,
+                Installation::new(binary, &sections)?.with_database(url),
+            ];
+            for (installation, rates) in sides.iter().zip(&mut all) {
+                let rate = rate(MESSAGES, &send_from(installation, MESSAGES)?);
+                eprintln!("round {round}: {sessions} sessions: {rate:.0} messages/s");
+                rates.push(rate);
+            }
+        }
+        let first = median(all[0].iter().copied());
+        for (name, rates) in ["SQLite", "PostgreSQL"].into_iter().zip(&all) {
+            let middle = median(rates.iter().copied());
+            writeln!(
+                table,
+                "| {name}, {sessions} sessions | {middle:.0} | {} | {:.2} |",
+                spread(rates),
+                middle / first
+            )?;
+        }
     }
     Ok(table)
 }
@@ -102,7 +104,7 @@ fn times(binary: &Path, cluster: &Cluster, sink: &Sink) -> anyhow::Result<String
     let sections = format!("{}\nrate = \"{STEADY}/s\"\n\n", relay.trim_end());
     let installation = Installation::new(binary, &sections)?.with_database(url.clone());
     let id = installation.campaign(MESSAGES)?;
-    psql::run(&url, &["SELECT pg_stat_statements_reset()"])?;
+    psql::ask(&url, "SELECT pg_stat_statements_reset()")?;
     const LOG: &str = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')";
     let log_before = number(&url, LOG)?;
     let costs = meter::measure(&mut installation.command(&["campaign", "send", &id]))?;
