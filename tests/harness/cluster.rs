@@ -5,6 +5,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -103,6 +104,8 @@ impl Cluster {
             .args(["-c", "fsync=off", "-c", "full_page_writes=off"])
             .args(["-c", "dynamic_shared_memory_type=mmap"])
             .current_dir(&data)
+            // Whoever ends the tests' process group leaves it the time to clean up.
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -12,12 +12,17 @@ impl Random {
         Self(RandomState::new().build_hasher().finish() | 1)
     }
 
-    /// A duration below `most`.
-    pub fn below(&mut self, most: Duration) -> Duration {
+    /// A number below `most`, which is 1 at least.
+    pub fn number(&mut self, most: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        Duration::from_micros(self.0 % u64::try_from(most.as_micros()).expect("a pause of a test").max(1))
+        self.0 % most.max(1)
+    }
+
+    /// A duration below `most`.
+    pub fn below(&mut self, most: Duration) -> Duration {
+        Duration::from_micros(self.number(u64::try_from(most.as_micros()).expect("a pause of a test")))
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::moving::{furnish, stop, told};
 use crate::sign_in::{get, sign_in};
+use crate::unsubscribe::one_click;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
@@ -65,13 +66,7 @@ on_both_engines!(what_comes_back_on_the_other_engine_is_the_same, |app| {
 
     let served = crate::dashboard::serve(&other);
     let link = format!("{}{}", served.url, before.unsubscribe);
-    assert_eq!(
-        ureq::post(&link)
-            .send("List-Unsubscribe=One-Click")
-            .unwrap()
-            .status(),
-        200
-    );
+    assert_eq!(one_click(&link), 200);
     let page = get(&format!("{}/campaigns", served.url), Some(&before.cookie));
     assert_ne!(page.status, 200, "a session does not come to life again");
     sign_in(&served, &before.email);

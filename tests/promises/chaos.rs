@@ -3,7 +3,9 @@
 //!
 //! `TIDINGS_CHAOS_SECONDS` makes it last longer than its half minute.
 
+use crate::crash::assert_ledger_agrees;
 use crate::hits::keys;
+use crate::unsubscribe::one_click;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 use tidings_campaign::ids::{CampaignId, RecipientId};
@@ -57,15 +59,10 @@ struct Chaos<'a> {
 }
 
 impl Chaos<'_> {
-    fn below(&mut self, n: u64) -> usize {
-        let n = self.random.below(Duration::from_micros(n)).as_micros();
-        usize::try_from(n).expect("a small number")
-    }
-
     fn happen(&mut self) {
-        let which = self.below(3);
+        let which = self.random.number(3) as usize;
         let stopped = self.nodes[which].goes_on.is_some();
-        let what = match self.below(6) {
+        let what = match self.random.number(6) {
             0 if !stopped => self.kill(which),
             1 if !stopped => self.stop(which),
             2 => self.cut(),
@@ -120,7 +117,7 @@ impl Chaos<'_> {
 
     fn somebody(&mut self) -> String {
         let recipients = u64::try_from(self.recipients).expect("a number of people");
-        format!("reader{}@example.org", 1 + self.below(recipients))
+        format!("reader{}@example.org", 1 + self.random.number(recipients))
     }
 
     fn suppress(&mut self) -> String {
@@ -139,11 +136,8 @@ impl Chaos<'_> {
     fn unsubscribe(&mut self) -> String {
         let who = self.somebody();
         let url = format!("{}/u/{}", self.web.url, self.links[&who]);
-        let answer = crate::dashboard::browser()
-            .post(url)
-            .content_type("application/x-www-form-urlencoded")
-            .send("List-Unsubscribe=One-Click");
-        let left = answer.is_ok_and(|answer| answer.status() == 200);
+        // The page's process may have lost its connections to the database a moment ago.
+        let left = one_click(&url) == 200;
         if left {
             self.gone
                 .entry(who.clone())
@@ -237,21 +231,9 @@ fn judge(chaos: &Chaos<'_>, receiver: &Faultsink) {
     assert_ledger_adds_up(&show);
     assert_eq!(show.planned(), u64::try_from(chaos.recipients).unwrap(), "{show}");
     let reached = receiver.reached_once();
+    assert_ledger_agrees(app, chaos.campaign, &reached);
     let in_state = |state: &str| app.addresses(chaos.campaign, state);
-    let (accepted, unknown, withheld) = (in_state("accepted"), in_state("unknown"), in_state("withheld"));
-    let invented: Vec<_> = accepted.difference(&reached).collect();
-    assert!(
-        invented.is_empty(),
-        "accepted by nobody: {invented:?}\n{happened:#?}"
-    );
-    let forgotten: Vec<_> = reached
-        .iter()
-        .filter(|who| !accepted.contains(*who) && !unknown.contains(*who))
-        .collect();
-    assert!(
-        forgotten.is_empty(),
-        "accepted by the receiver and not in the ledger: {forgotten:?}\n{happened:#?}"
-    );
+    let (unknown, withheld) = (in_state("unknown"), in_state("withheld"));
     let everybody: HashSet<String> = (1..=chaos.recipients)
         .map(|n| format!("reader{n}@example.org"))
         .collect();

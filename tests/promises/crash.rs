@@ -77,7 +77,8 @@ fn assert_ledger_agrees_with_the_relay(app: &App, campaign: i64) {
 }
 
 /// Whom we call accepted got it once; whoever else got it is unknown to us, and nobody else.
-fn assert_ledger_agrees(app: &App, campaign: i64, reached: &HashSet<String>) {
+#[track_caller]
+pub fn assert_ledger_agrees(app: &App, campaign: i64, reached: &HashSet<String>) {
     let accepted = app.addresses(campaign, "accepted");
     let unknown = app.addresses(campaign, "unknown");
     let invented: HashSet<_> = accepted.difference(reached).collect();

@@ -3,7 +3,7 @@
 
 use crate::dashboard::{Served, serve};
 use crate::sign_in::{administrator, sign_in};
-use crate::unsubscribe;
+use crate::unsubscribe::{self, one_click};
 use std::time::Duration;
 use tidings_tests::script::Script;
 use tidings_tests::{App, Engine, Output, Running, wait_until};
@@ -71,13 +71,7 @@ pub fn furnish(app: &App) -> Furnished {
     let cookie = sign_in(&served, &email);
     let link = unsubscribe::link(app, &served, "reader1@example.org");
     let other = unsubscribe::link(app, &served, "reader2@example.org");
-    assert_eq!(
-        ureq::post(&other)
-            .send("List-Unsubscribe=One-Click")
-            .unwrap()
-            .status(),
-        200
-    );
+    assert_eq!(one_click(&other), 200);
     let path = link.strip_prefix(&served.url).unwrap().to_owned();
     stop(served);
     Furnished {
@@ -143,13 +137,7 @@ fn an_installation_that_moves_is_the_same_afterwards() {
 
     let served = serve(&to);
     let link = format!("{}{}", served.url, before.unsubscribe);
-    assert_eq!(
-        ureq::post(&link)
-            .send("List-Unsubscribe=One-Click")
-            .unwrap()
-            .status(),
-        200
-    );
+    assert_eq!(one_click(&link), 200);
     let page = crate::sign_in::get(&format!("{}/campaigns", served.url), Some(&before.cookie));
     assert_eq!(page.status, 200, "who was signed in still is");
     sign_in(&served, &before.email);

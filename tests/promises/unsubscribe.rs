@@ -41,7 +41,7 @@ pub fn link(app: &App, served: &Served, reader: &str) -> String {
 }
 
 /// One-click as a mail program does it.
-fn one_click(link: &str) -> u16 {
+pub fn one_click(link: &str) -> u16 {
     let answer = browser()
         .post(link)
         .content_type("application/x-www-form-urlencoded")

@@ -436,17 +436,20 @@ impl Share {
         };
         let binds = self.stopped && is_used_up;
         if !is_active {
-            self.estimate = 0.0;
+            if self.which == Which::Permits {
+                self.estimate = 0.0;
+            }
             return 0;
         }
-        if !self.was_active {
+        if self.estimate == 0.0 {
             // Nothing is known yet of who has just come. What is used up within a second shows soon that it is too little.
             self.estimate = match self.which {
                 Which::Permits => 0.0,
                 Which::Second => self.whole as f64 / 4.0,
                 Which::Minute | Which::Sessions | Which::Spread => self.whole as f64,
             };
-        } else if !binds {
+        } else if self.was_active && !binds {
+            // Who comes again wants what was wanted at last: one that sends now and then must not keep much from others each time.
             self.estimate *= (-since / memory).exp();
         }
         self.estimate = self.estimate.max(used).min(self.whole as f64);
@@ -463,7 +466,7 @@ impl Share {
                 if binds {
                     self.estimate = self.estimate.max((cap.max(1) * 2) as f64 / HEADROOM);
                 }
-                ((self.estimate * HEADROOM).ceil() as u64).clamp(1, self.whole)
+                ((self.estimate * HEADROOM).round() as u64).clamp(1, self.whole)
             }
         }
     }
