@@ -1,9 +1,12 @@
 //! Moments as they are stored: UTC, whole microseconds since 1970.
 
+mod moment;
+
+pub use self::moment::Moment;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A moment in UTC, in microseconds since the Unix epoch (what both databases keep exactly).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -80,7 +83,7 @@ pub enum Clock {
 /// What a clock that is led has been told.
 #[derive(Debug)]
 pub struct Led {
-    began: Instant,
+    began: Moment,
     /// What the time was at `began`, by what was told last; `UNTOLD` before.
     at_began: AtomicI64,
 }
@@ -89,6 +92,11 @@ pub struct Led {
 const UNTOLD: i64 = i64::MAX;
 
 impl Led {
+    /// Whether it was told anything yet.
+    pub fn is_told(&self) -> bool {
+        self.at_began.load(Ordering::Relaxed) != UNTOLD
+    }
+
     /// From now on it is `now`.
     pub fn tell(&self, now: Timestamp) {
         let at_began = now.minus(self.began.elapsed());
@@ -107,7 +115,7 @@ impl Clock {
     /// A clock that can be led.
     pub fn led() -> Clock {
         Clock::Led(Arc::new(Led {
-            began: Instant::now(),
+            began: Moment::now(),
             at_began: AtomicI64::new(UNTOLD),
         }))
     }

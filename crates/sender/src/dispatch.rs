@@ -7,10 +7,10 @@ use crate::schedule::{NoSuchPool, Offered, PoolSettings, RelayChange, RelayId, S
 use crate::shaping::Heard;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::provider;
-use tidings_campaign::time::{Clock, Timestamp};
+use tidings_campaign::time::{Clock, Moment, Timestamp};
 use tidings_store::ledger::Outcome;
 use tidings_store::limit_shares::{ShareChanges, SharesAsked, SharesSeen};
 use tidings_store::relay_status::RelayStatus;
@@ -66,7 +66,7 @@ struct Inner {
 #[derive(Debug)]
 enum Timeline {
     /// From the clock once, and from then on by the machine's steady one.
-    Steady { began: Timestamp, at: Instant },
+    Steady { began: Timestamp, at: Moment },
     /// A test's.
     Set(Clock),
 }
@@ -76,7 +76,7 @@ impl Timeline {
         match clock {
             Clock::System | Clock::Led(_) => Timeline::Steady {
                 began: clock.now(),
-                at: Instant::now(),
+                at: Moment::now(),
             },
             Clock::Set(_) => Timeline::Set(clock.clone()),
         }
@@ -252,7 +252,7 @@ impl Dispatcher {
         &self,
         number: i64,
         at: Timestamp,
-        leaving: bool,
+        (leaving, lease): (bool, Duration),
     ) -> Option<(Round, SharesAsked)> {
         self.with(|schedule, began| {
             let round = Round {
@@ -260,6 +260,7 @@ impl Dispatcher {
                 began,
                 at,
                 leaving,
+                lease,
             };
             let asked = schedule.limits().begin_round(&round)?;
             Some((round, asked))

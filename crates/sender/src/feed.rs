@@ -3,7 +3,7 @@
 
 use crate::away::Away;
 use crate::dispatch::{Dispatcher, Placed};
-use crate::fence::{Fence, Moment, Term};
+use crate::fence::{Fence, Term};
 use crate::guard::Witness;
 use crate::job::{Cargo, DeliveryInHand, Job, LeaseTicket, withheld};
 use crate::providers::Providers;
@@ -16,7 +16,7 @@ use std::time::Duration;
 use tidings_campaign::eligibility::may_mail;
 use tidings_campaign::ids::LeaseId;
 use tidings_campaign::provider;
-use tidings_campaign::time::{Clock, Timestamp};
+use tidings_campaign::time::{Clock, Moment, Timestamp};
 use tidings_store::deliveries::Leased;
 use tidings_store::leases::{Claim, Lease};
 use tidings_store::ledger::{Held, Outcome, Settlement};
@@ -56,6 +56,13 @@ impl HeldLeases {
         self.with(leases, LeaseTicket::revoke);
     }
 
+    /// All of which somebody still has a delivery.
+    fn in_hand(&self) -> Vec<LeaseId> {
+        let tickets = self.tickets();
+        let in_hand = tickets.iter().filter(|(_, ticket)| ticket.strong_count() > 0);
+        in_hand.map(|(id, _)| *id).collect()
+    }
+
     /// Those that are in use; of the others that ran out everything is let go.
     fn in_use(&self) -> Vec<LeaseId> {
         let ids: Vec<LeaseId> = self.tickets().keys().copied().collect();
@@ -74,8 +81,12 @@ impl HeldLeases {
             let leases = self.in_use();
             let asked = Moment::now();
             let expires_at = clock.now().plus(term.lease);
-            let renewed = store.within(term.haste(), store.renew(&leases, &owner, expires_at));
-            match renewed.await {
+            let renewed = async {
+                let alive = store.renew(&leases, &owner, expires_at).await?;
+                store.free_forgotten(&owner, &self.in_hand(), clock.now()).await?;
+                Ok(alive)
+            };
+            match store.within(term.haste(), renewed).await {
                 Ok(alive) => {
                     away.worked();
                     self.revoke(leases.into_iter().filter(|id| !alive.contains(id)));
@@ -202,7 +213,7 @@ impl Feed {
     /// A lease, and until when it is surely held.
     async fn next_lease(&self, size: i64) -> Result<Option<(Lease, Moment)>, StoreError> {
         let (now, patience) = (self.clock.now(), self.term.patience());
-        let has_work = self.store.has_work(self.run.id, now);
+        let has_work = self.store.has_work(self.run.id, &self.owner, now);
         if !self.store.within(patience, has_work).await? {
             return Ok(None);
         }

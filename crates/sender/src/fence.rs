@@ -1,37 +1,9 @@
 //! Until when a lease is surely held. Another node takes a lease over when it has run out by the database's clock. So whoever
 //! holds it stops a little before, by a clock that nobody sets and that goes on while the process, or the machine, stands still.
 
-use rustix::time::{ClockId, clock_gettime};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-
-/// A moment of this machine, in microseconds since it was started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Moment(u64);
-
-/// Counts the time during which the machine slept.
-#[cfg(target_os = "linux")]
-const CLOCK: ClockId = ClockId::Boottime;
-#[cfg(not(target_os = "linux"))]
-const CLOCK: ClockId = ClockId::Monotonic;
-
-impl Moment {
-    const NEVER: Moment = Moment(u64::MAX);
-
-    pub(crate) fn now() -> Moment {
-        let now = clock_gettime(CLOCK);
-        let micros = now.tv_sec as u64 * 1_000_000 + now.tv_nsec as u64 / 1_000;
-        Moment(micros)
-    }
-
-    fn plus(self, span: Duration) -> Moment {
-        Moment(self.0.saturating_add(micros(span)))
-    }
-}
-
-fn micros(span: Duration) -> u64 {
-    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
-}
+use tidings_campaign::time::Moment;
 
 /// How long a lease lasts.
 #[derive(Clone, Copy, Debug)]

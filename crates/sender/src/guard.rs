@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
+use tidings_campaign::time::Moment;
 use tidings_store::{Store, StoreError};
 
 /// Why a campaign is held after a restore.
@@ -77,16 +78,24 @@ pub async fn look(store: &Store, folder: &Path) -> Result<Witness, GuardError> {
 impl Witness {
     /// A file that is not there, or not readable, or of another installation says nothing.
     fn open(folder: &Path, instance: String) -> Witness {
-        let file = folder.join("witness.json");
-        let memory = std::fs::read(&file)
-            .ok()
-            .and_then(|text| serde_json::from_slice::<Memory>(&text).ok())
-            .filter(|memory| memory.instance == instance);
-        Witness {
-            file,
+        let witness = Witness {
+            file: folder.join("witness.json"),
             instance,
-            leases: Arc::new(AtomicI64::new(memory.map_or(0, |memory| memory.leases))),
-        }
+            leases: Arc::default(),
+        };
+        witness.leases.store(witness.said(), Ordering::Relaxed);
+        witness
+    }
+
+    /// What the file says.
+    fn said(&self) -> i64 {
+        let memory = std::fs::read(&self.file)
+            .ok()
+            .and_then(|text| serde_json::from_slice::<Memory>(&text).ok());
+        memory.map_or(0, |memory| match memory.instance == self.instance {
+            true => memory.leases,
+            false => 0,
+        })
     }
 
     /// Makes this place the home of the database, from which mail is about to be sent. It is not sent from anywhere else
@@ -122,12 +131,10 @@ impl Witness {
             tracing::warn!(held, "{FAILED_OVER}");
             self.leases.store(0, Ordering::Relaxed);
         }
-        there.close().await;
         store.stay_at(&place);
-        if !is_complete {
-            self.advance(store).await?;
-        }
-        Ok(())
+        // Its end may take seconds, and what waits for this has less.
+        tokio::spawn(async move { there.close().await });
+        self.advance(store).await
     }
 
     /// Moves the database's count on by one and remembers it: a backup taken before can now be told.
@@ -154,10 +161,10 @@ impl Witness {
         if let Some(folder) = self.file.parent() {
             std::fs::create_dir_all(folder).map_err(failed)?;
         }
-        // Renamed into place, so that a crash leaves the old file or the new one. Several nodes may have one folder.
-        let fresh = self
-            .file
-            .with_extension(format!("json.new-{}", std::process::id()));
+        // Renamed into place, so that a crash leaves the old file or the new one. Several nodes may have one folder, and the same process
+        // id where each has a container of its own.
+        let (process, now) = (std::process::id(), Moment::now().0);
+        let fresh = self.file.with_extension(format!("json.new-{process}-{now}"));
         std::fs::write(&fresh, text).map_err(failed)?;
         std::fs::rename(&fresh, &self.file).map_err(failed)
     }

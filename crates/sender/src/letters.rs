@@ -3,7 +3,7 @@
 
 use crate::away::Away;
 use crate::dispatch::Dispatcher;
-use crate::fence::{Fence, Moment, Term};
+use crate::fence::{Fence, Term};
 use crate::guard::{GuardError, Witness};
 use crate::job::{Cargo, Job};
 use crate::limits::Limit;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tidings_campaign::ids::{CampaignId, LetterId, Seq};
 use tidings_campaign::provider;
-use tidings_campaign::time::{Clock, Timestamp};
+use tidings_campaign::time::{Clock, Moment, Timestamp};
 use tidings_campaign::token::{DeliveryToken, KeyRing};
 use tidings_store::at_work::AtWork;
 use tidings_store::leases::Claim;

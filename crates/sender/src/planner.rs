@@ -72,12 +72,16 @@ async fn start_cleared(
     identity: &Identity,
     clock: &Clock,
 ) -> Result<i64, CannotRun> {
-    let tried_out = tried_out(store, campaign, identity).await?;
+    let trying = async {
+        match tried_out(store, campaign, identity).await {
+            Err(CannotRun::Store(error)) => Err(error),
+            outcome => Ok(outcome),
+        }
+    };
+    let tried_out = store.within(TRYING, trying).await??;
     if let Some(cleared) = &campaign.cleared {
-        let now = store
-            .fingerprint_with(campaign.clone(), Some(&tried_out.0))
-            .await?;
-        if now != *cleared {
+        let now = store.fingerprint_with(campaign.clone(), Some(&tried_out.0));
+        if store.within(TRYING, now).await? != *cleared {
             return Err(CannotRun::Content(CHANGED.to_owned()));
         }
     }
@@ -98,12 +102,15 @@ async fn plan(
         links: factory.links(),
         revision: Some(campaign.revision),
     };
-    Ok(store.start_campaign(campaign.id, frozen, clock.now()).await?)
+    let planned = store.start_campaign(campaign.id, frozen, clock.now());
+    Ok(store.within(PLANNING, planned).await?)
 }
 
-/// How long the database may take to say what is due.
+/// How long the database may take to say what is due, or to hold it.
 const ANSWER: Duration = Duration::from_secs(10);
-/// How long it may take for a look and what has to be started then.
+/// How long trying a newsletter out may take, large files of it included.
+const TRYING: Duration = Duration::from_secs(120);
+/// How long the database may take to plan: ten million take a while.
 const PLANNING: Duration = Duration::from_secs(1_800);
 
 /// Starts every scheduled campaign when its time has come, or holds it if its time was missed by too much. Any number of processes
@@ -129,9 +136,7 @@ pub async fn run(
         if !node.may_take() {
             continue;
         }
-        // Planning ten million takes a while.
-        let started = start_due(&store, &clock, &identity);
-        match store.within(PLANNING, started).await {
+        match start_due(&store, &clock, &identity).await {
             Ok(()) => away.worked(),
             Err(error) if error.is_transient() => away.failed(&error),
             Err(error) => return Err(error),
@@ -157,7 +162,9 @@ async fn start_due(store: &Store, clock: &Clock, identity: &Identity) -> Result<
             Ok(planned) => tracing::info!(campaign = campaign.id.0, planned, "started"),
             Err(CannotRun::Content(why)) => {
                 tracing::error!(campaign = campaign.id.0, "it does not start: {why}");
-                store.hold_scheduled(&campaign, &why).await?;
+                store
+                    .within(ANSWER, store.hold_scheduled(&campaign, &why))
+                    .await?;
             }
             // Somebody else started or changed it in this moment: the next look sees what it is now.
             Err(CannotRun::Store(

@@ -11,13 +11,13 @@ pub(crate) use self::newest::Newest;
 use self::wearing::Wearing;
 use crate::away::Away;
 use crate::feed::HeldLeases;
-use crate::fence::{Moment, Term};
+use crate::fence::Term;
 use crate::judging::JudgingNow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tidings_campaign::ids::LeaseId;
-use tidings_campaign::time::Clock;
+use tidings_campaign::time::{Clock, Moment};
 use tidings_store::ledger::{Batch, Held, Settlement, Usage};
 use tidings_store::{Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
@@ -147,7 +147,7 @@ async fn write(
             }
         }
         batch.usage = usage.into_iter().map(|(limit, n)| Usage { limit, n }).collect();
-        let (granted, asked) = commit(&writing, &batch).await?;
+        let (mut granted, asked) = commit(&writing, &batch).await?;
         if writing.term.is_contested {
             let leases: HashSet<LeaseId> = granted.iter().map(|held| held.lease).collect();
             writing.held.prolong(leases, writing.term.held_until(asked));
@@ -155,7 +155,8 @@ async fn write(
         newest.follow(&batch, &granted);
         gathering.committed(granted.len(), &batch.settled);
         for (held, answer) in answers {
-            let _ = answer.send(granted.contains(&held));
+            // Each grant is for one: should two ask for the same delivery, one of them has it.
+            let _ = answer.send(granted.remove(&held));
         }
         wearing.look_into(batch.settled);
         for (lease, open) in releases {
@@ -204,7 +205,10 @@ async fn commit(writing: &Writing, batch: &Batch) -> Result<(HashSet<Held>, Mome
         tokio::time::sleep(AGAIN).await;
         // The answer may be what was lost.
         match store.within(term.patience(), store.recorded(batch, owner)).await {
-            Ok(Some(granted)) => return Ok((granted, first_asked)),
+            Ok(Some(granted)) => {
+                away.worked();
+                return Ok((granted, first_asked));
+            }
             Ok(None) => {}
             Err(error) if error.is_transient() => {}
             Err(error) => return Err(error),

@@ -1,11 +1,12 @@
 //! Dividing the limits with other senders: about twice a second this process takes its turn at the table of shares.
 //! What is decided there is decided in `limits/share.rs`.
 
+use crate::away::Away;
 use crate::dispatch::Dispatcher;
 use std::time::Duration;
 use tidings_campaign::time::Clock;
 use tidings_store::{Store, StoreError};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 /// What takes the turns.
@@ -13,6 +14,8 @@ pub(crate) struct Sharing {
     pub store: Store,
     pub clock: Clock,
     pub dispatcher: Dispatcher,
+    /// How long leases of this process last.
+    pub lease: Duration,
 }
 
 const EVERY: Duration = Duration::from_millis(500);
@@ -26,9 +29,10 @@ impl Sharing {
     /// by themselves.
     pub(crate) async fn run(self, end: CancellationToken) -> Result<(), StoreError> {
         let mut number = 0;
+        let mut away = Away::new("limits cannot be shared");
         while !end.is_cancelled() {
             number += 1;
-            self.turn(number, false).await?;
+            self.turn(number, false, &mut away).await?;
             let soon = async {
                 sleep(APART).await;
                 self.dispatcher.waits_for_a_share().await;
@@ -39,22 +43,22 @@ impl Sharing {
                 () = soon => {}
             }
         }
-        self.turn(number + 1, true).await
+        self.turn(number + 1, true, &mut away).await
     }
 
-    async fn turn(&self, number: i64, leaving: bool) -> Result<(), StoreError> {
+    async fn turn(&self, number: i64, leaving: bool, away: &mut Away) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let Some((round, asked)) = self.dispatcher.begin_round(number, now, leaving) else {
+        let Some((round, asked)) = self.dispatcher.begin_round(number, now, (leaving, self.lease)) else {
             return Ok(());
         };
         let decide = |seen| self.dispatcher.decide(&seen, &round);
-        let outcome = timeout(PATIENCE, self.store.share_limits(&asked, now, decide)).await;
-        self.dispatcher.end_round(matches!(outcome, Ok(Ok(()))));
+        let shared = self.store.share_limits(&asked, now, decide);
+        let outcome = self.store.within(PATIENCE, shared).await;
+        self.dispatcher.end_round(outcome.is_ok());
         match outcome {
-            Ok(Err(error)) if !error.is_transient() => return Err(error),
-            Ok(Err(error)) => tracing::warn!("limits cannot be shared, trying again: {error}"),
-            Err(_) => tracing::warn!("limits cannot be shared, trying again: no answer from the database"),
-            Ok(Ok(())) => {}
+            Err(error) if !error.is_transient() => return Err(error),
+            Err(error) => away.failed(&error),
+            Ok(()) => away.worked(),
         }
         Ok(())
     }

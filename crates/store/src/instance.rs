@@ -31,9 +31,6 @@ impl Store {
     /// What tells this place from others. SQLite: the file's inode, which a copy does not have. PostgreSQL: the cluster,
     /// the database in it, and the timeline, which changes when a backup is recovered or a standby is promoted.
     pub async fn place(&self) -> Result<String, StoreError> {
-        const PLACE: &str = "SELECT s.system_identifier::TEXT || '/' || d.oid::TEXT || '/' || \
-            substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) \
-            FROM pg_control_system() s, pg_database d WHERE d.datname = current_database()";
         match &self.engine {
             Engine::Sqlite { file, .. } => {
                 use std::os::unix::fs::MetadataExt;
@@ -41,7 +38,9 @@ impl Store {
                     std::fs::metadata(file).map_err(|error| StoreError::Sql(sqlx::Error::Io(error)))?;
                 Ok(metadata.ino().to_string())
             }
-            Engine::Postgres(servers) => Ok(sqlx::query_scalar(PLACE).fetch_one(&servers.pool()).await?),
+            Engine::Postgres(servers) => Ok(sqlx::query_scalar(crate::servers::place!())
+                .fetch_one(&servers.pool())
+                .await?),
         }
     }
 

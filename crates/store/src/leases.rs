@@ -62,7 +62,9 @@ impl Store {
     /// Leases some deliveries of a sending campaign: retries that are due first, then what another sender
     /// left behind, then new ones. `None` if there is nothing to do now.
     ///
-    /// Taking over a lease whose owner is gone makes its deliveries that were on the wire `unknown`.
+    /// Taking over a lease whose owner is gone makes its deliveries that were on the wire `unknown`. It gets another identity with
+    /// that, so that whatever the former owner still says about it is not about the new one. Nobody takes over from himself: what has run
+    /// out is still in his hands, or he gives it back ([`Store::free_forgotten`]).
     pub async fn claim(&self, campaign: CampaignId, claim: Claim<'_>) -> Result<Option<Lease>, StoreError> {
         // Taken outside the transaction, so that senders do not wait for each other's commit on PostgreSQL.
         let id = LeaseId(self.allocate_ids("leases", 1).await?);
@@ -76,7 +78,7 @@ impl Store {
         let mut lease = claim_due_retries(&mut tx, &mut deltas, (campaign, part), id, claim).await?;
         if lease.is_none() {
             let policy = UnknownPolicy::parse(&policy).unwrap_or_default();
-            lease = take_over(&mut tx, &mut deltas, (campaign, part), policy, claim).await?;
+            lease = take_over(&mut tx, &mut deltas, (campaign, part), policy, id, claim).await?;
         }
         if lease.is_none() {
             lease = claim_new_range(&mut tx, campaign, id, claim).await?;
@@ -103,16 +105,41 @@ impl Store {
         Ok(alive)
     }
 
-    /// Whether this sending campaign has anything to claim now: a cheap look before [`Store::claim`].
-    pub async fn has_work(&self, campaign: CampaignId, now: Timestamp) -> Result<bool, StoreError> {
+    /// Frees the leases of `owner` that have run out and are not among those `in_hand`: of a claim whose answer was lost, or a release
+    /// that failed. Returns how many.
+    pub async fn free_forgotten(
+        &self,
+        owner: &str,
+        in_hand: &[LeaseId],
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        const FORGOTTEN: &str = "SELECT id FROM leases WHERE owner = $1 AND expires_at <= $2";
+        const FREE: &str = "UPDATE leases SET owner = NULL WHERE id = $1 AND owner = $2 AND expires_at <= $3";
+        let run_out: Vec<i64> = on_pool!(self, pool => sqlx::query_scalar(FORGOTTEN).bind(owner).bind(now.0)
+            .fetch_all(pool).await)?;
+        let mut freed = 0;
+        for id in run_out.into_iter().filter(|id| !in_hand.contains(&LeaseId(*id))) {
+            freed += on_write_pool!(self, pool => sqlx::query(FREE).bind(id).bind(owner).bind(now.0)
+                .execute(pool).await.map(|done| done.rows_affected()))?;
+        }
+        Ok(freed)
+    }
+
+    /// Whether this sending campaign has anything for `owner` to claim now: a cheap look before [`Store::claim`].
+    pub async fn has_work(
+        &self,
+        campaign: CampaignId,
+        owner: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         const WORK: &str = "SELECT COUNT(*) FROM campaigns c WHERE c.id = $1 AND c.state = 'sending' AND ( \
             c.next_seq <= c.planned \
-            OR EXISTS (SELECT 1 FROM leases l WHERE l.campaign_id = $1 AND (l.owner IS NULL OR l.expires_at <= $2)) \
+            OR EXISTS (SELECT 1 FROM leases l WHERE l.campaign_id = $1 AND (l.owner IS NULL OR (l.expires_at <= $2 AND l.owner <> $3))) \
             OR EXISTS (SELECT 1 FROM {deliveries} d \
                 WHERE d.campaign_id = $1 AND d.state = 'deferred' AND d.due_at <= $2))";
         let work = self.parts.of(campaign).statement(WORK);
         let n: i64 = on_pool!(self, pool => sqlx::query_scalar(work).bind(campaign.0).bind(now.0)
-            .fetch_one(pool).await)?;
+            .bind(owner).fetch_one(pool).await)?;
         Ok(n > 0)
     }
 
@@ -243,24 +270,31 @@ async fn take_over(
     deltas: &mut Deltas,
     (campaign, part): (CampaignId, Part),
     policy: UnknownPolicy,
+    id: LeaseId,
     claim: Claim<'_>,
 ) -> Result<Option<Lease>, StoreError> {
     let text = format!(
         "SELECT id, kind, first_seq, last_seq FROM leases \
-         WHERE campaign_id = $1 AND (owner IS NULL OR expires_at <= $2) ORDER BY id LIMIT 1{}",
+         WHERE campaign_id = $1 AND (owner IS NULL OR (expires_at <= $2 AND owner <> $3)) ORDER BY id LIMIT 1{}",
         tx.skip_locked()
     );
     let row: Option<LeaseRow> = on_tx!(tx, conn => sqlx::query_as(AssertSqlSafe(text))
-        .bind(campaign.0).bind(claim.now.0).fetch_optional(conn).await)?;
+        .bind(campaign.0).bind(claim.now.0).bind(claim.owner).fetch_optional(conn).await)?;
     let Some(row) = row else {
         return Ok(None);
     };
     let lease = lease(campaign, row);
-    const TAKE: &str = "UPDATE leases SET owner = $1, expires_at = $2 WHERE id = $3";
-    on_tx!(tx, conn => sqlx::query(TAKE).bind(claim.owner).bind(claim.expires_at.0).bind(lease.id.0)
+    const TAKE: &str = "UPDATE leases SET id = $1, owner = $2, expires_at = $3, batch = 0 WHERE id = $4";
+    on_tx!(tx, conn => sqlx::query(TAKE).bind(id.0).bind(claim.owner).bind(claim.expires_at.0).bind(lease.id.0)
         .execute(conn).await.map(drop))?;
     lose_on_wire(tx, deltas, (&lease, part), policy, claim.now).await?;
-    Ok(Some(lease))
+    const REMARK: &str = "UPDATE {deliveries} SET lease_id = $1 \
+        WHERE campaign_id = $2 AND seq BETWEEN $3 AND $4 AND state = 'leased' AND lease_id = $5";
+    if lease.kind == LeaseKind::Retry {
+        on_tx!(tx, conn => sqlx::query(part.statement(REMARK)).bind(id.0).bind(campaign.0)
+            .bind(lease.first.0).bind(lease.last.0).bind(lease.id.0).execute(conn).await.map(drop))?;
+    }
+    Ok(Some(Lease { id, ..lease }))
 }
 
 /// Where a delivery goes whose answer was lost.

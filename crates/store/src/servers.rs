@@ -24,22 +24,35 @@ const WATCH_EVERY: Duration = Duration::from_secs(2);
 const BREATH: Duration = Duration::from_millis(200);
 /// An answer that took longer says too little about the time.
 const PROMPT: Duration = Duration::from_millis(200);
+/// So often a prompt answer is tried for at the start.
+const PROMPT_TRIES: usize = 4;
 /// A connection that was idle for longer is tried before it is used.
 const MOMENT_AGO: Duration = Duration::from_secs(1);
 /// Connections at most.
 const CONNECTIONS: u32 = 10;
 
+/// Where a server is: the cluster, the database in it, and the timeline.
+macro_rules! place {
+    () => {
+        "SELECT s.system_identifier::TEXT || '/' || d.oid::TEXT || '/' || \
+            substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) \
+            FROM pg_control_system() s, pg_database d WHERE d.datname = current_database()"
+    };
+}
+pub(crate) use place;
+
 /// What is asked of a server at the beginning of each connection. Whether it is a standby; where it is
 /// ([`Store::place`](crate::Store::place)); and it is told when to give up on us: a process that is stopped, or cut off, inside a
 /// transaction would keep its locks, and others waiting. A statement that runs is not concerned. Settings that an old server
 /// does not know are passed over.
-const GREETING: &str = "SELECT pg_is_in_recovery(), \
-    CASE WHEN pg_is_in_recovery() THEN '' ELSE (SELECT s.system_identifier::TEXT || '/' || d.oid::TEXT || '/' || \
-        substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) \
-        FROM pg_control_system() s, pg_database d WHERE d.datname = current_database()) END, \
+const GREETING: &str = concat!(
+    "SELECT pg_is_in_recovery(), CASE WHEN pg_is_in_recovery() THEN '' ELSE (",
+    place!(),
+    ") END, \
     (SELECT COUNT(set_config(s.name, v.column2, false)) FROM (VALUES \
         ('idle_in_transaction_session_timeout', '5s'), ('tcp_keepalives_idle', '5'), ('tcp_keepalives_interval', '3'), \
-        ('tcp_keepalives_count', '3'), ('tcp_user_timeout', '10s')) v JOIN pg_settings s ON s.name = v.column1)";
+        ('tcp_keepalives_count', '3'), ('tcp_user_timeout', '10s')) v JOIN pg_settings s ON s.name = v.column1)"
+);
 
 /// The time there, whether it is a standby, and whether each commit is on another server before it is answered.
 const WATCH: &str = "SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::BIGINT, pg_is_in_recovery(), \
@@ -85,11 +98,26 @@ impl Guarding {
         let mut places = self.places();
         match &places.stay_at {
             Some(here) if here != place => {
-                places.elsewhere = Some(at);
+                // Who was left behind by a failover is not gone back to.
+                if !is_behind(place, here) {
+                    places.elsewhere = Some(at);
+                }
                 false
             }
-            _ => true,
+            _ => {
+                places.elsewhere = None;
+                true
+            }
         }
+    }
+}
+
+/// Whether the first is an earlier timeline of the same database.
+fn is_behind(place: &str, here: &str) -> bool {
+    match (place.rsplit_once('/'), here.rsplit_once('/')) {
+        // Timelines are hexadecimal numbers of eight digits.
+        (Some((database, timeline)), Some((same, ours))) => database == same && timeline < ours,
+        _ => false,
     }
 }
 
@@ -192,7 +220,14 @@ impl Servers {
     pub(crate) async fn lead(&self, clock: &Arc<Led>) -> Result<(), StoreError> {
         let _ = self.0.led.set(Arc::clone(clock));
         let mut connection = self.pool().acquire().await?;
-        self.0.ask(&mut connection).await?;
+        for _ in 0..PROMPT_TRIES {
+            self.0.ask(&mut connection, PROMPT).await?;
+            if clock.is_told() {
+                return Ok(());
+            }
+        }
+        // A server that is far away, or busy: half of what its answer takes is still better than a clock that may be wrong by hours.
+        self.0.ask(&mut connection, Duration::MAX).await?;
         Ok(())
     }
 }
@@ -209,14 +244,14 @@ impl Inner {
         *pool_in_use = pool(&self.hosts, at, &self.guarding);
     }
 
-    /// Asks the server what time it is. False: it is a standby.
-    async fn ask(&self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    /// Asks the server what time it is; an answer that takes longer than `prompt` says nothing about that. False: it is a standby.
+    async fn ask(&self, connection: &mut PgConnection, prompt: Duration) -> Result<bool, sqlx::Error> {
         let asked = Instant::now();
         let (now, is_standby, is_synchronous): (i64, bool, bool) =
             sqlx::query_as(WATCH).fetch_one(connection).await?;
         let took = asked.elapsed();
         if let Some(led) = self.led.get()
-            && took < PROMPT
+            && took < prompt
         {
             led.tell(Timestamp(now).plus(took / 2));
         }
@@ -260,7 +295,7 @@ async fn watch(inner: Weak<Inner>, suspicion: Arc<Notify>) {
         let Some(inner) = inner.upgrade() else { return };
         let mut is_silent = false;
         if let Some(mut watching) = connection.take() {
-            match timeout(LOOK_TIMEOUT, inner.ask(&mut watching)).await {
+            match timeout(LOOK_TIMEOUT, inner.ask(&mut watching, PROMPT)).await {
                 Ok(Ok(true)) => connection = Some(watching),
                 Ok(Ok(false) | Err(_)) => {}
                 Err(_) => is_silent = true,
@@ -362,5 +397,17 @@ async fn try_one(options: &PgConnectOptions) -> Result<bool, sqlx::Error> {
             format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()),
         )
         .into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_behind;
+
+    #[test]
+    fn who_was_left_behind_by_a_failover_is_known_by_the_timeline() {
+        assert!(is_behind("7/16384/0000000A", "7/16384/0000000B"));
+        assert!(!is_behind("7/16384/0000000C", "7/16384/0000000B"));
+        assert!(!is_behind("8/16384/00000001", "7/16384/0000000B"));
     }
 }

@@ -80,7 +80,7 @@ store_on_both_engines!(a_campaign_that_does_not_exist_is_not_found, |store| {
     assert_not_found(store.move_campaign(nobody, Action::Cancel, None).await);
     assert_not_found(store.resend_unknown(nobody, &By::command_line(), START).await);
     assert!(!store.finish_if_done(nobody, START).await.unwrap());
-    assert!(!store.has_work(nobody, START).await.unwrap());
+    assert!(!store.has_work(nobody, "somebody", START).await.unwrap());
     assert!(Sender::new(store, "one").try_claim(nobody, 10).await.is_none());
     assert!(store.lists_of(nobody).await.unwrap().is_empty());
     assert!(store.find_campaign_summary(nobody).await.unwrap().is_none());
@@ -287,7 +287,7 @@ store_on_both_engines!(a_campaign_to_nobody_is_finished_at_once, |store| {
     let campaign = draft(store, &["nobody"]).await;
     assert!(!store.finish_if_done(campaign, START).await.unwrap());
     assert_eq!(store.start_campaign(campaign, "{}", START).await.unwrap(), 0);
-    assert!(!store.has_work(campaign, START).await.unwrap());
+    assert!(!store.has_work(campaign, "somebody", START).await.unwrap());
     assert!(store.finish_if_done(campaign, START).await.unwrap());
 });
 

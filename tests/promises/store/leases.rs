@@ -51,7 +51,7 @@ store_on_both_engines!(only_a_sending_campaign_is_leased, |store| {
     let campaign = sending(store, 3).await;
     let waiting = draft(store, &["readers"]).await;
     let sender = Sender::new(store, "one");
-    let has_work = async |campaign| store.has_work(campaign, START).await.unwrap();
+    let has_work = async |campaign| store.has_work(campaign, "somebody", START).await.unwrap();
     assert!(!has_work(waiting).await);
     assert!(sender.try_claim(waiting, 10).await.is_none());
     assert!(has_work(campaign).await);
@@ -63,8 +63,8 @@ store_on_both_engines!(only_a_sending_campaign_is_leased, |store| {
     assert!(!has_work(campaign).await);
 });
 
-/// A sender puts deliveries 2 and 3 of 5 on the wire and dies; another takes over.
-async fn taken_over(store: &FreshStore, policy: UnknownPolicy) -> (CampaignId, Lease) {
+/// A sender puts deliveries 2 and 3 of 5 on the wire and dies; another takes over. The lease as it was, and as it is.
+async fn taken_over(store: &FreshStore, policy: UnknownPolicy) -> (CampaignId, [Lease; 2]) {
     let campaign = sending_with(store, 5, policy).await;
     let (dead, heir) = (Sender::new(store, "dead"), Sender::new(store, "heir"));
     let lease = dead.claim(campaign, 5).await;
@@ -76,21 +76,25 @@ async fn taken_over(store: &FreshStore, policy: UnknownPolicy) -> (CampaignId, L
         heir.try_claim(campaign, 5).await.is_none(),
         "the lease still holds"
     );
-    assert!(!store.has_work(campaign, at(29)).await.unwrap());
+    assert!(!store.has_work(campaign, "somebody", at(29)).await.unwrap());
     heir.it_is(30);
-    assert!(store.has_work(campaign, at(30)).await.unwrap());
+    assert!(store.has_work(campaign, "somebody", at(30)).await.unwrap());
     let taken = heir.claim(campaign, 5).await;
     assert_eq!(range(&taken), range(&lease));
+    assert_ne!(
+        taken.id, lease.id,
+        "what the dead one still says is not about the heir's"
+    );
     assert_eq!(
         loaded(store, &taken).await,
         [4, 5],
         "only what was not on the wire"
     );
-    (campaign, taken)
+    (campaign, [lease, taken])
 }
 
 store_on_both_engines!(a_lease_that_ran_out_goes_to_the_next_sender, |store| {
-    let (campaign, taken) = taken_over(store, UnknownPolicy::Hold).await;
+    let (campaign, [_, taken]) = taken_over(store, UnknownPolicy::Hold).await;
     let heir = Sender::new(store, "heir");
     heir.it_is(31);
     heir.send(&[held(&taken, 4), held(&taken, 5)], &accepted()).await;
@@ -119,10 +123,10 @@ store_on_both_engines!(what_a_dead_sender_had_on_the_wire_may_stay_unknown, |sto
 });
 
 store_on_both_engines!(what_waits_for_nothing_has_no_time_to_go_out, |store| {
-    let (campaign, taken) = taken_over(store, UnknownPolicy::Hold).await;
+    let (campaign, [lost, _]) = taken_over(store, UnknownPolicy::Hold).await;
     // The late answer of the sender that was taken for dead.
     Sender::new(store, "dead")
-        .settle(&[held(&taken, 3)], &accepted())
+        .settle(&[held(&lost, 3)], &accepted())
         .await;
     for (seq, state) in [(2, "unknown"), (3, "accepted")] {
         let row = listed(store, campaign, seq).await;
@@ -142,7 +146,7 @@ store_on_both_engines!(what_a_dead_sender_had_on_the_wire_may_go_out_again, |sto
 });
 
 store_on_both_engines!(a_lost_answer_is_counted_alike_however_it_was_lost, |store| {
-    let (campaign, taken) = taken_over(store, UnknownPolicy::Hold).await;
+    let (campaign, [_, taken]) = taken_over(store, UnknownPolicy::Hold).await;
     let heir = Sender::new(store, "heir");
     heir.it_is(31);
     heir.send(&[held(&taken, 4)], &unknown(UnknownPolicy::Hold)).await;
@@ -165,7 +169,7 @@ store_on_both_engines!(a_lease_that_is_renewed_is_kept, |store| {
     two.it_is(49);
     assert!(two.try_claim(campaign, 5).await.is_none());
     two.it_is(50);
-    assert_eq!(two.claim(campaign, 5).await.id, lease.id);
+    assert_eq!(range(&two.claim(campaign, 5).await), range(&lease));
 });
 
 store_on_both_engines!(a_batch_renews_its_leases, |store| {
@@ -185,12 +189,55 @@ store_on_both_engines!(a_lost_lease_is_not_renewed, |store| {
     one.it_is(20);
     one.renew(&[kept.id]).await;
     two.it_is(30);
-    assert_eq!(two.claim(campaign, 5).await.id, lost.id);
+    let taken = two.claim(campaign, 5).await;
+    assert_eq!(range(&taken), range(&lost));
     let alive = one.renew(&[lost.id, kept.id, LeaseId(999_999)]).await;
     assert_eq!(alive, [kept.id]);
     assert!(one.renew(&[]).await.is_empty());
-    assert_eq!(two.renew(&[lost.id]).await, [lost.id]);
+    assert_eq!(two.renew(&[taken.id]).await, [taken.id]);
 });
+
+store_on_both_engines!(nobody_takes_over_what_is_in_his_own_hands, |store| {
+    let campaign = sending(store, 5).await;
+    let sender = Sender::new(store, "one");
+    let lease = sender.claim(campaign, 5).await;
+    sender.put_on_wire(&all_of(&lease)[..1]).await;
+    sender.it_is(60);
+    assert!(!store.has_work(campaign, "one", at(60)).await.unwrap());
+    assert!(sender.try_claim(campaign, 5).await.is_none());
+    assert_eq!(seqs(store, campaign, DeliveryState::OnWire).await, [1]);
+    let freed = store.free_forgotten("one", &[lease.id], at(60)).await.unwrap();
+    assert_eq!(freed, 0, "it is in his hands");
+    // Its claim's answer was lost, so that he knows nothing of it.
+    assert_eq!(store.free_forgotten("another", &[], at(60)).await.unwrap(), 0);
+    assert_eq!(store.free_forgotten("one", &[], at(60)).await.unwrap(), 1);
+    let again = sender.claim(campaign, 5).await;
+    assert_eq!(range(&again), range(&lease));
+    assert_ne!(again.id, lease.id);
+    assert_eq!(seqs(store, campaign, DeliveryState::Unknown).await, [1]);
+});
+
+store_on_both_engines!(
+    a_lease_of_retries_keeps_its_retries_when_it_is_taken_over,
+    |store| {
+        let campaign = sending(store, 4).await;
+        let (dead, heir) = (Sender::new(store, "dead"), Sender::new(store, "heir"));
+        let lease = dead.claim(campaign, 4).await;
+        dead.put_on_wire(&all_of(&lease)).await;
+        dead.settle(&all_of(&lease), &deferred(at(1))).await;
+        dead.done_with(&lease).await;
+        dead.it_is(2);
+        let retries = dead.claim(campaign, 4).await;
+        assert_eq!(retries.kind, LeaseKind::Retry);
+        heir.it_is(60);
+        let taken = heir.claim(campaign, 4).await;
+        assert_eq!((taken.kind, taken.id == retries.id), (LeaseKind::Retry, false));
+        assert_eq!(loaded(store, &taken).await, [1, 2, 3, 4]);
+        heir.send(&all_of(&taken), &accepted()).await;
+        heir.done_with(&taken).await;
+        assert!(store.finish_if_done(campaign, at(61)).await.unwrap());
+    }
+);
 
 store_on_both_engines!(a_lease_that_is_given_back_is_free_at_once, |store| {
     let campaign = sending(store, 5).await;
@@ -198,7 +245,7 @@ store_on_both_engines!(a_lease_that_is_given_back_is_free_at_once, |store| {
     let lease = one.claim(campaign, 5).await;
     one.send(&[held(&lease, 1)], &accepted()).await;
     one.give_back(&lease).await;
-    assert!(store.has_work(campaign, START).await.unwrap());
+    assert!(store.has_work(campaign, "somebody", START).await.unwrap());
     assert!(one.renew(&[lease.id]).await.is_empty());
     let taken = two.claim(campaign, 5).await;
     assert_eq!(loaded(store, &taken).await, [2, 3, 4, 5]);
@@ -211,7 +258,7 @@ store_on_both_engines!(a_lease_that_is_done_with_is_gone, |store| {
     one.send(&all_of(&lease), &accepted()).await;
     one.done_with(&lease).await;
     two.it_is(1_000);
-    assert!(!store.has_work(campaign, at(1_000)).await.unwrap());
+    assert!(!store.has_work(campaign, "somebody", at(1_000)).await.unwrap());
     assert!(two.try_claim(campaign, 2).await.is_none());
 });
 
@@ -246,7 +293,8 @@ store_on_both_engines!(retries_that_are_due_are_claimed_first, |store| {
     assert_eq!(seqs(store, campaign, DeliveryState::Leased).await, [2, 3, 5]);
     // Then what was given back, then what is new.
     let left = sender.claim(campaign, 10).await;
-    assert_eq!((range(&left), left.id), ((LeaseKind::Range, 1, 5), lease.id));
+    assert_eq!(range(&left), (LeaseKind::Range, 1, 5));
+    assert_ne!(left.id, lease.id);
     assert_eq!(loaded(store, &left).await, [4]);
     let new = sender.claim(campaign, 10).await;
     assert_eq!(range(&new), (LeaseKind::Range, 6, 10));
@@ -315,7 +363,7 @@ store_on_both_engines!(the_retries_of_a_dead_sender_are_taken_over, |store| {
     dead.put_on_wire(&[held(&retries, 3)]).await;
     heir.it_is(40);
     let taken = heir.claim(campaign, 10).await;
-    assert_eq!((taken.id, taken.kind), (retries.id, LeaseKind::Retry));
+    assert_eq!((range(&taken), taken.kind), (range(&retries), LeaseKind::Retry));
     assert_eq!(loaded(store, &taken).await, [2, 4]);
     heir.send(&[held(&taken, 2), held(&taken, 4)], &accepted()).await;
     let expected = [(DeliveryState::Accepted, 3), (DeliveryState::Unknown, 1)];
@@ -328,10 +376,10 @@ store_on_both_engines!(a_dead_sender_leaves_its_leases_one_by_one, |store| {
     let (first, second) = (dead.claim(campaign, 2).await, dead.claim(campaign, 2).await);
     dead.put_on_wire(&[held(&first, 1), held(&second, 3)]).await;
     heir.it_is(30);
-    assert_eq!(heir.claim(campaign, 2).await.id, first.id);
+    assert_eq!(range(&heir.claim(campaign, 2).await), range(&first));
     assert_eq!(seqs(store, campaign, DeliveryState::Unknown).await, [1]);
     assert_eq!(seqs(store, campaign, DeliveryState::OnWire).await, [3]);
-    assert_eq!(heir.claim(campaign, 2).await.id, second.id);
+    assert_eq!(range(&heir.claim(campaign, 2).await), range(&second));
     assert_eq!(seqs(store, campaign, DeliveryState::Unknown).await, [1, 3]);
     assert_eq!(range(&heir.claim(campaign, 2).await), (LeaseKind::Range, 5, 6));
 });
@@ -342,8 +390,8 @@ store_on_both_engines!(all_leases_may_run_out_at_once, |store| {
     let (first, second) = (dead.claim(campaign, 2).await, dead.claim(campaign, 2).await);
     assert!(heir.try_claim(campaign, 2).await.is_none());
     store.expire_all_leases().await.unwrap();
-    assert_eq!(heir.claim(campaign, 2).await.id, first.id);
-    assert_eq!(heir.claim(campaign, 2).await.id, second.id);
+    assert_eq!(range(&heir.claim(campaign, 2).await), range(&first));
+    assert_eq!(range(&heir.claim(campaign, 2).await), range(&second));
     assert!(heir.try_claim(campaign, 2).await.is_none());
 });
 

@@ -20,8 +20,8 @@ async fn withhold(store: &Store, campaign: CampaignId, n: i64) {
     assert_eq!(withheld, n as u64);
 }
 
-/// One sender loses the first of its two leases, with delivery 1 on the wire, to another.
-async fn half_lost<'s>(store: &'s FreshStore) -> (Sender<'s>, Sender<'s>, Lease, Lease) {
+/// One sender loses the first of its two leases, with delivery 1 on the wire, to another, who has it as a lease of his own.
+async fn half_lost<'s>(store: &'s FreshStore) -> (Sender<'s>, (Sender<'s>, Lease), Lease, Lease) {
     let campaign = sending(store, 4).await;
     let (one, two) = (Sender::new(store, "one"), Sender::new(store, "two"));
     let (lost, kept) = (one.claim(campaign, 2).await, one.claim(campaign, 2).await);
@@ -29,7 +29,14 @@ async fn half_lost<'s>(store: &'s FreshStore) -> (Sender<'s>, Sender<'s>, Lease,
     one.it_is(20);
     one.put_on_wire(&[held(&kept, 3)]).await;
     two.it_is(30);
-    assert_eq!(two.claim(campaign, 2).await, lost);
+    let taken = two.claim(campaign, 2).await;
+    assert_eq!(
+        Lease {
+            id: lost.id,
+            ..taken.clone()
+        },
+        lost
+    );
     one.it_is(31);
-    (one, two, lost, kept)
+    (one, (two, taken), lost, kept)
 }

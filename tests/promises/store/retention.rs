@@ -280,7 +280,7 @@ fn a_sender_touches_no_other_part_of_the_ledger() {
             let sender = Sender::new(store, "one");
             // More often than PostgreSQL plans a statement anew.
             for _ in 0..8 {
-                assert!(store.has_work(campaign, at(0)).await.unwrap());
+                assert!(store.has_work(campaign, "somebody", at(0)).await.unwrap());
                 let lease = sender.claim(campaign, 1).await;
                 assert_eq!(store.load(&lease).await.unwrap().len(), 1);
                 sender.put_on_wire(&all_of(&lease)).await;

@@ -40,13 +40,13 @@ impl Which {
         }
     }
 
-    /// For how long what was used still counts when nothing is used any more. Permits that run out are written down as used;
-    /// the sessions of a process that has died or was stopped may not be closed at once.
-    const fn counts_for(self) -> Duration {
+    /// For how long what was used still counts when nothing is used any more. Permits that run out are written down as used; the
+    /// sessions of a process that has died are closed at once, but those of one that is cut off when its leases end.
+    const fn counts_for(self, lease: Duration) -> Duration {
         match self {
             Which::Second => Duration::from_secs(1),
             Which::Minute => Duration::from_secs(60),
-            Which::Sessions => Duration::from_secs(10),
+            Which::Sessions => lease,
             Which::Spread | Which::Permits => Duration::ZERO,
         }
     }
@@ -81,6 +81,8 @@ pub(crate) struct Round {
     pub at: Timestamp,
     /// Nothing is sent any more: everything is given back.
     pub leaving: bool,
+    /// How long a lease of this process lasts.
+    pub lease: Duration,
 }
 
 /// What is held and not renewed is another's after so long.
@@ -564,7 +566,7 @@ impl Share {
             held: i64::try_from(to_hold).unwrap_or(i64::MAX),
             wanted: i64::try_from(wanted).unwrap_or(i64::MAX),
             round: round.number,
-            valid_until: round.at.plus(lasts + self.which.counts_for()).0,
+            valid_until: round.at.plus(lasts + self.which.counts_for(round.lease)).0,
         });
         self.has_row = true;
         self.pend(round, new, spent);

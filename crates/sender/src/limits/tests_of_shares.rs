@@ -220,6 +220,7 @@ impl World {
                     began: now,
                     at: now,
                     leaving: false,
+                    lease: Duration::from_secs(10),
                 };
                 match node.tree.begin_round(&round) {
                     Some(asked) => Turn::Asked(round, asked, delay),

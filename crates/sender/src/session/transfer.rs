@@ -159,7 +159,7 @@ async fn answer_to_dot(connection: &mut Connection, job: &Job) -> Result<Option<
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if connection.is_heard(DOT, left.min(held)).await? {
-            return connection.reply(DOT, limit).await.map(Some);
+            return connection.reply(DOT, left.min(held)).await.map(Some);
         }
         if left <= held {
             return Err(RelayFault::TimedOut { step: DOT, limit });

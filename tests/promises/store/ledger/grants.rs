@@ -36,7 +36,7 @@ store_on_both_engines!(one_delivery_that_is_not_ours_holds_up_no_other, |store| 
 });
 
 store_on_both_engines!(a_sender_that_lost_its_lease_puts_nothing_on_the_wire, |store| {
-    let (one, two, lost, kept) = half_lost(store).await;
+    let (one, (two, taken), lost, kept) = half_lost(store).await;
     let granted = one
         .record(
             vec![held(&lost, 2), held(&kept, 4)],
@@ -45,7 +45,7 @@ store_on_both_engines!(a_sender_that_lost_its_lease_puts_nothing_on_the_wire, |s
         .await;
     assert_eq!(granted, [held(&kept, 4)].into());
     assert_eq!(listed(store, lost.campaign, 2).await.state, "planned");
-    two.send(&[held(&lost, 2)], &accepted()).await;
+    two.send(&[held(&taken, 2)], &accepted()).await;
     one.settle(&[held(&kept, 4)], &accepted()).await;
     let expected = [(DeliveryState::Accepted, 3), (DeliveryState::Unknown, 1)];
     assert_eq!(store.ledger(lost.campaign).await, expected);
@@ -136,7 +136,10 @@ store_on_both_engines!(a_retry_that_comes_back_stays_with_its_lease, |store| {
     one.give_back(&retries).await;
     two.it_is(11);
     let taken = two.claim(campaign, 2).await;
-    assert_eq!((taken.kind, taken.id), (LeaseKind::Retry, retries.id));
+    assert_eq!(
+        (taken.kind, taken.first, taken.last),
+        (LeaseKind::Retry, retries.first, retries.last)
+    );
     let loaded = store.load(&taken).await.unwrap();
     assert_eq!(loaded.len(), 2);
     for delivery in loaded {

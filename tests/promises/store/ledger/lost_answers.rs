@@ -39,9 +39,9 @@ store_on_both_engines!(a_late_answer_that_is_not_final_changes_nothing, |store| 
 });
 
 store_on_both_engines!(a_late_answer_does_not_touch_what_another_settled, |store| {
-    let (one, two, lost, _) = half_lost(store).await;
-    two.send(&[held(&lost, 2)], &rejected()).await;
-    two.done_with(&lost).await;
+    let (one, (two, taken), lost, _) = half_lost(store).await;
+    two.send(&[held(&taken, 2)], &rejected()).await;
+    two.done_with(&taken).await;
     one.settle(&[held(&lost, 2)], &accepted()).await;
     assert_eq!(listed(store, lost.campaign, 2).await.state, "rejected");
 });
