@@ -24,6 +24,7 @@ mod jail;
 mod mail_client;
 mod mail_server;
 mod ports;
+mod postgres;
 mod process;
 mod proxy;
 mod random;
