@@ -153,6 +153,13 @@ impl App {
         Running::start(command, self.folder().join(format!("run-{}", self.runs.get())))
     }
 
+    /// Starts `tidings serve` as a node of this name with these roles; it may not be at work yet.
+    pub fn spawn_node(&self, name: &str, roles: &str) -> Running {
+        let mut command = self.command(["serve", "--roles", roles]);
+        command.env("TIDINGS_SENDER_NODE", name);
+        self.spawn_command(command)
+    }
+
     /// Starts `tidings serve` on a free port of loopback; returns when its pages can be asked for.
     #[track_caller]
     pub fn serve(&self) -> Server {

@@ -1,13 +1,13 @@
 //! A PostgreSQL server of the test's own, which it may stop, start, and let another take the place of. Gone afterwards, whatever
 //! happens.
 
+use crate::postgres;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use tempfile::TempDir;
 
 /// Keeps the server for as long as its standard input is open, and does what it reads there.
 const KEEPER: &str = r#"
@@ -38,23 +38,8 @@ impl Cluster {
     /// Makes and starts one.
     pub fn start() -> Cluster {
         let folder = new_folder();
-        let data = folder.join("data");
-        let output = program("initdb", &data)
-            .args([
-                "--username=tidings",
-                "--auth=trust",
-                "--encoding=UTF8",
-                "--locale=C.UTF-8",
-            ])
-            .args(["--no-sync", "--pgdata"])
-            .arg(&data)
-            .output();
-        let output = output.expect("initdb");
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let data = folder.path().join("data");
+        postgres::run(&postgres::initdb(&data), &data);
         let cluster = Cluster::run(folder);
         cluster.execute("postgres", "CREATE DATABASE news");
         cluster
@@ -63,18 +48,13 @@ impl Cluster {
     /// A standby, which follows this server. `synchronous`: each commit waits for it.
     pub fn standby(&self, synchronous: bool) -> Cluster {
         let folder = new_folder();
-        let data = folder.join("data");
-        let output = program("pg_basebackup", &data)
-            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "tidings"])
-            .args(["-R", "-X", "stream", "-c", "fast", "--no-sync", "-D"])
-            .arg(&data)
-            .output();
-        let output = output.expect("pg_basebackup");
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let data = folder.path().join("data");
+        let mut copy = postgres::program("pg_basebackup");
+        let server = ["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "tidings"];
+        copy.extend(server.map(str::to_owned));
+        copy.extend(["-R", "-X", "stream", "-c", "fast", "--no-sync", "-D"].map(str::to_owned));
+        copy.push(data.display().to_string());
+        postgres::run(&copy, &data);
         let standby = Cluster::run(folder);
         if synchronous {
             self.execute("postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'");
@@ -87,15 +67,13 @@ impl Cluster {
         standby
     }
 
-    fn run(folder: PathBuf) -> Cluster {
-        let data = folder.join("data");
+    fn run(folder: TempDir) -> Cluster {
+        let data = folder.path().join("data");
         let port = crate::free_port();
-        let server = program("postgres", &data);
         let mut keeper = Command::new("sh")
             .args(["-c", KEEPER, "keeper"])
-            .arg(&folder)
-            .arg(server.get_program())
-            .args(server.get_args())
+            .arg(folder.path())
+            .args(postgres::program("postgres"))
             .arg("-D")
             .arg(&data)
             .args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c"])
@@ -110,6 +88,8 @@ impl Cluster {
             .stdout(Stdio::piped())
             .spawn()
             .expect("sh");
+        // From here on the keeper removes the folder.
+        let _ = folder.keep();
         let cluster = Cluster {
             orders: keeper.stdin.take(),
             answers: BufReader::new(keeper.stdout.take().expect("it is piped")),
@@ -197,52 +177,15 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 /// With an empty folder `data` in it that PostgreSQL may use.
-fn new_folder() -> PathBuf {
+fn new_folder() -> TempDir {
     let folder = tempfile::Builder::new()
         .prefix("tidings-cluster-")
         .tempdir()
-        .expect("a temporary folder")
-        .keep();
-    crate::permit(&folder, 0o755);
-    let data = folder.join("data");
+        .expect("a temporary folder");
+    crate::permit(folder.path(), 0o755);
+    let data = folder.path().join("data");
     std::fs::create_dir(&data).expect("a folder in the test's folder");
-    std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o700)).expect("a folder of ours");
-    if let Some((user, group)) = server_user() {
-        std::os::unix::fs::chown(&data, Some(user), Some(group)).expect("root may give a folder away");
-    }
+    crate::permit(&data, 0o700);
+    postgres::give_to_server(&data);
     folder
-}
-
-/// A program of PostgreSQL, which refuses to run as root.
-fn program(name: &str, folder: &Path) -> Command {
-    let program = Path::new(&crate::from_xtask("TIDINGS_TEST_POSTGRES_PROGRAMS")).join(name);
-    let mut command = match server_user() {
-        None => Command::new(program),
-        Some((user, group)) => {
-            let mut command = Command::new("setpriv");
-            command
-                .arg(format!("--reuid={user}"))
-                .arg(format!("--regid={group}"))
-                .arg("--clear-groups")
-                .arg(program);
-            command
-        }
-    };
-    command.current_dir(folder);
-    command
-}
-
-/// Whom PostgreSQL runs as if we are root: the owner that root would give its files to.
-fn server_user() -> Option<(u32, u32)> {
-    let is_root = std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0);
-    if !is_root {
-        return None;
-    }
-    let passwd = std::fs::read_to_string("/etc/passwd").expect("/etc/passwd");
-    let of = |name: &str| {
-        let line = passwd.lines().find(|line| line.split(':').next() == Some(name))?;
-        let mut ids = line.split(':').skip(2).map(str::parse);
-        Some((ids.next()?.ok()?, ids.next()?.ok()?))
-    };
-    of("postgres").or_else(|| of("nobody"))
 }

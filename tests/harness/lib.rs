@@ -12,6 +12,7 @@
 //! ```
 
 mod app;
+mod arrivals;
 mod authority;
 mod browser;
 mod cluster;
@@ -24,6 +25,7 @@ mod jail;
 mod mail_client;
 mod mail_server;
 mod ports;
+mod postgres;
 mod process;
 mod proxy;
 mod random;
@@ -35,8 +37,10 @@ mod settings;
 mod show;
 mod small_cluster;
 mod small_disk;
+mod yardstick;
 
 pub use app::App;
+pub use arrivals::Arrivals;
 pub use authority::{Authority, Issued};
 pub use browser::{Browser, Theme};
 pub use cluster::Cluster;
@@ -59,6 +63,7 @@ pub use show::{Show, assert_ledger_adds_up};
 pub use small_cluster::SmallCluster;
 pub use small_disk::SmallDisk;
 pub use tidings_scripted_relay as script;
+pub use yardstick::{Lateness, Yardstick};
 
 /// The value that `cargo xtask test` hands to the tests; without it the test fails and says so.
 fn from_xtask(variable: &str) -> String {

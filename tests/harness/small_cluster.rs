@@ -2,6 +2,7 @@
 
 use crate::jail::Jail;
 use crate::ports::free_port;
+use crate::postgres;
 use crate::{Database, Engine};
 use std::fs::File;
 use std::io::Write;
@@ -31,19 +32,14 @@ struct Filling {
     ballast: PathBuf,
 }
 
-/// Parts of the log are as small as they can be, so that a campaign needs new ones; none is written anew. PostgreSQL refuses to run
-/// as the superuser.
+/// Parts of the log are as small as they can be, so that a campaign needs new ones; none is written anew. The disk lets the server
+/// make its folder, whoever it runs as.
 const SCRIPT: &str = r#"
-mount -t tmpfs -o size=120m,mode=755 tmpfs DISK
-user=postgres
-id "$user" >/dev/null 2>&1 || user=nobody
-mkdir DISK/data
-chown "$user" DISK/data
-cd DISK/data
-as="setpriv --reuid=$(id -u "$user") --regid=$(id -g "$user") --clear-groups"
-$as PROGRAMS/initdb --username=tidings --auth=trust --encoding=UTF8 --locale=C.UTF-8 --no-sync --wal-segsize=1 --pgdata=DISK/data
+mount -t tmpfs -o size=120m,mode=1777 tmpfs DISK
+cd DISK
+INITDB --wal-segsize=1
 while :; do
-    $as PROGRAMS/postgres -D DISK/data -p PORT -c listen_addresses=127.0.0.1 -c unix_socket_directories=DISK/data -c fsync=off \
+    POSTGRES -D DISK/data -p PORT -c listen_addresses=127.0.0.1 -c unix_socket_directories=DISK/data -c fsync=off \
         -c dynamic_shared_memory_type=mmap -c shared_buffers=16MB -c max_connections=50 -c min_wal_size=2MB -c max_wal_size=2MB \
         -c wal_recycle=off || true
     sleep 0.2
@@ -63,9 +59,10 @@ impl SmallCluster {
         let programs = PathBuf::from(crate::from_xtask("TIDINGS_TEST_POSTGRES_PROGRAMS"));
         let port = free_port();
         let script = SCRIPT
-            .replace("DISK", &disk.display().to_string())
-            .replace("PROGRAMS", &programs.display().to_string())
-            .replace("PORT", &port.to_string());
+            .replace("PORT", &port.to_string())
+            .replace("INITDB", &postgres::initdb(&disk.join("data")).join(" "))
+            .replace("POSTGRES", &postgres::program("postgres").join(" "))
+            .replace("DISK", &disk.display().to_string());
         let (file, log) = (folder.path().join("start.sh"), folder.path().join("server.log"));
         std::fs::write(&file, script).expect("a file of ours");
         let mut cluster = SmallCluster {

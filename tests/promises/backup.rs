@@ -10,6 +10,7 @@ use flate2::write::GzEncoder;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use tidings_tests::script::Script;
 use tidings_tests::{App, Engine, on_both_engines, wait_until};
 
 #[track_caller]
@@ -76,15 +77,27 @@ on_both_engines!(what_comes_back_on_the_other_engine_is_the_same, |app| {
 on_both_engines!(
     a_backup_taken_while_mail_goes_out_sends_nothing_when_it_is_restored,
     |app| {
+        // So slowly that it is not over before it is paused.
+        app.relay.follow(Script::accepting().pace(10.0));
         app.import("readers", 400);
-        let campaign = app.campaign_with("readers", &["--rate", "100/s"]);
+        let campaign = app.campaign("readers");
         let waits = app.campaign("readers");
-        let sending = app.start_sending(campaign);
+        let mut sending = app.start_sending(campaign);
         wait_until("mail flows", 30, || app.relay.accepted_count() >= 50);
         let file = back_up(app);
         let at_the_backup = app.relay.accepted_count();
-        assert!(at_the_backup < 400, "the sender was not stopped, nor was it done");
+        assert!(
+            sending.is_running() && at_the_backup < 400,
+            "the sender was not stopped, nor was it done"
+        );
+        wait_until("mail still flows", 30, || {
+            app.relay.accepted_count() > at_the_backup
+        });
+        app.steer(campaign, "pause");
         sending.wait(App::PATIENCE).succeeded();
+        app.relay.follow(Script::accepting());
+        app.steer(campaign, "resume");
+        app.send(campaign);
         assert_eq!(app.relay.reached_once().len(), 400);
 
         let other = on_the_other_engine(app);
@@ -225,16 +238,15 @@ on_both_engines!(a_restore_that_is_killed_leaves_everything_or_nothing, |app| {
     let file = back_up(app);
     let other = on_the_other_engine(app);
     let (mut killed, mut finished) = (0, false);
-    for milliseconds in [200, 500, 900, 1_300] {
+    for (moment, has_come) in MOMENTS {
         let mut restoring = other.spawn(["restore", text_of(&file)]);
-        std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+        wait_until(moment, 60, || !restoring.is_running() || has_come(&other));
         finished = !restoring.is_running();
         if finished {
             restoring.wait(App::PATIENCE).succeeded();
             break;
         }
         restoring.kill_9();
-        killed += 1;
         wait_until("PostgreSQL notices", 20, || {
             other.engine == Engine::Sqlite
                 || other.database.number(
@@ -246,13 +258,49 @@ on_both_engines!(a_restore_that_is_killed_leaves_everything_or_nothing, |app| {
         if finished {
             break;
         }
+        killed += 1;
     }
-    assert!(killed > 0, "it was too fast");
+    assert!(killed > 0, "it was never killed while it was writing");
     if !finished {
         other.run(["restore", text_of(&file)]).succeeded();
     }
     assert_eq!(other.database.number("SELECT COUNT(*) FROM recipients"), 40_000);
 });
+
+/// What has come, and whether it has.
+type Moment = (&'static str, fn(&App) -> bool);
+
+/// What a restore is killed at: after it has begun to write, and before all that it has written is the database.
+const MOMENTS: [Moment; 2] = [("it writes", it_writes), ("rows are written", rows_are_written)];
+
+fn it_writes(app: &App) -> bool {
+    match app.engine {
+        Engine::Sqlite => size_of_restoring(app) > 0,
+        Engine::Postgres => is_under_way(app, "TRUE"),
+    }
+}
+
+fn rows_are_written(app: &App) -> bool {
+    match app.engine {
+        // Much more than a new database has.
+        Engine::Sqlite => size_of_restoring(app) > 2 << 20,
+        Engine::Postgres => is_under_way(app, "query LIKE 'COPY \"recipients\"%'"),
+    }
+}
+
+/// Octets of what is written beside the place of a SQLite database, without what is in its log alone.
+fn size_of_restoring(app: &App) -> u64 {
+    let file = std::fs::metadata(app.folder().join("database/tidings.db.restoring"));
+    file.map_or(0, |file| file.len())
+}
+
+/// Whether the transaction that writes rows into PostgreSQL is open, and this is so of it.
+fn is_under_way(app: &App, condition: &str) -> bool {
+    app.database.number(&format!(
+        "SELECT COUNT(*) FROM pg_stat_activity JOIN pg_locks USING (pid) WHERE datname = current_database() AND granted \
+         AND relation = to_regclass('instance') AND mode = 'AccessExclusiveLock' AND {condition}"
+    )) > 0
+}
 
 fn something_is_there(app: &App) -> bool {
     match app.engine {

@@ -33,9 +33,7 @@ struct Node {
 
 impl Node {
     fn start(app: &App, name: &'static str) -> Running {
-        let mut command = app.command(["serve", "--roles", "send,schedule"]);
-        command.env("TIDINGS_SENDER_NODE", name);
-        app.spawn_command(command)
+        app.spawn_node(name, "send,schedule")
     }
 
     fn process(&self) -> &Running {

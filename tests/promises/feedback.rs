@@ -20,7 +20,7 @@ pub fn after_a_campaign(app: &App) -> (i64, Vec<Acceptance>) {
 
 /// Brings a message, and returns what was printed of it.
 #[track_caller]
-fn ingest(app: &App, text: &str) -> Value {
+pub fn ingest(app: &App, text: &str) -> Value {
     let file = app.write("came-in.eml", text);
     app.run(["bounce", "ingest", &file.to_string_lossy()])
         .succeeded()

@@ -152,14 +152,17 @@ fn an_installation_that_moves_is_the_same_afterwards() {
 #[test]
 fn what_has_moved_is_not_used_in_its_old_place() {
     let (from, to) = two();
+    // So slowly that it is not over before it is paused.
+    from.relay.follow(Script::accepting().pace(10.0));
     from.import("readers", 300);
-    let campaign = from.campaign_with("readers", &["--rate", "100/s"]);
-    let sending = from.start_sending(campaign);
+    let campaign = from.campaign("readers");
+    let mut sending = from.start_sending(campaign);
     wait_until("mail flows", 30, || from.relay.accepted_count() >= 20);
     migrate(&from, &to)
         .wait(App::PATIENCE)
         .failed_with(1)
         .says(&["already sending"]);
+    assert!(sending.is_running(), "everything was sent before");
     from.steer(campaign, "pause");
     sending.wait(App::PATIENCE).succeeded();
     let sent = from.relay.accepted_count();

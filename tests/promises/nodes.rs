@@ -1,27 +1,25 @@
 //! Several processes work on one database: each does what its roles say, together they send every message once, what is steered
 //! reaches all of them, and one that is to go leaves nothing behind.
 
-use crate::dashboard::{browser, get, serve};
+use crate::dashboard::{get, serve};
+use crate::{sign_in, steering};
 use serde_json::Value;
 use std::io::Read;
 use std::net::TcpStream;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tidings_tests::script::Script;
-use tidings_tests::{App, Engine, Running, assert_ledger_adds_up, free_port, on_both_engines, wait_until};
+use tidings_tests::{
+    App, Arrivals, Engine, Running, Yardstick, assert_ledger_adds_up, free_port, on_both_engines, wait_until,
+};
 
-/// After so long a change has reached every node.
-const REACHED: Duration = Duration::from_secs(2);
-/// The same of what no sender is told, but asks for when its answer is older than 1.5 seconds, on a busy machine.
-const ASKED: Duration = Duration::from_secs(4);
+/// Without a message for so long, mail has stopped: two seconds, and a while in which none may come.
+const QUIET: Duration = Duration::from_millis(3_500);
 /// How long it is looked whether something happens that must not.
 const A_WHILE: Duration = Duration::from_millis(1_500);
 
 /// Starts a node of this name with these roles; returns when it is at work.
 fn node(app: &App, name: &str, roles: &str) -> Running {
-    let mut command = app.command(["serve", "--roles", roles]);
-    command.env("TIDINGS_SENDER_NODE", name);
-    let mut running = app.spawn_command(command);
+    let mut running = app.spawn_node(name, roles);
     wait_until(&format!("node {name} is at work"), 30, || {
         assert!(
             running.is_running(),
@@ -277,18 +275,14 @@ const READERS: usize = 3_000;
 struct UnderWay {
     app: App,
     campaign: i64,
-    accepted: Arc<Mutex<Vec<Instant>>>,
+    arrivals: Arrivals,
     nodes: Vec<Running>,
 }
 
 impl UnderWay {
     fn begin() -> UnderWay {
         let app = App::start(Engine::Postgres);
-        let accepted = Arc::<Mutex<Vec<Instant>>>::default();
-        let noted = Arc::clone(&accepted);
-        let script = Script::accepting().pace(120.0);
-        app.relay
-            .follow(script.watch(move |_| noted.lock().unwrap().push(Instant::now())));
+        let arrivals = Arrivals::at(&app.relay, Script::accepting().pace(120.0));
         app.import("readers", READERS);
         let campaign = app.campaign("readers");
         let nodes = ["a", "b", "c"].map(|name| node(&app, name, "send,schedule"));
@@ -299,18 +293,26 @@ impl UnderWay {
         UnderWay {
             app,
             campaign,
-            accepted,
+            arrivals,
             nodes: nodes.into(),
         }
     }
 
-    /// Panics unless mail stops so soon after this moment.
-    fn assert_stops_within(&self, bound: Duration, changed: Instant) {
-        std::thread::sleep(bound + A_WHILE);
-        let accepted = self.accepted.lock().unwrap().clone();
-        let last = accepted.iter().max().unwrap().saturating_duration_since(changed);
-        assert!(last < bound, "mail was accepted {last:?} after the change");
-        assert!(accepted.len() < READERS, "everything was sent");
+    /// Does this, and panics unless mail stops within two seconds after it.
+    #[track_caller]
+    fn assert_stops_after(&self, what: &str, change: impl FnOnce(&App)) {
+        let yardstick = Yardstick::begin();
+        change(&self.app);
+        let changed = Instant::now();
+        let last = || {
+            self.arrivals
+                .times()
+                .last()
+                .map_or(changed, |last| changed.max(*last))
+        };
+        wait_until("mail stops", 60, || last().elapsed() > QUIET);
+        yardstick.assert_in_time(what, last() - changed);
+        assert!(self.arrivals.times().len() < READERS, "everything was sent");
         let show = self.app.show(self.campaign);
         assert_ledger_adds_up(&show);
         let said: Vec<String> = self.nodes.iter().map(Running::stderr_so_far).collect();
@@ -320,37 +322,45 @@ impl UnderWay {
             "{show} {said:?}"
         );
     }
+
+    /// Does this, and panics unless mail flows within two seconds after it.
+    #[track_caller]
+    fn assert_flows_after(&self, what: &str, change: impl FnOnce(&App)) {
+        let yardstick = Yardstick::begin();
+        let before = self.arrivals.times().len();
+        change(&self.app);
+        let changed = Instant::now();
+        wait_until("mail flows again", 60, || self.arrivals.times().len() > before);
+        let first = self.arrivals.times()[before];
+        yardstick.assert_in_time(what, first.saturating_duration_since(changed));
+    }
 }
 
 #[test]
 fn a_pause_reaches_all_nodes_within_two_seconds_and_so_does_its_end() {
     let under_way = UnderWay::begin();
-    let UnderWay {
-        app, campaign, nodes, ..
-    } = &under_way;
-    app.steer(*campaign, "pause");
-    under_way.assert_stops_within(REACHED, Instant::now());
-    app.steer(*campaign, "resume");
-    let (sent, resumed) = (app.relay.accepted_count(), Instant::now());
-    wait_until("mail flows again", 10, || app.relay.accepted_count() > sent);
-    assert!(resumed.elapsed() < REACHED, "it took {:?}", resumed.elapsed());
-    app.steer(*campaign, "cancel");
-    under_way.assert_stops_within(REACHED, Instant::now());
-    assert_eq!(app.show(*campaign).state(), "cancelled");
-    assert_eq!(nodes.len(), 3);
-    app.relay.reached_once();
+    let campaign = under_way.campaign;
+    let steer = |action: &'static str| move |app: &App| drop(app.steer(campaign, action));
+    under_way.assert_stops_after("pause", steer("pause"));
+    under_way.assert_flows_after("resume", steer("resume"));
+    under_way.assert_stops_after("cancel", steer("cancel"));
+    assert_eq!(under_way.app.show(campaign).state(), "cancelled");
+    assert_eq!(under_way.nodes.len(), 3);
+    under_way.app.relay.reached_once();
 }
 
+/// No sender is told of these two: it asks again for what it has known for 1.5 seconds.
 #[test]
 fn suppressions_reach_all_nodes_within_two_seconds() {
     let under_way = UnderWay::begin();
-    let app = &under_way.app;
     // By hand, as no command does it: what holds is what the database says.
-    app.database.execute(
-        "INSERT INTO suppressions (address_key, reason, evidence, created_at) \
-         SELECT address_key, 'by_hand', 'all at once', 1 FROM recipients",
-    );
-    under_way.assert_stops_within(ASKED, Instant::now());
+    under_way.assert_stops_after("the suppression of everybody", |app| {
+        app.database.execute(
+            "INSERT INTO suppressions (address_key, reason, evidence, created_at) \
+             SELECT address_key, 'by_hand', 'all at once', 1 FROM recipients",
+        );
+    });
+    let app = &under_way.app;
     app.relay.follow(Script::accepting());
     finished(app, under_way.campaign);
     let show = app.show(under_way.campaign);
@@ -365,10 +375,11 @@ fn suppressions_reach_all_nodes_within_two_seconds() {
 #[test]
 fn unsubscribes_reach_all_nodes_within_two_seconds() {
     let under_way = UnderWay::begin();
+    under_way.assert_stops_after("the unsubscribe of everybody", |app| {
+        app.database
+            .execute("UPDATE subscriptions SET state = 'unsubscribed'");
+    });
     let app = &under_way.app;
-    app.database
-        .execute("UPDATE subscriptions SET state = 'unsubscribed'");
-    under_way.assert_stops_within(ASKED, Instant::now());
     finished(app, under_way.campaign);
     let show = app.show(under_way.campaign);
     assert_eq!(
@@ -394,11 +405,7 @@ fn with_several_planners_every_campaign_starts_once() {
     // All three find all of them due.
     let mut nodes: Vec<Running> = ["a", "b", "c"]
         .iter()
-        .map(|name| {
-            let mut command = app.command(["serve", "--roles", "schedule,send"]);
-            command.env("TIDINGS_SENDER_NODE", name);
-            app.spawn_command(command)
-        })
+        .map(|name| app.spawn_node(name, "schedule,send"))
         .collect();
     campaigns.iter().for_each(|campaign| finished(&app, *campaign));
     wait_until("what was missed is held", 30, || {
@@ -431,41 +438,81 @@ on_both_engines!(a_node_that_was_killed_is_shown_as_lost, |app| {
     app.run(["node", "list"]).succeeded().prints(&["lost"]);
 });
 
+/// The fields of the form on a page that leads to `action`, with their values; none if there is no such form.
+fn form(page: &str, action: &str) -> Option<Vec<(String, String)>> {
+    let (_, form) = page.split_once(&format!("<form method=\"post\" action=\"{action}\">"))?;
+    let (form, _) = form.split_once("</form>").unwrap();
+    let fields = form.split("<input ").skip(1).map(|input| {
+        let value_of = |name: &str| {
+            let (_, rest) = input.split_once(&format!("{name}=\"")).unwrap();
+            rest.split('"').next().unwrap().to_owned()
+        };
+        (value_of("name"), value_of("value"))
+    });
+    Some(fields.collect())
+}
+
 on_both_engines!(an_administrator_drains_a_node_on_its_page, |app| {
     let served = serve(app);
     wait_until("it is listed", 30, || state(app, "main") == "running");
-    let url = format!("{}/nodes", served.url);
     let owner = seen(app, "main").unwrap()["owner"].as_str().unwrap().to_owned();
-    let (status, page) = get(&url);
-    assert_eq!(status, 200);
-    assert!(page.contains(&owner) && page.contains(">running<"), "{page}");
-    let post = |what: &str, role: &str| {
-        let made = app.run([
-            "--json",
-            "token",
-            "create",
-            &format!("{what} {role}"),
-            "--role",
-            role,
-        ]);
-        let token = made.succeeded().json()["token"].as_str().unwrap().to_owned();
-        let answer = browser()
-            .post(format!("{url}/{what}"))
-            .header("Authorization", format!("Bearer {token}"))
-            .send_form([("owner", owner.as_str())]);
-        answer.unwrap().status().as_u16()
+    let cookie = sign_in::sign_in(&served, &sign_in::administrator(app, &served));
+    let page = || {
+        let page = sign_in::get(&format!("{}/nodes", served.url), Some(&cookie));
+        assert_eq!(page.status, 200);
+        page.body
     };
-    assert_eq!(post("drain", "editor"), 403);
+    let send = |action: &str, fields: &[(String, String)]| {
+        let fields: Vec<_> = fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        sign_in::post(&format!("{}{action}", served.url), Some(&cookie), &fields)
+    };
+    let (drain, resume) = ("/nodes/drain", "/nodes/resume");
+
+    let running = page();
+    assert!(running.contains(">running<"), "{running}");
+    assert_eq!(form(&running, resume), None);
+    let fields = form(&running, drain).unwrap();
+    let means_the_node = |field: &(String, String)| *field == ("owner".to_owned(), owner.clone());
+    assert!(fields.iter().any(means_the_node), "{fields:?}");
+    // Another site's page knows who the node is, and not the session's token.
+    let mut forged = fields.clone();
+    forged.retain(means_the_node);
+    assert_eq!(send(drain, &forged).status, 403);
+    forged.push(("csrf".to_owned(), "x".to_owned()));
+    assert_eq!(send(drain, &forged).status, 403);
     assert_eq!(state(app, "main"), "running");
-    assert_eq!(post("drain", "administrator"), 303);
+
+    let answer = send(drain, &fields);
+    assert_eq!((answer.status, answer.location.as_str()), (303, "/nodes"));
     wait_until("it is drained", 15, || state(app, "main") == "drained");
-    let page = get(&url).1;
+    let drained = page();
     assert!(
-        page.contains(">drained<") && page.contains("No node sends"),
-        "{page}"
+        drained.contains(">drained<") && drained.contains("No node sends"),
+        "{drained}"
     );
-    assert_eq!(post("resume", "administrator"), 303);
+    assert_eq!(form(&drained, drain), None);
+    assert_eq!(send(resume, &form(&drained, resume).unwrap()).status, 303);
     wait_until("it works again", 15, || state(app, "main") == "running");
-    let kept = "SELECT count(*) FROM audit_log WHERE about = 'node main'";
+    let kept = "SELECT count(*) FROM audit_log WHERE about = 'node main' AND who = 'ada@example.com'";
     assert_eq!(app.database.number(kept), 2);
+});
+
+on_both_engines!(nobody_but_an_administrator_drains_a_node, |app| {
+    let served = serve(app);
+    wait_until("it is listed", 30, || state(app, "main") == "running");
+    let owner = seen(app, "main").unwrap()["owner"].as_str().unwrap().to_owned();
+    for role in ["viewer", "editor"] {
+        let token = steering::token(app, role);
+        let (status, _, page) = steering::get(&served, &token, "/nodes");
+        assert_eq!(status, 200);
+        assert!(page.contains(&owner) && !page.contains("Drain"), "{page}");
+        for action in ["/nodes/drain", "/nodes/resume"] {
+            assert_eq!(form(&page, action), None);
+            let (status, ..) = steering::post(&served, &token, action, &[("owner", owner.as_str())]);
+            assert_eq!(status, 403, "{role} {action}");
+        }
+    }
+    assert_eq!(state(app, "main"), "running");
+    let asked = "SELECT count(*) FROM audit_log WHERE about = 'node main'";
+    assert_eq!(app.database.number(asked), 0);
 });

@@ -1,12 +1,12 @@
 //! What is old goes if the operator wishes it, everything that was counted stays, and every place that misses it says so.
 
 use crate::dashboard::{get, serve};
-use crate::feedback::after_a_campaign;
+use crate::feedback::{after_a_campaign, ingest};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use tidings_tests::reports::{Report, complaint};
 use tidings_tests::script::{Reply, Rule, Script, Who};
-use tidings_tests::{App, Engine, assert_ledger_adds_up, on_both_engines, wait_until};
+use tidings_tests::{App, Engine, Show, assert_ledger_adds_up, on_both_engines, wait_until};
 
 fn keep_for(app: &App, span: &str) {
     app.configure(|settings| settings.more = format!("[retention]\ndeliveries = \"{span}\"\n"));
@@ -34,12 +34,10 @@ fn retention(app: &App, options: &[&str]) -> Value {
 
 /// How a report that comes in is taken.
 fn fate(app: &App, text: &str) -> String {
-    let file = app.write("came-in.eml", text);
-    let printed = app
-        .run(["bounce", "ingest", &file.to_string_lossy()])
-        .succeeded()
-        .json();
-    printed["events"][0]["done"].as_str().unwrap().to_owned()
+    ingest(app, text)["events"][0]["done"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 on_both_engines!(old_deliveries_go_and_every_figure_stays, |app| {
@@ -176,15 +174,26 @@ on_both_engines!(a_campaign_goes_out_while_old_deliveries_are_removed, |app| {
     let old = app.campaign("readers");
     app.send(old);
     let many = "INSERT INTO deliveries (campaign_id, seq, recipient_id, state, attempts, settled_at) \
-        WITH RECURSIVE n(i) AS (SELECT 1001 UNION ALL SELECT i + 1 FROM n WHERE i < 21000) \
+        WITH RECURSIVE n(i) AS (SELECT 1001 UNION ALL SELECT i + 1 FROM n WHERE i < 41000) \
         SELECT 1, i, i, 'accepted', 1, 1 FROM n";
     app.database.execute(many);
     is_long_over(app, old);
     keep_for(app, "400d");
     let campaign = app.campaign("readers");
     let before = app.relay.accepted_count();
-    let removing = app.spawn(["retention", "run"]);
-    let show = app.send(campaign);
+    // So slowly that the removal falls into it.
+    app.relay.follow(Script::accepting().pace(60.0));
+    let sending = app.start_sending(campaign);
+    wait_until("mail flows", 30, || app.relay.accepted_count() > before);
+    let mut removing = app.spawn(["retention", "run"]);
+    let there = rows(app, old);
+    wait_until("rows go", 30, || rows(app, old) < there);
+    let meanwhile = app.relay.accepted_count();
+    wait_until("mail flows while rows go", 30, || {
+        app.relay.accepted_count() > meanwhile
+    });
+    assert!(removing.is_running(), "the removal was over before");
+    let show = Show(sending.wait(App::PATIENCE).succeeded().json());
     assert_eq!(
         (show.state(), show.count("accepted")),
         ("finished", 300),

@@ -1,55 +1,11 @@
 //! Stopping takes effect in two seconds and loses nothing.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tidings_tests::script::Script;
-use tidings_tests::{App, Running, Show, assert_ledger_adds_up, on_both_engines};
+use tidings_tests::{App, Running, Show, Yardstick, assert_ledger_adds_up, on_both_engines};
 
-/// Within so long a command has taken effect at the receiver, from the command's return on.
-const EFFECT: Duration = Duration::from_secs(2);
 /// Without a message for so long, mail has stopped: at the rate of these tests there is one each 10 ms.
 const QUIET: Duration = Duration::from_millis(2500);
-/// Threads that must have their turn one after the other until a command has taken effect: the sender's look at the campaign, the
-/// recorder, the session, the relay, and the test that looks.
-const TURNS: u32 = 5;
-
-/// Sleeps a little, again and again, and knows how much too late it was woken at worst: so late is each thread of a machine that
-/// is busy with other tests, whatever it does.
-struct Yardstick {
-    is_over: Arc<AtomicBool>,
-    sleeper: JoinHandle<Duration>,
-}
-
-impl Yardstick {
-    fn begin() -> Yardstick {
-        const NAP: Duration = Duration::from_millis(10);
-        let is_over = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&is_over);
-        let sleeper = std::thread::spawn(move || {
-            let mut worst = Duration::ZERO;
-            while !seen.load(Ordering::Relaxed) {
-                let begun = Instant::now();
-                std::thread::sleep(NAP);
-                worst = worst.max(begun.elapsed().saturating_sub(NAP));
-            }
-            worst
-        });
-        Yardstick { is_over, sleeper }
-    }
-
-    /// Panics unless this is within two seconds; on a busy machine, and as much more as [`TURNS`] threads had to wait.
-    #[track_caller]
-    fn assert_in_time(self, what: &str, took: Duration) {
-        self.is_over.store(true, Ordering::Relaxed);
-        let late = self.sleeper.join().unwrap() * TURNS;
-        assert!(
-            took <= EFFECT + late,
-            "{what} took effect after {took:?}; the machine excuses {late:?}"
-        );
-    }
-}
 
 /// A campaign to 2,000 recipients of which some are sent and most are not.
 fn in_mid_send(app: &App) -> (i64, Running) {
