@@ -311,3 +311,112 @@ fn something_is_there(app: &App) -> bool {
         }
     }
 }
+
+on_both_engines!(whoever_reads_a_backup_slowly_gets_all_of_it, |app| {
+    app.import("readers", 40_000);
+    if app.engine == Engine::Postgres {
+        // The server may have been told to end who is silent in a transaction.
+        let name = app.database.texts("SELECT current_database()::text").remove(0);
+        app.database.execute(&format!(
+            "ALTER DATABASE {name} SET idle_in_transaction_session_timeout = '1s'"
+        ));
+    }
+    let mut command = app.command(["backup", "--to", "-"]);
+    command.stdout(std::process::Stdio::piped());
+    let mut backing_up = command.spawn().unwrap();
+    let mut pipe = backing_up.stdout.take().unwrap();
+    let mut octets = vec![0; 1_000];
+    pipe.read_exact(&mut octets).unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    pipe.read_to_end(&mut octets).unwrap();
+    assert!(backing_up.wait().unwrap().success());
+    let file = app.folder().join("slow.backup");
+    std::fs::write(&file, octets).unwrap();
+    app.run(["backup", "verify", text_of(&file)]).succeeded();
+});
+
+on_both_engines!(while_a_restore_runs_nobody_uses_what_it_fills, |app| {
+    app.import("readers", 40_000);
+    let file = back_up(app);
+    let other = on_the_other_engine(app);
+    let mut restoring = other.spawn(["restore", text_of(&file)]);
+    wait_until("it has begun", 60, || {
+        !restoring.is_running()
+            || match other.engine {
+                Engine::Sqlite => other.folder().join("database/tidings.db.restoring-wal").exists(),
+                Engine::Postgres => {
+                    other.database.number(
+                        "SELECT COUNT(*) FROM pg_locks WHERE relation = to_regclass('instance') \
+                         AND mode = 'AccessExclusiveLock' AND granted",
+                    ) == 1
+                }
+            }
+    });
+    assert!(restoring.is_running(), "it was too fast");
+    restoring.stop();
+    match other.engine {
+        Engine::Sqlite => {
+            other
+                .run(["restore", text_of(&file)])
+                .failed_with(1)
+                .says(&["another restore"]);
+            restoring.go_on();
+            restoring.wait(App::PATIENCE).succeeded();
+        }
+        Engine::Postgres => {
+            let mut waiting = [
+                other.spawn(["export", "recipients"]),
+                other.spawn(["restore", text_of(&file)]),
+            ];
+            std::thread::sleep(std::time::Duration::from_secs(3));
+            assert!(
+                waiting.iter_mut().all(|process| process.is_running()),
+                "they wait"
+            );
+            restoring.go_on();
+            restoring.wait(App::PATIENCE).succeeded();
+            let [exporting, second] = waiting;
+            let exported = exporting.wait(App::PATIENCE).succeeded();
+            assert_eq!(exported.stdout.lines().count(), 40_001, "it saw all of it");
+            second.wait(App::PATIENCE).failed_with(1).says(&["not empty"]);
+        }
+    }
+    assert_eq!(other.database.number("SELECT COUNT(*) FROM recipients"), 40_000);
+});
+
+on_both_engines!(a_restore_whose_files_have_no_place_can_be_tried_again, |app| {
+    app.import("readers", 3);
+    std::fs::create_dir_all(app.folder().join("uploads")).unwrap();
+    app.write("uploads/waits.data", "email\nann@example.org\n");
+    app.write("kept-7.csv", "address,why\n");
+    let file = back_up(app);
+    let other = on_the_other_engine(app);
+    let in_its_way = other.write("uploads", "not a folder");
+    other
+        .run(["restore", text_of(&file)])
+        .failed_with(1)
+        .says(&["cannot write"]);
+    let recipients = match other.engine {
+        Engine::Sqlite => i64::from(other.folder().join("database/tidings.db").exists()),
+        Engine::Postgres => other.database.number("SELECT COUNT(*) FROM recipients"),
+    };
+    assert_eq!(recipients, 0, "there is no database without its files");
+    std::fs::remove_file(in_its_way).unwrap();
+    other.run(["restore", text_of(&file)]).succeeded();
+    assert_eq!(other.database.number("SELECT COUNT(*) FROM recipients"), 3);
+    for name in ["uploads/waits.data", "kept-7.csv"] {
+        assert!(other.folder().join(name).exists(), "{name}");
+    }
+    assert!(!other.folder().join(".restoring").exists());
+});
+
+on_both_engines!(a_backup_says_that_passwords_in_urls_are_in_it, |app| {
+    app.import("readers", 3);
+    app.configure(|settings| {
+        settings.more = "[[intake.imap]]\nurl = \"imaps://ann:secret@imap.example.com\"\n".to_owned();
+    });
+    let file = app.folder().join("tidings.backup");
+    let made = app.run(["backup", "--to", text_of(&file)]).succeeded();
+    let said = made.says(&["passwords", "intake.imap.url"]);
+    assert!(!said.stderr.contains("secret@"), "{said}");
+});

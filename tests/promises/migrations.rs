@@ -179,6 +179,32 @@ on_both_engines!(a_database_of_the_first_version_is_brought_up_to_date, |app| {
     }
 });
 
+#[test]
+fn an_index_whose_making_was_cut_off_is_made_anew() {
+    let app = App::start(Engine::Postgres);
+    app.import("readers", 1);
+    let valid = "SELECT COUNT(*) FROM pg_index WHERE indisvalid AND indexrelid IN \
+        ('feedback_events_by_address'::regclass, 'letters_by_address'::regclass)";
+    for (version, cut_off) in [(36, "feedback_events_by_address"), (37, "letters_by_address")] {
+        assert_eq!(app.database.number(valid), 2);
+        app.database.execute(&format!(
+            "UPDATE pg_index SET indisvalid = FALSE WHERE indexrelid = '{cut_off}'::regclass"
+        ));
+        app.database.execute(&format!(
+            "DELETE FROM _sqlx_migrations WHERE version >= {version}"
+        ));
+        app.run(["campaign", "list"]).succeeded();
+    }
+    assert_eq!(app.database.number(valid), 2);
+    // What was stopped between two steps of 0035 is done once more, and does no harm.
+    app.database
+        .execute("ALTER TABLE letters ALTER COLUMN address_key TYPE TEXT COLLATE \"default\"");
+    app.database
+        .execute("DELETE FROM _sqlx_migrations WHERE version >= 35");
+    app.run(["campaign", "list"]).succeeded();
+    assert_eq!(app.database.number(valid), 2);
+}
+
 /// Makes one table again of what is in parts on PostgreSQL.
 fn put_together(app: &App) {
     for statement in [

@@ -4,6 +4,7 @@
 use crate::dashboard::{Served, serve};
 use crate::sign_in::{administrator, sign_in};
 use crate::unsubscribe::{self, one_click};
+use sqlx::{Connection, SqliteConnection};
 use std::time::Duration;
 use tidings_tests::script::Script;
 use tidings_tests::{App, Engine, Output, Running, wait_until};
@@ -363,4 +364,60 @@ fn texts_that_postgresql_does_not_take_are_named_and_replaced_on_wish() {
         ));
         assert_eq!(found, 1, "{reader}");
     }
+}
+
+#[test]
+fn a_server_that_only_has_pages_keeps_its_installation_from_moving() {
+    let (from, to) = two();
+    from.import("readers", 3);
+    let serving = from.spawn(["serve", "--roles", "web"]);
+    let at_work = "SELECT COUNT(*) FROM nodes WHERE state = 'running'";
+    wait_until("it is at work", 30, || from.database.number(at_work) == 1);
+    migrate(&from, &to)
+        .wait(App::PATIENCE)
+        .failed_with(1)
+        .says(&["is at work here", "stop the server"]);
+    from.run(["campaign", "list"]).succeeded();
+    serving.sigterm();
+    serving.wait(App::PATIENCE).succeeded();
+    migrated(&from, &to);
+}
+
+#[test]
+fn who_has_the_old_database_open_all_the_time_writes_nothing_there_any_more() {
+    let (from, to) = two();
+    from.import("readers", 3);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.unwrap();
+    let open = runtime.block_on(SqliteConnection::connect(from.database.url()));
+    let mut open = open.unwrap();
+    let mut write = || {
+        let text = "UPDATE recipients SET name = 'Somebody'";
+        runtime.block_on(sqlx::query(text).execute(&mut open)).map(drop)
+    };
+    write().unwrap();
+    migrated(&from, &to);
+    let refused = write().unwrap_err().to_string();
+    assert!(refused.contains("has moved to another database"), "{refused}");
+    release(&from).succeeded();
+    write().unwrap();
+}
+
+#[test]
+fn a_move_that_runs_is_not_given_up() {
+    let (from, to) = two();
+    from.import("readers", 30_000);
+    let mut moving = migrate(&from, &to);
+    let rows = "SELECT COUNT(*) FROM pg_stat_user_tables WHERE relname = 'recipients' AND n_live_tup > 0";
+    wait_until("rows are written", 60, || {
+        !moving.is_running() || to.database.number(rows) > 0
+    });
+    moving.stop();
+    release(&from)
+        .failed_with(1)
+        .says(&["moves this database", "end it first"]);
+    moving.go_on();
+    moving.wait(App::PATIENCE).succeeded();
+    to.run(["campaign", "list"]).succeeded();
+    from.run(["campaign", "list"]).failed_with(1);
 }

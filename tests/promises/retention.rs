@@ -3,6 +3,7 @@
 use crate::dashboard::{get, serve};
 use crate::feedback::{after_a_campaign, ingest};
 use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
 use std::collections::HashSet;
 use tidings_tests::reports::{Report, complaint};
 use tidings_tests::script::{Reply, Rule, Script, Who};
@@ -235,3 +236,64 @@ on_both_engines!(
         assert_eq!(rows(app, campaign), 3);
     }
 );
+
+on_both_engines!(a_node_that_drains_removes_nothing_more, |app| {
+    app.import("readers", 3);
+    let old = app.campaign("readers");
+    app.send(old);
+    let many = "INSERT INTO deliveries (campaign_id, seq, recipient_id, state, attempts, settled_at) \
+        WITH RECURSIVE n(i) AS (SELECT 1001 UNION ALL SELECT i + 1 FROM n WHERE i < 151000) \
+        SELECT 1, i, i, 'accepted', 1, 1 FROM n";
+    app.database.execute(many);
+    is_long_over(app, old);
+    keep_for(app, "400d");
+    let server = app.serve();
+    wait_until("it removes", 30, || rows(app, old) < 149_000);
+    let node = app
+        .database
+        .texts("SELECT name FROM nodes WHERE state = 'running'")
+        .remove(0);
+    app.run(["node", "drain", &node, "--wait"]).succeeded();
+    let left = rows(app, old);
+    assert!(left > 0, "it was too fast");
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert_eq!(rows(app, old), left, "it is drained");
+    app.run(["node", "resume", &node]).succeeded();
+    wait_until("it goes on", 30, || rows(app, old) < left);
+    drop(server);
+});
+
+/// A part of the ledger that somebody reads for long cannot be dropped; what is deleted row by row goes all the same.
+#[test]
+fn who_reads_for_long_does_not_keep_everything_else_from_going() {
+    let app = App::start(Engine::Postgres);
+    app.import("readers", 3);
+    let campaign_from = |id: i64| {
+        app.database.execute(&format!(
+            "ALTER TABLE campaigns ALTER COLUMN id RESTART WITH {id}"
+        ));
+        let campaign = app.campaign("readers");
+        app.send(campaign);
+        is_long_over(&app, campaign);
+        campaign
+    };
+    let (whole, alone) = (campaign_from(500), campaign_from(601));
+    keep_for(&app, "400d");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.unwrap();
+    let mut reading = runtime
+        .block_on(PgConnection::connect(app.database.url()))
+        .unwrap();
+    runtime
+        .block_on(sqlx::raw_sql("BEGIN; SELECT 1 FROM deliveries LIMIT 1").execute(&mut reading))
+        .unwrap();
+    app.run(["retention", "run"]).failed_with(1);
+    assert_eq!(rows(&app, alone), 0);
+    runtime
+        .block_on(sqlx::raw_sql("COMMIT").execute(&mut reading))
+        .unwrap();
+    app.run(["retention", "run"]).succeeded();
+    assert_eq!(rows(&app, whole), 0);
+    let parts = "SELECT COUNT(*) FROM pg_class WHERE relname = 'deliveries_from_500'";
+    assert_eq!(app.database.number(parts), 0);
+}

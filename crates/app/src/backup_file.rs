@@ -8,7 +8,7 @@ mod format;
 mod reading;
 mod writing;
 
-pub use folder::{PutBack, files_of};
+pub use folder::{CONFIGURATION, Placed, PutBack, files_of};
 pub use format::{End, Header, Record, VERSION};
 pub use reading::{Piece, read};
 pub use writing::{Destination, Writer};

@@ -6,6 +6,7 @@ mod commands;
 mod config;
 mod context;
 mod demo;
+mod durable;
 mod in_force;
 mod lifecycle;
 mod node;

@@ -3,9 +3,10 @@
 //!
 //! Where to look: what is remembered of an import in `job.rs`; opening and reading in `reading.rs`; the import under way in
 //! `running.rs`; going on with one whose process is gone in `resuming.rs`; taking one back in `undo.rs`; files of rejected rows and
-//! remarks in `row_file.rs`; checks on wish in `checks.rs`; lists of suppressions in `suppression_list.rs`. What a server does with
+//! remarks in `row_file.rs`; which files of the data folder are an import's in `belonging.rs`; checks on wish in `checks.rs`; lists of suppressions in `suppression_list.rs`. What a server does with
 //! these for people who look at pages is in `uploads.rs` and `importer.rs`.
 
+mod belonging;
 mod checks;
 mod importer;
 mod job;
@@ -19,6 +20,7 @@ mod undo;
 mod uploads;
 mod wishes;
 
+pub use belonging::belongs_to_imports;
 pub use checks::{Check, Checking, Found, UnknownCheck, has_remarks};
 pub use importer::{Begun, Importer, Rejected, Suppressing, Trial, TrialState};
 pub use job::{Job, JobFile, take_stock};
@@ -27,5 +29,5 @@ pub use row_file::{REJECTS, REMARKS, RowFile, RowFileKind};
 pub use running::{Beside, Done, Listener, count, to_the_end};
 pub use suppression_list::{SuppressionCounts, SuppressionList, suppress_by_hash};
 pub use undo::{TakenBack, TakingBack, kept_file};
-pub use uploads::{Incoming, NoUploadId, Purpose, Upload, UploadFault, UploadId, Uploads};
+pub use uploads::{Incoming, NoUploadId, Purpose, UPLOADS, Upload, UploadFault, UploadId, Uploads};
 pub use wishes::Wishes;

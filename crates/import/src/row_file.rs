@@ -36,6 +36,13 @@ pub const REMARKS: RowFileKind = RowFileKind {
     option: "--remarks",
 };
 
+impl RowFileKind {
+    /// What its name begins with in the data folder.
+    pub(crate) fn stem(&self) -> &'static str {
+        self.stem
+    }
+}
+
 /// A line of such a file.
 pub(crate) type Line<'a> = [Cow<'a, [u8]>; 3];
 

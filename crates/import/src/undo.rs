@@ -29,9 +29,12 @@ pub struct TakingBack {
     report: Report,
 }
 
+/// What the name of a file that says what stays begins with.
+pub(crate) const KEPT: &str = "kept";
+
 /// Where it is said what stays of an import.
 pub fn kept_file(folder: &Path, id: ImportId) -> PathBuf {
-    folder.join(format!("kept-{id}.csv"))
+    folder.join(format!("{KEPT}-{id}.csv"))
 }
 
 /// The file that names what stays: address and why. Made when there is something to be named.

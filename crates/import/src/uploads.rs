@@ -21,6 +21,12 @@ const KEPT: Duration = Duration::from_secs(86_400);
 const WAITING: usize = 10;
 /// How the names of files begin that belong to an import.
 pub(crate) const INCOMING: &str = "incoming-";
+
+/// The folder of files that were uploaded and wait, in the data folder.
+pub const UPLOADS: &str = "uploads";
+
+/// What the name of a file ends with that is still coming in.
+pub(crate) const COMING: &str = ".part";
 /// Characters of a file's name that are kept.
 const LONGEST_NAME: usize = 200;
 
@@ -188,7 +194,7 @@ impl Uploads {
     /// In this data folder.
     pub fn in_folder(data: &Path, largest: u64) -> Uploads {
         Uploads {
-            folder: data.join("uploads"),
+            folder: data.join(UPLOADS),
             coming: Coming::default(),
             largest,
         }
@@ -199,7 +205,7 @@ impl Uploads {
         let place = self.place(owner, purpose)?;
         std::fs::create_dir_all(&self.folder)?;
         let file = tempfile::Builder::new()
-            .suffix(".part")
+            .suffix(COMING)
             .tempfile_in(&self.folder)?;
         Ok(Incoming {
             file,

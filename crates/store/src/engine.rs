@@ -362,7 +362,7 @@ impl Drop for SqliteTx {
 
 /// Only one process at a time opens a database of this folder: neither the switch to WAL nor sqlx's migrations wait for
 /// another process that does the same.
-async fn lock_folder(file: &Path) -> Result<File, StoreError> {
+pub(crate) async fn lock_folder(file: &Path) -> Result<File, StoreError> {
     let folder = match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),

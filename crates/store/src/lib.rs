@@ -22,6 +22,7 @@ pub mod erasure;
 pub mod error;
 pub mod exports;
 pub mod feedback;
+mod file_lock;
 pub mod flow;
 mod history;
 pub mod hits;

@@ -10,7 +10,9 @@ use crate::audit::{By, audit_in};
 use crate::deliveries::lock_state;
 use crate::engine::{Store, Tx, on_pool, on_tx};
 use crate::error::StoreError;
+use crate::parts::Part;
 use crate::steering::about;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tidings_campaign::ids::{CampaignId, Seq};
 use tidings_campaign::time::Timestamp;
@@ -110,13 +112,23 @@ impl Store {
         let rows: Vec<OldRow> =
             on_pool!(self, pool => sqlx::query_as(OLD).bind(before.0).fetch_all(pool).await)?;
         let mut old = Vec::with_capacity(rows.len());
+        // What is asked of a part is asked once: it looks at every campaign of it.
+        let mut waiting: BTreeMap<Part, bool> = BTreeMap::new();
         for (id, name, planned, over_at, stays) in rows {
             let id = CampaignId(id);
             let stays = match stays.as_deref() {
                 Some("open") => Some(Stays::Open),
                 Some("unsettled") => Some(Stays::Unsettled),
                 Some(_) => Some(Stays::Child),
-                None => self.waits_for_its_part(id, before).await?.then_some(Stays::Part),
+                None => {
+                    let part = self.parts.of(id);
+                    let waits = match waiting.get(&part) {
+                        Some(waits) => *waits,
+                        None => self.part_waits(part, before).await?,
+                    };
+                    waiting.insert(part, waits);
+                    waits.then_some(Stays::Part)
+                }
             };
             old.push(OldCampaign {
                 id,
@@ -162,12 +174,24 @@ impl Store {
         Ok(true)
     }
 
-    /// Campaigns that are marked and of whose deliveries some are still there.
+    /// Campaigns that are marked and of whose deliveries some are still there, but for those that go with their part.
     pub async fn removed_but_there(&self) -> Result<Vec<CampaignId>, StoreError> {
         const THERE: &str = "SELECT c.id FROM campaigns c WHERE c.deliveries_removed_at IS NOT NULL \
             AND EXISTS (SELECT 1 FROM deliveries d WHERE d.campaign_id = c.id) ORDER BY c.id";
         let ids: Vec<i64> = on_pool!(self, pool => sqlx::query_scalar(THERE).fetch_all(pool).await)?;
-        Ok(ids.into_iter().map(CampaignId).collect())
+        let (mut there, mut whole) = (Vec::new(), BTreeMap::new());
+        for id in ids.into_iter().map(CampaignId) {
+            let part = self.parts.of(id);
+            let goes_whole = match whole.get(&part) {
+                Some(known) => *known,
+                None => self.part_is_over(part).await?,
+            };
+            whole.insert(part, goes_whole);
+            if !goes_whole {
+                there.push(id);
+            }
+        }
+        Ok(there)
     }
 
     /// Deletes the next deliveries of a marked campaign, at most `limit`, and their attempts. False if there were none.

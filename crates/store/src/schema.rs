@@ -4,7 +4,7 @@
 use crate::engine::{Engine, Store};
 use crate::error::StoreError;
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use std::sync::LazyLock;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -22,6 +22,13 @@ const LOCK: i64 = 0x7469_6470 << 32;
 
 /// Whoever comes after a statement that waits for a lock waits behind it, so it waits for a moment only.
 const WAITING: [&str; 2] = ["SET lock_timeout = '200ms'", "SET statement_timeout = 0"];
+
+/// Migrations that are one `CREATE INDEX CONCURRENTLY`, and the index that each makes. Such a statement waits for everybody who reads
+/// or writes, and nobody waits for it, so it may take its time. What is cut off leaves an index that is not valid.
+const CONCURRENT: [(i64, &str); 2] = [(36, "feedback_events_by_address"), (37, "letters_by_address")];
+
+/// For as long as such a statement waits for one transaction of others.
+const PATIENTLY: &str = "SET lock_timeout = '10min'";
 
 /// Until a lock is tried for again.
 const BREATH: Duration = Duration::from_millis(500);
@@ -106,8 +113,29 @@ async fn migrate_once(connection: &mut PgConnection, version: i64) -> Result<Out
     for setting in WAITING {
         sqlx::query(setting).execute(&mut *connection).await?;
     }
+    let applied = applied(connection).await?;
+    for (at, index) in CONCURRENT {
+        if applied < at && at <= version {
+            POSTGRES.run_to(at - 1, &mut *connection).await?;
+            sqlx::query(PATIENTLY).execute(&mut *connection).await?;
+            let drop = AssertSqlSafe(format!("DROP INDEX CONCURRENTLY IF EXISTS {index}"));
+            sqlx::raw_sql(drop).execute(&mut *connection).await?;
+            POSTGRES.run_to(at, &mut *connection).await?;
+            sqlx::query(WAITING[0]).execute(&mut *connection).await?;
+        }
+    }
     POSTGRES.run_to(version, &mut *connection).await?;
     Ok(Outcome::Migrated)
+}
+
+/// The newest migration that has been applied; 0 if there never was one.
+async fn applied(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    const IS_THERE: &str = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
+    const NEWEST: &str = "SELECT COALESCE(MAX(version), 0) FROM _sqlx_migrations";
+    match sqlx::query_scalar(IS_THERE).fetch_one(&mut *connection).await? {
+        true => sqlx::query_scalar(NEWEST).fetch_one(connection).await,
+        false => Ok(0),
+    }
 }
 
 /// Whether others held what it needs (55P03), or waited for it while it waited for them (40P01).

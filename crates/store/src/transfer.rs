@@ -18,7 +18,7 @@ mod snapshot;
 
 pub use catalogue::{Column, Kind, LEFT_OUT, Table};
 pub use fitting::{Misfit, Misfits};
-pub use marks::Moved;
+pub use marks::{GivingUp, Moved};
 pub use moving::{Move, Stage};
 pub use restoring::{Restored, Restoring};
 pub use row::{Row, Sum, Value, read_line, write_line};
@@ -28,7 +28,7 @@ pub(crate) use marks::refuse_if_moving;
 
 use crate::engine::place_of;
 use crate::error::StoreError;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why an installation is not taken elsewhere.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +66,20 @@ pub enum TransferError {
         /// Where from.
         from: String,
     },
+    /// Somebody else has begun, ended or given up a move meanwhile.
+    #[error(
+        "what this database knows of its move has been changed by another process meanwhile: begin again"
+    )]
+    Changed,
+    /// Nodes have the database open.
+    #[error(
+        "{} at work here: stop the server first. One that was killed counts as being at work for 15 seconds",
+        match &.0[..] { [node] => format!("node {node} is"), nodes => format!("nodes {} are", nodes.join(", ")) }
+    )]
+    AtWork(Vec<String>),
+    /// Another restore fills the same file.
+    #[error("another restore is filling {0}: wait for it, or end it")]
+    Restoring(PathBuf),
     /// Nothing to release.
     #[error("this installation has not moved: there is nothing to release")]
     NotMoved,
@@ -162,6 +176,19 @@ pub enum TransferError {
         /// Why.
         source: std::io::Error,
     },
+}
+
+/// Rows that are written in one transaction, at most.
+pub const BATCH_ROWS: usize = 5_000;
+/// About so many octets of rows are written in one transaction.
+pub const BATCH_OCTETS: usize = 4 << 20;
+
+/// None is made where the SQLite file of an installation should be.
+fn refuse_missing(url: &str) -> Result<(), TransferError> {
+    match url.strip_prefix("sqlite://").map(Path::new) {
+        Some(file) if !file.exists() => Err(TransferError::NoDatabase(file.to_owned())),
+        _ => Ok(()),
+    }
 }
 
 /// The database for people, as it is to be written on a command line again.

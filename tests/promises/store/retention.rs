@@ -1,6 +1,7 @@
 //! Old deliveries go, and nothing else; on PostgreSQL the ledger is in parts.
 
 use super::*;
+use futures_util::StreamExt;
 use std::time::Duration;
 use tidings_campaign::lifecycle::{Action, CampaignState};
 use tidings_store::StoreError;
@@ -344,5 +345,31 @@ fn a_reader_only_delays_that_a_part_is_dropped() {
         let dropped = store.drop_removed_parts().await.unwrap();
         assert_eq!(dropped, ["deliveries_from_500", "attempts_from_500"]);
         another.close().await;
+    });
+}
+
+/// What a backup has begun to read is there until it has read it.
+#[test]
+fn a_snapshot_has_the_deliveries_of_a_part_that_is_dropped_meanwhile() {
+    FreshStore::test(Engine::Postgres, async |store| {
+        next_campaign_is(store, 500).await;
+        let old = finished(store, 3).await;
+        next_campaign_is(store, 601).await;
+        finished(store, 3).await;
+        assert!(mark(store, old).await);
+        let mut snapshot = store.snapshot().await.unwrap();
+        let dropping = tokio::time::timeout(Duration::from_secs(2), store.drop_removed_parts());
+        assert!(dropping.await.is_err(), "it waits for the snapshot");
+        let tables = snapshot.tables().to_vec();
+        let deliveries = tables.iter().find(|table| table.name == "deliveries").unwrap();
+        assert_eq!(snapshot.rows(deliveries).count().await, 6);
+        drop(snapshot);
+        let mut dropped = Vec::new();
+        while dropped.len() < 2 {
+            // The server may still be at the one that was given up.
+            dropped.extend(store.drop_removed_parts().await.unwrap_or_default());
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!(dropped, ["deliveries_from_500", "attempts_from_500"]);
     });
 }

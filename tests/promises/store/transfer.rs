@@ -2,8 +2,11 @@
 
 use super::*;
 use futures_util::StreamExt;
+use sqlx::{Connection, SqliteConnection};
 use std::collections::{BTreeMap, BTreeSet};
-use tidings_store::transfer::{self, Column, LEFT_OUT, Move, Moved, Restoring, Row, Sum, Table, Value};
+use tidings_store::transfer::{
+    self, Column, GivingUp, LEFT_OUT, Move, Restoring, Row, Stage, Sum, Table, Value,
+};
 use tidings_tests::{Engine, FreshStore, store_on_both_engines};
 
 fn tables_of(engine: Engine) -> Vec<Table> {
@@ -159,7 +162,10 @@ store_on_both_engines!(what_was_read_is_written_whole_or_not_at_all, |store| {
                 .unwrap();
         }
     }
-    let restored = restoring.finish(&next_ids).await.unwrap();
+    let second = Restoring::begin(&url, "here", schema, false).await.unwrap_err();
+    assert!(second.to_string().contains("another restore"), "{second}");
+    let restored = restoring.complete(&next_ids).await.unwrap();
+    restoring.finish().await.unwrap();
     assert_eq!(
         restored.rows as usize,
         before.values().map(Vec::len).sum::<usize>()
@@ -216,8 +222,56 @@ fn a_move_leaves_one_database_and_arrives_in_the_other() {
 
         let refused = Store::open(&from, "here").await.unwrap_err();
         assert!(refused.to_string().contains("has moved"), "{refused}");
-        let released = Moved::release(&from, "here").await.unwrap();
+        let giving_up = GivingUp::open(&from, "here").await.unwrap();
+        assert!(giving_up.source().sqlite_file().is_some());
+        let released = giving_up.run().await.unwrap();
         assert_eq!((released.arrived, released.held), (true, 1));
         Store::open(&from, "here").await.unwrap().close().await;
     });
+}
+
+/// Where a move is cut off at a key that PostgreSQL does not take, it goes on behind that key, and not behind what replaces it.
+#[test]
+fn a_move_goes_on_behind_a_key_that_was_replaced() {
+    for (unfit, greater) in [
+        ("CAST(X'C3' AS TEXT)", "CAST(X'C384' AS TEXT)"),
+        ("'b' || CHAR(0)", "'b' || CHAR(1)"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let from = format!("sqlite://{}", folder.path().join("tidings.db").display());
+        FreshStore::test(Engine::Postgres, async |target| {
+            Store::open(&from, "here").await.unwrap().close().await;
+            // The key that does not fit is the last of a batch.
+            let fill = format!(
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5009), \
+                 keys(k) AS (SELECT CASE WHEN i < 5000 THEN 'a' || i ELSE {greater} || i END FROM n UNION ALL SELECT {unfit}) \
+                 INSERT INTO suppressions (address_key, reason, evidence, created_at) SELECT k, 'manual', '', 1 FROM keys"
+            );
+            let mut source = SqliteConnection::connect(&from).await.unwrap();
+            sqlx::raw_sql(sqlx::AssertSqlSafe(fill))
+                .execute(&mut source)
+                .await
+                .unwrap();
+            source.close().await.unwrap();
+
+            let moving = Move::open(&from, &target.url, "here").await.unwrap();
+            let a_batch_is_there = tokio::sync::Notify::new();
+            let mut tell = |stage| {
+                if matches!(stage, Stage::Writing { table, rows: 5_000 } if table == "suppressions") {
+                    a_batch_is_there.notify_one();
+                }
+            };
+            tokio::select! {
+                biased;
+                () = a_batch_is_there.notified() => {}
+                moved = moving.run(START, true, &mut tell) => panic!("it was not cut off: {moved:?}"),
+            }
+            drop(moving);
+            let moving = Move::open(&from, &target.url, "here").await.unwrap();
+            let (_, misfits) = moving.run(START, true, &mut |_| {}).await.unwrap();
+            assert_eq!(misfits.replaced, 1);
+            let there = target.texts("SELECT COUNT(*)::text FROM suppressions").await;
+            assert_eq!(there, ["5010"], "{unfit}");
+        });
+    }
 }

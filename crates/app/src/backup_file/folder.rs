@@ -1,35 +1,23 @@
 //! Which files of the data folder belong to a backup, and how they come back.
 
+use crate::durable::{folder_of, sync_folder};
 use anyhow::Context;
-use std::fs::{self, File};
+use std::collections::BTreeSet;
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
+use tidings_import::{UPLOADS, belongs_to_imports};
 
-/// The folder of files that were uploaded and wait.
-const UPLOADS: &str = "uploads";
+/// The configuration.
+pub const CONFIGURATION: &str = "tidings.toml";
+/// Where files are until they are all there, in the data folder.
+const BESIDE: &str = ".restoring";
 
-/// Whether a file of this name, below the data folder, belongs to a backup: the configuration; files of imports, and what
-/// imports rejected or remarked on; uploads. Not the database, whose rows are there; nor passwords.
+/// Whether a file of this name, below the data folder, belongs to a backup: the configuration, and the files of imports. Not the
+/// database, whose rows are there; nor the folder of passwords.
 fn belongs(name: &Path) -> bool {
-    let parts: Vec<_> = name.components().collect();
-    let texts: Option<Vec<&str>> = parts
-        .iter()
-        .map(|part| match part {
-            Component::Normal(text) => text.to_str(),
-            _ => None,
-        })
-        .collect();
-    match texts.as_deref() {
-        Some(["tidings.toml"]) => true,
-        Some([file]) => {
-            let of_rows = file.starts_with("rejects-") || file.starts_with("remarks-");
-            (of_rows && file.ends_with(".csv")) || file.starts_with("incoming-")
-        }
-        // What is still coming is no upload yet.
-        Some([UPLOADS, file]) => !file.ends_with(".part"),
-        _ => false,
-    }
+    name == Path::new(CONFIGURATION) || belongs_to_imports(name)
 }
 
 /// The files of this data folder that belong to a backup, by their names below it.
@@ -59,23 +47,30 @@ pub fn files_of(data: &Path) -> anyhow::Result<Vec<PathBuf>> {
 #[derive(Debug)]
 pub struct PutBack {
     data: PathBuf,
-    beside: tempfile::TempDir,
+    beside: PathBuf,
+    // No other restore writes there as long as this is open.
+    _lock: File,
     names: Vec<PathBuf>,
     open: Option<File>,
 }
 
 impl PutBack {
-    /// Makes the data folder if it is not there.
+    /// Makes the data folder if it is not there. What a restore left in it that was killed goes.
     pub fn into_folder(data: &Path) -> anyhow::Result<PutBack> {
         let cannot = || format!("cannot write into {}", data.display());
         fs::create_dir_all(data).with_context(cannot)?;
-        let beside = tempfile::Builder::new()
-            .prefix(".restoring-")
-            .tempdir_in(data)
-            .with_context(cannot)?;
+        let beside = data.join(BESIDE);
+        fs::create_dir_all(&beside).with_context(cannot)?;
+        let lock = File::open(&beside).with_context(cannot)?;
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => anyhow::bail!("another restore writes into {}", data.display()),
+            tried => tried.map_err(io::Error::from).with_context(cannot)?,
+        }
+        clear(&beside).with_context(cannot)?;
         Ok(PutBack {
             data: data.to_owned(),
             beside,
+            _lock: lock,
             names: Vec::new(),
             open: None,
         })
@@ -89,7 +84,7 @@ impl PutBack {
             "the backup has a file {}, which belongs to no backup",
             name.display()
         );
-        let place = self.beside.path().join(&name);
+        let place = self.beside.join(&name);
         let cannot = || format!("cannot write {}", place.display());
         if let Some(folder) = place.parent() {
             fs::create_dir_all(folder).with_context(cannot)?;
@@ -113,11 +108,12 @@ impl PutBack {
         file.write_all(octets).context("a file of the data folder")
     }
 
-    /// Puts all of them in their places, and tells which are there now and which were there before and stay as they are.
-    pub fn done(self) -> anyhow::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+    /// Puts all of them in their places.
+    pub fn done(mut self) -> anyhow::Result<Placed> {
         let (mut put, mut kept) = (Vec::new(), Vec::new());
-        for name in self.names {
-            let (from, to) = (self.beside.path().join(&name), self.data.join(&name));
+        let mut folders = BTreeSet::from([self.data.clone()]);
+        for name in std::mem::take(&mut self.names) {
+            let (from, to) = (self.beside.join(&name), self.data.join(&name));
             let cannot = || format!("cannot write {}", to.display());
             if let Some(folder) = to.parent() {
                 fs::create_dir_all(folder).with_context(cannot)?;
@@ -130,10 +126,42 @@ impl PutBack {
                 continue;
             }
             fs::rename(&from, &to).with_context(cannot)?;
+            folders.insert(folder_of(&to).to_owned());
             put.push(name);
         }
-        Ok((put, kept))
+        for folder in folders {
+            sync_folder(&folder).with_context(|| format!("cannot write into {}", folder.display()))?;
+        }
+        Ok(Placed { put, kept })
     }
+}
+
+impl Drop for PutBack {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.beside) {
+            tracing::warn!("cannot remove {}: {error}", self.beside.display());
+        }
+    }
+}
+
+fn clear(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        match entry.file_type()?.is_dir() {
+            true => fs::remove_dir_all(entry.path())?,
+            false => fs::remove_file(entry.path())?,
+        }
+    }
+    Ok(())
+}
+
+/// What became of the files of a backup.
+#[derive(Debug)]
+pub struct Placed {
+    /// They are there now.
+    pub put: Vec<PathBuf>,
+    /// They were there before, and stay as they are.
+    pub kept: Vec<PathBuf>,
 }
 
 #[cfg(test)]
@@ -143,13 +171,7 @@ mod tests {
 
     #[test]
     fn passwords_databases_and_places_elsewhere_belong_to_no_backup() {
-        for name in [
-            "tidings.toml",
-            "rejects-3.csv",
-            "remarks-3.csv",
-            "incoming-x",
-            "uploads/a.data",
-        ] {
+        for name in ["tidings.toml", "kept-3.csv", "uploads/a.data"] {
             assert!(belongs(Path::new(name)), "{name}");
         }
         for name in [
@@ -171,13 +193,17 @@ mod tests {
     fn what_is_there_is_not_written_over() {
         let data = tempfile::tempdir().unwrap();
         fs::write(data.path().join("tidings.toml"), "mine").unwrap();
+        // A restore that was killed.
+        fs::create_dir_all(data.path().join(".restoring/uploads")).unwrap();
+        fs::write(data.path().join(".restoring/uploads/a.data"), "half").unwrap();
         let mut back = PutBack::into_folder(data.path()).unwrap();
+        assert!(PutBack::into_folder(data.path()).is_err(), "another one is at it");
         for name in ["tidings.toml", "uploads/a.data"] {
             back.begin(name, 0o600).unwrap();
             back.write(b"of the backup").unwrap();
         }
         assert!(back.begin("../elsewhere", 0o600).is_err());
-        let (put, kept) = back.done().unwrap();
+        let Placed { put, kept } = back.done().unwrap();
         assert_eq!(put, [PathBuf::from("uploads/a.data")]);
         assert_eq!(kept, [PathBuf::from("tidings.toml")]);
         assert_eq!(fs::read(data.path().join("tidings.toml")).unwrap(), b"mine");

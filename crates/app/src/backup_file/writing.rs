@@ -1,12 +1,13 @@
 //! Writing a backup: compressed in a thread of its own, under a name of its own until all of it is on the disk.
 
 use super::format::{End, Record};
+use crate::durable;
 use anyhow::Context;
 use data_encoding::HEXLOWER;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
@@ -51,7 +52,7 @@ impl Writer {
                     "{} is there already: a backup does not take the place of anything",
                     file.display()
                 );
-                let folder = folder_of(file);
+                let folder = durable::folder_of(file);
                 // Nobody else may read it: keys that sign links are in it. So it is made, with mode 0600.
                 let new = tempfile::Builder::new()
                     .prefix(".tidings-backup-")
@@ -149,19 +150,7 @@ fn compress(mut blocks: mpsc::Receiver<Vec<u8>>, mut out: Out) -> anyhow::Result
     let Out::File(new, file) = out else {
         return Ok(());
     };
-    new.as_file().sync_all().with_context(cannot)?;
-    new.persist_noclobber(&file)
-        .map_err(|error| error.error)
-        .with_context(cannot)?;
-    // The name is only safe when the folder is.
-    File::open(folder_of(&file))
-        .and_then(|folder| folder.sync_all())
-        .with_context(cannot)
-}
-
-fn folder_of(file: &Path) -> &Path {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    folder.unwrap_or(Path::new("."))
+    durable::put(new, &file, durable::Place::MustBeFree).with_context(cannot)
 }
 
 impl Destination {

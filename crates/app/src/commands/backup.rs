@@ -1,7 +1,8 @@
 //! `tidings backup`: everything in one file, while the server runs; `tidings backup verify`: whether such a file is whole.
 
-use crate::backup_file::{Destination, End, Header, Record, VERSION, Writer, files_of, read};
+use crate::backup_file::{CONFIGURATION, Destination, End, Header, Record, VERSION, Writer, files_of, read};
 use crate::commands::progress::Progress;
+use crate::config::settings_with_passwords;
 use crate::context::Context;
 use crate::lifecycle;
 use crate::output;
@@ -20,7 +21,8 @@ use tidings_store::transfer::{Snapshot, Sum, Table, Value, write_line};
 /// Back everything up into one file, while the server runs and sends.
 ///
 /// Either engine's database as it is at one moment, and the files of the data folder that belong to it; `tidings restore` brings
-/// it back into either engine. The keys that sign links are in it, so nobody else may read it. Passwords of relays are not.
+/// it back into either engine. The keys that sign links are in it, so nobody else may read it. Files of
+/// passwords are not; but a password that stands in a URL of `tidings.toml` is.
 #[derive(clap::Args, Clone, Debug)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct BackupArgs {
@@ -53,15 +55,19 @@ pub async fn run(args: BackupArgs, context: &Context) -> anyhow::Result<()> {
     }
 }
 
-fn verify(file: &Path, context: &Context) -> anyhow::Result<()> {
+/// Reads a backup to its end, tells how far it is, and finds out whether all of it is as it was written.
+pub fn check_whole(file: &Path) -> anyhow::Result<(Header, End)> {
     let mut progress = Progress::new();
     let mut lines = 0_u64;
-    let (header, end) = read(file, |_| {
+    read(file, |_| {
         lines += 1;
         progress.tell(|| format!("{lines} lines are as they were written"));
         Ok(())
-    })?;
-    drop(progress);
+    })
+}
+
+fn verify(file: &Path, context: &Context) -> anyhow::Result<()> {
+    let (header, end) = check_whole(file)?;
     if context.json {
         return output::json(&told(&header, &end, None));
     }
@@ -125,6 +131,7 @@ async fn back_up(to: &Path, context: &Context) -> anyhow::Result<()> {
             backup.replaced
         );
     }
+    warn_of_passwords(&context.data);
     let Destination::File(file) = destination else {
         return Ok(());
     };
@@ -138,6 +145,19 @@ async fn back_up(to: &Path, context: &Context) -> anyhow::Result<()> {
         end.tables,
         end.files
     ))
+}
+
+/// The configuration is in the backup as it is.
+fn warn_of_passwords(data: &Path) {
+    let text = std::fs::read_to_string(data.join(CONFIGURATION)).unwrap_or_default();
+    let settings = settings_with_passwords(&text);
+    if !settings.is_empty() {
+        tracing::warn!(
+            "the backup has passwords in it, which stand in {CONFIGURATION} at {}: keep it as you keep them, or use password_file \
+             there",
+            settings.join(", ")
+        );
+    }
 }
 
 async fn header(store: &Store, snapshot: &Snapshot, made_at: String) -> anyhow::Result<Header> {

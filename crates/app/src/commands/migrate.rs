@@ -5,13 +5,13 @@ use crate::context::Context;
 use crate::output;
 use anyhow::{anyhow, ensure};
 use serde_json::json;
-use tidings_sender::lock::SenderLock;
+use tidings_sender::lock::{LockError, SenderLock};
 use tidings_store::place_of;
-use tidings_store::transfer::{Move, Moved, Stage};
+use tidings_store::transfer::{GivingUp, Move, Moved, Stage};
 
 /// Move an installation from SQLite to PostgreSQL.
 ///
-/// Stop the server first. What is cut off goes on with the same command. In the end both databases are compared; then the new one
+/// Stop the server first: it is refused while a node is at work. What is cut off goes on with the same command. In the end both databases are compared; then the new one
 /// is the installation, and the old one is not used any more: it stays as it is, and nothing opens it.
 #[derive(clap::Args, Clone, Debug)]
 pub struct MigrateArgs {
@@ -44,11 +44,7 @@ pub async fn run(args: MigrateArgs, context: &Context) -> anyhow::Result<()> {
     );
     let node = &context.config.sending.node;
     let Some(to) = args.to.filter(|_| !args.release) else {
-        // Not a database of --database: what fails must not be told as if it were there.
-        let moved = Moved::release(&args.from, node)
-            .await
-            .map_err(|error| anyhow!("{error}"))?;
-        return released(&moved, context);
+        return give_up(&args.from, context).await;
     };
     ensure!(
         to.starts_with("postgres://") || to.starts_with("postgresql://"),
@@ -82,6 +78,23 @@ pub async fn run(args: MigrateArgs, context: &Context) -> anyhow::Result<()> {
         place_of(&to),
         place_of(&args.from)
     ))
+}
+
+/// Lets the database be used again that was left, unless a move is under way.
+async fn give_up(from: &str, context: &Context) -> anyhow::Result<()> {
+    // Not a database of --database: what fails must not be told as if it were there.
+    let giving_up = GivingUp::open(from, &context.config.sending.node)
+        .await
+        .map_err(|error| anyhow!("{error}"))?;
+    let _lock = SenderLock::take(giving_up.source()).map_err(|error| match error {
+        LockError::AlreadySending(held) => anyhow!(
+            "another tidings process moves this database or sends from it (it holds {}): end it first",
+            held.display()
+        ),
+        other => other.into(),
+    })?;
+    let moved = giving_up.run().await.map_err(|error| anyhow!("{error}"))?;
+    released(&moved, context)
 }
 
 fn released(moved: &Moved, context: &Context) -> anyhow::Result<()> {

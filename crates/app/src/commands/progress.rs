@@ -20,12 +20,22 @@ impl Progress {
         }
     }
 
+    /// Until it is time to tell it again.
+    pub async fn time(&self) {
+        tokio::time::sleep_until(self.next.into()).await;
+    }
+
+    /// Tells nothing this time.
+    pub fn later(&mut self) {
+        self.next = Instant::now() + every(self.terminal);
+    }
+
     /// Tells it, if it is time to.
     pub fn tell(&mut self, text: impl FnOnce() -> String) {
         if Instant::now() < self.next {
             return;
         }
-        self.next = Instant::now() + every(self.terminal);
+        self.later();
         let end = if self.terminal { "\x1b[K\r" } else { "\n" };
         // Progress is a courtesy: nobody may be there to read it.
         let _ = write!(std::io::stderr(), "{}{end}", text());

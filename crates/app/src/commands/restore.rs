@@ -1,6 +1,7 @@
 //! `tidings restore`: a backup into a new database of either engine.
 
-use crate::backup_file::{Piece, PutBack, read};
+use crate::backup_file::{Piece, Placed, PutBack, read};
+use crate::commands::backup::check_whole;
 use crate::commands::progress::Progress;
 use crate::context::Context;
 use crate::output;
@@ -8,7 +9,7 @@ use anyhow::Context as _;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use tidings_store::transfer::{Restored, Restoring, Row, read_line};
+use tidings_store::transfer::{BATCH_OCTETS, BATCH_ROWS, Restored, Restoring, Row, read_line};
 use tidings_store::{Store, place_of};
 use tokio::sync::mpsc;
 
@@ -28,11 +29,6 @@ pub struct RestoreArgs {
     replace_unfit: bool,
 }
 
-/// Rows that are written at once, at most.
-const BATCH_ROWS: usize = 5_000;
-/// About so many octets of rows are written at once.
-const BATCH_OCTETS: usize = 4 << 20;
-
 /// What the thread that reads hands over.
 enum Batch {
     Table(String, Vec<String>),
@@ -44,21 +40,11 @@ enum Batch {
 pub async fn run(args: RestoreArgs, context: &Context) -> anyhow::Result<()> {
     let file = args.file.clone();
     // All of it, before anything is touched.
-    let (header, end) = tokio::task::spawn_blocking(move || {
-        let mut progress = Progress::new();
-        let mut lines = 0_u64;
-        read(&file, |_| {
-            lines += 1;
-            progress.tell(|| format!("{lines} lines are as they were written"));
-            Ok(())
-        })
-    })
-    .await
-    .context("the thread that reads")??;
+    let checking = tokio::task::spawn_blocking(move || check_whole(&file));
+    let (header, end) = checking.await.context("the thread that reads")??;
     let node = &context.config.sending.node;
     let restoring = Restoring::begin(&context.database, node, header.schema, args.replace_unfit).await?;
-    let (restored, files) = load(restoring, &args.file, &context.data).await?;
-    let (put, kept) = files.done()?;
+    let (restored, Placed { put, kept }) = load(restoring, &args.file, &context.data).await?;
     // Brings an older backup up to date.
     Store::open(&context.database, node).await?.close().await;
     for misfit in &restored.misfits.named {
@@ -89,14 +75,14 @@ pub async fn run(args: RestoreArgs, context: &Context) -> anyhow::Result<()> {
     )
 }
 
-/// Fills the database, and keeps the files beside their places.
-async fn load(mut restoring: Restoring, file: &Path, data: &Path) -> anyhow::Result<(Restored, PutBack)> {
+/// Fills the database and puts the files in their places; or nothing is in the database.
+async fn load(mut restoring: Restoring, file: &Path, data: &Path) -> anyhow::Result<(Restored, Placed)> {
     let (batches, come) = mpsc::channel(2);
     let (file, data) = (file.to_owned(), data.to_owned());
     let reading = tokio::task::spawn_blocking(move || hand_over(&file, &data, &batches));
     match fill(&mut restoring, come).await {
         Ok(next_ids) => match reading.await.context("the thread that reads")? {
-            Ok(files) => Ok((restoring.finish(&next_ids).await?, files)),
+            Ok(files) => finish(restoring, files, &next_ids).await,
             Err(error) => {
                 restoring.abandon().await;
                 Err(error)
@@ -107,6 +93,29 @@ async fn load(mut restoring: Restoring, file: &Path, data: &Path) -> anyhow::Res
             // It has nobody to read for any more.
             let _ = reading.await;
             Err(error.into())
+        }
+    }
+}
+
+/// The files come first: when there is a database, everything is there. What fails in between can be restored again, and finds
+/// the same files.
+async fn finish(
+    mut restoring: Restoring,
+    files: PutBack,
+    next_ids: &BTreeMap<String, i64>,
+) -> anyhow::Result<(Restored, Placed)> {
+    let complete = match restoring.complete(next_ids).await {
+        Ok(restored) => files.done().map(|placed| (restored, placed)),
+        Err(error) => Err(error.into()),
+    };
+    match complete {
+        Ok(complete) => {
+            restoring.finish().await?;
+            Ok(complete)
+        }
+        Err(error) => {
+            restoring.abandon().await;
+            Err(error)
         }
     }
 }

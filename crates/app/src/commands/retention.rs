@@ -42,7 +42,13 @@ pub async fn run(command: RetentionCommand, context: &Context) -> anyhow::Result
     let before = context.clock.now().minus(keep);
     let old = store.old_campaigns(before).await?;
     if !args.dry_run {
-        remove(&store, &context.clock, keep, &By::command_line()).await?;
+        let removal = Removal {
+            store: &store,
+            clock: &context.clock,
+            by: By::command_line(),
+            may_go_on: &|| true,
+        };
+        removal.of(&old, before).await?;
     }
     store.close().await;
     match context.json {
@@ -82,25 +88,45 @@ fn tell(old: &[OldCampaign], before: Timestamp, is_dry: bool) -> anyhow::Result<
     ))
 }
 
-/// Removes what is old enough. Several processes may do so at once. Returns of how many campaigns.
-pub async fn remove(store: &Store, clock: &Clock, keep: Duration, by: &By) -> Result<u64, StoreError> {
-    let before = clock.now().minus(keep);
-    let mut marked = 0;
-    for old in store.old_campaigns(before).await? {
-        if old.stays.is_none() && store.mark_removed(old.id, before, by, clock.now()).await? {
-            marked += 1;
+/// Removing what is old enough. Several processes may do so at once.
+pub struct Removal<'r> {
+    /// Where.
+    pub store: &'r Store,
+    /// The time.
+    pub clock: &'r Clock,
+    /// Who does so.
+    pub by: By,
+    /// Asked before each step that others would wait for.
+    pub may_go_on: &'r (dyn Fn() -> bool + Sync),
+}
+
+impl Removal<'_> {
+    /// Removes those of these campaigns that may go, over since before `before`, and what an earlier removal was stopped at.
+    /// Returns of how many campaigns.
+    pub async fn of(&self, old: &[OldCampaign], before: Timestamp) -> Result<u64, StoreError> {
+        let mut marked = 0;
+        for one in old.iter().filter(|one| one.stays.is_none()) {
+            let now = self.clock.now();
+            if (self.may_go_on)() && self.store.mark_removed(one.id, before, &self.by, now).await? {
+                marked += 1;
+            }
         }
-    }
-    for part in store.drop_removed_parts().await? {
-        tracing::info!(
-            "the table {part} is dropped: all of its campaigns are older than deliveries are kept"
-        );
-    }
-    // What does not fill a part, and what another process was stopped at.
-    for campaign in store.removed_but_there().await? {
-        while store.delete_removed(campaign, BATCH).await? {
-            tokio::time::sleep(BREATH).await;
+        if !(self.may_go_on)() {
+            return Ok(marked);
         }
+        // A part that somebody reads keeps nothing else from going.
+        let dropped = self.store.drop_removed_parts().await;
+        self.delete().await?;
+        dropped.map(|_| marked)
     }
-    Ok(marked)
+
+    /// What does not fill a part, and what another process was stopped at.
+    async fn delete(&self) -> Result<(), StoreError> {
+        for campaign in self.store.removed_but_there().await? {
+            while (self.may_go_on)() && self.store.delete_removed(campaign, BATCH).await? {
+                tokio::time::sleep(BREATH).await;
+            }
+        }
+        Ok(())
+    }
 }

@@ -1,5 +1,6 @@
 //! `tidings campaign send`: one campaign in the foreground, without a server.
 
+use crate::commands::progress::Progress;
 use crate::commands::shown::Shown;
 use crate::config::public_url;
 use crate::context::Context;
@@ -9,8 +10,7 @@ use crate::node::ThisNode;
 use crate::output;
 use anyhow::bail;
 use serde::Serialize;
-use std::io::{IsTerminal, Write};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::lifecycle::{CampaignState, DeliveryState};
 use tidings_campaign::schedule::{Due, due};
@@ -144,21 +144,12 @@ async fn attempts(store: &Store, id: CampaignId) -> anyhow::Result<i64> {
 }
 
 async fn report_progress(store: Store, id: CampaignId, context: &Context, done: CancellationToken) {
-    let terminal = std::io::stderr().is_terminal();
-    let every = Duration::from_secs(if terminal { 1 } else { 5 });
-    loop {
-        tokio::select! {
-            () = done.cancelled() => break,
-            () = tokio::time::sleep(every) => {}
+    let mut progress = Progress::new();
+    while done.run_until_cancelled(progress.time()).await.is_some() {
+        match Shown::read(&store, id, context).await {
+            Ok(shown) => progress.tell(|| shown.progress()),
+            Err(_) => progress.later(),
         }
-        if let Ok(shown) = Shown::read(&store, id, context).await {
-            let end = if terminal { "\x1b[K\r" } else { "\n" };
-            // Progress is a courtesy: nobody may be there to read it.
-            let _ = write!(std::io::stderr(), "{}{end}", shown.progress());
-        }
-    }
-    if terminal {
-        let _ = writeln!(std::io::stderr());
     }
 }
 

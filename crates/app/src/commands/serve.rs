@@ -175,7 +175,7 @@ impl Common<'_> {
         let summing = summing::run(store, clock, stop);
         let (store, clock, stop) = self.shared();
         let keep_deliveries = self.context.config.retention.deliveries;
-        let forgetting = forgetting::run(store, clock, keep_deliveries, stop);
+        let forgetting = forgetting::run(store, clock, keep_deliveries, at_work(), stop);
         let emptying = Old::of(self.context, &self.store).run(self.stop.clone());
         vec![
             ("scheduler", planning.err_into().boxed_local()),

@@ -23,6 +23,7 @@ mod serve;
 mod sign_up;
 mod tracking;
 mod web;
+mod written_passwords;
 
 use anyhow::{Context, bail};
 use serde::Deserialize;
@@ -45,6 +46,7 @@ pub use serve::{Roles, ServeRole};
 pub use tracking::TrackingSection;
 pub(crate) use web::LARGEST_UPLOAD;
 pub use web::Web;
+pub use written_passwords::settings_with_passwords;
 
 /// Everything that was configured, checked.
 #[derive(Clone, Debug)]

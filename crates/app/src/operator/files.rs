@@ -1,7 +1,8 @@
 //! Writing the configuration and passwords so that a crash leaves the one or the other, whole.
 
+use crate::durable;
 use anyhow::Context;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -42,14 +43,7 @@ fn replace(file: &Path, folder: &Path, text: &str, mode: Permissions) -> anyhow:
         .with_context(cannot)?;
     new.write_all(text.as_bytes()).with_context(cannot)?;
     new.as_file().set_permissions(mode).with_context(cannot)?;
-    new.as_file().sync_all().with_context(cannot)?;
-    new.persist(file)
-        .map_err(|error| error.error)
-        .with_context(cannot)?;
-    // The name is only safe when the folder is.
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .with_context(cannot)
+    durable::put(new, file, durable::Place::MayBeTaken).with_context(cannot)
 }
 
 /// Keeps a password in a file of its own that nobody else may read; where it is.

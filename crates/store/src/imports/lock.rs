@@ -2,10 +2,9 @@
 
 use crate::engine::{Engine, Store};
 use crate::error::StoreError;
+use crate::file_lock::FileLock;
 use sqlx::PgConnection;
-use std::fs::{File, TryLockError};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use tidings_campaign::ids::ImportId;
 
 /// The upper half of the keys of PostgreSQL's advisory locks; the lower half is the import's id.
@@ -20,7 +19,7 @@ pub struct ImportLock {
 
 #[derive(Debug)]
 enum Held {
-    File { _file: File, path: PathBuf },
+    File { _lock: FileLock },
     Connection(Box<PgConnection>),
 }
 
@@ -31,7 +30,10 @@ impl ImportLock {
             Engine::Sqlite { file, .. } => {
                 let mut name = file.as_os_str().to_owned();
                 name.push(format!(".import-{import}-lock"));
-                take_file(PathBuf::from(name))
+                let taken = FileLock::take(PathBuf::from(name))?;
+                Ok(taken.map(|lock| ImportLock {
+                    held: Some(Held::File { _lock: lock }),
+                }))
             }
             Engine::Postgres(servers) => {
                 let mut connection = servers.pool().acquire().await?.detach();
@@ -70,42 +72,5 @@ impl ImportLock {
                 .await?;
         }
         Ok(())
-    }
-}
-
-fn take_file(path: PathBuf) -> Result<Option<ImportLock>, StoreError> {
-    let failed = |source| StoreError::LockFile {
-        file: path.clone(),
-        source,
-    };
-    loop {
-        let file = File::create(&path).map_err(failed)?;
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => return Ok(None),
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
-            // Whoever held it may have removed the file between the two steps: then it is not the one others see.
-            Ok(()) if is_at(&file, &path).map_err(failed)? => {
-                let held = Some(Held::File { _file: file, path });
-                return Ok(Some(ImportLock { held }));
-            }
-            Ok(()) => {}
-        }
-    }
-}
-
-fn is_at(file: &File, path: &Path) -> std::io::Result<bool> {
-    match std::fs::metadata(path) {
-        Ok(there) => Ok(there.ino() == file.metadata()?.ino()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-impl Drop for ImportLock {
-    fn drop(&mut self) {
-        if let Some(Held::File { path, .. }) = &self.held {
-            // Gone while still locked, so that nobody's newer lock is taken away. If it cannot be, an empty file stays.
-            let _ = std::fs::remove_file(path);
-        }
     }
 }

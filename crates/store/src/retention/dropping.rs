@@ -3,7 +3,7 @@
 use super::{WAITS_FOR_ITS_PART, counted, over_at, stays};
 use crate::engine::{Engine, Store};
 use crate::error::StoreError;
-use crate::parts::{LOCK, Parts, TABLES};
+use crate::parts::{LOCK, Part, Parts, TABLES};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::time::Timestamp;
@@ -30,6 +30,9 @@ const IS_OVER: &str = "SELECT EXISTS (SELECT FROM campaigns WHERE id >= $2) AND 
 impl Store {
     /// Drops the parts of the ledger of which every campaign is marked. Senders and readers do not wait for it. Returns the names
     /// of the tables. Nothing on SQLite, or while another process is at it.
+    ///
+    /// # Errors
+    /// The first failure, when all parts have been tried: who reads one for hours does not keep the others.
     pub async fn drop_removed_parts(&self) -> Result<Vec<String>, StoreError> {
         let Engine::Postgres(servers) = &self.engine else {
             return Ok(Vec::new());
@@ -40,31 +43,48 @@ impl Store {
             .bind(LOCK)
             .fetch_one(&mut connection)
             .await?;
-        let mut dropped = Vec::new();
+        let (mut dropped, mut failed) = (Vec::new(), None);
         if is_ours {
             sqlx::query(WAITING).execute(&mut connection).await?;
             for table in TABLES {
                 for part in removable(&mut connection, self.parts, table).await? {
-                    drop_part(&mut connection, table, &part).await?;
-                    dropped.push(part.0);
+                    match drop_part(&mut connection, table, &part).await {
+                        Ok(()) => {
+                            tracing::info!(
+                                "the table {} is dropped: all of its campaigns are older than deliveries are kept",
+                                part.0
+                            );
+                            dropped.push(part.0);
+                        }
+                        Err(error) => drop(failed.get_or_insert(error)),
+                    }
                 }
             }
         }
         connection.close().await?;
-        Ok(dropped)
+        failed.map_or(Ok(dropped), Err)
     }
 
-    /// Whether the deliveries of a campaign had better wait, because all of their part can go at once soon.
-    pub(super) async fn waits_for_its_part(
-        &self,
-        campaign: CampaignId,
-        before: Timestamp,
-    ) -> Result<bool, StoreError> {
+    /// Whether nothing of a part is needed any more, so that it goes at once, now or when nobody reads it any more.
+    pub(super) async fn part_is_over(&self, part: Part) -> Result<bool, StoreError> {
+        let (Engine::Postgres(servers), Some((first, end))) = (&self.engine, part.range(self.parts)) else {
+            return Ok(false);
+        };
+        let is_over = sqlx::query_scalar(IS_OVER)
+            .bind(first)
+            .bind(end)
+            .fetch_one(&servers.pool())
+            .await?;
+        Ok(is_over)
+    }
+
+    /// Whether the deliveries of a part had better wait, because all of it can go at once soon.
+    pub(super) async fn part_waits(&self, part: Part, before: Timestamp) -> Result<bool, StoreError> {
         let Engine::Postgres(servers) = &self.engine else {
             return Ok(false);
         };
         let pool = &servers.pool();
-        let Some((first, end)) = self.parts.of(campaign).range(self.parts) else {
+        let Some((first, end)) = part.range(self.parts) else {
             return Ok(false);
         };
         // Those that keep the part from going at the end of the time, and those that are not old enough now.

@@ -11,6 +11,11 @@ pub(super) enum Conn {
     Postgres(PgConnection),
 }
 
+/// Whatever the server, the database or the user has been set to: a transaction here lasts as long as it must, and waits for whoever
+/// takes a backup in, or gives one. Settings that an old server does not know are passed over.
+const PATIENT: &str = "SELECT COUNT(set_config(name, '0', false)) FROM pg_settings WHERE name IN \
+    ('idle_in_transaction_session_timeout', 'transaction_timeout', 'statement_timeout', 'lock_timeout', 'tcp_user_timeout')";
+
 /// Runs a query on either: `on_conn!(conn, c => sqlx::query(…).execute(c).await)`.
 macro_rules! on_conn {
     ($conn:expr, $c:ident => $body:expr) => {
@@ -40,7 +45,9 @@ impl Conn {
                 let options = (*servers.pool().connect_options())
                     .clone()
                     .disable_statement_logging();
-                Conn::Postgres(options.connect().await?)
+                let mut connection = options.connect().await?;
+                sqlx::query(PATIENT).execute(&mut connection).await?;
+                Conn::Postgres(connection)
             }
         })
     }

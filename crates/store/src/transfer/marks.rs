@@ -1,10 +1,11 @@
 //! Who may open a database while its installation moves: never both, so that never both send.
 
+use super::catalogue::Table;
 use super::connection::{Conn, on_conn};
-use super::{TransferError, shown};
-use crate::engine::{Store, on_pool, on_tx};
+use super::{TransferError, refuse_missing, shown};
+use crate::engine::{Store, Tx, on_pool, on_tx};
 use crate::error::StoreError;
-use std::path::PathBuf;
+use sqlx::AssertSqlSafe;
 use tidings_campaign::time::Timestamp;
 
 /// Why a campaign is held in a database that its installation had left.
@@ -88,6 +89,38 @@ pub(super) async fn set(conn: &mut Conn, mark: &NewMark<'_>) -> Result<(), Store
     Ok(())
 }
 
+/// What the triggers of a database that was left are called, by which they are found again.
+const TRIGGERS: &str = "moved_";
+
+/// Lets nobody write into a SQLite database any more whose installation is elsewhere now: whoever had opened it before that
+/// would write what is lost. An error tells them.
+pub(super) async fn close_to_writers(tx: &mut Tx, tables: &[Table]) -> Result<(), StoreError> {
+    let mut text = String::new();
+    for table in tables.iter().map(|table| &table.name) {
+        for what in ["INSERT", "UPDATE", "DELETE"] {
+            text.push_str(&format!(
+                "CREATE TRIGGER IF NOT EXISTS \"{TRIGGERS}{what}_{table}\" BEFORE {what} ON \"{table}\" BEGIN \
+                 SELECT RAISE(ABORT, 'this installation has moved to another database: nothing is written here any more'); \
+                 END; "
+            ));
+        }
+    }
+    on_tx!(tx, conn => sqlx::raw_sql(AssertSqlSafe(text)).execute(conn).await.map(drop))?;
+    Ok(())
+}
+
+/// The contrary of [`close_to_writers`].
+async fn open_to_writers(conn: &mut Conn) -> Result<(), StoreError> {
+    const THERE: &str =
+        "SELECT name FROM sqlite_master WHERE type = 'trigger' AND substr(name, 1, length($1)) = $1";
+    let there: Vec<String> =
+        on_conn!(&mut *conn, c => sqlx::query_scalar(THERE).bind(TRIGGERS).fetch_all(c).await)?;
+    for name in there {
+        conn.run(&format!("DROP TRIGGER \"{name}\"")).await?;
+    }
+    Ok(())
+}
+
 /// A database that is used again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moved {
@@ -99,37 +132,63 @@ pub struct Moved {
     pub held: u64,
 }
 
-impl Moved {
-    /// Lets a database be used that its installation has left. If it had arrived in the other one, every campaign that would
-    /// send is held.
-    pub async fn release(url: &str, node: &str) -> Result<Moved, StoreError> {
-        if let Some(file) = url.strip_prefix("sqlite://").map(PathBuf::from)
-            && !file.exists()
-        {
-            return Err(TransferError::NoDatabase(file).into());
-        }
-        let (store, opening) = Store::connect(url, node).await?;
+/// A move that is to be given up.
+#[derive(Debug)]
+pub struct GivingUp {
+    source: Store,
+}
+
+impl GivingUp {
+    /// Opens the database that was left, and changes nothing. `from`: `sqlite://FILE`.
+    pub async fn open(from: &str, node: &str) -> Result<GivingUp, StoreError> {
+        refuse_missing(from)?;
+        let (source, opening) = Store::connect(from, node).await?;
         drop(opening);
-        let mut conn = Conn::to(&store).await?;
-        let mark = of(&mut conn).await?;
-        conn.close().await?;
-        let Some(mark) = mark.filter(|mark| !mark.arrives()) else {
-            return Err(TransferError::NotMoved.into());
-        };
+        Ok(GivingUp { source })
+    }
+
+    /// The database that was left: whoever gives the move up holds the right to send from it, as whoever moves it does.
+    pub fn source(&self) -> &Store {
+        &self.source
+    }
+
+    /// Lets the database be used again. If the installation had arrived in the other one, every campaign that would send is held.
+    pub async fn run(self) -> Result<Moved, StoreError> {
+        let mut conn = Conn::to(&self.source).await?;
+        conn.run("BEGIN IMMEDIATE").await?;
+        let mark = of(&mut conn).await?.filter(|mark| !mark.arrives());
+        let mark = mark.ok_or(TransferError::NotMoved)?;
+        open_to_writers(&mut conn).await?;
+        conn.run("COMMIT").await?;
         let arrived = mark.verified_at.is_some();
-        // Held first: after a crash in between it is still marked.
+        // Held before the mark goes: after a crash in between, nothing opens it still.
         let held = match arrived {
-            true => store.move_in(&store.place().await?, Some(REASON)).await?,
+            true => {
+                self.source
+                    .move_in(&self.source.place().await?, Some(REASON))
+                    .await?
+            }
             false => 0,
         };
-        let mut tx = store.begin_write().await?;
-        on_tx!(&mut tx, conn => sqlx::query("DELETE FROM transfer").execute(conn).await.map(drop))?;
-        tx.commit().await?;
-        store.close().await;
+        forget(&mut conn, &mark).await?;
+        conn.close().await?;
+        self.source.close().await;
         Ok(Moved {
             to: mark.other,
             arrived,
             held,
         })
+    }
+}
+
+/// Takes a mark away, if it is still the one that was read.
+async fn forget(conn: &mut Conn, mark: &Mark) -> Result<(), StoreError> {
+    const FORGET: &str = "DELETE FROM transfer WHERE id = $1 AND role = 'leaves' \
+        AND COALESCE(verified_at, 0) = COALESCE($2, 0)";
+    let rows = on_conn!(conn, c => sqlx::query(FORGET).bind(&mark.id).bind(mark.verified_at).execute(c).await
+        .map(|done| done.rows_affected()))?;
+    match rows {
+        1 => Ok(()),
+        _ => Err(TransferError::Changed.into()),
     }
 }

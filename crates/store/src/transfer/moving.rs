@@ -4,14 +4,14 @@
 //! The target is marked until everything has been compared: nothing opens it before. In between neither is used, and the same
 //! command goes on. A mark names the move and the place that it goes to, so that no second target can come of it.
 
-use super::catalogue::{self, Table};
+use super::catalogue::{self, Kind, Table};
 use super::connection::{Conn, on_conn};
-use super::fitting::{Misfits, key_of};
+use super::fitting::Misfits;
 use super::loading;
 use super::marks::{self, Mark, NewMark};
-use super::row::{Row, Sum, Value, read_line};
+use super::row::{Row, Sum, Value, read_line, write_line};
 use super::snapshot::{self, Snapshot};
-use super::{TransferError, shown};
+use super::{BATCH_OCTETS, BATCH_ROWS, TransferError, refuse_missing, shown};
 use crate::engine::{Store, Tx, on_pool, on_tx};
 use crate::error::StoreError;
 use crate::imports::ImportLock;
@@ -19,14 +19,8 @@ use crate::parts;
 use crate::schema;
 use data_encoding::HEXLOWER;
 use futures_util::StreamExt;
-use std::path::PathBuf;
 use tidings_campaign::ids::ImportId;
 use tidings_campaign::time::Timestamp;
-
-/// Rows of one transaction in the target, at most.
-const BATCH_ROWS: usize = 5_000;
-/// About so many octets of one transaction in the target.
-const BATCH_OCTETS: usize = 4 << 20;
 
 /// What is being done, to be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,12 +51,7 @@ pub struct Move {
 impl Move {
     /// Opens both, and changes nothing but the schema of a new target. `from`: `sqlite://FILE`, `to`: `postgres://…`.
     pub async fn open(from: &str, to: &str, node: &str) -> Result<Move, StoreError> {
-        let file = from.strip_prefix("sqlite://").map(PathBuf::from);
-        if let Some(file) = file
-            && !file.exists()
-        {
-            return Err(TransferError::NoDatabase(file).into());
-        }
+        refuse_missing(from)?;
         let (source, opening) = Store::connect(from, node).await?;
         drop(opening);
         let mut conn = Conn::to(&source).await?;
@@ -131,7 +120,8 @@ impl Move {
         loading::set_next_ids(&mut there, &here.next_ids().await?).await?;
         there.run("ANALYZE").await?;
         let (rows, misfits) = compare(&mut here, &mut there, &tables, replace, tell).await?;
-        self.finish(nobody_writes, &mut there, &place, now).await?;
+        self.finish(nobody_writes, &mut there, &tables, (&mark, &place), now)
+            .await?;
         there.close().await?;
         Ok((rows, misfits))
     }
@@ -152,6 +142,7 @@ impl Move {
         }
         // Nothing is marked for the sake of a target that cannot be one.
         self.refuse_full(there).await?;
+        self.refuse_nodes(now).await?;
         let imports: Vec<i64> =
             on_pool!(&self.source, pool => sqlx::query_scalar(IMPORTS).fetch_all(pool).await)?;
         for import in imports {
@@ -174,6 +165,19 @@ impl Move {
         let set = marks::of(&mut here).await?;
         here.close().await?;
         Ok(set.expect("what was committed is there"))
+    }
+
+    /// Whoever has it open, with pages or for what comes back, would go on to use it.
+    async fn refuse_nodes(&self, now: Timestamp) -> Result<(), StoreError> {
+        let nodes = self.source.nodes(now).await?.into_iter();
+        let at_work: Vec<String> = nodes
+            .filter(|node| node.state.is_alive())
+            .map(|node| node.name)
+            .collect();
+        match at_work.is_empty() {
+            true => Ok(()),
+            false => Err(TransferError::AtWork(at_work).into()),
+        }
     }
 
     async fn refuse_full(&self, there: &mut Conn) -> Result<(), StoreError> {
@@ -214,17 +218,23 @@ impl Move {
     }
 
     /// The target becomes the installation. The source is told first, so that after a crash in between it does not seem as if
-    /// nothing had been sent elsewhere.
+    /// nothing had been sent elsewhere; and nobody writes there any more, not even who has had it open all the time.
     async fn finish(
         &self,
         mut nobody_writes: Tx,
         there: &mut Conn,
-        place: &str,
+        tables: &[Table],
+        (mark, place): (&Mark, &str),
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        const VERIFIED: &str = "UPDATE transfer SET verified_at = $1";
+        const VERIFIED: &str = "UPDATE transfer SET verified_at = $1 WHERE id = $2 AND role = 'leaves'";
         const HOME: &str = "UPDATE instance SET home = $1";
-        on_tx!(&mut nobody_writes, c => sqlx::query(VERIFIED).bind(now.0).execute(c).await.map(drop))?;
+        let rows = on_tx!(&mut nobody_writes, c => sqlx::query(VERIFIED).bind(now.0).bind(&mark.id).execute(c).await
+            .map(|done| done.rows_affected()))?;
+        if rows != 1 {
+            return Err(TransferError::Changed.into());
+        }
+        marks::close_to_writers(&mut nobody_writes, tables).await?;
         nobody_writes.commit().await?;
         there.run("BEGIN").await?;
         // It is the same installation, and nobody else can be it: the restore guard need not hold it.
@@ -294,7 +304,7 @@ async fn write(
         return Ok(());
     }
     let after = match &done.last_key {
-        Some(key) => read_line(key.as_bytes()).map_err(|problem| TransferError::OtherTable {
+        Some(key) => read_key(table, key).map_err(|problem| TransferError::OtherTable {
             table: table.name.clone(),
             problem,
         })?,
@@ -303,11 +313,14 @@ async fn write(
     let mut rows = here.rows_after(table, &after);
     while done.complete == 0 {
         let mut batch: Vec<Row> = Vec::new();
-        let mut octets = 0;
+        let (mut octets, mut last) = (0, None);
         while batch.len() < BATCH_ROWS && octets < BATCH_OCTETS {
             match rows.next().await {
                 Some(row) => {
-                    let row = misfits.fit(table, row?)?;
+                    let row = row?;
+                    // As it is in the source, where it is gone on with.
+                    last = Some(table.key.iter().map(|at| row[*at].clone()).collect());
+                    let row = misfits.fit(table, row)?;
                     octets += row.iter().map(size).sum::<usize>();
                     batch.push(row);
                 }
@@ -317,8 +330,8 @@ async fn write(
                 }
             }
         }
-        if let Some(last) = batch.last() {
-            done.last_key = Some(key_of(table, last));
+        if let Some(last) = last {
+            done.last_key = Some(write_key(last));
         }
         done.n += batch.len() as i64;
         there.run("BEGIN").await?;
@@ -332,6 +345,31 @@ async fn write(
         });
     }
     Ok(())
+}
+
+/// A key of the source, to be kept until it is gone on with. Text that is not UTF-8 is written as its octets.
+fn write_key(key: Row) -> String {
+    let exact = key.into_iter().map(|value| match value {
+        Value::NotUtf8(octets) => Value::Octets(octets),
+        other => other,
+    });
+    let mut line = Vec::new();
+    write_line(&exact.collect::<Row>(), &mut line);
+    line.pop();
+    String::from_utf8(line).expect("JSON is UTF-8")
+}
+
+/// What [`write_key`] wrote; else what is wrong with it.
+fn read_key(table: &Table, text: &str) -> Result<Row, String> {
+    let key = read_line(text.as_bytes())?;
+    if key.len() != table.key.len() {
+        return Err("the key where it was left has another number of columns".to_owned());
+    }
+    let exact = key.into_iter().zip(&table.key).map(|(value, at)| match value {
+        Value::Octets(octets) if table.columns[*at].kind == Kind::Text => Value::NotUtf8(octets),
+        other => other,
+    });
+    Ok(exact.collect())
 }
 
 fn size(value: &Value) -> usize {

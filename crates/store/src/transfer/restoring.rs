@@ -11,8 +11,9 @@ use super::moving::difference;
 use super::row::{Row, Sum, write_line};
 use super::shown;
 use super::snapshot;
-use crate::engine::{Engine, Store};
+use crate::engine::{Engine, Store, lock_folder};
 use crate::error::StoreError;
+use crate::file_lock::FileLock;
 use crate::parts;
 use crate::schema;
 use sqlx::Connection as _;
@@ -33,10 +34,17 @@ pub struct Restoring {
     store: Store,
     conn: Conn,
     /// Of SQLite, where it is to be.
-    file: Option<PathBuf>,
+    place: Option<Place>,
     tables: Vec<Table>,
     sums: BTreeMap<String, Sum>,
     misfits: Misfits,
+}
+
+/// Where a SQLite database is to be, which no other restore fills meanwhile.
+#[derive(Debug)]
+struct Place {
+    file: PathBuf,
+    _lock: FileLock,
 }
 
 /// What was restored.
@@ -55,8 +63,9 @@ impl Restoring {
         if backup > known {
             return Err(StoreError::Newer { found: backup, known });
         }
-        let file = url.strip_prefix("sqlite://").map(PathBuf::from);
-        let beside = file.as_deref().map(beside).transpose()?;
+        let place = url.strip_prefix("sqlite://").map(PathBuf::from);
+        let place = place.map(Place::take).transpose()?;
+        let beside = place.as_ref().map(Place::beside);
         let begun = match &beside {
             Some(beside) => Self::begin_in(&format!("sqlite://{}", beside.display()), node, backup).await,
             None => Self::begin_in(url, node, backup).await,
@@ -72,7 +81,7 @@ impl Restoring {
             misfits: Misfits::new(replace, conn.is_sqlite()),
             store,
             conn,
-            file,
+            place,
             tables,
             sums: BTreeMap::new(),
         })
@@ -101,10 +110,20 @@ impl Restoring {
                 conn.run("PRAGMA synchronous = OFF; PRAGMA cache_size = -65536")
                     .await?
             }
-            // Whoever opens it meanwhile waits, and finds a database that is not new.
+            // Whoever opens it meanwhile waits, and finds a database that is not new: everybody reads `transfer` then, and who
+            // restores into it too, `instance`. A backup of a version without the one has the other.
             Conn::Postgres(_) => {
-                conn.run("BEGIN; LOCK TABLE instance IN ACCESS EXCLUSIVE MODE")
-                    .await?
+                const MARKED: &str = "SELECT COUNT(to_regclass('transfer'))";
+                let has_marks = conn.number(MARKED.to_owned()).await? != Some(0);
+                let read_by_all = if has_marks {
+                    "instance, transfer"
+                } else {
+                    "instance"
+                };
+                conn.run(&format!(
+                    "BEGIN; LOCK TABLE {read_by_all} IN ACCESS EXCLUSIVE MODE"
+                ))
+                .await?
             }
         }
         if let Some(found) = loading::first_filled(&mut conn, &tables).await? {
@@ -150,23 +169,8 @@ impl Restoring {
         Ok(())
     }
 
-    /// Compares everything with what was read, and makes it the database.
-    pub async fn finish(mut self, next_ids: &BTreeMap<String, i64>) -> Result<Restored, StoreError> {
-        match self.complete(next_ids).await {
-            Ok(()) => {
-                let rows = self.sums.values().map(|sum| sum.rows).sum();
-                let misfits = self.misfits.clone();
-                self.put_in_place().await?;
-                Ok(Restored { rows, misfits })
-            }
-            Err(error) => {
-                self.abandon().await;
-                Err(error)
-            }
-        }
-    }
-
-    async fn complete(&mut self, next_ids: &BTreeMap<String, i64>) -> Result<(), StoreError> {
+    /// Compares everything with what was read. Then it is complete, and [`Restoring::finish`] makes it the database.
+    pub async fn complete(&mut self, next_ids: &BTreeMap<String, i64>) -> Result<Restored, StoreError> {
         const SET_HOME: &str = "UPDATE instance SET home = $1";
         let mut differs = Vec::new();
         for table in &self.tables {
@@ -180,16 +184,21 @@ impl Restoring {
         }
         loading::set_next_ids(&mut self.conn, next_ids).await?;
         on_conn!(&mut self.conn, c => sqlx::query(SET_HOME).bind(HOME).execute(c).await.map(drop))?;
-        Ok(())
+        Ok(Restored {
+            rows: self.sums.values().map(|sum| sum.rows).sum(),
+            misfits: self.misfits.clone(),
+        })
     }
 
-    async fn put_in_place(mut self) -> Result<(), StoreError> {
-        let Some(file) = self.file else {
+    /// Makes it the database.
+    pub async fn finish(mut self) -> Result<(), StoreError> {
+        let Some(place) = self.place else {
             self.conn.run("COMMIT").await?;
             // The planner of PostgreSQL knows nothing of the tables yet.
             self.conn.run("ANALYZE").await?;
             return self.conn.close().await;
         };
+        let file = &place.file;
         self.conn.run("PRAGMA wal_checkpoint(TRUNCATE)").await?;
         self.conn.close().await?;
         let from = self.store.sqlite_file().map(Path::to_owned);
@@ -202,15 +211,15 @@ impl Restoring {
             })
         };
         File::open(&from).and_then(|new| new.sync_all()).map_err(failed)?;
-        if let Err(somebody_made_one) = refuse_there(&file) {
+        // Until it has its name, nobody makes another one there.
+        let _nobody_opens = lock_folder(file).await?;
+        if let Err(somebody_made_one) = refuse_there(file) {
             remove(&from);
             return Err(somebody_made_one.into());
         }
-        std::fs::rename(&from, &file).map_err(failed)?;
+        std::fs::rename(&from, file).map_err(failed)?;
         remove(&from);
-        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let folder = folder.unwrap_or(Path::new("."));
-        File::open(folder)
+        File::open(folder_of(file))
             .and_then(|folder| folder.sync_all())
             .map_err(failed)
     }
@@ -231,13 +240,27 @@ impl Restoring {
     }
 }
 
-/// The file that is filled instead of this one.
-fn beside(file: &Path) -> Result<PathBuf, TransferError> {
-    refuse_there(file)?;
-    let beside = with_end(file, ".restoring");
-    // What a restore left that was killed.
-    remove(&beside);
-    Ok(beside)
+impl Place {
+    /// Takes it, if nothing is there and no other restore has begun.
+    fn take(file: PathBuf) -> Result<Place, StoreError> {
+        refuse_there(&file)?;
+        let folder = folder_of(&file);
+        std::fs::create_dir_all(folder).map_err(|source| StoreError::Folder {
+            folder: folder.to_owned(),
+            source,
+        })?;
+        let lock = FileLock::take(with_end(&file, ".restoring-lock"))?;
+        let lock = lock.ok_or_else(|| TransferError::Restoring(file.clone()))?;
+        let place = Place { file, _lock: lock };
+        // What a restore left that was killed.
+        remove(&place.beside());
+        Ok(place)
+    }
+
+    /// The file that is filled instead.
+    fn beside(&self) -> PathBuf {
+        with_end(&self.file, ".restoring")
+    }
 }
 
 /// Nothing takes the place of a database.
@@ -252,6 +275,11 @@ fn refuse_there(file: &Path) -> Result<(), TransferError> {
         }
     }
     Ok(())
+}
+
+fn folder_of(file: &Path) -> &Path {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
 }
 
 fn with_end(file: &Path, end: &str) -> PathBuf {

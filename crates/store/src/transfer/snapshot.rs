@@ -28,7 +28,11 @@ impl Store {
         let mut conn = Conn::to(self).await?;
         let begin = match conn {
             Conn::Sqlite(_) => "BEGIN",
-            Conn::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            // A part that is dropped is gone for every transaction, however old. So retention must not get to it from before the
+            // moment that is held, which the first statement after this one chooses.
+            Conn::Postgres(_) => {
+                "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; LOCK TABLE deliveries, attempts IN ACCESS SHARE MODE"
+            }
         };
         conn.run(begin).await?;
         // The first read is what holds it.
@@ -110,7 +114,12 @@ fn rows<'c>(conn: &'c mut Conn, table: &'c Table, after: &[Value]) -> BoxStream<
     let mut text = format!("SELECT {} FROM \"{}\"", table.all_names(), table.name);
     let key = table.names(table.key.iter().copied());
     if !after.is_empty() {
-        let marks: Vec<String> = (1..=after.len()).map(|n| format!("${n}")).collect();
+        let mark = |(value, n): (&Value, usize)| match value {
+            // Octets would come after every text.
+            Value::NotUtf8(_) => format!("CAST(${n} AS TEXT)"),
+            _ => format!("${n}"),
+        };
+        let marks: Vec<String> = after.iter().zip(1..).map(mark).collect();
         text.push_str(&format!(" WHERE ({key}) > ({})", marks.join(", ")));
     }
     match conn {
