@@ -1,6 +1,9 @@
 //! The sender: looks which campaigns are to be sent, feeds them to the sessions of the relay, and stops cleanly.
 
 use crate::away::Away;
+mod stopping;
+mod telling;
+
 use crate::brake::brake;
 use crate::cancelled;
 use crate::dispatch::{Dispatcher, Routing};
@@ -92,8 +95,6 @@ const LOOK: Duration = Duration::from_millis(250);
 const ANSWER: Duration = Duration::from_secs(5);
 /// The same of all that is asked before a campaign is sent; its templates are compiled then.
 const PREPARATION: Duration = Duration::from_secs(60);
-/// How the relays fare is said so often at least; the pages take it for true three times as long.
-const RELAYS_TOLD: Duration = Duration::from_secs(10);
 
 /// Sends until `stop`, or until the one campaign of the scope is done. What is on the wire is finished, the rest is
 /// given back.
@@ -518,136 +519,6 @@ impl Sender {
             Err(error) => Err(error),
         }
     }
-
-    /// Says for every campaign how fast it goes and what binds it.
-    async fn tell(&mut self) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        let sessions = self.sessions_in_words();
-        let mut doing = Doing::default();
-        for (id, running) in &mut self.running {
-            let ended = running.run.ended();
-            let rate_per_second = (ended - running.ended) as f64 / running.looked.elapsed().as_secs_f64();
-            running.ended = ended;
-            running.looked = Instant::now();
-            doing.campaigns.push(*id);
-            doing.rate_per_second += rate_per_second;
-            let mut limit = self.dispatcher.binding_limit(*id);
-            if limit.is_none() && rate_per_second == 0.0 {
-                let due = self.store.next_due(*id).await?;
-                limit = due.map(|due| format!("waiting for retries, the next is due at {due}"));
-            } else if limit.is_none() {
-                limit = Some(sessions.clone());
-            }
-            let open = self.store.count_open(*id).await?;
-            let status = SendStatus {
-                rate_per_second,
-                binding_limit: limit,
-                eta_seconds: estimate(open, rate_per_second, self.dispatcher.time_for(*id, open)),
-            };
-            self.store.set_send_status(*id, &status, now).await?;
-        }
-        let statuses = self.dispatcher.relay_statuses();
-        doing.sessions = statuses.iter().map(|relay| relay.sessions).sum();
-        doing.campaigns.sort_unstable();
-        self.settings.node.set_doing(doing);
-        Ok(())
-    }
-
-    /// Says how the relays fare, when that has changed or has not been said for a while.
-    async fn tell_of_relays(&mut self) -> Result<(), StoreError> {
-        let statuses = self.dispatcher.relay_statuses();
-        if let Some((at, told)) = &self.told_of_relays
-            && (*told == statuses && at.elapsed() < RELAYS_TOLD)
-        {
-            return Ok(());
-        }
-        let now = self.clock.now();
-        self.store.set_relay_statuses(&statuses, now).await?;
-        self.told_of_relays = Some((Instant::now(), statuses));
-        Ok(())
-    }
-
-    /// What binds when nothing else does: as many sessions as there are, each as fast as its relay answers.
-    fn sessions_in_words(&self) -> String {
-        let each = self.relays.iter().map(|relay| {
-            let settings = &relay.settings;
-            format!("relay {}: {} sessions", settings.name, settings.max_sessions)
-        });
-        each.collect::<Vec<_>>().join(", ")
-    }
-
-    /// Finishes what is on the wire, gives back the rest and waits for the ledger.
-    async fn stop(mut self) -> Result<(), SenderError> {
-        let deadline = Instant::now() + self.settings.deadline;
-        for running in self.running.values() {
-            running.run.stop();
-        }
-        self.finish.cancel();
-        // What waits is let go, so that its leases are given back.
-        self.dispatcher.close();
-        let all_done = async { while self.sessions.join_next().await.is_some() {} };
-        if timeout(self.settings.deadline, all_done).await.is_err() {
-            // Answers that have not come by now are recorded as lost.
-            self.abort.cancel();
-            let all_done = async { while self.sessions.join_next().await.is_some() {} };
-            let _ = timeout(LAST_WORDS, all_done).await;
-            self.sessions.shutdown().await;
-        }
-        // Nothing uses a limit any more: others may have what this process held.
-        self.share_end.cancel();
-        let shares = async { while self.sharing.join_next().await.is_some() {} };
-        let _ = timeout(left(deadline), shares).await;
-        self.sharing.shutdown().await;
-        let feeds = async {
-            for running in self.running.values_mut() {
-                let _ = (&mut running.feed).await;
-            }
-        };
-        let _ = timeout(left(deadline), feeds).await;
-        for running in self.running.values() {
-            running.feed.abort();
-        }
-        let look_ups = async { while self.look_ups.join_next().await.is_some() {} };
-        let _ = timeout(left(deadline), look_ups).await;
-        self.look_ups.shutdown().await;
-        // Deliveries that no session took hold their leases, and those hold the recorder; letters hold their task.
-        drop((self.dispatcher, self.running));
-        let letters = async { while self.letters.join_next().await.is_some() {} };
-        let are_recorded = timeout(left(deadline), letters).await.is_ok();
-        self.letters.shutdown().await;
-        self.keeping.shutdown().await;
-        // With the last handle the recorder writes what is left and ends.
-        drop(self.recorder);
-        let recorded = match self.recording.is_finished() {
-            true => Ok(()),
-            false => match timeout(left(deadline), self.recording).await {
-                Ok(Ok(outcome)) => outcome.map_err(SenderError::from),
-                Ok(Err(_)) => Ok(()),
-                Err(_) => Err(SenderError::NotRecorded),
-            },
-        };
-        match are_recorded {
-            true => recorded,
-            false => recorded.and(Err(SenderError::NotRecorded)),
-        }
-    }
-}
-
-/// How long `open` messages take at this rate (per second), and by the limits at least.
-fn estimate(open: u64, rate: f64, by_limits: Option<Duration>) -> Option<f64> {
-    let by_rate = (rate > 0.0).then(|| open as f64 / rate);
-    match by_limits.map(|span| span.as_secs_f64()) {
-        // Limits that allow a burst now bind later; those that bind now show in the rate.
-        Some(by_limits) => Some(by_rate.map_or(by_limits, |by_rate| by_rate.max(by_limits))),
-        None => by_rate,
-    }
-}
-
-/// What the end of sessions, feeds and recorder get each when the deadline is over.
-const LAST_WORDS: Duration = Duration::from_millis(250);
-
-fn left(deadline: Instant) -> Duration {
-    deadline.saturating_duration_since(Instant::now()).max(LAST_WORDS)
 }
 
 /// A relay with sessions.
