@@ -54,6 +54,11 @@ pub fn build_sink() -> anyhow::Result<PathBuf> {
     build_example("tidings-scripted-relay", "sink")
 }
 
+/// Builds the least that a sender can do, and says where it is.
+pub fn build_writer() -> anyhow::Result<PathBuf> {
+    build_example("tidings-scripted-relay", "writer")
+}
+
 /// Builds an example of a package for a release, and says where it is.
 pub fn build_example(package: &str, example: &str) -> anyhow::Result<PathBuf> {
     let mut build = cargo();

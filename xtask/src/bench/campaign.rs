@@ -4,8 +4,10 @@ use super::installation::{Installation, relay};
 use super::meter::{self, Costs};
 use super::sink::{SESSIONS, Sink};
 use super::{ROUNDS, median, spread};
+use crate::workspace;
 use anyhow::{Context, ensure};
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 const MESSAGES: usize = 100_000;
@@ -18,13 +20,16 @@ const OUR_SESSIONS: [usize; 2] = [SESSIONS, 50];
 /// Octets of a message of `smtp-source`, as many as our HTML has.
 const HTML_OCTETS: u64 = 10_240;
 
-/// Our rate beside that of `smtp-source` to the same sink, in turns.
+/// Our rate beside that of `smtp-source` to the same sink, in turns; and that of a program which writes as our sessions do
+/// and does nothing else, which is the most that could be reached.
 pub fn send(binary: &Path) -> anyhow::Result<String> {
     let sink = Sink::start()?;
+    let writer = workspace::build_writer()?;
     let octets = message_octets(binary, &sink)?;
     let sizes = [HTML_OCTETS, octets];
     let mut ours: [Vec<Costs>; 2] = Default::default();
     let mut theirs: [Vec<Costs>; 2] = Default::default();
+    let mut bare = Vec::new();
     for round in 1..=ROUNDS {
         for (sessions, all) in OUR_SESSIONS.into_iter().zip(&mut ours) {
             all.push(send_to(binary, &sink, MESSAGES, sessions)?);
@@ -34,6 +39,8 @@ pub fn send(binary: &Path) -> anyhow::Result<String> {
             all.push(meter::measure(&mut sink.source(MESSAGES, octets)?)?);
             tell(round, &format!("smtp-source -l {octets}"), all);
         }
+        bare.push(meter::measure(&mut write_only(&writer, &sink, octets))?);
+        tell(round, "writing only", &bare);
     }
     let beside = theirs.each_ref().map(|all| median(rates(all)));
     let mut table = format!(
@@ -53,7 +60,20 @@ pub fn send(binary: &Path) -> anyhow::Result<String> {
             beside,
         );
     }
+    table += &row(
+        &format!("writing only, {octets} octets, {SESSIONS} sessions"),
+        &bare,
+        beside,
+    );
     Ok(table)
+}
+
+/// The command that writes as many messages of so many octets, and does nothing else.
+fn write_only(writer: &Path, sink: &Sink, octets: u64) -> Command {
+    let mut command = Command::new(writer);
+    command.arg(sink.address().to_string());
+    command.args([MESSAGES as u64, octets, SESSIONS as u64].map(|n| n.to_string()));
+    command
 }
 
 fn tell(round: usize, name: &str, all: &[Costs]) {
