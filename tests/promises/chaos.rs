@@ -120,9 +120,11 @@ impl Chaos<'_> {
 
     fn suppress(&mut self) -> String {
         let who = self.somebody();
+        let asked = ["--reason", "asked", "--evidence", "by telephone"];
         let added = self
             .app
-            .run(["suppression", "add", &who, "--reason", "asked by telephone"]);
+            .run(["suppression", "add", &who].into_iter().chain(asked));
+        assert_ne!(added.status.code(), Some(2), "{}", added.stderr);
         if added.status.success() {
             self.gone
                 .entry(who.clone())
@@ -214,9 +216,10 @@ fn whatever_happens_to_three_senders_nobody_is_mailed_twice_and_nobody_is_forgot
     });
     // The last pause may have met a database that was away.
     app.run(["campaign", "resume", &campaign.to_string()]);
+    // While senders are stopped or away less goes out.
     wait_until(
         &format!("it is finished after {:#?}", chaos.happened),
-        120,
+        120 + seconds,
         || app.show(campaign).state() == "finished",
     );
 
