@@ -1,0 +1,165 @@
+//! Imports that a server works on: begun from an upload, gone on with, taken back.
+
+use super::{Importer, Inner};
+use crate::checks::Checking;
+use crate::job::{Job, JobFile};
+use crate::reading::{Input, Source, open_all};
+use crate::resuming;
+use crate::running::{self, Beside, Nobody};
+use crate::undo::TakingBack;
+use crate::uploads::{INCOMING, Upload};
+use anyhow::{Context as _, bail};
+use std::fs::File;
+use std::path::PathBuf;
+use std::time::{Duration, UNIX_EPOCH};
+use tidings_campaign::ids::ImportId;
+use tidings_store::audit::By;
+use tidings_store::imports::{Import, NewImport};
+use tokio_util::sync::CancellationToken;
+
+/// What came of asking for an import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// It is under way.
+    New(ImportId),
+    /// The same files are being imported in the same way already, or that import is stopped.
+    Same(ImportId),
+}
+
+impl Importer {
+    /// Opens what was uploaded, which is there or has been moved, as its owner wishes.
+    pub(super) async fn open(&self, upload: &Upload, path: PathBuf) -> anyhow::Result<Vec<Source>> {
+        let options = upload.wishes.options()?;
+        let input = Input {
+            shown: upload.name.clone(),
+            path: Some(path),
+        };
+        tokio::task::spawn_blocking(move || open_all(&[input], &options))
+            .await
+            .context("the file could not be looked at")?
+    }
+
+    /// Imports an upload, under the person's name. When this returns, the import is recorded and under way.
+    pub async fn begin(&self, upload: Upload, by: By) -> anyhow::Result<Begun> {
+        let this = self.clone();
+        self.in_runtime(async move { this.begin_here(upload, by).await })
+            .await
+    }
+
+    async fn begin_here(&self, upload: Upload, by: By) -> anyhow::Result<Begun> {
+        self.forget_trial(&upload.id);
+        let Inner { store, folder, .. } = &*self.0;
+        let waiting = self.0.uploads.path(&upload.id);
+        let path = folder.join(format!("{INCOMING}{}", upload.id));
+        let sources = self.open(&upload, waiting.clone()).await?;
+        let options = upload.wishes.options()?;
+        let file = JobFile {
+            name: upload.name.clone(),
+            path: path.clone(),
+            copied: true,
+            sha256: upload.sha256.clone(),
+            octets: upload.octets,
+            mapping: Vec::new(),
+        };
+        let job = Job::new(vec![file], &sources, &options, &upload.wishes.checks, folder)?;
+        let fingerprint = job.fingerprint(&upload.list);
+        if let Some(same) = store.find_unfinished_import(&fingerprint).await? {
+            return Ok(Begun::Same(same.id));
+        }
+        let checking = Checking::new(&upload.wishes.checks, self.0.dns.as_ref())?;
+        let beside = Beside::new(checking, None, None, folder)?;
+        let new = NewImport {
+            list: upload.list.clone(),
+            files: upload.name.clone(),
+            started_by: by.who.clone(),
+            by,
+            consent: upload.consent.clone(),
+            fingerprint: Some(fingerprint),
+            details: Some(serde_json::to_string(&job).context("the job is not JSON")?),
+        };
+        // From here the file is the import's: it goes with that, and not after a day, which begins anew until it is recorded.
+        let now = u64::try_from(self.0.clock.now().0).unwrap_or_default();
+        let now = UNIX_EPOCH + Duration::from_micros(now);
+        let touched = File::options()
+            .append(true)
+            .open(&waiting)
+            .and_then(|file| file.set_modified(now));
+        touched.context("the upload is not there any more")?;
+        std::fs::rename(&waiting, &path).context("the upload is not there any more")?;
+        let begun = Import::begin(store, &new, self.0.clock.now()).await;
+        let import = match begun {
+            Ok(import) => import,
+            Err(error) => {
+                std::fs::rename(&path, &waiting)?;
+                return Err(error.into());
+            }
+        };
+        self.0.uploads.remove(&upload.id);
+        let id = import.id();
+        let (this, never) = (self.clone(), CancellationToken::new());
+        self.spawn_job(async move {
+            let clock = &this.0.clock;
+            let outcome =
+                running::to_the_end(&job, sources, import, beside, clock, &never, &mut Nobody).await;
+            tell(id, outcome.map(drop));
+        });
+        Ok(Begun::New(id))
+    }
+
+    /// Goes on with an import that is stopped, or whose process is gone. Says what keeps it from that.
+    pub async fn go_on(&self, id: ImportId, by: By) -> anyhow::Result<()> {
+        let this = self.clone();
+        self.in_runtime(async move { this.go_on_here(id, by).await })
+            .await
+    }
+
+    async fn go_on_here(&self, id: ImportId, by: By) -> anyhow::Result<()> {
+        let Inner { store, clock, .. } = &*self.0;
+        let record = store.find_import(id).await?.context("there is no such import")?;
+        let job = resuming::job_of(&record)?;
+        let checked = job.clone();
+        tokio::task::spawn_blocking(move || checked.check_files())
+            .await
+            .context("the files could not be looked at")?
+            .context("it cannot go on from this page")?;
+        let by = Some(&by);
+        let resumed = resuming::when_released(|| Import::resume(store, &record, by, clock.now())).await?;
+        let Some((import, record)) = resumed else {
+            bail!("a process works on this import already");
+        };
+        let (this, never) = (self.clone(), CancellationToken::new());
+        self.spawn_job(async move {
+            let Inner { dns, clock, .. } = &*this.0;
+            let outcome =
+                resuming::go_on(&job, import, &record, dns.as_ref(), clock, &never, &mut Nobody).await;
+            tell(record.id, outcome.map(drop));
+        });
+        Ok(())
+    }
+
+    /// Begins to take an import back.
+    pub async fn take_back(&self, id: ImportId, by: By) -> anyhow::Result<()> {
+        let this = self.clone();
+        self.in_runtime(async move { this.take_back_here(id, by).await })
+            .await
+    }
+
+    async fn take_back_here(&self, id: ImportId, by: By) -> anyhow::Result<()> {
+        let Inner { store, clock, .. } = &*self.0;
+        let begun = TakingBack::begin(store, id, &self.0.folder, &by, clock).await?;
+        let taking_back = begun.context("the import is running: stop it first")?;
+        let this = self.clone();
+        self.spawn_job(async move {
+            tell(id, taking_back.to_the_end(&this.0.clock).await.map(drop));
+        });
+        Ok(())
+    }
+}
+
+/// What an import that runs beside the pages came to; its record says it too.
+fn tell(id: ImportId, outcome: anyhow::Result<()>) {
+    match outcome {
+        Ok(()) => tracing::info!("import {id} is at its end"),
+        Err(error) => tracing::warn!("import {id}: {error:#}"),
+    }
+}
