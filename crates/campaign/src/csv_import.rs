@@ -20,6 +20,7 @@ mod refusal;
 mod remarks;
 mod rule;
 mod sheet;
+mod signs;
 mod source;
 mod tools;
 mod unpacking;
@@ -308,7 +309,9 @@ fn open_text(source: Box<dyn Read + Send>, options: &Options) -> Result<(Rows, T
         .delimiter
         .or(announced.map(|(delimiter, _)| delimiter))
         .unwrap_or_else(|| dialect::detect_delimiter(&sample, &state));
+    let is_broken = dialect::is_broken_header(&sample, delimiter, &state);
     let mut sample = dialect::sample_records(&sample, delimiter, &state);
+    let has_header = is_broken || dialect::has_header(&sample);
 
     let mut records = Records::new(lines, delimiter, state);
     if announcement > 0 {
@@ -316,7 +319,7 @@ fn open_text(source: Box<dyn Read + Send>, options: &Options) -> Result<(Rows, T
     }
     let width = sample.first().map_or(1, Vec::len);
     let (mut columns, mut header_at) = (None, None);
-    if options.header.unwrap_or_else(|| dialect::has_header(&sample)) {
+    if options.header.unwrap_or(has_header) {
         columns = Some(read_header(&mut records)?);
         header_at = Some(format!("line {}", records.line()));
         sample.drain(..sample.len().min(1));

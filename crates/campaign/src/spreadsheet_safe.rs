@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 /// The text of a cell, with an apostrophe before it if a spreadsheet would take it for a formula: if it begins with
-/// `=`, `+`, `-`, `@`, a tab or a carriage return. A number stays a number.
+/// `=`, `+`, `-`, `@`, one of these in full width (as spreadsheets in Japanese take them too), a tab or the end of a line.
+/// A number stays a number.
 pub fn spreadsheet_safe(cell: &str) -> Cow<'_, str> {
     if is_formula(cell.as_bytes()) && cell.parse::<f64>().is_err() {
         Cow::Owned(format!("'{cell}"))
@@ -31,7 +32,11 @@ pub fn without_apostrophe(cell: &str) -> &str {
 }
 
 fn is_formula(cell: &[u8]) -> bool {
-    matches!(cell.first(), Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r'))
+    const FULL_WIDTH: [&str; 4] = ["＝", "＋", "－", "＠"];
+    matches!(
+        cell.first(),
+        Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\n')
+    ) || FULL_WIDTH.iter().any(|sign| cell.starts_with(sign.as_bytes()))
 }
 
 #[cfg(test)]
@@ -47,6 +52,9 @@ mod tests {
             "@SUM(A1)",
             "\t=1",
             "\r=1",
+            "\n=1",
+            "＝1+1",
+            "＠SUM(A1)",
             "+41 79 000 00 00",
         ] {
             assert_eq!(spreadsheet_safe(cell), format!("'{cell}"));

@@ -4,7 +4,7 @@ use super::refusal::quoted;
 use super::unpacking::{Deflated, Packed};
 use super::{Format, Refusal};
 use std::fs::File;
-use std::io::{Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
@@ -44,23 +44,37 @@ pub(super) fn refusal(error: ZipError) -> Refusal {
 }
 
 /// Finds out by the names in it what a ZIP file is.
-pub(super) fn contents(zip: &ZipArchive<&File>) -> Contents {
+pub(super) fn contents(zip: &mut ZipArchive<&File>) -> Contents {
+    let is_sheet = open_document(zip).map(|kind| kind.contains("spreadsheet"));
     let has = |name: &str| zip.index_for_name(name).is_some();
     if has("xl/workbook.xml") {
         Contents::Workbook(Format::Xlsx)
-    } else if has("content.xml") && has("mimetype") {
+    } else if has("content.xml") && is_sheet == Some(true) {
         Contents::Workbook(Format::Ods)
+    } else if has("content.xml") && is_sheet == Some(false) {
+        Contents::Foreign("an OpenDocument text or drawing, not a table: save the list as CSV or .ods")
     } else if has("encrypted-package") && has("mimetype") {
         Contents::Encrypted
     } else if has("xl/workbook.bin") {
         Contents::Foreign("a binary workbook (.xlsb): save it as .xlsx or CSV")
     } else if has("word/document.xml") {
         Contents::Foreign("a Word document, not a table: save the list as CSV or .xlsx")
+    } else if has("ppt/presentation.xml") {
+        Contents::Foreign("a presentation, not a table: save the list as CSV or .xlsx")
     } else if has("Index/Document.iwa") {
         Contents::Foreign("a Numbers document: export it as CSV or .xlsx")
     } else {
         Contents::Files
     }
+}
+
+/// What an OpenDocument file says that it is.
+fn open_document(zip: &mut ZipArchive<&File>) -> Option<String> {
+    const GREATEST_KIND: u64 = 256;
+    let mut kind = String::new();
+    let mut said = zip.by_name("mimetype").ok()?.take(GREATEST_KIND);
+    said.read_to_string(&mut kind).ok()?;
+    Some(kind)
 }
 
 /// The file that is meant, and what is left of `part` for the sheet in it: `book.xlsx/Sheet1` names both.
@@ -140,9 +154,7 @@ fn entry(zip: &mut ZipArchive<&File>, index: usize) -> Result<Entry, Refusal> {
         CompressionMethod::Stored => false,
         CompressionMethod::Deflated => true,
         other => {
-            return Err(Refusal::Damaged(format!(
-                "it is compressed by {other}, which only few programs can read; pack it as an ordinary .zip"
-            )));
+            return Err(Refusal::Compressed(other.to_string()));
         }
     };
     Ok(Entry {

@@ -1,7 +1,8 @@
-//! What a file is, by its first octets and never by its name: a text, or something that has texts or sheets in it.
+//! Opening what a file is, which its name does not say: a text, or something that has texts or sheets in it.
 
 use super::archive;
 use super::sheet::SheetRows;
+use super::signs::{Kind, kind};
 use super::source::{Scratch, Source};
 use super::unpacking::{Gzip, is_damage};
 use super::workbook;
@@ -20,13 +21,6 @@ pub(super) struct Opened {
 pub(super) enum Content {
     Text(Box<dyn Read + Send>),
     Sheet(SheetRows),
-}
-
-enum Kind {
-    Text,
-    Gzip,
-    Zip,
-    Foreign(&'static str),
 }
 
 /// Opens whatever it is. `part` is what the user named.
@@ -61,7 +55,7 @@ fn look(source: Source, part: Option<&str>, scratch: Scratch, is_unpacked: bool)
 
 fn open_zip(file: File, part: Option<&str>, scratch: Scratch, is_unpacked: bool) -> Result<Opened, Refusal> {
     let mut zip = archive::read_directory(&file)?;
-    match archive::contents(&zip) {
+    match archive::contents(&mut zip) {
         archive::Contents::Foreign(what) => Err(Refusal::Foreign(what)),
         archive::Contents::Encrypted => Err(Refusal::Encrypted),
         archive::Contents::Workbook(format) => {
@@ -107,73 +101,4 @@ fn damaged(error: std::io::Error) -> Refusal {
     } else {
         Refusal::Unreadable(error)
     }
-}
-
-fn kind(head: &[u8]) -> Kind {
-    const SIGNS: [(&[u8], Kind); 12] = [
-        (b"\x1f\x8b", Kind::Gzip),
-        (b"PK\x03\x04", Kind::Zip),
-        (b"PK\x05\x06", Kind::Zip),
-        (
-            b"%PDF-",
-            Kind::Foreign("a PDF, not a table: export the list as CSV or .xlsx"),
-        ),
-        (
-            b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
-            Kind::Foreign(
-                "an old binary Excel or Word file, or one with a password: open it and save it as .xlsx or CSV, without a password",
-            ),
-        ),
-        (
-            b"{\\rtf",
-            Kind::Foreign("a formatted text (RTF), not a table: save the list as CSV or .xlsx"),
-        ),
-        (
-            b"<?xml",
-            Kind::Foreign(
-                "an XML file, not a CSV: open it in a spreadsheet program and save it as .xlsx or CSV",
-            ),
-        ),
-        (
-            b"BZh",
-            Kind::Foreign("a bzip2 archive: unpack it, or pack it as .gz or .zip"),
-        ),
-        (
-            b"\xfd7zXZ",
-            Kind::Foreign("an xz archive: unpack it, or pack it as .gz or .zip"),
-        ),
-        (
-            b"(\xb5/\xfd",
-            Kind::Foreign("a Zstandard archive: unpack it, or pack it as .gz or .zip"),
-        ),
-        (
-            b"7z\xbc\xaf\x27\x1c",
-            Kind::Foreign("a 7-Zip archive: unpack it, or pack it as .gz or .zip"),
-        ),
-        (
-            b"Rar!\x1a\x07",
-            Kind::Foreign("a RAR archive: unpack it, or pack it as .gz or .zip"),
-        ),
-    ];
-    if let Some((_, kind)) = SIGNS.into_iter().find(|(sign, _)| head.starts_with(sign)) {
-        return kind;
-    }
-    if is_web_page(head) {
-        return Kind::Foreign(
-            "a web page (HTML), not a CSV: often a page for logging in was saved in place of the file; download it again",
-        );
-    }
-    Kind::Text
-}
-
-fn is_web_page(head: &[u8]) -> bool {
-    const STARTS: [&str; 5] = ["<!doctype html", "<html", "<head", "<body", "<table"];
-    let head = head
-        .strip_prefix(b"\xef\xbb\xbf")
-        .unwrap_or(head)
-        .trim_ascii_start();
-    STARTS.iter().any(|start| {
-        head.get(..start.len())
-            .is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()))
-    })
 }

@@ -44,6 +44,19 @@ pub(super) fn sample_records(sample: &[u8], delimiter: Delimiter, state: &State)
     rows
 }
 
+/// Whether the first row does not parse and is nobody's, as no address can stand in it: then it is a header, of which the names of
+/// the columns would be lost if it were passed over.
+pub(super) fn is_broken_header(sample: &[u8], delimiter: Delimiter, state: &State) -> bool {
+    let lines = Lines::new(Box::new(Cursor::new(sample.to_vec())));
+    let mut records = Records::new(lines, delimiter, state.clone());
+    let is_broken = match records.step().expect("reading from memory cannot fail") {
+        Step::End => false,
+        Step::Broken(..) => true,
+        Step::Record => records.fields().is_err(),
+    };
+    is_broken && !records.original().contains(&b'@')
+}
+
 /// The delimiter under which most rows have a field that is an address, then under which most rows have the same
 /// number of fields, then under which there are most fields.
 pub(super) fn detect_delimiter(sample: &[u8], state: &State) -> Delimiter {

@@ -151,12 +151,8 @@ impl Mapping {
     /// A row may be longer than the header if the rest is empty (a delimiter at the end of the line); a row that
     /// is too short has lost something, and nobody knows what.
     pub(super) fn row(&self, line: u64, fields: &Fields<'_>) -> Result<Item, Fault> {
-        let (have, want) = (fields.len(), self.columns.len());
-        if have < want || fields.iter().skip(want).any(|rest| !rest.is_empty()) {
-            return Err(Fault {
-                column: None,
-                reason: format!("has {have} fields, expected {want}"),
-            });
+        if let Some(reason) = self.wrong_width(fields) {
+            return Err(Fault { column: None, reason });
         }
         let field = |column| without_apostrophe(fields.get(column).unwrap_or_default());
         let in_column = |column: usize| {
@@ -198,6 +194,24 @@ impl Mapping {
             name: self.name(&field),
             attributes,
         }))
+    }
+
+    /// Why a row has not the fields that the columns need, and where that shows.
+    fn wrong_width(&self, fields: &Fields<'_>) -> Option<String> {
+        let (have, want) = (fields.len(), self.columns.len());
+        let counted = format_args!("has {have} fields, expected {want}");
+        if have < want {
+            return Some(format!(
+                "{counted}: it ends before column `{}`",
+                self.columns[have]
+            ));
+        }
+        let beyond =
+            (want..have).find(|&column| fields.get(column).is_some_and(|field| !field.is_empty()))?;
+        Some(format!(
+            "{counted}: field {} has no column; a field with a delimiter in it stands in quotes",
+            beyond + 1
+        ))
     }
 
     fn address(&self, field: &str) -> Result<EmailAddress, AddressError> {

@@ -17,14 +17,22 @@ pub(super) const GREATEST_WIDTH: usize = 4096;
 pub(super) enum RowError {
     #[error("has a quote that is opened and never closed")]
     OpenQuote,
+    #[error(
+        "has a quote that is opened and not closed within {GREATEST_LINES} lines and {GREATEST_ROW} octets"
+    )]
+    LongQuote,
     #[error("has text after a closing quote: a quote inside a quoted field is written twice (\"\")")]
     TextAfterQuote,
-    #[error("is longer than {GREATEST_ROW} octets (only its beginning is shown)")]
+    #[error("makes the row longer than {GREATEST_ROW} octets (only its beginning is shown)")]
     TooLong,
     #[error("has more than {GREATEST_WIDTH} fields")]
     TooWide,
-    #[error("is not valid {0}")]
+    #[error("is not valid {0}: save the whole file in one encoding")]
     BadText(&'static str),
+    #[error(
+        "is no utf-8, and has an octet that windows-1252 does not have: say with --encoding what the file is written in"
+    )]
+    NoWindows1252,
     #[error("is not valid {0} (what is not is shown as U+FFFD)")]
     Garbled(&'static str),
     #[error(
@@ -137,14 +145,29 @@ impl Records {
         let step = match self.next_line()? {
             LineEnd::EndOfFile => return Ok(Step::End),
             LineEnd::TooFar => {
+                let column = self.column_at_limit();
                 self.skip_rest_of_line = true;
                 self.take(GREATEST_ROW, 1);
-                Step::Broken(None, RowError::TooLong)
+                let error = if column.is_some() {
+                    RowError::TooLong
+                } else {
+                    RowError::TooWide
+                };
+                Step::Broken(column, error)
             }
             LineEnd::At(end) => self.parse(end)?,
         };
         self.decode_row();
         Ok(step)
+    }
+
+    /// In which column a row stands when it becomes too long; none if it has too many before.
+    fn column_at_limit(&mut self) -> Option<usize> {
+        self.core.reset();
+        self.width = 0;
+        let result = self.feed(0, GREATEST_ROW, &mut 0);
+        let column = std::mem::take(&mut self.width);
+        (result == ReadRecordResult::InputEmpty).then_some(column)
     }
 
     /// Whether no row comes any more.
@@ -177,6 +200,9 @@ impl Records {
         }
         // `octet`: where it is in the text of all fields.
         let at_octet = |octet: usize, error| at_column(ends.partition_point(|&end| end <= octet), error);
+        if let Some(column) = self.no_windows_1252() {
+            return Err(at_column(column, RowError::NoWindows1252));
+        }
         let bad = RowError::BadText(self.state.name());
         let octets = &self.output[..ends.last().copied().unwrap_or(0)];
         let text = if self.is_decoded {
@@ -201,6 +227,16 @@ impl Records {
             Some(column) => Err(at_column(column, bad)),
             None => Ok(fields),
         }
+    }
+
+    /// The column with an octet that no text in Windows-1252 has: where nobody has named it, the file is something else.
+    fn no_windows_1252(&self) -> Option<usize> {
+        if !self.is_decoded || self.state != (State::Windows1252 { named: false }) {
+            return None;
+        }
+        let is_unassigned = |c: char| matches!(c, '\u{81}' | '\u{8d}' | '\u{8f}' | '\u{90}' | '\u{9d}');
+        let at = self.decoded.find(is_unassigned)?;
+        Some(self.ends[..self.width].partition_point(|&end| end <= at))
     }
 
     /// The row just read as it stands in the file, without its last line break.
@@ -257,9 +293,15 @@ impl Records {
             from = end;
             match self.lines.line_end(from)? {
                 LineEnd::At(next) if lines < GREATEST_LINES => (end, lines) = (next, lines + 1),
-                _ => {
+                found => {
                     self.take(first, 1);
-                    return Ok(Step::Broken(opened_in, RowError::OpenQuote));
+                    let is_at_end = found == LineEnd::EndOfFile;
+                    let error = if is_at_end {
+                        RowError::OpenQuote
+                    } else {
+                        RowError::LongQuote
+                    };
+                    return Ok(Step::Broken(opened_in, error));
                 }
             }
         }

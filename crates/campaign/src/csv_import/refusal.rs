@@ -17,6 +17,9 @@ pub enum Refusal {
     /// An archive or workbook that is broken.
     #[error("is damaged: {0}; save or download it again")]
     Damaged(String),
+    /// An archive of a method that is not read here.
+    #[error("is compressed by {0}, which only few programs can read: pack it as an ordinary .zip")]
+    Compressed(String),
     /// A password is needed for it.
     #[error("is protected by a password: save it without one")]
     Encrypted,

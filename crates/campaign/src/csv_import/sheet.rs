@@ -64,9 +64,10 @@ impl SheetWriter {
             Ok(_) if column >= GREATEST_WIDTH => {
                 (Some(column), format!("is beyond the {GREATEST_WIDTH}th column"))
             }
-            Ok(text) if self.octets + text.len() > GREATEST_ROW => {
-                (None, format!("is longer than {GREATEST_ROW} octets"))
-            }
+            Ok(text) if self.octets + text.len() > GREATEST_ROW => (
+                Some(column),
+                format!("makes the row longer than {GREATEST_ROW} octets"),
+            ),
             Ok(text) => {
                 self.octets += text.len();
                 if self.row.cells.len() <= column {
@@ -222,7 +223,10 @@ mod tests {
         writer.cell(1, 0, Ok("x".repeat(GREATEST_ROW + 1))).unwrap();
         writer.cell(2, GREATEST_WIDTH, Ok("x".to_owned())).unwrap();
         let mut rows = writer.finish("People".to_owned()).unwrap();
-        for reason in ["is longer than 65536 octets", "is beyond the 4096th column"] {
+        for reason in [
+            "makes the row longer than 65536 octets",
+            "is beyond the 4096th column",
+        ] {
             let fault = rows.next().unwrap().unwrap().fault.unwrap();
             assert_eq!(fault.1, reason);
         }

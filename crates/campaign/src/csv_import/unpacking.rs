@@ -14,7 +14,8 @@ fn check(unpacked: u64, packed: u64) -> io::Result<()> {
         return Err(io::Error::new(
             ErrorKind::FileTooLarge,
             format!(
-                "it unpacks to more than {GREATEST_RATIO} times its size ({} MiB so far), as no list of recipients does",
+                "it unpacks to more than {GREATEST_RATIO} times its size ({} MiB so far), as no list of recipients does; if it \
+                 is one, unpack it and import what is in it",
                 unpacked >> 20
             ),
         ));

@@ -40,6 +40,11 @@ fn a_file_of_another_kind_is_refused_with_what_to_do() {
             "xl/workbook.bin",
             "this is a binary workbook (.xlsb): save it as .xlsx or CSV",
         ),
+        ("ppt/presentation.xml", "this is a presentation, not a table"),
+        (
+            "content.xml",
+            "this is an OpenDocument text or drawing, not a table",
+        ),
         ("Index/Document.iwa", "this is a Numbers document"),
         ("encrypted-package", "is protected by a password"),
     ] {
@@ -160,7 +165,9 @@ fn a_field_of_a_hundred_megabytes_costs_its_row_and_little_memory() {
     };
     assert_eq!((reject.line, reject.row.len(), row.line), (2, 65_536, 3));
     assert!(
-        reject.reason.contains("longer than 65536 octets"),
+        reject
+            .reason
+            .starts_with("column `note`: makes the row longer than 65536 octets"),
         "{}",
         reject.reason
     );
@@ -288,4 +295,64 @@ fn a_sheet_whose_header_is_no_text_is_refused() {
         refused(&xlsx(&[("People", &xlsx_row(1, &["a", "b"]))]))
             .contains("no column looks like e-mail addresses")
     );
+}
+
+#[test]
+fn a_header_that_does_not_parse_is_refused_and_not_passed_over() {
+    let wide = format!("email{}\nann@example.org\n", ",x".repeat(5_000));
+    for (text, words) in [
+        (wide.as_str(), "line 1: the header has more than 4096 fields"),
+        (
+            "email,\"name\nann@example.org,Ann\n",
+            "line 1, column #2: the header has a quote that is opened and never closed",
+        ),
+        (
+            "email,na\0me\nann@example.org,Ann\n",
+            "line 1, column #2: the header has a NUL character in it",
+        ),
+    ] {
+        assert_eq!(refused(text.as_bytes()), words);
+    }
+    let rows = shown(b"ann@example.org,\"Ann\nbob@example.org,Bob\n", &[]);
+    assert!(
+        rows[0].starts_with("1: column `column_2`: has a quote"),
+        "{rows:?}"
+    );
+    assert_eq!(rows[1], r#"bob@example.org||{"column_2":"Bob"}"#);
+}
+
+#[test]
+fn a_field_of_many_lines_is_told_from_a_quote_that_is_never_closed() {
+    let text = format!(
+        "email,note\nann@example.org,\"{}\"\nbob@example.org,ok\n",
+        "a line\n".repeat(300)
+    );
+    let rows = shown(text.as_bytes(), &[]);
+    assert!(
+        rows[0].starts_with(
+            "2: column `note`: has a quote that is opened and not closed within 200 lines and 65536 octets"
+        ),
+        "{}",
+        rows[0]
+    );
+    assert_eq!(rows.last().unwrap(), r#"bob@example.org||{"note":"ok"}"#);
+}
+
+#[test]
+fn what_windows_1252_cannot_say_is_not_taken_for_it() {
+    let octets = b"email,name\nann@example.org,Z\xfcrich\nyuki@example.org,\x93\x8c\x8b\x9e\x81\n";
+    let rows = shown(octets, &[]);
+    assert_eq!(rows[0], "ann@example.org|Zürich|{}");
+    assert!(
+        rows[1]
+            .starts_with("3: column `name`: is no utf-8, and has an octet that windows-1252 does not have"),
+        "{}",
+        rows[1]
+    );
+    let named = Options {
+        encoding: Some("windows-1252".parse().unwrap()),
+        ..Options::default()
+    };
+    assert_eq!(items(&mut open_with(octets, &named).unwrap()).len(), 2);
+    assert!(shown_items(items(&mut open_with(octets, &named).unwrap()))[1].starts_with("yuki@example.org|"));
 }
