@@ -163,16 +163,44 @@ store_on_both_engines!(imports_are_taken_back_in_any_order, |store| {
     assert_eq!(without_times(everybody(store).await), before[0]);
 });
 
+/// Every order in which three can be taken.
+const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+
+store_on_both_engines!(
+    whom_every_import_has_changed_is_as_before_after_the_last_of_them,
+    |store| {
+        let rows = |name: &str| {
+            let attributes = format!(r#"{{"by":"{name}","{name}":1}}"#);
+            ["known@example.org", "new@example.org"].map(|address| row(address, Some(name), &attributes))
+        };
+        import(store, "base", &rows("base")[..1]).await;
+        let before = everybody(store).await;
+        for (round, order) in ORDERS.into_iter().enumerate() {
+            let time = |n: usize| at(10 * round as u64 + n as u64);
+            let first = import_at(store, "readers", &rows("first"), time(1)).await.0;
+            let second = import_at(store, "others", &rows("second"), time(3)).await.0;
+            // It had looked at the clock before the second was done, and had to wait for it.
+            let third = import_at(store, "readers", &rows("third"), time(2)).await.0;
+            let imports = [first, second, third];
+            for (n, import) in order.into_iter().enumerate() {
+                undo(store, imports[import], time(5 + n)).await;
+            }
+            assert_eq!(
+                everybody(store).await,
+                before,
+                "taken back in the order {order:?}"
+            );
+        }
+    }
+);
+
 store_on_both_engines!(what_several_imports_have_goes_with_the_last_of_them, |store| {
     let rows = readers(5);
     let stranger = [row("stranger@example.org", None, "{}")];
     // Somebody whom the imports only bring onto the list.
     import(store, "base", &rows[..1]).await;
     let before = everybody(store).await;
-    for (round, order) in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]]
-        .into_iter()
-        .enumerate()
-    {
+    for (round, order) in ORDERS.into_iter().enumerate() {
         let time = |n: usize| at(10 * round as u64 + n as u64);
         let first = import_at(store, "readers", &rows[..4], time(1)).await.0;
         let again = [&rows[1..], &rows[..1]].concat();

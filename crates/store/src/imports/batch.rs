@@ -52,6 +52,15 @@ impl<'a> Changes<'a> {
     }
 }
 
+impl Changes<'_> {
+    /// `now`, or later than any of the recipients was changed: whoever waited for another import has looked at the clock before
+    /// that changed them, and an undo tells by these times which change came after which.
+    fn after_all_others(&self, now: Timestamp) -> Timestamp {
+        let last = self.updated.iter().map(|update| update.found.updated_at).max();
+        Timestamp(last.map_or(now.0, |last| now.0.max(last.saturating_add(1))))
+    }
+}
+
 struct Update<'a> {
     found: &'a Found,
     after: Known,
@@ -281,6 +290,7 @@ pub(super) async fn write_changes(
         create(tx, (list, import), &changes.created, now).await?;
         deltas.confirmed(list, changes.created.len() as i64);
     }
+    let now = changes.after_all_others(now);
     for rows in changes.updated.chunks(ROWS) {
         update(tx, import, rows, now).await?;
         remember_changes(tx, import, rows, now).await?;

@@ -286,20 +286,24 @@ async fn change_given_standings(
     Ok(())
 }
 
-/// From now on they have come onto the list by the other import.
-async fn hand_over_standing(tx: &mut Tx, mine: Mine, heirs: &Heirs) -> Result<(), StoreError> {
+/// From now on they have come onto the list by the other import. Returns those of whom this holds: the others had not come by
+/// this one.
+async fn hand_over_standing(tx: &mut Tx, mine: Mine, heirs: &Heirs) -> Result<Heirs, StoreError> {
+    let mut handed_over = Heirs::new();
     for (heir, ids) in heirs {
         let text = tx.bulk_text(format!(
-            "UPDATE subscriptions SET import_id = $1 WHERE list_id = $2 AND import_id = $3 AND recipient_id IN {}",
+            "UPDATE subscriptions SET import_id = $1 WHERE list_id = $2 AND import_id = $3 AND recipient_id IN {} \
+             RETURNING recipient_id",
             values_list(1, ids.len(), 4)
         ));
-        on_tx!(&mut *tx, conn => {
-            let mut query = sqlx::query(text).bind(*heir).bind(mine.list.0).bind(mine.id.0);
+        let came: Vec<i64> = on_tx!(&mut *tx, conn => {
+            let mut query = sqlx::query_scalar(text).bind(*heir).bind(mine.list.0).bind(mine.id.0);
             for id in ids {
                 query = query.bind(*id);
             }
-            query.execute(conn).await.map(drop)
+            query.fetch_all(conn).await
         })?;
+        handed_over.insert(*heir, came);
     }
-    Ok(())
+    Ok(handed_over)
 }

@@ -6,7 +6,7 @@ use super::{
 use crate::bulk::{Bulk, Value};
 use crate::engine::{Tx, on_tx, values_list};
 use crate::error::{StoreError, bad_row};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use tidings_campaign::csv_import::{Change, Joined, Known};
 use tidings_campaign::ids::ListId;
 use tidings_campaign::time::Timestamp;
@@ -16,6 +16,13 @@ struct Step {
     change: Change,
     updated_before: i64,
     updated_after: i64,
+}
+
+impl Step {
+    /// Of no field: it only remembers how the recipient came onto the list.
+    fn changes_nothing(&self) -> bool {
+        self.updated_before == self.updated_after
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -51,6 +58,11 @@ pub(super) async fn take_back(
     let rows = as_they_are(tx, mine, &ids).await?;
     let marks: Vec<_> = rows.iter().map(|row| (row.id, row.import_id)).collect();
     let claims = claims(tx, mine, &marks, others).await?;
+    let others_steps = steps_of_others(tx, mine, &ids).await?;
+    let changed_by_import: HashSet<(i64, i64)> = others_steps
+        .iter()
+        .map(|other| (other.recipient, other.step.updated_after))
+        .collect();
     for row in rows {
         let step = &steps[&row.id];
         let by = claims.get(&row.id);
@@ -69,7 +81,15 @@ pub(super) async fn take_back(
             None => {}
         }
         let untouched = row.updated_at == step.updated_after && back.kept.is_empty();
-        let updated_at = if untouched { step.updated_before } else { now.0 };
+        // Of what another import has changed last, that import's record says whether somebody has touched it since.
+        let by_import = changed_by_import.contains(&(row.id, row.updated_at));
+        let updated_at = if untouched {
+            step.updated_before
+        } else if by_import || step.changes_nothing() {
+            row.updated_at
+        } else {
+            now.0
+        };
         if let (true, Some((heir, _)), Some(joined)) = (joined_by_us, heir, step.change.joined()) {
             heirs.entry(*heir).or_default().push(row.id);
             inherited.push((*heir, row.id, joined, updated_at));
@@ -100,7 +120,7 @@ pub(super) async fn take_back(
         &undecided,
     )
     .await?;
-    rebase_later(tx, mine, &steps, &ids).await?;
+    rebase_later(tx, others_steps, &steps).await?;
     hand_over_standing(tx, mine, &heirs).await?;
     remember_inherited(tx, &inherited).await?;
     forget(tx, mine, &ids).await?;
@@ -161,43 +181,84 @@ async fn write(tx: &mut Tx, values: Vec<Value>) -> Result<(), StoreError> {
     tx.run(update).await.map(drop)
 }
 
-/// Later imports found values that have been taken back now; when they are taken back themselves, those must not return.
-async fn rebase_later(
-    tx: &mut Tx,
-    mine: Mine,
-    steps: &HashMap<i64, Step>,
-    ids: &[i64],
-) -> Result<(), StoreError> {
+/// What another import has changed of a recipient.
+struct OthersStep {
+    import: i64,
+    recipient: i64,
+    step: Step,
+}
+
+async fn steps_of_others(tx: &mut Tx, mine: Mine, ids: &[i64]) -> Result<Vec<OthersStep>, StoreError> {
     let text = tx.bulk_text(format!(
-        "SELECT import_id, recipient_id, change, updated_after FROM import_changes \
+        "SELECT import_id, recipient_id, change, updated_before, updated_after FROM import_changes \
          WHERE import_id <> $1 AND recipient_id IN {}",
         values_list(1, ids.len(), 2)
     ));
-    let rows: Vec<(i64, i64, String, i64)> = on_tx!(tx, conn => {
+    let rows: Vec<(i64, i64, String, i64, i64)> = on_tx!(tx, conn => {
         let mut query = sqlx::query_as(text).bind(mine.id.0);
         for id in ids {
             query = query.bind(*id);
         }
         query.fetch_all(conn).await
     })?;
-    const REWRITE: &str = "UPDATE import_changes SET change = $1 WHERE import_id = $2 AND recipient_id = $3";
-    for (import, recipient, change, updated_after) in rows {
+    rows.into_iter()
+        .map(|(import, recipient, change, updated_before, updated_after)| {
+            let step = Step {
+                change: read(recipient, &change)?,
+                updated_before,
+                updated_after,
+            };
+            Ok(OthersStep {
+                import,
+                recipient,
+                step,
+            })
+        })
+        .collect()
+}
+
+/// Later imports found values, and times of the last change, that have been taken back now; when they are taken back themselves,
+/// those must not return.
+async fn rebase_later(
+    tx: &mut Tx,
+    others: Vec<OthersStep>,
+    steps: &HashMap<i64, Step>,
+) -> Result<(), StoreError> {
+    const REWRITE: &str = "UPDATE import_changes SET change = $1, updated_before = $2 \
+        WHERE import_id = $3 AND recipient_id = $4";
+    for OthersStep {
+        import,
+        recipient,
+        step: later,
+    } in others
+    {
         let step = &steps[&recipient];
-        if updated_after < step.updated_after {
+        if later.updated_after < step.updated_after {
             continue;
         }
-        if let Some(change) = read(recipient, &change)?.without(&step.change) {
-            let change = as_json(&change);
-            on_tx!(tx, conn => sqlx::query(REWRITE).bind(&change).bind(import).bind(recipient)
-                .execute(conn).await.map(drop))?;
+        let is_next = later.updated_before == step.updated_after && !later.changes_nothing();
+        let change = later.change.without(&step.change);
+        if change.is_none() && !is_next {
+            continue;
         }
+        let change = as_json(&change.unwrap_or(later.change));
+        let before = if is_next {
+            step.updated_before
+        } else {
+            later.updated_before
+        };
+        on_tx!(&mut *tx, conn => sqlx::query(REWRITE).bind(&change).bind(before).bind(import).bind(recipient)
+            .execute(conn).await.map(drop))?;
     }
     Ok(())
 }
 
 /// The other imports count as those that brought the recipients onto the list, so that these leave it when they are taken
 /// back too. `inherited`: import, recipient, the standing before, when the recipient was changed last.
-async fn remember_inherited(tx: &mut Tx, inherited: &[(i64, i64, Joined, i64)]) -> Result<(), StoreError> {
+pub(super) async fn remember_inherited(
+    tx: &mut Tx,
+    inherited: &[(i64, i64, Joined, i64)],
+) -> Result<(), StoreError> {
     const FIND: &str = "SELECT change FROM import_changes WHERE import_id = $1 AND recipient_id = $2";
     const KEEP: &str = "INSERT INTO import_changes (import_id, recipient_id, change, updated_before, updated_after) \
         VALUES ($1, $2, $3, $4, $4) \

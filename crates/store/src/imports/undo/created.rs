@@ -1,5 +1,6 @@
 //! Recipients that the import created: they go, unless something has happened to them since.
 
+use super::changed::remember_inherited;
 use super::{
     Heirs, Kept, KeptWhy, LEAVE, Mine, ROWS, Taken, change_given_standings, claims, hand_over_standing,
 };
@@ -7,7 +8,8 @@ use crate::bulk::{Bulk, Value};
 use crate::counters::{Deltas, confirmed};
 use crate::engine::{Tx, on_tx, values_list};
 use crate::error::StoreError;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use tidings_campaign::csv_import::Joined;
 use tidings_campaign::ids::{ImportId, ListId};
 
 #[derive(sqlx::FromRow)]
@@ -38,6 +40,8 @@ pub(super) async fn take_back(
     let until = last.min(first + ROWS as i64 - 1);
     let (mut gone, mut off_list, mut kept) = (Vec::new(), Vec::new(), Vec::new());
     let (mut created, mut joined) = (Heirs::new(), Heirs::new());
+    // Of those that stay, when they were changed last.
+    let mut changed_at = HashMap::new();
     let rows = as_they_are(tx, first, until).await?;
     let standings = standings(tx, mine, first, until).await?;
     let marks: Vec<_> = rows.iter().map(|row| (row.id, row.import_id)).collect();
@@ -57,6 +61,7 @@ pub(super) async fn take_back(
                     None => off_list.push(row.id),
                     Some((import, _)) => joined.entry(*import).or_default().push(row.id),
                 }
+                changed_at.insert(row.id, row.updated_at);
                 if let Some(import) = heir {
                     created.entry(import).or_default().push(row.id);
                 }
@@ -70,11 +75,28 @@ pub(super) async fn take_back(
     taken.counts.removed += gone.len() as u64;
     taken.counts.kept += kept.len() as u64;
     change_given_standings(tx, taken.deltas, mine, LEAVE, &off_list).await?;
-    hand_over_standing(tx, mine, &joined).await?;
+    let handed_over = hand_over_standing(tx, mine, &joined).await?;
+    remember_inherited(tx, &left_to_others(&handed_over, &created, &changed_at)).await?;
     hand_over_created(tx, &created).await?;
     remove(tx, taken.deltas, &gone).await?;
     shorten(tx, mine, (first, until, last)).await?;
     Ok(Some(kept))
+}
+
+/// Those whose standing goes to another import than the one that counts as their maker from now on: it takes them off the list
+/// when it is taken back itself, as whoever brought them there would.
+fn left_to_others(
+    handed_over: &Heirs,
+    created: &Heirs,
+    changed_at: &HashMap<i64, i64>,
+) -> Vec<(i64, i64, Joined, i64)> {
+    let makes = |heir: &i64, id: &i64| created.get(heir).is_some_and(|ids| ids.binary_search(id).is_ok());
+    handed_over
+        .iter()
+        .flat_map(|(heir, ids)| ids.iter().map(move |id| (heir, id)))
+        .filter(|&(heir, id)| !makes(heir, id))
+        .map(|(&heir, &id)| (heir, id, Joined::FromNothing, changed_at[&id]))
+        .collect()
 }
 
 /// What has happened to a recipient since it was created, the weightiest first.
