@@ -289,6 +289,21 @@ on_both_engines!(what_is_no_list_is_refused_and_leaves_nothing_behind, |app| {
         ),
         ("empty.csv", b"", "is empty"),
         (
+            "later.csv",
+            b"\n<!-- saved from -->\n<html><body>Log in",
+            "this is a web page (HTML), not a CSV",
+        ),
+        (
+            "list.json",
+            b"[{\"email\": \"ann@example.org\"}]",
+            "this is JSON, not a table",
+        ),
+        (
+            "header.csv",
+            b"email,\"name\nann@example.org,Ann\n",
+            "line 1, column #2: the header has a quote that is opened and never closed",
+        ),
+        (
             "other.csv",
             b"a,b\n1,2\n",
             "no column looks like e-mail addresses",
@@ -300,6 +315,16 @@ on_both_engines!(what_is_no_list_is_refused_and_leaves_nothing_behind, |app| {
             .says(&[name, words]);
     }
     assert_eq!((number(app, "lists"), number(app, "imports")), (0, 0));
+});
+
+on_both_engines!(a_guess_at_the_encoding_is_told_as_one, |app| {
+    let path = file(app, "people.csv", b"email,name\nann@example.org,J\xfcrgen\n");
+    app.run(["import", &path, "--list", "readers", "--dry-run"])
+        .succeeded()
+        .prints(&["read as windows-1252", "because it is not UTF-8", "--encoding"]);
+    let named = ["--encoding", "windows-1252"];
+    let told = app.run([&["import", &path, "--list", "readers", "--dry-run"][..], &named].concat());
+    assert!(!told.succeeded().stdout.contains("because it is not UTF-8"));
 });
 
 on_both_engines!(a_csv_of_deliveries_is_safe_to_open_in_a_spreadsheet, |app| {

@@ -115,7 +115,7 @@ pub(crate) async fn everybody(
             };
             match own_file(readers.run.own_files.as_ref(), &to).await? {
                 Ok(own) => batch.push(Reader { to, own }),
-                Err(why) => walked.tally.fail(to.recipient().address.as_str(), "file", &why),
+                Err(why) => walked.tally.fail_by_file(to.recipient().address.as_str(), &why),
             }
         }
         let shared = Arc::clone(&readers);

@@ -308,6 +308,7 @@ struct Told {
     list: String,
     read_as: ReadAs,
     is_checked: bool,
+    encoding_is_named: bool,
     started: tidings_campaign::time::Timestamp,
 }
 
@@ -317,6 +318,7 @@ impl Told {
             list: list.to_owned(),
             read_as: ReadAs::of(&sources[0].file),
             is_checked: !args.checks.is_empty(),
+            encoding_is_named: args.encoding.is_some(),
             started: context.clock.now(),
         }
     }
@@ -340,6 +342,7 @@ impl Told {
             checks: self.is_checked.then_some(done.found),
             read_as: self.read_as,
             encoding: done.encoding,
+            encoding_is_named: self.encoding_is_named,
         }
     }
 }

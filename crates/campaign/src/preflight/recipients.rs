@@ -35,7 +35,10 @@ pub(super) fn check(tally: &Tally) -> Vec<Finding> {
             "{} of {n} recipients would get no message: {}.",
             failure.recipients, failure.reason
         );
-        let advice = "give the variable a default in the template, or import what these recipients lack";
+        let advice = match failure.is_of_files {
+            true => "put these files into the attachments folder, or correct the attribute that names them",
+            false => "give the variable a default in the template, or import what these recipients lack",
+        };
         let finding = if is_red {
             Finding::red(Check::Rendering, sentence, advice)
         } else {
@@ -68,6 +71,34 @@ mod tests {
     fn a_campaign_to_nobody_does_not_go_out() {
         let found = check(&tally(0, 0));
         assert_eq!((found.len(), found[0].level), (1, Level::Red));
+    }
+
+    #[test]
+    fn files_that_cannot_be_taken_are_told_apart_by_what_is_wrong_with_them() {
+        let mut tally = Tally::default();
+        for (who, why) in [
+            ("a", "the file `1.pdf` (attribute invoice): there is no such file"),
+            ("b", "the file `2.pdf` (attribute invoice): there is no such file"),
+            ("c", "the file `x` (attribute invoice): it is not a file"),
+            ("d", "the attribute invoice is missing for this recipient"),
+        ] {
+            tally.fail_by_file(who, why);
+        }
+        let found = check(&tally);
+        let of_files: Vec<_> = found.iter().filter(|one| one.check == Check::Rendering).collect();
+        assert_eq!(of_files.len(), 3, "{found:?}");
+        assert!(
+            of_files[0]
+                .sentence
+                .starts_with("2 of 4 recipients would get no message: the file `1.pdf`"),
+            "{found:?}"
+        );
+        for finding in of_files {
+            assert!(
+                finding.advice.as_ref().unwrap().contains("attachments folder"),
+                "{finding:?}"
+            );
+        }
     }
 
     #[test]

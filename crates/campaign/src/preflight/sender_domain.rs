@@ -34,9 +34,10 @@ pub(super) fn check_dkim(key: &Asked<Result<String, String>>) -> Vec<Finding> {
     }
 }
 
-/// What is wrong stands before what to do.
+/// What is wrong stands before what to do, in which a record may stand between quotes.
 fn in_two(check: Check, fault: &str) -> Finding {
-    let cut = fault.rfind("; ").or_else(|| fault.rfind(": "));
+    let unquoted = fault.find('"').map_or(fault, |quote| &fault[..quote]);
+    let cut = unquoted.rfind("; ").or_else(|| unquoted.rfind(": "));
     match cut {
         Some(at) => Finding::amber(check, format!("{}.", &fault[..at]), &fault[at + 2..]),
         None => Finding::amber(check, format!("{fault}."), "publish what is missing"),
@@ -76,6 +77,14 @@ mod tests {
             (Level::Amber, "a.test has no SPF record.")
         );
         assert_eq!(found[0].advice.as_deref(), Some("publish one"));
+        let found = check(&Asked::Found(vec![
+            "a.test has no DMARC record: publish one, at least \"v=DMARC1; p=none\"".to_owned(),
+        ]));
+        assert_eq!(&*found[0].sentence, "a.test has no DMARC record.");
+        assert_eq!(
+            found[0].advice.as_deref(),
+            Some("publish one, at least \"v=DMARC1; p=none\"")
+        );
         let found = check_dkim(&Asked::Found(Err(
             "no key at s._domainkey.a.test: publish it".to_owned()
         )));

@@ -21,6 +21,9 @@ pub struct Failure {
     pub recipients: u64,
     /// Addresses of the first of them.
     pub examples: Vec<String>,
+    /// Whether it is about files of the recipients' own, and not about the newsletter.
+    #[serde(skip)]
+    pub is_of_files: bool,
 }
 
 /// Why messages cannot be made, in bounded memory.
@@ -37,10 +40,21 @@ impl Failures {
             reason: reason.to_owned(),
             recipients: 0,
             examples: Vec::new(),
+            is_of_files: false,
         });
         failure.recipients += 1;
         if failure.examples.len() < EXAMPLES {
             failure.examples.push(who.to_owned());
+        }
+    }
+
+    /// The same where the file of the recipient's own cannot be taken. `reason`: the file, and behind `): ` what is wrong with it,
+    /// which is the same for many.
+    fn add_of_file(&mut self, who: &str, reason: &str) {
+        let key = reason.rsplit_once("): ").map_or(reason, |(_, wrong)| wrong);
+        self.add(who, key, reason);
+        if let Some(failure) = self.0.get_mut(key) {
+            failure.is_of_files = true;
         }
     }
 
@@ -99,6 +113,13 @@ impl Tally {
         self.recipients += 1;
         self.failed += 1;
         self.failures.add(who, key, reason);
+    }
+
+    /// One could not be made for want of the file of the recipient's own, and why.
+    pub fn fail_by_file(&mut self, who: &str, reason: &str) {
+        self.recipients += 1;
+        self.failed += 1;
+        self.failures.add_of_file(who, reason);
     }
 
     /// The same by what the template said: the place of the fault makes the reason.

@@ -1,7 +1,7 @@
 //! Checking templates before they are stored: names, sizes, syntax, references.
 
 use super::content::{Content, Source};
-use super::error::{Part, TemplateError};
+use super::error::{Part, TemplateError, line_and_column};
 use super::flat::Named;
 use super::references::{self, Missing};
 use super::registry::{normalised, register, registry};
@@ -120,6 +120,15 @@ fn check(part: Part, name: &str, source: &str, max: usize) -> Result<(), Templat
             "{} octets are too many, at most {max} are allowed",
             source.len()
         ));
+    }
+    if let Some(at) = source.find('\0') {
+        let (line, column) = line_and_column(source, at);
+        return Err(TemplateError {
+            template: part.of(name),
+            line,
+            column,
+            message: "there is a NUL character here, which is no text: remove it".to_owned(),
+        });
     }
     // Handlebars counts the lines before each expression anew: 20,000 of them would take it seconds.
     let expressions = source.matches("{{").count();

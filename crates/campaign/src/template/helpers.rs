@@ -318,17 +318,14 @@ fn wrong_arguments(helper: &Pure, call: &HelperTemplate) -> Option<String> {
             "`{name}` takes {wanted} values, not {given}; it is written {usage}"
         ));
     }
-    if let ("currency", Some(Parameter::Literal(serde_json::Value::String(code)))) =
-        (*name, call.params.get(1))
-        && let Some(wrong) = currency::unknown(code)
-    {
-        return Some(format!("\"{code}\" {wrong}"));
-    }
     let mut options: Vec<_> = call.hash.keys().collect();
     options.sort();
     let unknown = options
         .into_iter()
-        .find(|option| !helper.options.contains(&option.as_str()))?;
+        .find(|option| !helper.options.contains(&option.as_str()));
+    let Some(unknown) = unknown else {
+        return wrong_literal(name, call);
+    };
     let known = match helper.options {
         [] => "none".to_owned(),
         options => options.join(", "),
@@ -336,6 +333,32 @@ fn wrong_arguments(helper: &Pure, call: &HelperTemplate) -> Option<String> {
     Some(format!(
         "`{name}` knows no {unknown}=…, it knows {known}; it is written {usage}"
     ))
+}
+
+/// What is wrong with an argument that is written out: it would be wrong for everybody.
+fn wrong_literal(name: &str, call: &HelperTemplate) -> Option<String> {
+    let param = |at: usize| written_out(call.params.get(at));
+    let option = |name: &str| written_out(call.hash.get(name));
+    if let ("currency", Some(code)) = (name, param(1))
+        && let Some(wrong) = currency::unknown(code)
+    {
+        return Some(format!("\"{code}\" {wrong}"));
+    }
+    let of_date = match name {
+        "date" => param(1).and_then(date::unknown_style),
+        _ => None,
+    };
+    of_date
+        .or_else(|| option("locale").and_then(language::unknown))
+        .or_else(|| option("zone").and_then(date::unknown_zone))
+        .map(|wrong| format!("{name}: {wrong}"))
+}
+
+fn written_out(parameter: Option<&Parameter>) -> Option<&str> {
+    match parameter {
+        Some(Parameter::Literal(serde_json::Value::String(text))) => Some(text),
+        _ => None,
+    }
 }
 
 fn unknown_in_parameter(parameter: &Parameter) -> Option<String> {

@@ -31,6 +31,9 @@ pub(super) struct Summary {
     pub(super) read_as: ReadAs,
     /// Of the first file, as is everything above.
     pub(super) encoding: &'static str,
+    /// Whether a person has said what it is.
+    #[serde(skip)]
+    pub(super) encoding_is_named: bool,
 }
 
 /// What the first file was taken for.
@@ -133,6 +136,13 @@ impl Summary {
             writeln!(out, "  gone on with after the {before} rows that were there")?;
         }
         writeln!(out, "  read as {}", self.read_as.words(self.encoding))?;
+        if self.encoding == "windows-1252" && !self.encoding_is_named {
+            writeln!(
+                out,
+                "  which was taken because it is not UTF-8: look whether the letters of names are right, and if they are not, say \
+                 with --encoding what it is"
+            )?;
+        }
         for (n, what) in [
             (c.created, "created"),
             (c.updated, "updated"),

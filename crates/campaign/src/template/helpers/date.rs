@@ -43,13 +43,17 @@ impl Style {
     ];
 
     fn parse(word: &str) -> Result<Style, Fault> {
+        Style::named(word).ok_or_else(|| Fault::Because(Style::not_known(word)))
+    }
+
+    fn named(word: &str) -> Option<Style> {
         let found = Style::ALL.into_iter().find(|(name, _)| *name == word);
-        found.map(|(_, style)| style).ok_or_else(|| {
-            let names = Style::ALL.map(|(name, _)| name).join(", ");
-            Fault::Because(format!(
-                "there is no style “{word}”, only {names}, or a pattern such as \"%d.%m.%Y\""
-            ))
-        })
+        found.map(|(_, style)| style)
+    }
+
+    fn not_known(word: &str) -> String {
+        let names = Style::ALL.map(|(name, _)| name).join(", ");
+        format!("there is no style “{word}”, only {names}, or a pattern such as \"%d.%m.%Y\"")
     }
 
     fn fields(self) -> (Length, Option<DateFields>) {
@@ -158,11 +162,28 @@ fn read(text: &str, zone: &TimeZone) -> Option<Read> {
     })
 }
 
+/// What is wrong with a time zone, if it is none.
+pub(super) fn unknown_zone(name: &str) -> Option<String> {
+    TimeZone::get(name).is_err().then(|| zone_not_known(name))
+}
+
+fn zone_not_known(name: &str) -> String {
+    format!("the time zone “{name}” is not known: write it like Europe/Berlin")
+}
+
+/// What is wrong with a style, if it is neither one nor a pattern that can be used.
+pub(super) fn unknown_style(style: &str) -> Option<String> {
+    if style.contains('%') {
+        let any = civil::date(2026, 1, 31).at(0, 0, 0, 0);
+        return by_pattern(style, any).is_err().then(|| bad_pattern(style));
+    }
+    Style::named(style).is_none().then(|| Style::not_known(style))
+}
+
 pub(super) fn date<'a>(call: &Call<'a>) -> Result<Term<'a>, Fault> {
     let zone = match call.text_option("zone")? {
         None => TimeZone::UTC,
-        Some(name) => TimeZone::get(&name)
-            .map_err(|_| format!("the time zone “{name}” is not known: write it like Europe/Berlin"))?,
+        Some(name) => TimeZone::get(&name).map_err(|_| zone_not_known(&name))?,
     };
     let term = call.param(0)?;
     let read = match term {
@@ -203,11 +224,18 @@ pub(super) fn date<'a>(call: &Call<'a>) -> Result<Term<'a>, Fault> {
 }
 
 fn pattern<'a>(pattern: &str, value: civil::DateTime) -> Result<Term<'a>, Fault> {
-    let bad = || format!("the pattern “{pattern}” cannot be used: %d, %m, %Y, %H, %M and their like can");
-    if pattern.len() > LONGEST_PATTERN {
-        return Err(Fault::Because(bad()));
-    }
-    jiff::fmt::strtime::format(pattern, value)
+    by_pattern(pattern, value)
         .map(Term::owned)
-        .map_err(|_| Fault::Because(bad()))
+        .map_err(|()| Fault::Because(bad_pattern(pattern)))
+}
+
+fn by_pattern(pattern: &str, value: civil::DateTime) -> Result<String, ()> {
+    if pattern.len() > LONGEST_PATTERN {
+        return Err(());
+    }
+    jiff::fmt::strtime::format(pattern, value).map_err(drop)
+}
+
+fn bad_pattern(pattern: &str) -> String {
+    format!("the pattern “{pattern}” cannot be used: %d, %m, %Y, %H, %M and their like can")
 }

@@ -29,14 +29,19 @@ thread_local! {
 /// language, else English.
 pub(super) fn of(call: &Call<'_>) -> Result<LanguageIdentifier, Fault> {
     if let Some(asked) = call.text_option("locale")? {
-        return parse(&asked).ok_or_else(|| {
-            Fault::Because(format!(
-                "the locale “{asked}” is not known: write it like de or de-AT"
-            ))
-        });
+        return parse(&asked).ok_or_else(|| Fault::Because(not_known(&asked)));
     }
     let of_recipient = call.languages.iter().flatten().find_map(|written| parse(written));
     Ok(of_recipient.unwrap_or(icu_locale_core::langid!("en")))
+}
+
+/// What is wrong with a locale, if it is none.
+pub(super) fn unknown(locale: &str) -> Option<String> {
+    parse(locale).is_none().then(|| not_known(locale))
+}
+
+fn not_known(locale: &str) -> String {
+    format!("the locale “{locale}” is not known: write it like de or de-AT")
 }
 
 /// `de`, `de-AT`, `de_AT`, `de_AT.UTF-8`, in any case; nothing else is a language.

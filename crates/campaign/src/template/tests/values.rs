@@ -230,6 +230,47 @@ fn a_currency_that_does_not_exist_is_refused() {
 }
 
 #[test]
+fn what_is_wrong_for_everybody_is_refused_before_anybody_is_asked() {
+    for (call, message) in [
+        (
+            "number n locale=\"klingon\"",
+            "number: the locale “klingon” is not known: write it like de or de-AT",
+        ),
+        (
+            "date day zone=\"Mars/Base\"",
+            "date: the time zone “Mars/Base” is not known: write it like Europe/Berlin",
+        ),
+        (
+            "date day \"%!\"",
+            "date: the pattern “%!” cannot be used: %d, %m, %Y, %H, %M and their like can",
+        ),
+    ] {
+        let error = check_html("main", &format!("a\n{{{{{call}}}}}"), true).unwrap_err();
+        assert_eq!((error.line, error.message.as_str()), (2, message));
+    }
+    let error = check_html("main", "{{date day \"tiny\"}}", true).unwrap_err();
+    assert!(
+        error
+            .message
+            .starts_with("date: there is no style “tiny”, only short"),
+        "{error}"
+    );
+    let good = "{{date day \"long\" zone=\"Asia/Tokyo\" locale=\"de_AT\"}} {{date day style locale=language}} {{date day \"%H:%M\"}}";
+    check_html("main", good, true).unwrap();
+}
+
+#[test]
+fn a_nul_is_refused_with_its_place() {
+    let error = check_html("main", "<p>a</p>\n<p>\0</p>", true).unwrap_err();
+    assert_eq!((error.line, error.column), (2, 4));
+    assert!(
+        error.message.starts_with("there is a NUL character here"),
+        "{error}"
+    );
+    assert!(check_subject("a\0").is_err());
+}
+
+#[test]
 fn an_empty_template_is_refused() {
     for html in ["", " \n"] {
         let error = check_html("main", html, true).unwrap_err().to_string();
