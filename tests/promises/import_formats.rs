@@ -317,6 +317,36 @@ on_both_engines!(what_is_no_list_is_refused_and_leaves_nothing_behind, |app| {
     assert_eq!((number(app, "lists"), number(app, "imports")), (0, 0));
 });
 
+on_both_engines!(a_list_of_suppressions_is_read_as_a_person_says, |app| {
+    let lists = zip_of(&[
+        ("left.csv", b"who\nann@example.org\n"),
+        ("other.csv", b"who\nbob@example.org\n"),
+    ]);
+    let path = file(app, "lists.zip", &lists);
+    app.run(["suppression", "import", &path])
+        .failed_with(1)
+        .says(&["lists.zip", "--part \"left.csv\""]);
+    app.run(["suppression", "import", &path, "--part", "left.csv"])
+        .succeeded();
+    let mapped = file(app, "both.csv", b"old,new\ncarl@example.org,dora@example.org\n");
+    app.run(["suppression", "import", &mapped])
+        .failed_with(1)
+        .says(&["--map"]);
+    app.run(["suppression", "import", &mapped, "--map", "new=email"])
+        .succeeded();
+    let suppressed = "suppressions WHERE address_key IN ('ann@example.org', 'dora@example.org')";
+    assert_eq!((number(app, "suppressions"), number(app, suppressed)), (2, 2));
+    let cut = file(
+        app,
+        "cut.csv.gz",
+        &gzip(&b"reader@example.org\n".repeat(1000))[..20],
+    );
+    app.run(["suppression", "import", &cut])
+        .failed_with(1)
+        .says(&["cut.csv.gz", "is damaged"]);
+    assert_eq!(number(app, "suppressions"), 2);
+});
+
 on_both_engines!(a_guess_at_the_encoding_is_told_as_one, |app| {
     let path = file(app, "people.csv", b"email,name\nann@example.org,J\xfcrgen\n");
     app.run(["import", &path, "--list", "readers", "--dry-run"])

@@ -7,6 +7,7 @@ pub mod bounce;
 pub mod campaign;
 pub mod check;
 pub mod export;
+mod file_options;
 pub mod import;
 pub mod key;
 pub mod list;

@@ -3,7 +3,8 @@
 //!
 //! Where to look: what is remembered of an import in `job.rs`; opening and reading in `reading.rs`; the import under way in
 //! `running.rs`; going on with one whose process is gone in `resuming.rs`; taking one back in `undo.rs`; files of rejected rows and
-//! remarks in `row_file.rs`; which files of the data folder are an import's in `belonging.rs`; checks on wish in `checks.rs`; lists of suppressions in `suppression_list.rs`. What a server does with
+//! remarks in `row_file.rs`; which files of the data folder are an import's in `belonging.rs`; checks on wish in `checks.rs`; lists of suppressions in `suppression_list.rs`; why a
+//! file is refused, for people with a page before them, in `page_words.rs`. What a server does with
 //! these for people who look at pages is in `uploads.rs` and `importer.rs`.
 
 mod belonging;
@@ -11,6 +12,7 @@ mod checks;
 mod importer;
 mod job;
 mod mail_domains;
+mod page_words;
 mod reading;
 pub mod resuming;
 mod row_file;

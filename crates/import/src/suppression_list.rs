@@ -2,8 +2,8 @@
 
 use anyhow::Context as _;
 use serde_json::{Map, Value};
-use std::io::{BufRead, BufReader, Read};
-use tidings_campaign::csv_import::{self, CsvFile, Item, Options, Row};
+use std::io::{BufRead, BufReader, Cursor, Read, Seek};
+use tidings_campaign::csv_import::{CsvFile, Item, Options, Row, Source};
 use tidings_campaign::ids::RecipientId;
 use tidings_campaign::suppression::{AddressHash, is_reason, lists_hashes};
 use tidings_campaign::time::Clock;
@@ -44,23 +44,15 @@ enum Content {
 }
 
 impl SuppressionList {
-    /// Looks at the beginning of a file. `shown`: as the person named it.
-    pub fn open(mut source: Box<dyn Read + Send>, shown: &str) -> anyhow::Result<SuppressionList> {
-        let mut sample = Vec::new();
-        source
-            .by_ref()
-            .take(SAMPLE)
-            .read_to_end(&mut sample)
-            .context("cannot be read")?;
-        let hashes = lists_hashes(&String::from_utf8_lossy(&sample));
-        let whole = std::io::Cursor::new(sample).chain(source);
-        let content = match hashes {
-            true => Content::Hashes(Box::new(BufReader::new(whole))),
-            false => {
-                let source = csv_import::Source::Stream(Box::new(whole));
-                let file = CsvFile::open(source, &Options::default(), tempfile::tempfile)?;
-                Content::Addresses(Box::new(file))
-            }
+    /// Looks at the beginning of a file, and through one that is packed. `shown`: as the person named it.
+    pub fn open(source: Source, shown: &str, options: &Options) -> anyhow::Result<SuppressionList> {
+        let (sample, source) = sample(source).context("cannot be read")?;
+        let content = match lists_hashes(&String::from_utf8_lossy(&sample)) {
+            true => Content::Hashes(match source {
+                Source::Stream(stream) => Box::new(BufReader::new(stream)),
+                Source::File(file) => Box::new(BufReader::new(file)),
+            }),
+            false => Content::Addresses(Box::new(CsvFile::open(source, options, tempfile::tempfile)?)),
         };
         Ok(SuppressionList {
             shown: shown.to_owned(),
@@ -108,6 +100,26 @@ impl SuppressionList {
             }
         }
     }
+}
+
+/// The beginning of a file, which stays to be read: from its front, or from a pipe that has a name.
+fn sample(source: Source) -> std::io::Result<(Vec<u8>, Source)> {
+    let mut sample = Vec::new();
+    let mut stream: Box<dyn Read + Send> = match source {
+        Source::Stream(stream) => stream,
+        Source::File(mut file) => {
+            (&file).take(SAMPLE).read_to_end(&mut sample)?;
+            if file.rewind().is_ok() {
+                return Ok((sample, Source::File(file)));
+            }
+            Box::new(file)
+        }
+    };
+    if sample.is_empty() {
+        stream.by_ref().take(SAMPLE).read_to_end(&mut sample)?;
+    }
+    let whole = Cursor::new(sample.clone()).chain(stream);
+    Ok((sample, Source::Stream(Box::new(whole))))
 }
 
 fn stopped(shown: &str, counts: &SuppressionCounts) -> String {
@@ -241,19 +253,31 @@ impl SuppressionCounts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write as _;
 
     #[test]
     fn a_batch_ends_after_its_lines_whatever_they_are() {
         let lines = format!("sha256\n{}", "nonsense\n".repeat(2 * BATCH));
-        let mut lines: Box<dyn BufRead + Send> = Box::new(std::io::Cursor::new(lines));
+        let mut lines: Box<dyn BufRead + Send> = Box::new(Cursor::new(lines));
         let (mut number, mut counts) = (0, SuppressionCounts::default());
         let (batch, is_last) = hashes(&mut lines, "x", &mut number, &mut counts).unwrap();
         assert_eq!((batch.len(), is_last, number), (0, false, BATCH as u64));
         let text = "email\n".to_owned() + &"nonsense\n".repeat(2 * BATCH);
-        let source = csv_import::Source::Stream(Box::new(std::io::Cursor::new(text)));
+        let source = Source::Stream(Box::new(Cursor::new(text)));
         let mut file = CsvFile::open(source, &Options::default(), tempfile::tempfile).unwrap();
         let mut counts = SuppressionCounts::default();
         let (batch, is_last) = addresses(&mut file, "x", "imported", &mut counts).unwrap();
         assert_eq!((batch.len(), is_last, counts.rejected), (0, false, BATCH as u64));
+    }
+    #[test]
+    fn a_packed_list_that_is_cut_off_suppresses_nobody() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"\x1f\x8b\x08\0\0\0\0\0\0\x03").unwrap();
+        let refused = SuppressionList::open(Source::File(file), "x", &Options::default());
+        let refused = refused.err().unwrap().to_string();
+        assert!(
+            refused.starts_with("is damaged: the compressed data ends in the middle"),
+            "{refused}"
+        );
     }
 }

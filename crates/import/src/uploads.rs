@@ -14,9 +14,9 @@ pub use id::{NoUploadId, UploadId};
 pub use incoming::{Incoming, Purpose};
 pub(crate) use old::long_there;
 
+use crate::page_words::{of_columns, of_file};
 use crate::wishes::Wishes;
 use data_encoding::HEXLOWER;
-use fault::{of_columns, of_file};
 use incoming::Coming;
 use serde::{Deserialize, Serialize};
 use sha2::Digest;

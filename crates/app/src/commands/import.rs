@@ -4,12 +4,12 @@ mod records;
 mod summary;
 mod undo;
 
+use crate::commands::file_options::FileOptions;
 use crate::context::Context;
 use crate::lifecycle;
 use anyhow::{Context as _, bail, ensure};
 use std::path::{Path, PathBuf};
 use summary::{Progress, ReadAs, Summary};
-use tidings_campaign::csv_import::{Delimiter, Options, Rule, TextEncoding};
 use tidings_campaign::ids::ImportId;
 use tidings_import::{Beside, Check, Checking, Done, Input, Job, Source, open_all, resuming};
 use tidings_store::Store;
@@ -33,11 +33,8 @@ pub struct ImportArgs {
     /// The list that the recipients are subscribed to. It is made if it does not exist.
     #[arg(long, value_name = "NAME", required_unless_present = "undo")]
     list: Option<String>,
-    /// What a column means: "Column=email", "Column=name", "Column=ignore", "Column=attribute", or an attribute with a
-    /// type: "Age=age:number", "VIP=vip:boolean", "Since=since:date", "Tags=tags:list", "Items=items:json". The column is
-    /// its header, or #3 for the third.
-    #[arg(long = "map", value_name = "COLUMN=FIELD")]
-    rules: Vec<Rule>,
+    #[command(flatten)]
+    read_as: FileOptions,
     /// Where rows that cannot be taken are written: line, reason, original text.
     #[arg(long, value_name = "FILE")]
     rejects: Option<PathBuf>,
@@ -47,21 +44,9 @@ pub struct ImportArgs {
     /// Look closer at each address: mx, disposable, role, typos, several with commas between them, or all.
     #[arg(long = "check", value_delimiter = ',', value_name = "CHECKS")]
     checks: Vec<Check>,
-    /// Which file of a .zip or sheet of a spreadsheet is meant, if there are several.
-    #[arg(long, value_name = "NAME")]
-    part: Option<String>,
     /// Count what would happen, and change nothing.
     #[arg(long)]
     dry_run: bool,
-    /// What separates the fields: comma, semicolon, tab or pipe.
-    #[arg(long)]
-    delimiter: Option<Delimiter>,
-    /// What the text is written in: utf-8, utf-16le, utf-16be, windows-1252 or another WHATWG name.
-    #[arg(long)]
-    encoding: Option<TextEncoding>,
-    /// Whether the first row is a header; found out if not given.
-    #[arg(long, value_name = "BOOL")]
-    header: Option<bool>,
     /// Where these people agreed to get mail, for the record: "sign-up at the trade fair, May 2026".
     #[arg(long, value_name = "TEXT")]
     consent: Option<String>,
@@ -92,28 +77,14 @@ impl ImportArgs {
             command: None,
             files: vec![file],
             list: Some(list.to_owned()),
-            rules: Vec::new(),
+            read_as: FileOptions::default(),
             rejects: Some(rejects),
             remarks: None,
             checks: Vec::new(),
-            part: None,
             dry_run: false,
-            delimiter: None,
-            encoding: None,
-            header: None,
             consent: None,
             by: None,
             undo: None,
-        }
-    }
-
-    fn options(&self) -> Options {
-        Options {
-            delimiter: self.delimiter,
-            encoding: self.encoding,
-            header: self.header,
-            rules: self.rules.clone(),
-            part: self.part.clone(),
         }
     }
 
@@ -188,7 +159,7 @@ async fn dry_run(args: ImportArgs, context: &Context) -> anyhow::Result<()> {
         }
     };
     let list = list_name(&args)?;
-    let sources = open_all(&args.inputs()?, &args.options())?;
+    let sources = open_all(&args.inputs()?, &args.read_as.options())?;
     let checking = Checking::new(&args.checks, context.config.dns.as_ref())?;
     let beside = Beside::of_dry_run(checking, args.rejects.as_deref(), args.remarks.as_deref())?;
     let told = Told::before(&args, &sources, list, context);
@@ -206,7 +177,7 @@ pub async fn import(
     tell: bool,
 ) -> anyhow::Result<()> {
     let list = list_name(&args)?;
-    let options = args.options();
+    let options = args.read_as.options();
     let mut inputs = args.inputs()?;
     let checking = Checking::new(&args.checks, context.config.dns.as_ref())?;
     // Files that can be opened without taking anything away are refused before standard input is read to its end.
@@ -318,7 +289,7 @@ impl Told {
             list: list.to_owned(),
             read_as: ReadAs::of(&sources[0].file),
             is_checked: !args.checks.is_empty(),
-            encoding_is_named: args.encoding.is_some(),
+            encoding_is_named: args.read_as.names_encoding(),
             started: context.clock.now(),
         }
     }

@@ -2,6 +2,7 @@
 
 mod import;
 
+use crate::commands::file_options::FileOptions;
 use crate::context::Context;
 use crate::output;
 use crate::rows::{self, Format, unless_closed};
@@ -48,6 +49,8 @@ pub enum SuppressionCommand {
         /// Why, in a word, for rows that do not say so themselves in a column called reason.
         #[arg(long, default_value = "imported", value_parser = reason)]
         reason: String,
+        #[command(flatten)]
+        read_as: FileOptions,
     },
     /// Export all of them.
     Export {
@@ -114,7 +117,11 @@ pub async fn run(command: SuppressionCommand, context: &Context) -> anyhow::Resu
             )
             .await
         }
-        SuppressionCommand::Import { files, reason } => import::run(&files, &reason, context).await,
+        SuppressionCommand::Import {
+            files,
+            reason,
+            read_as,
+        } => import::run(&files, &reason, &read_as.options(), context).await,
         SuppressionCommand::Export { format, hashes } => {
             let store = context.existing_store().await?;
             unless_closed(match hashes {

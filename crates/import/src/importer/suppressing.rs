@@ -1,9 +1,11 @@
 //! Suppressing everybody in a list, beside the pages.
 
 use super::{Importer, Inner, locked};
+use crate::page_words::of_list;
 use crate::suppression_list::{SuppressionCounts, SuppressionList, suppress_by_hash};
 use crate::uploads::Incoming;
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
+use tidings_campaign::csv_import::{Options, Refusal, Source};
 use tidings_store::audit::By;
 
 /// Imports of suppressions whose counts are remembered.
@@ -27,7 +29,8 @@ pub struct Suppressing {
 }
 
 impl Importer {
-    /// Begins to suppress everybody in a list. Returns the number under which it is remembered.
+    /// Begins to suppress everybody in a list. Returns the number under which it is remembered. What is wrong with the file is told
+    /// in a sentence.
     pub async fn suppress(
         &self,
         incoming: Incoming,
@@ -47,9 +50,14 @@ impl Importer {
     ) -> anyhow::Result<u64> {
         let shown = name.clone();
         let opened = tokio::task::spawn_blocking(move || {
-            SuppressionList::open(Box::new(incoming.into_file()?), &shown)
+            let file = Source::File(incoming.into_file()?);
+            SuppressionList::open(file, &shown, &Options::default())
         });
-        let list = opened.await.context("the file could not be looked at")??;
+        let opened = opened.await.context("the file could not be looked at")?;
+        let list = opened.map_err(|error| match error.downcast_ref::<Refusal>() {
+            Some(refusal) => anyhow!(of_list(refusal)),
+            None => error,
+        })?;
         let about = (name.as_str(), reason.as_str());
         let (store, now) = (&self.0.store, self.0.clock.now());
         store

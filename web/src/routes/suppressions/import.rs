@@ -65,9 +65,17 @@ pub(crate) async fn import(
     {
         Ok(number) => see_other(&format!("/suppressions/import/{number}")),
         Err(error) => {
-            let problem = format!("Nothing was suppressed: the file {error:#}.");
+            let problem = format!("Nothing was suppressed. {}", sentence(format!("{error:#}")));
             refused(&site, &visitor, StatusCode::UNPROCESSABLE_ENTITY, problem)
         }
+    }
+}
+
+/// What is wrong with the file is one already.
+fn sentence(text: String) -> String {
+    match text.ends_with('.') {
+        true => text,
+        false => format!("It was not possible: {text}."),
     }
 }
 

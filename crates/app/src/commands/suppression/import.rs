@@ -5,11 +5,16 @@ use crate::output;
 use anyhow::{Context as _, ensure};
 use serde_json::json;
 use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
+use tidings_campaign::csv_import::{Options, Source};
 use tidings_import::{SuppressionCounts, SuppressionList, suppress_by_hash};
 
-pub(super) async fn run(files: &[PathBuf], reason: &str, context: &Context) -> anyhow::Result<()> {
+pub(super) async fn run(
+    files: &[PathBuf],
+    reason: &str,
+    options: &Options,
+    context: &Context,
+) -> anyhow::Result<()> {
     let stdin = Path::new("-");
     ensure!(
         files.iter().filter(|file| *file == stdin).count() < 2,
@@ -22,7 +27,7 @@ pub(super) async fn run(files: &[PathBuf], reason: &str, context: &Context) -> a
             true => "standard input".to_owned(),
             false => path.display().to_string(),
         };
-        opened.push(open(path, is_stdin, &shown).with_context(|| shown.clone())?);
+        opened.push(open(path, is_stdin, &shown, options).with_context(|| shown.clone())?);
     }
     let store = context.store().await?;
     let mut counts = SuppressionCounts::default();
@@ -38,12 +43,12 @@ pub(super) async fn run(files: &[PathBuf], reason: &str, context: &Context) -> a
     tell(&counts, recipients, context.json)
 }
 
-fn open(path: &Path, is_stdin: bool, shown: &str) -> anyhow::Result<SuppressionList> {
-    let source: Box<dyn Read + Send> = match is_stdin {
-        true => Box::new(std::io::stdin()),
-        false => Box::new(File::open(path).context("cannot be read")?),
+fn open(path: &Path, is_stdin: bool, shown: &str, options: &Options) -> anyhow::Result<SuppressionList> {
+    let source = match is_stdin {
+        true => Source::Stream(Box::new(std::io::stdin())),
+        false => Source::File(File::open(path).context("cannot be read")?),
     };
-    SuppressionList::open(source, shown)
+    SuppressionList::open(source, shown, options)
 }
 
 /// `recipients`: how many of them are suppressed now by their hash, if hashes came.
