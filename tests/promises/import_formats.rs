@@ -124,6 +124,26 @@ on_both_engines!(standard_input_may_be_packed, |app| {
     assert_eq!(number(app, "recipients"), 1);
 });
 
+on_both_engines!(a_pipe_that_has_a_name_is_read_once, |app| {
+    let pipe = app.folder().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    for (n, options) in [["--header", "true"].as_slice(), &["--dry-run"]]
+        .into_iter()
+        .enumerate()
+    {
+        let into = pipe.clone();
+        let writer = std::thread::spawn(move || std::fs::write(into, b"email\nann@example.org\n"));
+        let summary = import(app, pipe.to_str().unwrap(), options);
+        writer.join().unwrap().unwrap();
+        assert_eq!(
+            (&summary["rows"], number(app, "recipients")),
+            (&json!(1), 1),
+            "{n}"
+        );
+    }
+});
+
 on_both_engines!(whoever_left_another_tool_is_suppressed_and_never_mailed, |app| {
     let listmonk = "uuid,email,name,attributes,status,created_at,updated_at\n\
          u1,ann@example.org,Ann,\"{\"\"age\"\":41}\",enabled,t,t\n\

@@ -133,14 +133,18 @@ impl Job {
     }
 }
 
-/// Looks at the files as they are now. Standard input is copied into the folder, so that the import can be gone on with.
+/// Looks at the files as they are now. What can be read once only is copied into the folder, so that the import can be gone on
+/// with.
 pub fn take_stock(inputs: &[Input], folder: &Path) -> anyhow::Result<Vec<JobFile>> {
     inputs
         .iter()
         .map(|input| {
             let looked_at = match &input.path {
-                Some(path) => at(&input.shown, path),
-                None => copy(&input.shown, folder),
+                Some(path) if !input.is_pipe() => at(&input.shown, path),
+                Some(pipe) => File::open(pipe)
+                    .context("cannot be read")
+                    .and_then(|pipe| copy(&input.shown, pipe, folder)),
+                None => copy(&input.shown, std::io::stdin().lock(), folder),
             };
             looked_at.with_context(|| input.shown.clone())
         })
@@ -159,14 +163,14 @@ fn at(shown: &str, path: &Path) -> anyhow::Result<JobFile> {
     })
 }
 
-fn copy(shown: &str, folder: &Path) -> anyhow::Result<JobFile> {
+fn copy(shown: &str, source: impl Read, folder: &Path) -> anyhow::Result<JobFile> {
     let problem = || format!("cannot be copied into {}", folder.display());
     std::fs::create_dir_all(folder).with_context(problem)?;
     let mut copy = tempfile::Builder::new()
         .prefix(INCOMING)
         .tempfile_in(folder)
         .with_context(problem)?;
-    let (sha256, octets) = digest(std::io::stdin().lock(), Some(copy.as_file_mut()))?;
+    let (sha256, octets) = digest(source, Some(copy.as_file_mut()))?;
     copy.as_file().sync_all().with_context(problem)?;
     let (_, path) = copy.keep().with_context(problem)?;
     Ok(JobFile {

@@ -24,6 +24,15 @@ pub struct Input {
     pub path: Option<PathBuf>,
 }
 
+impl Input {
+    /// Whether it can be read once only: standard input, or a pipe that has a name.
+    pub fn is_pipe(&self) -> bool {
+        let Some(path) = &self.path else { return true };
+        path.metadata()
+            .is_ok_and(|found| !found.is_file() && !found.is_dir())
+    }
+}
+
 /// A file that has been opened and looked at.
 pub struct Source {
     shown: String,

@@ -180,11 +180,10 @@ pub async fn import(
     let options = args.read_as.options();
     let mut inputs = args.inputs()?;
     let checking = Checking::new(&args.checks, context.config.dns.as_ref())?;
-    // Files that can be opened without taking anything away are refused before standard input is read to its end.
-    let (seekable, stdin): (Vec<Input>, Vec<Input>) =
-        inputs.iter().cloned().partition(|input| input.path.is_some());
-    if !stdin.is_empty() {
-        open_all(&seekable, &options)?;
+    // Files that can be opened without taking anything away are refused before a pipe is read to its end.
+    let (pipes, files): (Vec<Input>, Vec<Input>) = inputs.iter().cloned().partition(Input::is_pipe);
+    if !pipes.is_empty() {
+        open_all(&files, &options)?;
     }
     let files = tidings_import::take_stock(&inputs, &context.data)?;
     for (input, file) in inputs.iter_mut().zip(&files) {
