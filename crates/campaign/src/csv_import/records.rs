@@ -164,9 +164,9 @@ impl Records {
     /// In which column a row stands when it becomes too long; none if it has too many before.
     fn column_at_limit(&mut self) -> Option<usize> {
         self.core.reset();
+        let row = &self.lines.window()[..GREATEST_ROW];
+        let (result, _, _, column) = self.core.read_record(row, &mut self.output, &mut self.ends);
         self.width = 0;
-        let result = self.feed(0, GREATEST_ROW, &mut 0);
-        let column = std::mem::take(&mut self.width);
         (result == ReadRecordResult::InputEmpty).then_some(column)
     }
 

@@ -5,6 +5,9 @@ use super::*;
 /// What a call makes of a recipient who speaks no language in particular.
 fn made(call: &str) -> String {
     let html = format!("{{{{{{{call}}}}}}}");
+    if let Err(error) = check_html("main", &html, true) {
+        return error.to_string();
+    }
     match render(&content(&html, &[]), &recipient("Ann", json!({}))) {
         Ok(rendered) => rendered.html.replace(['\u{a0}', '\u{202f}'], " "),
         Err(error) => error.to_string(),
