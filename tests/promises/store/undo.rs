@@ -173,14 +173,19 @@ store_on_both_engines!(
             let attributes = format!(r#"{{"by":"{name}","{name}":1}}"#);
             ["known@example.org", "new@example.org"].map(|address| row(address, Some(name), &attributes))
         };
-        import(store, "base", &rows("base")[..1]).await;
+        import(store, "origin", &rows("origin")[..1]).await;
         let before = everybody(store).await;
         for (round, order) in ORDERS.into_iter().enumerate() {
             let time = |n: usize| at(10 * round as u64 + n as u64);
             let first = import_at(store, "readers", &rows("first"), time(1)).await.0;
             let second = import_at(store, "others", &rows("second"), time(3)).await.0;
-            // It had looked at the clock before the second was done, and had to wait for it.
-            let third = import_at(store, "readers", &rows("third"), time(2)).await.0;
+            // It had looked at the clock before the second wrote, and had to wait for it.
+            let new = NewImport::of("readers", "third.csv");
+            let mut waiting = Import::begin(store, &new, time(2)).await.unwrap();
+            let rows = rows("third");
+            waiting.write(ImportBatch::of(&rows), time(2)).await.unwrap();
+            let third = waiting.id();
+            waiting.finish(time(4)).await.unwrap();
             let imports = [first, second, third];
             for (n, import) in order.into_iter().enumerate() {
                 undo(store, imports[import], time(5 + n)).await;
