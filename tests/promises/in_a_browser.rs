@@ -3,6 +3,7 @@
 
 use crate::dashboard::{Served, serve};
 use crate::import_wizard;
+use crate::preferences;
 use crate::preflight;
 use crate::sign_in::{PASSWORD, administrator};
 use crate::sign_up;
@@ -87,6 +88,16 @@ fn anybody_can_use_the_pages_that_recipients_reach() {
     let app = App::start(Engine::Sqlite);
     let served = after_a_campaign(&app);
     let link = link(&app, &served, "reader1@example.org");
+    app.run(["list", "archive", "readers", "--on"]).succeeded();
+    let archive = format!("{}/archive/1", served.url);
+    anybody_can_use(&[link.clone(), format!("{link}x"), archive]);
+}
+
+#[test]
+fn anybody_can_use_the_page_of_their_preferences() {
+    let app = App::start(Engine::Sqlite);
+    let served = preferences::after_a_campaign(&app);
+    let link = preferences::preferences(&app, &served, "bob@example.org");
     anybody_can_use(&[link.clone(), format!("{link}x")]);
 }
 
@@ -137,19 +148,29 @@ fn anybody_can_use_the_dashboard() {
         "/campaigns?q=nothing".to_owned(),
         format!("/campaigns/{campaign}"),
         format!("/campaigns/{campaign}/deliveries"),
+        format!("/campaigns/{draft}"),
+        format!("/campaigns/{draft}/deliveries"),
+        format!("/campaigns/{draft}/edit"),
+        format!("/campaigns/{draft}/schedule"),
         format!("/campaigns/{draft}/pre-flight"),
+        "/calendar".to_owned(),
         "/campaigns/new?template=spring".to_owned(),
         format!("/campaigns/{campaign}/edit"),
         format!("/campaigns/{campaign}/test"),
         format!("/campaigns/{campaign}/click-map"),
         "/bounces".to_owned(),
         "/bounces?by=reason&days=7&reason=by_hand".to_owned(),
+        "/bounces?by=campaign".to_owned(),
+        format!("/bounces?campaign={campaign}"),
         "/lists".to_owned(),
         "/suppressions".to_owned(),
         "/suppressions?q=nobody".to_owned(),
         "/imports".to_owned(),
         "/imports/1".to_owned(),
         "/recipients".to_owned(),
+        "/recipients?address=reader".to_owned(),
+        "/recipients?address=nobody@example.org".to_owned(),
+        "/recipients?address=%3Cscript%3E".to_owned(),
         "/recipients?address=reader1@example.org".to_owned(),
         "/recipients?address=reader2@example.org".to_owned(),
         "/templates".to_owned(),
@@ -200,10 +221,16 @@ fn anybody_can_use_an_empty_dashboard() {
     let pages = [
         "/",
         "/campaigns",
+        "/campaigns/new",
+        "/calendar",
+        "/templates",
+        "/recipients",
         "/bounces",
         "/lists",
         "/suppressions",
         "/imports",
+        "/imports/new",
+        "/nodes",
     ]
     .map(|path| format!("{}{path}", served.url));
     anybody_can_use_as(Some((&served, &email)), &pages);
@@ -349,6 +376,18 @@ fn a_template_is_looked_at_and_marked_while_it_is_written() {
     browser.sees("to somebody made up");
     browser.fill("Subject", "Hello {{#if}}");
     browser.sees("the subject, line 1");
+    browser.fill("Subject", "Hello {{name}}");
+    browser.sees("Hello Ann Example · to somebody made up");
+    // However much is typed before a pause, the server is asked once.
+    browser.script(
+        "window.asked = 0; document.addEventListener('submit', () => { window.asked += 1; }); \
+         const { fetch } = window; window.fetch = (...what) => { window.asked += 1; return fetch(...what); }; \
+         const field = document.getElementById('subject'); \
+         for (const word of ['Dear', 'Dear {{name}}']) { field.value = word; \
+         field.dispatchEvent(new Event('input', { bubbles: true })); }",
+    );
+    browser.sees("Dear Ann Example · to somebody made up");
+    assert_eq!(browser.script("return window.asked"), 1);
     browser.fill("Subject", "Hello {{name}}");
     browser.sees("Hello Ann Example · to somebody made up");
     browser.click("Save");
