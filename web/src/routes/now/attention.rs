@@ -36,7 +36,7 @@ pub(super) fn attention(seen: &Seen<'_>) -> Vec<Attention> {
             level: "bad",
             what: "No sender is at work".to_owned(),
             why: "A campaign is to be sent, and no process has said for half a minute that it sends. \
-                `tidings serve` sends, unless its roles say otherwise; `tidings check` says what keeps it."
+                A relay must be in the settings, and `tidings serve` at work; `tidings check` says what keeps it."
                 .to_owned(),
             href: Some("/nodes".to_owned()),
             relay_test: None,
