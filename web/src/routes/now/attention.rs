@@ -2,6 +2,7 @@
 
 use super::view::Seen;
 use crate::figures::numbers::{count, moment, share};
+use crate::figures::sentence::sentence;
 use serde::Serialize;
 use tidings_campaign::lifecycle::{CampaignState, DeliveryState, UnknownPolicy};
 use tidings_feedback::thresholds::ComplaintLine;
@@ -149,17 +150,6 @@ fn import(record: &ImportRecord) -> Attention {
     }
 }
 
-/// With a great letter at its beginning and a sign at its end.
-fn sentence(words: &str) -> String {
-    let mut letters = words.trim().chars();
-    let first = letters.next().into_iter().flat_map(char::to_uppercase);
-    let mut sentence: String = first.chain(letters).collect();
-    if !sentence.ends_with(['.', '!', '?', ':', '`']) {
-        sentence.push('.');
-    }
-    sentence
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -216,12 +206,6 @@ mod tests {
             ..unknown
         };
         assert!(what(&[skipped], &[], false).is_empty());
-    }
-
-    #[test]
-    fn what_others_said_becomes_a_sentence() {
-        assert_eq!(sentence("it refused the login"), "It refused the login.");
-        assert_eq!(sentence("Ended. "), "Ended.");
     }
 
     #[test]
