@@ -125,8 +125,10 @@ impl Store {
     ) -> Result<Vec<FoundRecipient>, StoreError> {
         const FOUND: &str = "SELECT address, name FROM recipients \
             WHERE address_key >= $1 AND address_key < $2 ORDER BY address_key LIMIT $3";
-        Ok(on_pool!(self, pool => sqlx::query_as(FOUND).bind(beginning).bind(end_of(beginning)).bind(limit)
-            .fetch_all(pool).await)?)
+        Ok(
+            on_pool!(self, pool => sqlx::query_as(FOUND).bind(beginning).bind(end_of(beginning)).bind(limit)
+            .fetch_all(pool).await)?,
+        )
     }
 
     async fn list_standings(&self, recipient: RecipientId) -> Result<Vec<ListStanding>, StoreError> {

@@ -4,6 +4,7 @@
 use super::bounces::{ledger_href, recipient_href};
 use super::problem::failed;
 use crate::figures::numbers::{count, moment};
+use crate::figures::reason::reason_in_words;
 use crate::people::Visitor;
 use crate::shell;
 use crate::site::{Site, Trouble};
@@ -202,11 +203,7 @@ impl Page {
             .into_iter()
             .map(|(found, at)| suppression(found, moment(at)))
             .collect();
-        self.lists = record
-            .lists
-            .into_iter()
-            .map(list_view)
-            .collect();
+        self.lists = record.lists.into_iter().map(list_view).collect();
         self.deliveries = record.deliveries.into_iter().map(delivery).collect();
         self.deliveries_removed = record.deliveries_removed_at.map(moment);
         self.events = record.events.into_iter().map(event).collect();
@@ -277,11 +274,19 @@ fn delivery(row: RecipientDelivery) -> DeliveryView {
 fn event(row: ListedEvent) -> EventView {
     EventView {
         at: time(row.happened_at),
-        href: row.campaign_id.zip(row.seq).map(|(campaign, seq)| ledger_href(campaign, seq)),
+        href: row
+            .campaign_id
+            .zip(row.seq)
+            .map(|(campaign, seq)| ledger_href(campaign, seq)),
         campaign: row.campaign_id,
         kind: row.kind,
         way: row.way,
-        meaning: format!("{}, {} (rule {})", row.class, row.reason, row.rule),
+        meaning: format!(
+            "{}, {} (rule {})",
+            row.class,
+            reason_in_words(&row.reason),
+            row.rule
+        ),
         said: row.text,
         matched_by: row.matched_by.replace('_', " "),
         done: row.done,

@@ -3,6 +3,7 @@
 use super::{PERIODS, SHOWN};
 use crate::figures::chart::{Chart, Series};
 use crate::figures::numbers::{count, moment, none, share};
+use crate::figures::reason::reason_in_words;
 use serde::Serialize;
 use std::collections::HashMap;
 use tidings_campaign::ids::CampaignId;
@@ -190,11 +191,11 @@ impl BouncesPage {
             messages: wanted.campaign.map(messages),
             reported: read.events.into_iter().map(reported).collect(),
             rows: match wanted.by {
-                By::Campaign => rows(read.rows)
+                By::Campaign => rows(read.rows, wanted.by)
                     .into_iter()
                     .map(|row| of_campaign(row, wanted, &read.campaigns))
                     .collect(),
-                _ => rows(read.rows),
+                _ => rows(read.rows, wanted.by),
             },
             reasons: reasons(wanted),
             newest: wanted.before.is_some().then(|| Link::of(wanted).href()),
@@ -294,7 +295,7 @@ fn date(second: i64) -> String {
 }
 
 /// What bounced or was complained about, the most first.
-fn rows(mut figures: Vec<Figures>) -> Vec<Row> {
+fn rows(mut figures: Vec<Figures>, by: By) -> Vec<Row> {
     figures.retain(|row| row.bounced() > 0 || row.complaints > 0);
     figures.sort_by_key(|row| (-row.bounced(), -row.complaints));
     let most = figures.first().map_or(1, |row| row.bounced().max(1));
@@ -310,6 +311,8 @@ fn rows(mut figures: Vec<Figures>) -> Vec<Row> {
         complaints: count(row.complaints),
         key: if row.key.is_empty() {
             none()
+        } else if by == By::Reason {
+            reason_in_words(&row.key)
         } else {
             words(&row.key)
         },
@@ -355,7 +358,7 @@ fn reported(event: ListedEvent) -> Reported {
             campaign,
             href: ledger_href(campaign, seq),
         }),
-        meaning: format!("{}, {}", event.class, words(&event.reason)),
+        meaning: format!("{}, {}", event.class, reason_in_words(&event.reason)),
         said: event.text,
         done: words(&event.done),
     }
@@ -503,7 +506,7 @@ mod tests {
             reason: String::new(),
             ..wanted()
         };
-        let row = rows(vec![figures("7", 2, 0)]).remove(0);
+        let row = rows(vec![figures("7", 2, 0)], By::Campaign).remove(0);
         let row = of_campaign(row, &wanted, &[]);
         assert_eq!(row.key, "campaign 7");
         assert_eq!(row.href.as_deref(), Some("/bounces?by=class&campaign=7&days=7"));

@@ -144,7 +144,12 @@ impl Faults {
 
 impl ColumnsPage {
     /// `names`: of all lists. `faults`: of what was asked for, which was not done then.
-    pub(super) fn new(upload: Upload, names: Vec<ListName>, has_dns: bool, mut faults: Faults) -> ColumnsPage {
+    pub(super) fn new(
+        upload: Upload,
+        names: Vec<ListName>,
+        has_dns: bool,
+        mut faults: Faults,
+    ) -> ColumnsPage {
         let Wishes {
             rules,
             delimiter,
@@ -466,7 +471,10 @@ mod tests {
             panic!("{page:?}")
         };
         assert!(page.problem.is_some() && mail.fault.is_none() && age.fault.is_some());
-        assert_eq!((age.attribute.as_str(), page.consent.as_str()), ("a=b", "open day"));
+        assert_eq!(
+            (age.attribute.as_str(), page.consent.as_str()),
+            ("a=b", "open day")
+        );
         let email = mail.uses.iter().find(|choice| choice.is_chosen).unwrap();
         assert_eq!(email.value, "email");
     }

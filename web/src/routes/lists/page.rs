@@ -402,12 +402,21 @@ impl SignUpSettingsForm {
                 FormError::Sender(..) => "sender",
                 FormError::Text => "text",
                 FormError::Origin(_) => "origins",
-                FormError::Field(_) | FormError::Reserved(_) | FormError::Twice(_) | FormError::TooMany => "fields",
+                FormError::Field(_) | FormError::Reserved(_) | FormError::Twice(_) | FormError::TooMany => {
+                    "fields"
+                }
             };
-            let options = [("--from ", ""), ("--field ", ""), ("--text", "it"), ("--origin ", "")];
+            let options = [
+                ("--from ", ""),
+                ("--field ", ""),
+                ("--text", "it"),
+                ("--origin ", ""),
+            ];
             let text = options
                 .into_iter()
-                .fold(error.to_string(), |text, (option, word)| text.replace(option, word));
+                .fold(error.to_string(), |text, (option, word)| {
+                    text.replace(option, word)
+                });
             (field, format!("{text}."))
         };
         let lines = |text: &str| -> Vec<String> {

@@ -194,7 +194,12 @@ mod tests {
         ] {
             assert_eq!(&html[..after_head(html)], before);
         }
-        let shown = newsletter("<!doctype html><p>x", Scheme::Dark, &Images::default(), "{\"a\":1}");
+        let shown = newsletter(
+            "<!doctype html><p>x",
+            Scheme::Dark,
+            &Images::default(),
+            "{\"a\":1}",
+        );
         assert_eq!(
             shown,
             "<!doctype html><meta name=\"tidings-preview\" content=\"{&quot;a&quot;:1}\"><base target=\"_blank\"><style>:root{color-scheme:dark !important}</style><p>x"
