@@ -205,7 +205,7 @@ on_both_engines!(
             get(&served.url).1.contains("Relay primary is down")
         });
         let (_, page) = get(&served.url);
-        assert!(page.contains("tidings relay test primary"), "{page}");
+        assert!(page.contains("Look and test"), "{page}");
         assert!(page.contains("refuses connections"), "{page}");
         app.relay.come_up();
         wait_until("the page is calm again", 60, || {

@@ -399,4 +399,7 @@ on_both_engines!(an_undo_that_was_cut_off_goes_on_with_its_report, |app| {
         kept,
         "address,why\nbob@example.org,before\nann@example.org,the recipient was changed since by others\n"
     );
+    let kept = |what: &str| format!("SELECT COUNT(*) FROM audit_log WHERE what = '{what}'");
+    assert_eq!(app.database.number(&kept("took back an import")), 0);
+    assert_eq!(app.database.number(&kept("went on taking back an import")), 1);
 });

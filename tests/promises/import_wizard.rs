@@ -388,7 +388,11 @@ on_both_engines!(lists_are_made_renamed_and_told_what_holds_in_their_pages, |app
         ("text", "I agree to this."),
     ];
     let wrong = editor.post("/lists/1/sign-up", &wrong);
-    for words in ["Who writes: nobody", "value=\"nobody\"", "I agree to this."] {
+    for words in [
+        "id=\"sender-error\">nobody: it",
+        "value=\"nobody\"",
+        "I agree to this.",
+    ] {
         assert!(
             wrong.status == 422 && wrong.body.contains(words),
             "{}",
@@ -441,6 +445,15 @@ fn a_file_is_imported_by_clicking() {
     browser.click("Sign in");
     browser.sees("Sign out");
     browser.goto(&format!("{}/imports/new", served.url));
+    // A mistake is said beside the button, and what was filled in stays.
+    browser.fill("Name of the new list", " ");
+    browser.fill("Where the consent comes from", "open day in May");
+    browser.choose_file("File", &file);
+    browser.click("Upload");
+    browser.sees("Name the list");
+    let consent = browser.script("return document.getElementById('consent').value");
+    assert_eq!(consent, "open day in May");
+    browser.complaints();
     browser.fill("Name of the new list", "readers");
     browser.choose_file("File", &file);
     browser.click("Upload");

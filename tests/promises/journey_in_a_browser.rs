@@ -5,8 +5,10 @@ use crate::dashboard::serve;
 use crate::sign_in::PASSWORD;
 use crate::unsubscribe;
 use std::fmt::Write;
+use std::net::SocketAddr;
+use tidings_tests::reports::Report;
 use tidings_tests::script::{Reply, Rule, Script, Who};
-use tidings_tests::{App, Browser, Theme, on_both_engines};
+use tidings_tests::{App, Browser, MailClient, Theme, free_port, on_both_engines};
 
 /// How many rows the file has, beside one that is not good.
 const READERS: usize = 40;
@@ -96,11 +98,26 @@ fn schedules(browser: &Browser, campaign: &str) {
     browser.sees("Spring letter");
 }
 
+/// A mail server tells by a message of its own that a reader whose mail was accepted is not there.
+fn a_bounce_arrives(app: &App, reports: SocketAddr, reader: &str) {
+    let accepted = app.relay.accepted();
+    let about = accepted.iter().find(|one| one.recipient == reader).unwrap();
+    let report = Report::no_such_mailbox(about);
+    let reply = MailClient::connect(reports).hand_over(&report.return_path, &report.text());
+    assert!(reply.starts_with("250"), "{reply}");
+}
+
 on_both_engines!(a_marketer_needs_no_command_line, |app| {
     let gone = Rule::rcpt(Reply::new(550, "5.1.1", "=no such user")).to(Who::address("reader1@example.org"));
     app.relay
         .follow(Script::accepting().keep_content(1024 * 1024).rule(gone));
-    app.configure(|it| it.more = "[limits.campaign]\nrate = \"3/s\"\n".to_owned());
+    let reports = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    app.configure(|it| {
+        it.more = format!(
+            "[mail]\nreturn_path_domain = \"bounce.example.com\"\n\n[limits.campaign]\nrate = \"3/s\"\n\n\
+             [[intake.smtp]]\nlisten = \"{reports}\"\n"
+        );
+    });
     let served = serve(app);
     let dashboard = format!("{}/", served.url.trim_end_matches('/'));
     let browser = Browser::open();
@@ -123,6 +140,15 @@ on_both_engines!(a_marketer_needs_no_command_line, |app| {
     browser.sees("reader1@example.org");
     browser.goto(&format!("{dashboard}recipients?address=reader1@example.org"));
     browser.sees("5.1.1");
+
+    a_bounce_arrives(app, reports, "reader3@example.org");
+    browser.goto(&format!("{dashboard}bounces"));
+    browser.sees("Reported lately");
+    browser.click_at("td[data-label=What] a");
+    browser.sees("reader3@example.org");
+    browser.click("reader3@example.org");
+    browser.sees("Not mailed: hard bounce");
+    browser.sees("open day in May");
 
     let reader = Browser::open_with(390, Theme::Dark);
     reader.goto(&unsubscribe::link(app, &served, "reader2@example.org"));

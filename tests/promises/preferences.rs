@@ -14,7 +14,7 @@ const SETTINGS: &str = "[preferences]\nlists = [\"offers\"]\n\
 const ANN: &str = "ann.unmistakable@example.org";
 
 /// A campaign with links to preferences that Ann, Bob and Cy got, and the server behind the links.
-fn after_a_campaign(app: &App) -> Served {
+pub fn after_a_campaign(app: &App) -> Served {
     app.configure(|settings| settings.more = SETTINGS.to_owned());
     app.relay.follow(Script::accepting().keep_content(1024 * 1024));
     let rows = format!(
@@ -68,7 +68,8 @@ fn link(app: &App, served: &Served, reader: &str, path: &str) -> String {
     text[from..from + end].replace("https://news.example.com", &served.url)
 }
 
-fn preferences(app: &App, served: &Served, reader: &str) -> String {
+/// The link to the preferences in the newest message to this address.
+pub fn preferences(app: &App, served: &Served, reader: &str) -> String {
     link(app, served, reader, "p")
 }
 

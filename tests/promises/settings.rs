@@ -27,6 +27,36 @@ fn file(app: &App) -> String {
 }
 
 on_both_engines!(
+    a_server_without_a_relay_sends_once_the_first_is_added_in_the_page,
+    |app| {
+        app.import("readers", 5);
+        let campaign = app.campaign("readers");
+        let configured = file(app);
+        let (others, _) = configured.split_once("[[relay]]").unwrap();
+        app.write("tidings.toml", others);
+        app.run(["serve", "--roles", "send"])
+            .failed_with(1)
+            .says(&["no relay is configured"]);
+        let served = serve(app);
+        let admin = token(app, "administrator");
+        assert!(
+            get(&served, &admin, "/settings/relays")
+                .1
+                .contains("No relay yet")
+        );
+        app.run(["campaign", "schedule", &campaign.to_string(), "--now"])
+            .succeeded();
+        let url = format!("smtp://{}?tls=never", app.relay.address());
+        let added = change(&served, &admin, ["relay", "first", "add"], &[("url", &url)]);
+        assert_eq!(added.0, 303, "{}", added.1);
+        wait_until("it is sent", 60, || app.show(campaign).count("accepted") == 5);
+        let (status, body) = change(&served, &admin, ["relay", "first", "remove"], &[]);
+        assert_eq!(status, 422, "{body}");
+        assert!(body.contains("has no relay any more"), "{body}");
+    }
+);
+
+on_both_engines!(
     a_relay_added_in_the_page_carries_the_next_campaign_without_a_restart,
     |app| {
         app.import("readers", 20);

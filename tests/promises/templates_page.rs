@@ -158,12 +158,16 @@ on_both_engines!(a_preview_is_what_the_recipient_gets_and_does_nothing, |app| {
     let desktop = look("desktop");
     assert_eq!(desktop.status, 200, "{}", desktop.body);
     assert!(
-        desktop.policy.starts_with("sandbox; default-src 'none'"),
+        desktop
+            .policy
+            .starts_with("sandbox allow-same-origin; default-src 'none'"),
         "{}",
         desktop.policy
     );
     assert!(!desktop.policy.contains("script-src") && desktop.policy.contains("frame-ancestors 'self'"));
     assert!(desktop.body.contains("Hello Ulm &lt;b&gt;"), "{}", desktop.body);
+    let told = "name=\"tidings-preview\" content=\"{&quot;subject&quot;:&quot;For Ulm &lt;b&gt;&quot;";
+    assert!(desktop.body.contains(told), "{}", desktop.body);
     assert!(look("text").body.contains("Hello Ulm"));
     assert!(look("source").body.contains("Subject: For Ulm"));
     assert!(look("phone").body.contains("srcdoc="));

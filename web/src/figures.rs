@@ -6,4 +6,6 @@ pub(crate) mod happened;
 pub(crate) mod ledger_bar;
 pub(crate) mod numbers;
 pub(crate) mod qr;
+pub(crate) mod reason;
+pub(crate) mod sentence;
 pub(crate) mod zones;

@@ -29,13 +29,13 @@ pub struct Takeable {
 }
 
 impl Takeable {
-    /// `had_relays`: a process that was started without any sends nothing.
+    /// `had_relays`: what was never there need not stay.
     ///
     /// # Errors
     /// If a running program would not do with it.
     fn of(config: Config, had_relays: bool) -> anyhow::Result<Takeable> {
         ensure!(
-            !had_relays || !config.routing.relays.is_empty(),
+            !had_relays || config.routing.has_relay(),
             "the configuration has no relay any more"
         );
         Ok(Takeable {
@@ -86,7 +86,7 @@ impl InForce {
     /// # Errors
     /// If this process would not do with it.
     pub fn takeable(&self, config: Config) -> anyhow::Result<Takeable> {
-        Takeable::of(config, self.started.contains_key("relay"))
+        Takeable::of(config, self.routing.borrow().has_relay())
     }
 
     /// Reads the configuration again. One that cannot be taken changes nothing.

@@ -3,7 +3,7 @@
 use crate::verdict::{Cause, Class};
 
 macro_rules! reasons {
-    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal, $class:ident, $cause:ident;)+) => {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal, $words:literal, $class:ident, $cause:ident;)+) => {
         /// Why a message was not taken. The names are those that bounce parsers share.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Reason {
@@ -17,6 +17,11 @@ macro_rules! reasons {
             /// The name, as in the database and in files of rules.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Reason::$variant => $name,)+ }
+            }
+
+            /// The same for people who do not know the names, in a few words.
+            pub const fn words(self) -> &'static str {
+                match self { $(Reason::$variant => $words,)+ }
             }
 
             /// The class of a permanent failure for this reason.
@@ -34,77 +39,77 @@ macro_rules! reasons {
 
 reasons! {
     /// There is no such mailbox.
-    UserUnknown = "userunknown", Hard, Address;
+    UserUnknown = "userunknown", "no such mailbox", Hard, Address;
     /// The mailbox has moved and mail is not forwarded.
-    HasMoved = "hasmoved", Hard, Address;
+    HasMoved = "hasmoved", "has moved", Hard, Address;
     /// There is no such domain.
-    HostUnknown = "hostunknown", Hard, Address;
+    HostUnknown = "hostunknown", "no such domain", Hard, Address;
     /// The domain takes no mail (RFC 7505).
-    NotAccept = "notaccept", Hard, Address;
+    NotAccept = "notaccept", "domain takes no mail", Hard, Address;
     /// The account is disabled, locked, or long unused. It may come back.
-    Suspended = "suspend", Soft, Address;
+    Suspended = "suspend", "account disabled", Soft, Address;
     /// The recipient, or a filter of his, does not want it.
-    Filtered = "filtered", Soft, Address;
+    Filtered = "filtered", "filtered by the recipient", Soft, Address;
     /// The mailbox is full.
-    MailboxFull = "mailboxfull", Soft, MailboxFull;
+    MailboxFull = "mailboxfull", "mailbox full", Soft, MailboxFull;
     /// The message is larger than the server takes.
-    MessageTooBig = "mesgtoobig", Soft, Content;
+    MessageTooBig = "mesgtoobig", "message too large", Soft, Content;
     /// The message is larger than this recipient may get.
-    ExceedLimit = "exceedlimit", Soft, Content;
+    ExceedLimit = "exceedlimit", "too large for the recipient", Soft, Content;
     /// It was tried too long.
-    Expired = "expired", Soft, Network;
+    Expired = "expired", "tried too long", Soft, Network;
     /// No connection, a broken connection, a loop, or a name server that fails.
-    NetworkError = "networkerror", Soft, Network;
+    NetworkError = "networkerror", "network fault", Soft, Network;
     /// The receiving system has a fault.
-    SystemError = "systemerror", Soft, Undefined;
+    SystemError = "systemerror", "fault of the receiver", Soft, Undefined;
     /// The receiving system's disk is full.
-    SystemFull = "systemfull", Soft, Undefined;
+    SystemFull = "systemfull", "receiver's disk full", Soft, Undefined;
     /// A program that should deliver failed.
-    MailerError = "mailererror", Soft, Undefined;
+    MailerError = "mailererror", "receiver's program failed", Soft, Undefined;
     /// A command or its order was not understood.
-    SyntaxError = "syntaxerror", Soft, Relay;
+    SyntaxError = "syntaxerror", "command not understood", Soft, Relay;
     /// Too much in a time.
-    Speeding = "speeding", Soft, Rate;
+    Speeding = "speeding", "too fast", Soft, Rate;
     /// Too many connections, recipients or errors.
-    TooManyConnections = "toomanyconn", Soft, Rate;
+    TooManyConnections = "toomanyconn", "too many connections", Soft, Rate;
     /// Strangers are put off once (RFC 6647).
-    Greylisted = "greylisted", Soft, Reputation;
+    Greylisted = "greylisted", "greylisted", Soft, Reputation;
     /// Our network address or domain is on a list.
-    Blocked = "blocked", Block, Reputation;
+    Blocked = "blocked", "we are on a block list", Block, Reputation;
     /// Our network address or domain has a bad name.
-    BadReputation = "badreputation", Block, Reputation;
+    BadReputation = "badreputation", "bad reputation", Block, Reputation;
     /// Our network address has no name, or one that does not lead back.
-    RequirePtr = "requireptr", Block, Reputation;
+    RequirePtr = "requireptr", "our address has no name", Block, Reputation;
     /// SPF, DKIM or DMARC.
-    AuthFailure = "authfailure", Block, Authentication;
+    AuthFailure = "authfailure", "SPF, DKIM or DMARC failed", Block, Authentication;
     /// A login or leave to send was missing.
-    SecurityError = "securityerror", Block, Authentication;
+    SecurityError = "securityerror", "login missing", Block, Authentication;
     /// TLS was demanded or failed.
-    FailedStartTls = "failedstarttls", Block, Authentication;
+    FailedStartTls = "failedstarttls", "TLS failed", Block, Authentication;
     /// The content looks like spam.
-    SpamDetected = "spamdetected", Block, Content;
+    SpamDetected = "spamdetected", "taken for spam", Block, Content;
     /// The content holds malware.
-    VirusDetected = "virusdetected", Block, Content;
+    VirusDetected = "virusdetected", "malware found", Block, Content;
     /// The content, a header or an attachment was refused.
-    ContentError = "contenterror", Block, Content;
+    ContentError = "contenterror", "content refused", Block, Content;
     /// The message breaks a standard.
-    NotCompliantRfc = "notcompliantrfc", Block, Content;
+    NotCompliantRfc = "notcompliantrfc", "breaks a standard", Block, Content;
     /// A policy of the receiver.
-    PolicyViolation = "policyviolation", Block, Reputation;
+    PolicyViolation = "policyviolation", "receiver's policy", Block, Reputation;
     /// The sender's address was refused.
-    Rejected = "rejected", Block, Policy;
+    Rejected = "rejected", "sender refused", Block, Policy;
     /// The server does not relay for us.
-    NoRelaying = "norelaying", Block, Relay;
+    NoRelaying = "norelaying", "not relayed for us", Block, Relay;
     /// A person said that it is spam.
-    Feedback = "feedback", Complaint, Person;
+    Feedback = "feedback", "called spam by a person", Complaint, Person;
     /// A person is away.
-    Vacation = "vacation", Autoreply, Person;
+    Vacation = "vacation", "away", Autoreply, Person;
     /// A person wants no more of it.
-    Unsubscribe = "unsubscribe", Other, Person;
+    Unsubscribe = "unsubscribe", "wants no more", Other, Person;
     /// It was delivered after all.
-    Delivered = "delivered", Other, Undefined;
+    Delivered = "delivered", "delivered after all", Other, Undefined;
     /// Not told.
-    Undefined = "undefined", Soft, Undefined;
+    Undefined = "undefined", "not told", Soft, Undefined;
 }
 
 impl Reason {

@@ -25,6 +25,7 @@ use tidings_sender::retry::Retry;
 use tidings_sender::run::{CannotRun, Identity, factory};
 use tidings_store::campaigns::Campaign;
 use tidings_store::{Store, StoreError};
+use tokio::sync::watch;
 use walk::{Readers, Walked};
 
 /// What lists are made with.
@@ -34,8 +35,8 @@ pub struct PreflightSettings {
     pub identity: Identity,
     /// Who is asked about domains, if anybody.
     pub dns: Option<DnsSettings>,
-    /// The relays, which are asked how large a message may be.
-    pub routing: Routing,
+    /// The relays as they are now, which are asked how large a message may be.
+    pub routing: watch::Receiver<Routing>,
     /// How links are asked.
     pub links: LinkSettings,
     /// The sender's postal address, which every newsletter is to have.
@@ -99,7 +100,8 @@ async fn look(
         .clone()
         .unwrap_or_else(|| from_domain.clone());
     // First, because the form that they take says how large messages are.
-    let (relays, encoding) = relays::ask(&settings.routing, pool.as_deref(), &from_domain).await;
+    let routing = settings.routing.borrow().clone();
+    let (relays, encoding) = relays::ask(&routing, pool.as_deref(), &from_domain).await;
     let readers = Readers {
         run,
         as_read,

@@ -29,6 +29,11 @@ pub struct Routing {
 }
 
 impl Routing {
+    /// Whether there is one.
+    pub fn has_relay(&self) -> bool {
+        !self.relays.is_empty()
+    }
+
     /// The relays that a campaign may go through: those of the pool that it names, else of the pool of its sender's domain, else
     /// all.
     pub fn relays_of(&self, pool: Option<&str>, sender_domain: &str) -> Vec<&RelaySettings> {

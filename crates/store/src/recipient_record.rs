@@ -3,7 +3,7 @@
 use crate::engine::{Store, on_pool};
 use crate::error::StoreError;
 use crate::feedback::ListedEvent;
-use crate::suppressions::Suppression;
+use crate::suppressions::{Suppression, end_of};
 use tidings_campaign::address::EmailAddress;
 use tidings_campaign::ids::RecipientId;
 use tidings_campaign::recipient::Recipient;
@@ -18,6 +18,25 @@ pub struct ListStanding {
     pub state: String,
     /// Since when, UTC microseconds.
     pub since: i64,
+    /// The import that it comes from.
+    pub import_id: Option<i64>,
+    /// Where consent comes from, as the person said who imported it.
+    pub import_consent: Option<String>,
+    /// When a sign-up for the list was last confirmed, UTC microseconds.
+    pub signed_up_at: Option<i64>,
+    /// Where the form of that sign-up stood.
+    pub signed_up_by: Option<String>,
+    /// What the recipient read who agreed to it, or who joined the list by their own link.
+    pub agreed_to: Option<String>,
+}
+
+/// Somebody whose address begins as it was looked for.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct FoundRecipient {
+    /// The address.
+    pub address: String,
+    /// The name; empty if it is not known.
+    pub name: String,
 }
 
 /// What became of one campaign to a recipient.
@@ -98,11 +117,31 @@ impl Store {
         })
     }
 
+    /// Recipients whose comparison key begins so, by it: up to `limit`.
+    pub async fn recipients_beginning(
+        &self,
+        beginning: &str,
+        limit: i64,
+    ) -> Result<Vec<FoundRecipient>, StoreError> {
+        const FOUND: &str = "SELECT address, name FROM recipients \
+            WHERE address_key >= $1 AND address_key < $2 ORDER BY address_key LIMIT $3";
+        Ok(
+            on_pool!(self, pool => sqlx::query_as(FOUND).bind(beginning).bind(end_of(beginning)).bind(limit)
+            .fetch_all(pool).await)?,
+        )
+    }
+
     async fn list_standings(&self, recipient: RecipientId) -> Result<Vec<ListStanding>, StoreError> {
         // By list, because the primary key begins with it. `CROSS JOIN`, because SQLite keeps its order: else it may look through all
         // subscriptions.
-        const STANDINGS: &str = "SELECT l.name AS list, s.state, s.updated_at AS since FROM lists l \
-            CROSS JOIN subscriptions s WHERE s.list_id = l.id AND s.recipient_id = $1 ORDER BY l.name";
+        const STANDINGS: &str = "SELECT l.name AS list, s.state, s.updated_at AS since, s.import_id, \
+            i.consent AS import_consent, u.confirmed_at AS signed_up_at, u.form AS signed_up_by, \
+            COALESCE(j.text, u.text) AS agreed_to FROM lists l CROSS JOIN subscriptions s \
+            LEFT JOIN imports i ON i.id = s.import_id \
+            LEFT JOIN sign_ups u ON u.id = (SELECT MAX(o.id) FROM sign_ups o WHERE o.recipient_id = s.recipient_id \
+                AND o.list_id = s.list_id AND o.confirmed_at IS NOT NULL) \
+            LEFT JOIN own_joins j ON j.recipient_id = s.recipient_id AND j.list_id = s.list_id AND j.joined_at = s.updated_at \
+            WHERE s.list_id = l.id AND s.recipient_id = $1 ORDER BY l.name";
         Ok(on_pool!(self, pool => sqlx::query_as(STANDINGS).bind(recipient.0).fetch_all(pool).await)?)
     }
 

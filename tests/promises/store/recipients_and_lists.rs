@@ -245,6 +245,34 @@ store_on_both_engines!(
     }
 );
 
+store_on_both_engines!(recipients_are_found_by_how_their_addresses_begin, |store| {
+    import(store, "readers", &readers(12)).await;
+    let found = async |beginning: &'static str, limit| -> Vec<String> {
+        let found = store.recipients_beginning(beginning, limit).await.unwrap();
+        found.into_iter().map(|one| one.address).collect()
+    };
+    assert_eq!(found("reader0001", 9).await, [reader(10), reader(11), reader(12)]);
+    assert_eq!(found("reader0001", 2).await.len(), 2);
+    assert!(found("reader0001%", 9).await.is_empty());
+    assert!(found("nobody", 9).await.is_empty());
+});
+
+store_on_both_engines!(a_standing_says_by_which_import_and_consent, |store| {
+    let new = NewImport {
+        consent: Some("open day in May".to_owned()),
+        ..NewImport::of("readers", "readers.csv")
+    };
+    let mut import = Import::begin(store, &new, START).await.unwrap();
+    import.write(ImportBatch::of(&readers(1)), START).await.unwrap();
+    let id = import.id();
+    import.finish(START).await.unwrap();
+    let record = store.recipient_record(&address(&reader(1)), 1).await.unwrap();
+    let standing = &record.lists[0];
+    assert_eq!(standing.import_id, Some(id.0));
+    assert_eq!(standing.import_consent.as_deref(), Some("open day in May"));
+    assert_eq!((standing.signed_up_at, &standing.agreed_to), (None, &None));
+});
+
 store_on_both_engines!(lists_say_what_is_added_to_links_and_the_first_wins, |store| {
     let campaign = draft(store, &["writers", "readers"]).await;
     assert_eq!(store.list_utm(campaign).await.unwrap(), Utm::default());

@@ -98,7 +98,18 @@ store_on_both_engines!(
         let found = store.find_sign_up(id).await.unwrap().unwrap();
         assert_eq!((found.list, found.list_name.as_str()), (readers, "readers"));
         assert_eq!(found.confirmed_at, None);
+        let standing = async || {
+            let ann = store.recipient_record(&address("ann@example.org"), 1).await;
+            ann.unwrap().lists.remove(0)
+        };
+        assert_eq!(standing().await.agreed_to, None, "nothing is agreed to yet");
         assert_eq!(confirm(store, id, 60).await, Confirmed::Yes);
+        let agreed = standing().await;
+        assert_eq!(agreed.agreed_to.as_deref(), Some("I agree."));
+        assert_eq!(
+            (agreed.signed_up_by.as_deref(), agreed.signed_up_at),
+            (Some("footer"), Some(at(60).0))
+        );
         assert_eq!(confirm(store, id, 61).await, Confirmed::Before);
         assert_eq!(confirm(store, SignUpId(id.0 + 9), 61).await, Confirmed::Gone);
         assert_eq!(

@@ -87,21 +87,24 @@
   function say(area, fault) {
     for (const name of ["error", "errorLine", "errorColumn"]) delete area.dataset[name];
     const id = `${area.id}-fault`;
-    let words = document.getElementById(id);
+    const field = area.closest(".field") ?? area.parentElement;
+    // What the server said of the same field makes room for what is known now.
+    let words = document.getElementById(id) ?? (fault && field.querySelector(".error"));
     if (fault) {
       if (fault.line) Object.assign(area.dataset, { errorLine: fault.line, errorColumn: fault.column });
       area.dataset.error = fault.message;
       area.setAttribute("aria-invalid", "true");
       if (!words) {
         words = document.createElement("p");
-        words.id = id;
         words.className = "error";
-        (area.closest(".field") ?? area.parentElement).append(words);
+        field.append(words);
       }
+      words.id = id;
+      area.setAttribute("aria-describedby", id);
       words.textContent = fault.line ? `Line ${fault.line}, column ${fault.column}: ${fault.message}` : fault.message;
     } else {
-      area.removeAttribute("aria-invalid");
       words?.remove();
+      if (!field.querySelector(".error")) area.removeAttribute("aria-invalid");
     }
     area.dispatchEvent(new Event("tidings:fault"));
   }

@@ -21,6 +21,8 @@
     const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
     document.querySelectorAll("input[data-browser-zone]").forEach((input) => { if (zone) input.value = zone; });
   }
+  // Of tabs that do not all fit, that of the page is seen.
+  document.querySelectorAll(".tabs [aria-current]").forEach((tab) => { const row = tab.closest(".tabs"); row.scrollLeft = tab.offsetLeft + tab.offsetWidth - row.clientWidth; });
   document.addEventListener("htmx:load", offer);
   proposeZone();
   offer();
@@ -31,8 +33,17 @@
     if (fetching || document.querySelector(":popover-open")) return;
     if (main().contains(document.activeElement?.closest("input, select, textarea"))) return;
     fetching = true;
+    const held = main().contains(document.activeElement) ? document.activeElement : null;
     htmx.ajax("GET", location.pathname + location.search, { target: "#main", select: "#main", swap: "outerHTML" })
-      .finally(() => { fetching = false; });
+      .finally(() => { fetching = false; if (held) hold(held); });
+  }
+
+  // Whoever goes by keyboard stays where they were.
+  function hold(held) {
+    if (held.isConnected || document.activeElement !== document.body) return;
+    const is = (one) => one.textContent === held.textContent && one.getAttribute("href") === held.getAttribute("href");
+    const again = held.id === "main" ? main() : [...main().querySelectorAll(held.localName)].find(is);
+    again?.focus({ preventScroll: true });
   }
 
   function showCampaign(campaign) {

@@ -35,7 +35,12 @@
       // A redirect has been followed: the page is asked for once more, under its address.
       if (request.status < 300) { location.assign(request.responseURL); return; }
       const page = new DOMParser().parseFromString(request.responseText, "text/html");
-      failed(page.querySelector("main .alert, main p")?.textContent || "The server did not take the file.");
+      // What is wrong with a field is said beside it; the file that was chosen stays.
+      const wrong = [...page.querySelectorAll("main .field")].filter((field) => field.querySelector(".error"));
+      for (const field of wrong) document.getElementById(field.querySelector("input").id)?.closest(".field").replaceWith(field);
+      if (wrong.length) { failed("Nothing was uploaded: look at the field that is marked."); return; }
+      const said = page.querySelector("main .alert") ?? page.querySelector("main .error, main .empty p");
+      failed(said?.textContent || "The server did not take the file.");
     };
     request.open("POST", form.action);
     request.setRequestHeader("X-CSRF-Token", form.elements.csrf.value);

@@ -62,6 +62,7 @@ pub(crate) struct Chart {
     /// The numbers, for the script: JSON.
     data: String,
     lines: Vec<Line>,
+    /// How wide the box is: from the first value's place, which is 10, to the last one's.
     slots: usize,
     top: String,
     from: String,
@@ -120,7 +121,7 @@ impl Chart {
             label: label.into(),
             data: serde_json::to_string(&numbers).expect("numbers are plain data"),
             lines: lines.collect(),
-            slots: slots * 10,
+            slots: slots.saturating_sub(1).max(1) * 10,
             top: if top < 10.0 {
                 per_second(top)
             } else {

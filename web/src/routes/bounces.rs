@@ -17,10 +17,12 @@ use tidings_store::StoreError;
 use tidings_store::bounces::{Asked as Counted, By};
 use tidings_store::campaign_pages::CampaignSearch;
 use view::{BouncesPage, Read, Wanted};
-pub(super) use view::{recipient_href, words};
+pub(super) use view::{ledger_href, recipient_href, words};
 
 /// Suppressions of one page.
 const SHOWN: i64 = 25;
+/// Reports of one page, the newest.
+const REPORTS: i64 = 10;
 /// Campaigns that can be chosen, the newest.
 const CAMPAIGNS: i64 = 100;
 /// Days that can be chosen.
@@ -53,6 +55,7 @@ impl Asked {
                 "reason" => By::Reason,
                 "provider" => By::Provider,
                 "relay" => By::Relay,
+                "campaign" => By::Campaign,
                 _ => By::Class,
             },
             campaign: campaign.map(CampaignId),
@@ -104,6 +107,7 @@ async fn read(store: tidings_store::Store, wanted: Wanted, since: Timestamp) -> 
         by_day: store.bounce_breakdown(counted(By::Day)).await?,
         rows: store.said_breakdown(counted(wanted.by)).await?.rows,
         campaigns: store.find_campaigns(&newest).await?.campaigns,
+        events: store.list_events(wanted.campaign, i64::MAX, REPORTS).await?,
         suppressed: store.newest_suppressions(&wanted.reason, before, SHOWN).await?,
     })
 }

@@ -5,22 +5,22 @@ mod meter;
 pub(crate) mod view;
 
 use super::problem::failed;
+use crate::operator::Part;
 use crate::people::Visitor;
 use crate::shell::Page;
-use crate::site::Site;
+use crate::site::{Site, Trouble};
 use actix_web::http::StatusCode;
 use actix_web::web::Bytes;
 use actix_web::{HttpResponse, web};
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 use std::convert::Infallible;
-use tidings_store::StoreError;
 
 /// What has been done of the first steps.
 #[derive(Serialize)]
 struct Steps {
     has_recipients: bool,
-    has_template: bool,
+    has_relay: bool,
 }
 
 /// `GET /`. It shows the newest snapshot; only an empty instance asks the database.
@@ -31,29 +31,31 @@ pub(crate) async fn now(site: web::Data<Site>, visitor: Visitor) -> HttpResponse
         return page.answer(&site, StatusCode::OK, &snapshot.now);
     }
     let store = site.store.clone();
-    let steps = site.ask(async move {
-        Ok::<_, StoreError>(Steps {
-            has_recipients: !store.imports(1).await?.is_empty(),
-            has_template: !store.list_templates().await?.is_empty(),
-        })
-    });
+    let imports = site.ask(async move { store.imports(1).await });
     #[derive(Serialize)]
     struct Empty<'a> {
         #[serde(flatten)]
         now: &'a view::NowView,
         steps: Steps,
     }
-    match steps.await {
-        Ok(steps) => page.answer(
-            &site,
-            StatusCode::OK,
-            &Empty {
-                now: &snapshot.now,
-                steps,
-            },
-        ),
-        Err(trouble) => failed(&site, &trouble),
-    }
+    let steps = match (imports.await, has_relay(&site).await) {
+        (Ok(imports), Ok(has_relay)) => Steps {
+            has_recipients: !imports.is_empty(),
+            has_relay,
+        },
+        (Err(trouble), _) | (_, Err(trouble)) => return failed(&site, &trouble),
+    };
+    let now = &snapshot.now;
+    page.answer(&site, StatusCode::OK, &Empty { now, steps })
+}
+
+/// Whether the configuration names a relay.
+async fn has_relay(site: &Site) -> Result<bool, Trouble> {
+    let Some(operator) = site.operator.clone() else {
+        return Ok(false);
+    };
+    let shown = site.in_program(operator.shown()).await?;
+    Ok(shown.parts.iter().any(|part| matches!(part.part, Part::Relay(_))))
 }
 
 /// Events of one stream. Then the browser opens another, so that whoever may not look any more is told so.

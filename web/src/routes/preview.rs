@@ -25,8 +25,8 @@ use tidings_campaign::template::{Part, Rendered, TemplateError, check_source, ch
 use tidings_campaign::time::Timestamp;
 
 /// What a browser may do with what is shown: images and fonts from where a mail program would get them, and nothing else. Only
-/// our own pages may show it.
-const POLICY: &str = "sandbox; default-src 'none'; img-src https: data:; style-src 'unsafe-inline'; font-src https: data:; \
+/// our own pages may show it, and read in it what they are told.
+const POLICY: &str = "sandbox allow-same-origin; default-src 'none'; img-src https: data:; style-src 'unsafe-inline'; font-src https: data:; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
 
 /// Why there is nothing to be seen, for a person and for the editor.
@@ -336,13 +336,14 @@ impl Merged {
 
     /// Reads the images that are seen in it.
     async fn frame(self, site: &Site, look: Look) -> Result<Frame, NoPreview> {
+        let checked = serde_json::to_string(&self.shown()).expect("texts and numbers are plain data");
         let scheme = match look {
             Look::Desktop | Look::Phone => Scheme::Light,
             Look::Dark => Scheme::Dark,
-            Look::Text => return Ok(Frame::lines(&self.parts.text)),
+            Look::Text => return Ok(Frame::lines(&self.parts.text, checked)),
             Look::Source => {
                 let message = self.message.as_deref().unwrap_or_default();
-                return Ok(Frame::lines(&String::from_utf8_lossy(message)));
+                return Ok(Frame::lines(&String::from_utf8_lossy(message), checked));
             }
         };
         let (wanted, store) = (shown_images(&self.parts.html), site.store.clone());
@@ -354,10 +355,10 @@ impl Merged {
             None => Vec::new(),
         };
         // Images are large once they are written as text.
-        let html = self.parts.html;
-        let html = on_a_thread(move || frame::newsletter(&html, scheme, &Images::of(files))).await?;
+        let (html, told) = (self.parts.html, checked.clone());
+        let html = on_a_thread(move || frame::newsletter(&html, scheme, &Images::of(files), &told)).await?;
         Ok(match look {
-            Look::Phone => Frame::phone(html),
+            Look::Phone => Frame::phone(html, checked),
             _ => Frame::Newsletter(html),
         })
     }

@@ -115,7 +115,8 @@ pub fn run(binary: &Path, options: &[&str]) -> anyhow::Result<String> {
     days_are_summed(&database, now)?;
     let mut client = Client::connect(address, token)?;
     let mut measured = Vec::new();
-    for path in paths(wanted.size, &draft) {
+    let relay = format!("sink{}", sink.address().port());
+    for path in paths(wanted.size, &draft, &relay) {
         measured.push(measure(&mut client, path)?);
     }
     let first = first_page(&mut client)?;
@@ -161,8 +162,8 @@ fn check(database: &Database) -> anyhow::Result<()> {
 }
 
 /// Every page, and what one can ask it for. A page that is not there is an error, so what is new is to be named here.
-/// `draft`: a campaign that has not begun, to everybody.
-fn paths(size: Size, draft: &str) -> Vec<String> {
+/// `draft`: a campaign that has not begun, to everybody. `relay`: the relay's name.
+fn paths(size: Size, draft: &str, relay: &str) -> Vec<String> {
     let planned = size.of_campaign();
     let (paused, finished) = (CAMPAIGNS + 1, CAMPAIGNS / 2);
     let middle = size.recipients / 2;
@@ -176,6 +177,8 @@ fn paths(size: Size, draft: &str) -> Vec<String> {
         "/campaigns?state=finished",
         "/campaigns?page=2",
         "/recipients",
+        "/recipients?address=reader1",
+        "/recipients?address=nobody",
         "/lists",
         "/suppressions",
         "/suppressions?q=reader9",
@@ -188,6 +191,7 @@ fn paths(size: Size, draft: &str) -> Vec<String> {
         "/bounces?by=reason&days=365",
         "/bounces?by=provider&days=90",
         "/bounces?by=relay&days=7",
+        "/bounces?by=campaign",
         "/bounces?reason=by_hand",
         "/bounces?reason=complaint",
         "/imports",
@@ -219,6 +223,7 @@ fn paths(size: Size, draft: &str) -> Vec<String> {
     paths.push(format!("/recipients?address={someone_encoded}"));
     paths.push(format!("/suppressions?after=reader{middle}"));
     paths.push(format!("/bounces?campaign={finished}"));
+    paths.push(format!("/settings/relays/edit?name={relay}"));
     for page in ["", "/edit", "/schedule", "/test", "/pre-flight"] {
         paths.push(format!("/campaigns/{draft}{page}"));
     }

@@ -50,7 +50,8 @@ pub async fn run(id: CampaignId, context: &Context, store: Store) -> anyhow::Res
     let keys = identity.keys.clone();
     let in_force = InForce::of(context)?;
     in_force.heed_sighup()?;
-    let settings = sender_settings(context, &in_force, identity, witness, &node)?;
+    require_relay(context)?;
+    let settings = sender_settings(context, &in_force, identity, witness, &node);
     let stop = lifecycle::stop_on_signals()?;
     if matches!(campaign.state, CampaignState::Draft | CampaignState::Scheduled) {
         start(&store, &campaign, &settings.identity, context).await?;
@@ -153,6 +154,16 @@ async fn report_progress(store: Store, id: CampaignId, context: &Context, done: 
     }
 }
 
+/// Refuses to send where there is no relay.
+pub fn require_relay(context: &Context) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        context.config.routing.has_relay(),
+        "no relay is configured: write [[relay]] with name = \"…\" and url = \"smtps://user@smtp.example.com:465\" \
+         into tidings.toml",
+    );
+    Ok(())
+}
+
 /// What the configuration says to a sender.
 pub fn sender_settings(
     context: &Context,
@@ -160,16 +171,11 @@ pub fn sender_settings(
     identity: Identity,
     witness: Witness,
     node: &ThisNode,
-) -> anyhow::Result<SenderSettings> {
-    anyhow::ensure!(
-        !context.config.routing.relays.is_empty(),
-        "no relay is configured: write [[relay]] with name = \"…\" and url = \"smtps://user@smtp.example.com:465\" \
-         into tidings.toml",
-    );
+) -> SenderSettings {
     if let Some(doubt) = public_url::doubt(&identity.public_url) {
         tracing::warn!("{doubt}");
     }
-    Ok(SenderSettings {
+    SenderSettings {
         routing: in_force.routing(),
         judging: in_force.judging(),
         identity,
@@ -180,7 +186,7 @@ pub fn sender_settings(
         owner: node.owner.clone(),
         node: node.at_work.clone(),
         deadline: context.config.sending.deadline,
-    })
+    }
 }
 
 /// The campaign if it can be sent now; else why not.

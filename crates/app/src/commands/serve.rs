@@ -7,7 +7,7 @@ mod intake;
 mod summing;
 
 use crate::commands::campaign::check::preflight_settings;
-use crate::commands::send::sender_settings;
+use crate::commands::send::{require_relay, sender_settings};
 use crate::config::{Roles, ServeRole};
 use crate::context::Context;
 use crate::in_force::InForce;
@@ -24,6 +24,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use tidings_campaign::time::Clock;
 use tidings_import::Importer;
+use tidings_sender::dispatch::Routing;
 use tidings_sender::lock::SenderLock;
 use tidings_sender::run::Identity;
 use tidings_sender::sender::{self, Scope};
@@ -111,6 +112,10 @@ pub async fn serve(
     };
     let mut parts: Vec<(&str, Part)> = Vec::new();
     if roles.has(ServeRole::Send) {
+        // Where there are pages, an administrator adds the first relay on them.
+        if !roles.has(ServeRole::Web) {
+            require_relay(context)?;
+        }
         parts.push(("sender", common.sending(&node).await?));
     }
     common.in_force.heed_sighup()?;
@@ -154,9 +159,20 @@ impl Common<'_> {
     async fn sending(&self, node: &ThisNode) -> anyhow::Result<Part> {
         let lock = SenderLock::take(&self.store).context("sender")?;
         let witness = guard::look(&self.store, &self.context.data).await?;
-        let settings = sender_settings(self.context, &self.in_force, self.identity.clone(), witness, node)?;
+        let settings = sender_settings(self.context, &self.in_force, self.identity.clone(), witness, node);
         let (store, clock, stop) = self.shared();
-        let sending = async move { Ok(sender::run(store, clock, settings, lock, Scope::All, stop).await?) };
+        let mut routing = self.in_force.routing();
+        let sending = async move {
+            if !routing.borrow().has_relay() {
+                tracing::warn!("there is no relay yet: nothing is sent until one is added to the settings");
+                let added = routing.wait_for(Routing::has_relay);
+                // An end of the waiting is the program's.
+                if !matches!(stop.run_until_cancelled(added).await, Some(Ok(_))) {
+                    return Ok(());
+                }
+            }
+            Ok(sender::run(store, clock, settings, lock, Scope::All, stop).await?)
+        };
         Ok(sending.boxed_local())
     }
 
@@ -166,7 +182,7 @@ impl Common<'_> {
         let (store, clock, stop) = self.shared();
         let planning = planner::run(store, clock, self.identity.clone(), at_work(), stop);
         let (store, clock, stop) = self.shared();
-        let settings = preflight_settings(self.context, self.identity.clone());
+        let settings = preflight_settings(self.context, &self.in_force, self.identity.clone());
         let examining = tidings_preflight::run(store, settings, clock, at_work(), stop);
         let (store, clock, stop) = self.shared();
         let keep_hits = self.context.config.tracking.keep_hits;

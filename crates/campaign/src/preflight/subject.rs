@@ -33,7 +33,7 @@ pub(super) fn check(subject: &str) -> Vec<Finding> {
         found.push(finding(Finding::amber, sentence, "write it as a sentence").at(subject));
     }
     if found.is_empty() {
-        found.push(Finding::ok(Check::Subject, format!("It has {n} characters.")));
+        found.push(Finding::ok(Check::Subject, format!("It has {n} characters.")).at(subject));
     }
     found
 }

@@ -85,9 +85,11 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<ListedEvent>, StoreError> {
         const ALL: &str = concat!(listed!(), "WHERE e.id < $1 ORDER BY e.id DESC LIMIT $2");
+        // Which they are comes first: else arrivals are looked up for all that there are.
         const OF_CAMPAIGN: &str = concat!(
             listed!(),
-            "WHERE e.id < $1 AND e.campaign_id = $3 ORDER BY e.id DESC LIMIT $2"
+            "WHERE e.id IN (SELECT id FROM feedback_events WHERE id < $1 AND campaign_id = $3 ORDER BY id DESC LIMIT $2) \
+             ORDER BY e.id DESC"
         );
         Ok(on_pool!(self, pool => {
             let query = sqlx::query_as(match campaign { Some(_) => OF_CAMPAIGN, None => ALL }).bind(before).bind(limit);

@@ -131,14 +131,12 @@ impl Undo {
         let mut tx = store.begin_write().await?;
         let list: i64 = on_tx!(&mut tx, conn => sqlx::query_scalar(UNDOING)
             .bind(now.0).bind(id.0).fetch_one(conn).await)?;
-        audit_in(
-            &mut tx,
-            by,
-            "took back an import",
-            (&about(id), &record.files),
-            now,
-        )
-        .await?;
+        // Who goes on with it after a stop does something else than who began: so each act has one entry.
+        let what = match record.state {
+            ImportState::Undoing => "went on taking back an import",
+            _ => "took back an import",
+        };
+        audit_in(&mut tx, by, what, (&about(id), &record.files), now).await?;
         tx.commit().await?;
         Ok(Some(Undo {
             others: others(store, id, record.started_at).await?,

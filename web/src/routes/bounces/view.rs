@@ -3,12 +3,15 @@
 use super::{PERIODS, SHOWN};
 use crate::figures::chart::{Chart, Series};
 use crate::figures::numbers::{count, moment, none, share};
+use crate::figures::reason::reason_in_words;
 use serde::Serialize;
 use std::collections::HashMap;
 use tidings_campaign::ids::CampaignId;
+use tidings_campaign::lifecycle::DeliveryState;
 use tidings_campaign::time::Timestamp;
 use tidings_feedback::thresholds::ComplaintLine;
 use tidings_store::bounces::{BounceBreakdown, By, Figures};
+use tidings_store::feedback::ListedEvent;
 use tidings_store::stats::CampaignSummary;
 use tidings_store::suppressions::Suppression;
 use url::form_urlencoded::Serializer;
@@ -30,6 +33,8 @@ pub(super) struct Read {
     pub(super) by_day: BounceBreakdown,
     pub(super) rows: Vec<Figures>,
     pub(super) campaigns: Vec<CampaignSummary>,
+    /// The newest of what was reported.
+    pub(super) events: Vec<ListedEvent>,
     pub(super) suppressed: Vec<Suppression>,
 }
 
@@ -49,6 +54,9 @@ pub(super) struct BouncesPage {
     deferred: String,
     charts: Vec<Titled>,
     rows: Vec<Row>,
+    /// Where the messages of the chosen campaign are that bounced.
+    messages: Option<[String; 2]>,
+    reported: Vec<Reported>,
     reason: String,
     reasons: Vec<Tab>,
     suppressed: Vec<Suppressed>,
@@ -88,6 +96,8 @@ struct Titled {
 #[derive(Debug, Serialize)]
 struct Row {
     key: String,
+    /// The page of a campaign's bounces alone.
+    href: Option<String>,
     bounced: String,
     /// Of all that bounced.
     share: String,
@@ -97,6 +107,26 @@ struct Row {
     soft: String,
     block: String,
     complaints: String,
+}
+
+/// What a report said, and of which message.
+#[derive(Debug, Serialize)]
+struct Reported {
+    at: String,
+    address: String,
+    href: String,
+    kind: String,
+    message: Option<Message>,
+    meaning: String,
+    said: String,
+    done: String,
+}
+
+/// A message in the ledger.
+#[derive(Debug, Serialize)]
+struct Message {
+    campaign: i64,
+    href: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -109,11 +139,12 @@ struct Suppressed {
 }
 
 /// The tabs, with what heads their first column.
-const TABS: [(By, &str, &str, &str); 4] = [
+const TABS: [(By, &str, &str, &str); 5] = [
     (By::Class, "class", "By class", "Class"),
     (By::Reason, "reason", "By reason", "Reason"),
     (By::Provider, "provider", "By provider", "Provider"),
     (By::Relay, "relay", "By relay", "Relay"),
+    (By::Campaign, "campaign", "By campaign", "Campaign"),
 ];
 
 /// Reasons of suppressions that can be chosen; those of imports have words of their own.
@@ -157,7 +188,15 @@ impl BouncesPage {
             },
             deferred: count(total.deferred),
             charts: charts(&read.by_day, since, wanted.days),
-            rows: rows(read.rows),
+            messages: wanted.campaign.map(messages),
+            reported: read.events.into_iter().map(reported).collect(),
+            rows: match wanted.by {
+                By::Campaign => rows(read.rows, wanted.by)
+                    .into_iter()
+                    .map(|row| of_campaign(row, wanted, &read.campaigns))
+                    .collect(),
+                _ => rows(read.rows, wanted.by),
+            },
             reasons: reasons(wanted),
             newest: wanted.before.is_some().then(|| Link::of(wanted).href()),
             older: older(wanted, &read.suppressed),
@@ -256,12 +295,13 @@ fn date(second: i64) -> String {
 }
 
 /// What bounced or was complained about, the most first.
-fn rows(mut figures: Vec<Figures>) -> Vec<Row> {
+fn rows(mut figures: Vec<Figures>, by: By) -> Vec<Row> {
     figures.retain(|row| row.bounced() > 0 || row.complaints > 0);
     figures.sort_by_key(|row| (-row.bounced(), -row.complaints));
     let most = figures.first().map_or(1, |row| row.bounced().max(1));
     let whole: i64 = figures.iter().map(Figures::bounced).sum();
     let row = |row: Figures| Row {
+        href: None,
         bounced: count(row.bounced()),
         share: share(row.bounced(), whole),
         width: row.bounced() * 1000 / most,
@@ -271,11 +311,62 @@ fn rows(mut figures: Vec<Figures>) -> Vec<Row> {
         complaints: count(row.complaints),
         key: if row.key.is_empty() {
             none()
+        } else if by == By::Reason {
+            reason_in_words(&row.key)
         } else {
             words(&row.key)
         },
     };
     figures.into_iter().map(row).collect()
+}
+
+/// The messages of a campaign that were refused for good, and those that were for too long.
+fn messages(campaign: CampaignId) -> [String; 2] {
+    [DeliveryState::Rejected, DeliveryState::Expired]
+        .map(|state| format!("/campaigns/{campaign}/deliveries?state={}", state.as_str()))
+}
+
+/// The row of a campaign has its name, and leads to its bounces alone.
+fn of_campaign(row: Row, wanted: &Wanted, campaigns: &[CampaignSummary]) -> Row {
+    let Ok(id) = row.key.parse::<CampaignId>() else {
+        return row;
+    };
+    let known = campaigns.iter().find(|campaign| campaign.id == id);
+    let alone = Link {
+        by: TABS[0].1,
+        campaign: Some(id),
+        ..Link::of(wanted)
+    };
+    Row {
+        key: known.map_or_else(|| format!("campaign {id}"), |campaign| campaign.name.clone()),
+        href: Some(alone.href()),
+        ..row
+    }
+}
+
+fn reported(event: ListedEvent) -> Reported {
+    let address = match event.told_address.as_str() {
+        "" => event.address_key,
+        told => told.to_owned(),
+    };
+    Reported {
+        at: moment(Timestamp(event.happened_at)),
+        href: recipient_href(&address),
+        address,
+        kind: words(&event.kind),
+        message: event.campaign_id.zip(event.seq).map(|(campaign, seq)| Message {
+            campaign,
+            href: ledger_href(campaign, seq),
+        }),
+        meaning: format!("{}, {}", event.class, reason_in_words(&event.reason)),
+        said: event.text,
+        done: words(&event.done),
+    }
+}
+
+/// The page of a campaign's deliveries on which this one is the first.
+pub(in crate::routes) fn ledger_href(campaign: i64, seq: i64) -> String {
+    format!("/campaigns/{campaign}/deliveries?after={}", seq - 1)
 }
 
 fn suppressed(row: Suppression) -> Suppressed {
@@ -388,6 +479,7 @@ mod tests {
             by_day,
             rows,
             campaigns: Vec::new(),
+            events: Vec::new(),
             suppressed,
         };
         BouncesPage::new(&wanted(), read, Timestamp::from_seconds(1_795_392_000))
@@ -404,6 +496,24 @@ mod tests {
         assert_eq!(rows, [("mailbox full", 1000), ("–", 333)]);
         assert_eq!(page.bounced.share, "3.8 %");
         assert_eq!(page.complaints_level, "bad");
+    }
+
+    #[test]
+    fn the_rows_of_campaigns_lead_to_their_bounces_and_those_to_the_messages() {
+        let wanted = Wanted {
+            by: By::Campaign,
+            campaign: None,
+            reason: String::new(),
+            ..wanted()
+        };
+        let row = rows(vec![figures("7", 2, 0)], By::Campaign).remove(0);
+        let row = of_campaign(row, &wanted, &[]);
+        assert_eq!(row.key, "campaign 7");
+        assert_eq!(row.href.as_deref(), Some("/bounces?by=class&campaign=7&days=7"));
+        let [refused, given_up] = page(Vec::new()).messages.unwrap();
+        assert_eq!(refused, "/campaigns/7/deliveries?state=rejected");
+        assert_eq!(given_up, "/campaigns/7/deliveries?state=expired");
+        assert_eq!(ledger_href(7, 5), "/campaigns/7/deliveries?after=4");
     }
 
     #[test]

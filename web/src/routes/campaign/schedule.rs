@@ -5,6 +5,7 @@ mod form;
 use self::form::{Faults, Kept, ScheduleForm};
 use super::show;
 use crate::figures::numbers::count;
+use crate::figures::sentence::sentence;
 use crate::figures::zones::{self, Zone};
 use crate::people::Visitor;
 use crate::routes::problem::{failed, not_found, see_other};
@@ -236,10 +237,10 @@ fn answer(
         },
         spread: form.spread,
         lateness: form.lateness,
-        time_fault: faults.time,
-        zone_fault: faults.zone,
-        spread_fault: faults.spread,
-        lateness_fault: faults.lateness,
+        time_fault: faults.time.as_deref().map(sentence),
+        zone_fault: faults.zone.as_deref().map(sentence),
+        spread_fault: faults.spread.as_deref().map(sentence),
+        lateness_fault: faults.lateness.as_deref().map(sentence),
     };
     Page::new("schedule", "Schedule")
         .under("/campaigns")

@@ -7,6 +7,7 @@ use crate::figures::campaign::{CampaignView, Pulse};
 use crate::figures::chart::Chart;
 use crate::figures::happened::Happened;
 use crate::figures::numbers::{count, moment, none, share, span, start};
+use crate::figures::reason::reason_in_words;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -233,17 +234,18 @@ fn facts(read: &Read, pulse: &Pulse, now: Timestamp) -> Vec<Fact> {
 const ROWS: usize = 8;
 
 type Of = fn(&SaidCount) -> &str;
+type InWords = fn(&str) -> String;
 
 /// By what bounces are shown.
-const TABLES: [(&str, Of); 4] = [
-    ("By class", |said| &said.class),
-    ("By reason", |said| &said.reason),
-    ("By provider", |said| &said.provider),
-    ("By relay", |said| &said.relay),
+const TABLES: [(&str, Of, InWords); 4] = [
+    ("By class", |said| &said.class, str::to_owned),
+    ("By reason", |said| &said.reason, reason_in_words),
+    ("By provider", |said| &said.provider, str::to_owned),
+    ("By relay", |said| &said.relay, str::to_owned),
 ];
 
 fn bounces(said: &[SaidCount]) -> Vec<Bounces> {
-    let tables = TABLES.iter().map(|(title, of)| {
+    let tables = TABLES.iter().map(|(title, of, words)| {
         let mut sums: BTreeMap<&str, i64> = BTreeMap::new();
         for said in said.iter().filter(|said| said.kind != "complaint") {
             *sums.entry(of(said)).or_default() += said.n;
@@ -253,7 +255,7 @@ fn bounces(said: &[SaidCount]) -> Vec<Bounces> {
         let most = rows.first().map_or(1, |(_, n)| *n);
         let whole: i64 = rows.iter().map(|(_, n)| n).sum();
         let rows = rows.into_iter().take(ROWS).map(|(key, n)| BounceRow {
-            key: shown(key.replace('_', " ")),
+            key: shown(words(key)),
             n: count(n),
             share: share(n, whole),
             width: (n * 1000 / most).max(4),

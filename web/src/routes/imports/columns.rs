@@ -3,6 +3,7 @@
 use crate::figures::numbers::count;
 use crate::routes::lists::{ListName, name_fault};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::str::FromStr;
 use tidings_campaign::csv_import::{Column, TextEncoding};
 use tidings_import::{Check, Upload, Wishes};
@@ -67,6 +68,8 @@ pub(super) struct ColumnsPage {
     new_list: String,
     consent: String,
     problem: Option<String>,
+    list_fault: Option<&'static str>,
+    part_fault: Option<&'static str>,
     fault: Option<String>,
     is_seen: bool,
     tool: Option<String>,
@@ -104,15 +107,48 @@ struct ColumnView {
     values: Vec<String>,
     uses: Vec<Choice>,
     attribute: String,
+    fault: Option<String>,
+}
+
+/// What of a form cannot be, field by field.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    /// What no field can say.
+    other: Option<String>,
+    list: Option<&'static str>,
+    part: Option<&'static str>,
+    /// By the column's number.
+    columns: BTreeMap<usize, String>,
+}
+
+impl Faults {
+    /// It is about no field.
+    pub(super) fn other(why: String) -> Faults {
+        Faults {
+            other: Some(why),
+            ..Faults::default()
+        }
+    }
+
+    fn problem(&self) -> Option<String> {
+        let fields = "Nothing was tried yet: look at the fields that are marked.";
+        let of_fields = || (!self.is_none()).then(|| fields.to_owned());
+        self.other.clone().or_else(of_fields)
+    }
+
+    /// No field is wrong.
+    pub(super) fn is_none(&self) -> bool {
+        self.list.is_none() && self.part.is_none() && self.columns.is_empty()
+    }
 }
 
 impl ColumnsPage {
-    /// `names`: of all lists. `problem`: why what was asked for was not done.
+    /// `names`: of all lists. `faults`: of what was asked for, which was not done then.
     pub(super) fn new(
         upload: Upload,
         names: Vec<ListName>,
         has_dns: bool,
-        problem: Option<String>,
+        mut faults: Faults,
     ) -> ColumnsPage {
         let Wishes {
             rules,
@@ -141,7 +177,9 @@ impl ColumnsPage {
             octets: count(i64::try_from(upload.octets).unwrap_or(i64::MAX)),
             lists: names,
             consent: upload.consent.clone().unwrap_or_default(),
-            problem,
+            problem: faults.problem(),
+            list_fault: faults.list,
+            part_fault: faults.part,
             is_seen: look.is_some(),
             tool: look.and_then(|look| look.tool.clone()),
             found: look
@@ -186,7 +224,10 @@ impl ColumnsPage {
                     look.columns
                         .iter()
                         .enumerate()
-                        .map(|(at, column)| view(at, column, rules))
+                        .map(|(at, column)| ColumnView {
+                            fault: faults.columns.remove(&(at + 1)),
+                            ..view(at, column, rules)
+                        })
                         .collect()
                 })
                 .unwrap_or_default(),
@@ -243,6 +284,7 @@ fn view(at: usize, column: &Column, rules: &[String]) -> ColumnView {
         header: column.header.clone(),
         values: column.values.clone(),
         uses: choices(&USES, Some(word), ours),
+        fault: None,
     }
 }
 
@@ -259,39 +301,31 @@ fn in_words(field: &str) -> String {
     }
 }
 
-/// The upload with what the form says about it. Fails with a sentence.
-pub(super) fn said(form: &[(String, String)], upload: &Upload) -> Result<Upload, String> {
+/// The upload with what the form says about it, be it wrong or not, and what is wrong.
+pub(super) fn said(form: &[(String, String)], upload: &Upload) -> (Upload, Faults) {
     let field = |name: &str| {
         let found = form.iter().find(|(field, _)| field == name);
         found.map_or("", |(_, value)| value.trim())
     };
-    let word = |name: &str| {
-        let value = field(name);
-        match value.chars().count() {
-            0 => Ok(None),
-            n if n > LONGEST_WORD => Err("That is too long for the name of a file or sheet.".to_owned()),
-            _ => Ok(Some(value.to_owned())),
-        }
-    };
+    let mut faults = Faults::default();
     let list = match field("list") {
         "" => field("new_list"),
         list => list,
     };
-    if let Some(fault) = name_fault(list) {
-        return Err(fault.to_owned());
+    faults.list = name_fault(list);
+    let part = field("part");
+    if part.chars().count() > LONGEST_WORD {
+        faults.part = Some("That is too long for the name of a file or sheet.");
     }
-    let encoding = word("encoding")?
-        .map(|name| name.parse::<TextEncoding>())
-        .transpose();
+    // Only those that can be chosen are taken.
+    let encoding = field("encoding").parse::<TextEncoding>().ok();
     let mut wishes = Wishes {
         delimiter: DELIMITERS
             .iter()
             .find(|(known, _)| *known == field("delimiter"))
             .map(|(known, _)| (*known).to_owned()),
-        encoding: encoding
-            .map_err(|error| format!("{error}."))?
-            .map(|encoding| encoding.name().to_owned()),
-        part: word("part")?,
+        encoding: encoding.map(|encoding| encoding.name().to_owned()),
+        part: Some(part.to_owned()).filter(|part| !part.is_empty()),
         header: match field("header") {
             "yes" => Some(true),
             "no" => Some(false),
@@ -311,39 +345,42 @@ pub(super) fn said(form: &[(String, String)], upload: &Upload) -> Result<Upload,
     {
         for (at, column) in look.columns.iter().enumerate() {
             let n = at + 1;
-            wishes.rules.extend(rule(
-                n,
-                field(&format!("use-{n}")),
-                field(&format!("name-{n}")),
-                column,
-            )?);
+            let name = match field(&format!("name-{n}")) {
+                "" => &column.header,
+                name => name,
+            };
+            let Some((rule, is_named)) = rule(n, field(&format!("use-{n}")), name) else {
+                continue;
+            };
+            if is_named && !is_attribute(name) {
+                let fault = format!("At most {LONGEST_NAME} letters, and no = among them.");
+                faults.columns.insert(n, fault);
+            }
+            wishes.rules.push(rule);
         }
     }
     let consent: String = field("consent").chars().take(LONGEST_WORD).collect();
-    Ok(Upload {
+    let upload = Upload {
         list: list.to_owned(),
         consent: Some(consent).filter(|text| !text.is_empty()),
         wishes,
         ..upload.clone()
-    })
+    };
+    (upload, faults)
 }
 
-/// The rule for a column; none if it is left to us.
-fn rule(n: usize, word: &str, name: &str, column: &Column) -> Result<Option<String>, String> {
-    let is_known = USES.iter().any(|(known, _)| *known == word);
-    if !is_known {
-        return Ok(None);
+/// The rule for a column, and whether it has the attribute's name in it; none if it is left to us.
+fn rule(n: usize, word: &str, name: &str) -> Option<(String, bool)> {
+    match word {
+        "email" | "name" | "ignore" => Some((format!("#{n}={word}"), false)),
+        word if USES.iter().any(|(known, _)| *known == word) => Some((format!("#{n}={name}:{word}"), true)),
+        _ => None,
     }
-    if matches!(word, "email" | "name" | "ignore") {
-        return Ok(Some(format!("#{n}={word}")));
-    }
-    let name = if name.is_empty() { &column.header } else { name };
-    if name.contains(['=', char::from(0)]) || name.chars().count() > LONGEST_NAME {
-        return Err(format!(
-            "Column {n}: the name of an attribute has at most {LONGEST_NAME} letters, and no = among them."
-        ));
-    }
-    Ok(Some(format!("#{n}={name}:{word}")))
+}
+
+/// Whether an attribute can be called that.
+fn is_attribute(name: &str) -> bool {
+    !name.contains(['=', char::from(0)]) && name.chars().count() <= LONGEST_NAME
 }
 
 #[cfg(test)]
@@ -398,10 +435,11 @@ mod tests {
             ("name-2", "age"),
             ("typos", "yes"),
         ]);
-        let said = said(&chosen, &upload(&[])).unwrap();
+        let (said, faults) = said(&chosen, &upload(&[]));
+        assert!(faults.is_none(), "{faults:?}");
         assert_eq!(said.wishes.rules, ["#2=age:number"]);
         assert_eq!(said.wishes.checks, [Check::Typos]);
-        let page = ColumnsPage::new(said, Vec::new(), false, None);
+        let page = ColumnsPage::new(said, Vec::new(), false, faults);
         let age = &page.columns[1];
         let chosen = age.uses.iter().find(|choice| choice.is_chosen).unwrap();
         assert_eq!((chosen.value.as_str(), age.attribute.as_str()), ("number", "age"));
@@ -412,15 +450,32 @@ mod tests {
     #[test]
     fn another_delimiter_makes_other_columns() {
         let chosen = form(&[("list", "readers"), ("delimiter", "tab"), ("use-2", "ignore")]);
-        let said = said(&chosen, &upload(&["#2=ignore"])).unwrap();
+        let (said, _) = said(&chosen, &upload(&["#2=ignore"]));
         assert_eq!(said.wishes.delimiter.as_deref(), Some("tab"));
         assert!(said.wishes.rules.is_empty());
     }
 
     #[test]
-    fn what_cannot_be_a_rule_is_said() {
-        let chosen = form(&[("list", "readers"), ("use-2", "text"), ("name-2", "a=b")]);
-        assert!(said(&chosen, &upload(&[])).unwrap_err().starts_with("Column 2"));
-        assert!(said(&form(&[]), &upload(&[])).is_err(), "no list");
+    fn what_cannot_be_is_said_beside_its_field_and_nothing_that_was_typed_is_lost() {
+        let chosen = form(&[
+            ("new_list", ""),
+            ("consent", "open day"),
+            ("use-1", "email"),
+            ("use-2", "text"),
+            ("name-2", "a=b"),
+        ]);
+        let (said, faults) = said(&chosen, &upload(&[]));
+        let page = ColumnsPage::new(said, Vec::new(), false, faults);
+        assert_eq!(page.list_fault, Some("Name the list."));
+        let [mail, age] = &page.columns[..] else {
+            panic!("{page:?}")
+        };
+        assert!(page.problem.is_some() && mail.fault.is_none() && age.fault.is_some());
+        assert_eq!(
+            (age.attribute.as_str(), page.consent.as_str()),
+            ("a=b", "open day")
+        );
+        let email = mail.uses.iter().find(|choice| choice.is_chosen).unwrap();
+        assert_eq!(email.value, "email");
     }
 }

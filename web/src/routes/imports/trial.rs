@@ -1,5 +1,6 @@
 //! `/imports/uploads/{id}/trial`: what an import would do, and the import itself.
 
+use super::columns::Faults;
 use super::view::{Counted, counts, number};
 use super::wizard;
 use crate::people::Visitor;
@@ -121,11 +122,25 @@ pub(crate) async fn import(site: web::Data<Site>, visitor: Visitor, id: web::Pat
             let problem = format!(
                 "The same file is being imported into this list in the same way already, or that was stopped: it is import {import}."
             );
-            wizard::show(&site, &visitor, StatusCode::CONFLICT, upload, Some(problem)).await
+            wizard::show(
+                &site,
+                &visitor,
+                StatusCode::CONFLICT,
+                upload,
+                Faults::other(problem),
+            )
+            .await
         }
         Err(error) => {
             let problem = format!("Nothing was imported: {error:#}.");
-            wizard::show(&site, &visitor, StatusCode::CONFLICT, upload, Some(problem)).await
+            wizard::show(
+                &site,
+                &visitor,
+                StatusCode::CONFLICT,
+                upload,
+                Faults::other(problem),
+            )
+            .await
         }
     }
 }

@@ -25,6 +25,8 @@ struct NewPage {
     limit: String,
     new_list: String,
     consent: String,
+    list_fault: Option<&'static str>,
+    consent_fault: Option<&'static str>,
     fault: Option<String>,
 }
 
@@ -98,15 +100,16 @@ pub(crate) async fn upload(
         consent: uploaded.field("consent").to_owned(),
         ..NewPage::default()
     };
-    let wrong = match lists::name_fault(list) {
-        None if page.consent.chars().count() > LONGEST_CONSENT => {
-            Some("Say where the consent comes from in at most 300 letters.")
-        }
-        fault => fault,
+    let is_long = page.consent.chars().count() > LONGEST_CONSENT;
+    let page = NewPage {
+        list_fault: lists::name_fault(list),
+        consent_fault: is_long.then_some("Say it in at most 300 letters."),
+        ..page
     };
-    if let Some(wrong) = wrong {
+    if page.list_fault.is_some() || page.consent_fault.is_some() {
+        let said = "Nothing was uploaded: look at the field that is marked, and choose the file once more.";
         let page = NewPage {
-            fault: Some(format!("{wrong} Choose the file once more.")),
+            fault: Some(said.to_owned()),
             ..page
         };
         return show(&site, &visitor, StatusCode::UNPROCESSABLE_ENTITY, page).await;

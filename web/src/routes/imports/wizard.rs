@@ -1,6 +1,6 @@
 //! `/imports/uploads/{id}`: what was found in a file, and what its columns mean; both can be corrected.
 
-use super::columns::{self, ColumnsPage};
+use super::columns::{self, ColumnsPage, Faults};
 use crate::people::Visitor;
 use crate::routes::lists;
 use crate::routes::problem::{failed, not_found, see_other};
@@ -25,25 +25,25 @@ pub(super) async fn find(site: &Site, visitor: &Visitor, id: &str) -> Option<Upl
 /// `GET /imports/uploads/{id}`
 pub(crate) async fn columns(site: web::Data<Site>, visitor: Visitor, id: web::Path<String>) -> HttpResponse {
     match find(&site, &visitor, &id).await {
-        Some(upload) => show(&site, &visitor, StatusCode::OK, upload, None).await,
+        Some(upload) => show(&site, &visitor, StatusCode::OK, upload, Faults::default()).await,
         None => not_found(site, visitor).await,
     }
 }
 
-/// `problem`: why what was asked for was not done.
+/// `faults`: of what was asked for.
 pub(super) async fn show(
     site: &Site,
     visitor: &Visitor,
     status: StatusCode,
     upload: Upload,
-    problem: Option<String>,
+    faults: Faults,
 ) -> HttpResponse {
     let names = match lists::names(site, &upload.list).await {
         Ok(names) => names,
         Err(trouble) => return failed(site, &trouble),
     };
     let title = upload.name.clone();
-    let page = ColumnsPage::new(upload, names, site.importer.has_dns(), problem);
+    let page = ColumnsPage::new(upload, names, site.importer.has_dns(), faults);
     Page::new("import_columns", &title)
         .under("/imports")
         .shown_to(visitor)
@@ -60,13 +60,10 @@ pub(crate) async fn correct(
     let Some(upload) = find(&site, &visitor, &id).await else {
         return not_found(site, visitor).await;
     };
-    let said = match columns::said(&form, &upload) {
-        Ok(said) => said,
-        Err(wrong) => {
-            let status = StatusCode::UNPROCESSABLE_ENTITY;
-            return show(&site, &visitor, status, upload, Some(wrong)).await;
-        }
-    };
+    let (said, faults) = columns::said(&form, &upload);
+    if !faults.is_none() {
+        return show(&site, &visitor, StatusCode::UNPROCESSABLE_ENTITY, said, faults).await;
+    }
     site.importer.forget_trial(&upload.id);
     let (uploads, now) = (site.importer.uploads().clone(), site.clock.now());
     let looked = blocking(move || {
@@ -81,7 +78,10 @@ pub(crate) async fn correct(
     let wants_trial = form.iter().any(|(name, value)| name == "do" && value == "try");
     let here = format!("/imports/uploads/{}", upload.id);
     match (&upload.fault, wants_trial) {
-        (Some(_), true) => show(&site, &visitor, StatusCode::UNPROCESSABLE_ENTITY, upload, None).await,
+        (Some(_), true) => {
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            show(&site, &visitor, status, upload, Faults::default()).await
+        }
         (None, true) => {
             site.importer.try_out(&upload);
             see_other(&format!("{here}/trial"))

@@ -10,8 +10,9 @@ use crate::site::Site;
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use tidings_campaign::ids::ListId;
-use tidings_campaign::sign_up::{Field, SignUpForm};
+use tidings_campaign::sign_up::{Field, FormError, SignUpForm};
 use tidings_campaign::tracking::{Tracking, Utm};
 use tidings_store::list_changes::{ListChange, ListChanged};
 use tidings_store::lists::List;
@@ -28,7 +29,9 @@ struct ListPage {
     new_name: String,
     confirmed: String,
     may_change: bool,
-    problem: Option<String>,
+    /// What is wrong, by the field beside which it is said.
+    faults: BTreeMap<&'static str, String>,
+    has_faults: bool,
     tracking: Vec<Mode>,
     tracking_word: &'static str,
     utm: [UtmField; 5],
@@ -55,7 +58,11 @@ struct Mode {
 struct UtmField {
     name: &'static str,
     value: String,
+    fault: Option<String>,
 }
+
+/// Why a form is refused: the name of the field, and a sentence.
+type Fault = (&'static str, String);
 
 /// The form of the name.
 #[derive(Deserialize)]
@@ -168,12 +175,14 @@ fn view(list: List, form: Option<SignUpForm>, public_url: &str, may_change: bool
     let utm = |name, value: &Option<String>| UtmField {
         name,
         value: value.clone().unwrap_or_default(),
+        fault: None,
     };
     ListPage {
         id: list.id.0,
         confirmed: count(list.confirmed),
         may_change,
-        problem: None,
+        faults: BTreeMap::new(),
+        has_faults: false,
         tracking: vec![
             mode(None, "as configured"),
             mode(Some(Tracking::Full), "full: who opened and clicked"),
@@ -224,18 +233,22 @@ async fn change(
     (site, sign_ups): (web::Data<Site>, web::Data<SignUps>),
     visitor: Visitor,
     id: &str,
-    wished: Result<Vec<Wish>, String>,
+    wished: Result<Vec<Wish>, Fault>,
     typed: impl FnOnce(&mut ListPage),
 ) -> HttpResponse {
-    let said = |problem| {
+    let said = |(field, sentence): Fault| {
         Some(move |page: &mut ListPage| {
             typed(page);
-            page.problem = Some(problem);
+            for utm in page.utm.iter_mut().filter(|utm| utm.name == field) {
+                utm.fault = Some(sentence.clone());
+            }
+            page.faults.insert(field, sentence);
+            page.has_faults = true;
         })
     };
     let wishes = match wished {
         Ok(wishes) => wishes,
-        Err(problem) => return answer(site, sign_ups, visitor, id, said(problem)).await,
+        Err(fault) => return answer(site, sign_ups, visitor, id, said(fault)).await,
     };
     let Ok(list) = id.parse().map(ListId) else {
         return not_found(site, visitor).await;
@@ -249,8 +262,8 @@ async fn change(
         Ok(ListChanged::Done) => see_other(&format!("/lists/{id}")),
         Ok(ListChanged::NoSuchList) => not_found(site, visitor).await,
         Ok(ListChanged::NameTaken) => {
-            let problem = "Another list is called so.".to_owned();
-            answer(site, sign_ups, visitor, id, said(problem)).await
+            let fault = ("name", "Another list is called so.".to_owned());
+            answer(site, sign_ups, visitor, id, said(fault)).await
         }
         Err(trouble) => failed(&site, &trouble),
     }
@@ -286,7 +299,7 @@ pub(crate) async fn rename(
 ) -> HttpResponse {
     let name = form.into_inner().name.trim().to_owned();
     let wished = match name_fault(&name) {
-        Some(fault) => Err(fault.to_owned()),
+        Some(fault) => Err(("name", fault.to_owned())),
         None => Ok(vec![Wish::Name(name.clone())]),
     };
     change(shared, visitor, &id, wished, |page| page.new_name = name).await
@@ -321,20 +334,20 @@ impl LinksForm {
         }
     }
 
-    fn wishes(&self) -> Result<Vec<Wish>, String> {
+    fn wishes(&self) -> Result<Vec<Wish>, Fault> {
         let tracking = match self.tracking.as_str() {
             AS_CONFIGURED => None,
             word => {
                 let mut modes = Tracking::ALL.into_iter();
                 let mode = modes.find(|mode| mode.as_str() == word);
-                Some(mode.ok_or_else(|| format!("Tracking is not `{word}`."))?)
+                Some(mode.ok_or_else(|| ("tracking", format!("Tracking is not `{word}`.")))?)
             }
         };
-        let value = |name: &str, text: &str| match text.trim() {
+        let value = |name: &'static str, text: &str| match text.trim() {
             "" => Ok(None),
             text => Utm::value(text)
                 .map(Some)
-                .map_err(|error| format!("{name}: {error}.")),
+                .map_err(|error| (name, format!("{error}."))),
         };
         let utm = Utm {
             source: value("utm_source", &self.utm_source)?,
@@ -382,19 +395,29 @@ impl SignUpSettingsForm {
         (page.text, page.origins) = (self.text, self.origins);
     }
 
-    fn sign_up_form(&self) -> Result<SignUpForm, String> {
-        // The sentences name the options of the command; here the fields have other names.
-        let said = |error: tidings_campaign::sign_up::FormError| {
-            let text = error.to_string();
-            let plain = [
-                ("--from", "Who writes:"),
-                ("--field", "Fields:"),
-                ("--text", "What people agree to"),
-                ("--origin", "Origins:"),
+    fn sign_up_form(&self) -> Result<SignUpForm, Fault> {
+        // The sentences name the options of the command; here each stands beside its field.
+        let said = |error: FormError| {
+            let field = match error {
+                FormError::Sender(..) => "sender",
+                FormError::Text => "text",
+                FormError::Origin(_) => "origins",
+                FormError::Field(_) | FormError::Reserved(_) | FormError::Twice(_) | FormError::TooMany => {
+                    "fields"
+                }
+            };
+            let options = [
+                ("--from ", ""),
+                ("--field ", ""),
+                ("--text", "it"),
+                ("--origin ", ""),
             ];
-            plain
+            let text = options
                 .into_iter()
-                .fold(text, |text, (option, name)| text.replace(option, name))
+                .fold(error.to_string(), |text, (option, word)| {
+                    text.replace(option, word)
+                });
+            (field, format!("{text}."))
         };
         let lines = |text: &str| -> Vec<String> {
             let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -427,6 +450,8 @@ mod tests {
         assert_eq!((made.fields.len(), made.text), (2, None));
         assert_eq!(field_line(&made.fields[1]), "city=Your city");
         form.sender = "nobody".into();
-        assert!(form.sign_up_form().unwrap_err().starts_with("Who writes: nobody"));
+        let (field, fault) = form.sign_up_form().unwrap_err();
+        assert_eq!(field, "sender");
+        assert!(fault.starts_with("nobody: it") && fault.ends_with('.'), "{fault}");
     }
 }

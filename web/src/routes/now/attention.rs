@@ -2,6 +2,7 @@
 
 use super::view::Seen;
 use crate::figures::numbers::{count, moment, share};
+use crate::figures::sentence::sentence;
 use serde::Serialize;
 use tidings_campaign::lifecycle::{CampaignState, DeliveryState, UnknownPolicy};
 use tidings_feedback::thresholds::ComplaintLine;
@@ -18,8 +19,8 @@ pub(crate) struct Attention {
     why: String,
     /// Where more is to be seen.
     href: Option<String>,
-    /// What helps, once its cause is gone, where there is no page for it.
-    command: Option<String>,
+    /// Where an administrator sees and tests the relay that it is about.
+    relay_test: Option<&'static str>,
     /// What is to be done where `href` leads.
     act: Option<&'static str>,
 }
@@ -35,11 +36,12 @@ pub(super) fn attention(seen: &Seen<'_>) -> Vec<Attention> {
         found.push(Attention {
             level: "bad",
             what: "No sender is at work".to_owned(),
-            why: "A campaign is to be sent, and no process has said for half a minute that it sends."
+            why: "A campaign is to be sent, and no process has said for half a minute that it sends. \
+                A relay must be in the settings, and `tidings serve` at work; `tidings check` says what keeps it."
                 .to_owned(),
-            href: None,
-            command: Some("tidings check".to_owned()),
-            act: None,
+            href: Some("/nodes".to_owned()),
+            relay_test: None,
+            act: Some("See the nodes"),
         });
     }
     found.extend(seen.relays.iter().filter_map(relay));
@@ -65,7 +67,7 @@ fn relay(status: &RelayStatus) -> Option<Attention> {
             |(_, words)| sentence(words),
         ),
         href: None,
-        command: Some(format!("tidings relay test {}", status.relay)),
+        relay_test: Some("/settings/relays"),
         act: None,
     })
 }
@@ -85,7 +87,7 @@ fn standing(summary: &CampaignSummary) -> Option<Attention> {
             .as_deref()
             .map_or_else(|| "No reason was given.".to_owned(), sentence),
         href: Some(format!("/campaigns/{}", summary.id)),
-        command: None,
+        relay_test: None,
         act: Some("Look and resume"),
     })
 }
@@ -106,7 +108,7 @@ fn unknown(summary: &CampaignSummary) -> Option<Attention> {
             "The relay's answer was lost. You decide whether to send {them} again, or to leave {them}."
         ),
         href: Some(format!("/campaigns/{}", summary.id)),
-        command: None,
+        relay_test: None,
         act: Some("Decide"),
     })
 }
@@ -128,7 +130,7 @@ fn complaints(seen: &Seen<'_>) -> Option<Attention> {
             share(n, accepted)
         ),
         href: Some("/bounces?days=7".to_owned()),
-        command: None,
+        relay_test: None,
         act: Some("Look"),
     })
 }
@@ -139,24 +141,13 @@ fn import(record: &ImportRecord) -> Attention {
         level: "warn",
         what: format!("Import {} into “{}” stopped", record.id, record.list),
         why: format!(
-            "{why} It stands since {}. The same command as before goes on with it.",
+            "{why} It stands since {}. You decide whether it goes on or is taken back.",
             moment(record.updated_at)
         ),
         href: Some(format!("/imports/{}", record.id)),
-        command: None,
-        act: Some("Look"),
+        relay_test: None,
+        act: Some("Decide"),
     }
-}
-
-/// With a great letter at its beginning and a sign at its end.
-fn sentence(words: &str) -> String {
-    let mut letters = words.trim().chars();
-    let first = letters.next().into_iter().flat_map(char::to_uppercase);
-    let mut sentence: String = first.chain(letters).collect();
-    if !sentence.ends_with(['.', '!', '?', ':', '`']) {
-        sentence.push('.');
-    }
-    sentence
 }
 
 #[cfg(test)]
@@ -215,12 +206,6 @@ mod tests {
             ..unknown
         };
         assert!(what(&[skipped], &[], false).is_empty());
-    }
-
-    #[test]
-    fn what_others_said_becomes_a_sentence() {
-        assert_eq!(sentence("it refused the login"), "It refused the login.");
-        assert_eq!(sentence("Ended. "), "Ended.");
     }
 
     #[test]

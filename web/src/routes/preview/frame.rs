@@ -25,6 +25,8 @@ pub(super) enum Frame {
 
 #[derive(Default, Serialize)]
 pub(super) struct View {
+    /// What the page around the frame is told.
+    checked: String,
     /// A document, for a narrow frame within the frame.
     phone: Option<String>,
     lines: Option<String>,
@@ -54,15 +56,17 @@ impl Images {
 }
 
 impl Frame {
-    pub(super) fn phone(newsletter: String) -> Frame {
+    pub(super) fn phone(newsletter: String, checked: String) -> Frame {
         Frame::Ours(Box::new(View {
+            checked,
             phone: Some(newsletter),
             ..View::default()
         }))
     }
 
-    pub(super) fn lines(text: &str) -> Frame {
+    pub(super) fn lines(text: &str, checked: String) -> Frame {
         Frame::Ours(Box::new(View {
+            checked,
             lines: Some(text.to_owned()),
             ..View::default()
         }))
@@ -71,6 +75,7 @@ impl Frame {
     pub(super) fn fault(fault: &Fault) -> Frame {
         let place = format!("{}, line {}, column {}", fault.template, fault.line, fault.column);
         Frame::Ours(Box::new(View {
+            checked: serde_json::json!({ "error": fault }).to_string(),
             fault: Some(FaultView {
                 place: (fault.line > 0).then_some(place),
                 message: fault.message.clone(),
@@ -88,8 +93,9 @@ impl Frame {
     }
 }
 
-/// The newsletter's HTML in this scheme, with its images; its links open nothing, since a sandbox has no windows.
-pub(super) fn newsletter(html: &str, scheme: Scheme, images: &Images) -> String {
+/// The newsletter's HTML in this scheme, with its images; its links open nothing, since a sandbox has no windows. `checked`: what
+/// the page around the frame is told.
+pub(super) fn newsletter(html: &str, scheme: Scheme, images: &Images, checked: &str) -> String {
     let html = crate::newsletters::show_images(html, |id| images.0.get(id).cloned());
     let html = in_scheme(&html, scheme);
     let at = after_head(&html);
@@ -97,11 +103,12 @@ pub(super) fn newsletter(html: &str, scheme: Scheme, images: &Images) -> String 
         Scheme::Light => "light",
         Scheme::Dark => "dark",
     };
-    let mut out = String::with_capacity(html.len() + 128);
+    let mut out = String::with_capacity(html.len() + checked.len() + 256);
     out.push_str(&html[..at]);
     write!(
         out,
-        "<base target=\"_blank\"><style>:root{{color-scheme:{word} !important}}</style>"
+        "<meta name=\"tidings-preview\" content=\"{}\"><base target=\"_blank\"><style>:root{{color-scheme:{word} !important}}</style>",
+        handlebars::html_escape(checked)
     )
     .expect("writing to memory cannot fail");
     out.push_str(&html[at..]);
@@ -187,10 +194,15 @@ mod tests {
         ] {
             assert_eq!(&html[..after_head(html)], before);
         }
-        let shown = newsletter("<!doctype html><p>x", Scheme::Dark, &Images::default());
+        let shown = newsletter(
+            "<!doctype html><p>x",
+            Scheme::Dark,
+            &Images::default(),
+            "{\"a\":1}",
+        );
         assert_eq!(
             shown,
-            "<!doctype html><base target=\"_blank\"><style>:root{color-scheme:dark !important}</style><p>x"
+            "<!doctype html><meta name=\"tidings-preview\" content=\"{&quot;a&quot;:1}\"><base target=\"_blank\"><style>:root{color-scheme:dark !important}</style><p>x"
         );
     }
 
@@ -202,6 +214,7 @@ mod tests {
             "<img src=\"cid:logo.png\"><img src=\"cid:x\">",
             Scheme::Light,
             &images,
+            "",
         );
         assert!(
             shown.ends_with("<img src=\"data:image/png;base64,AQID\"><img src=\"cid:x\">"),

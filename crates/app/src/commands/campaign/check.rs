@@ -1,6 +1,7 @@
 //! `tidings campaign check`: the pre-flight list of a campaign, made here and now.
 
 use crate::context::Context;
+use crate::in_force::InForce;
 use crate::output;
 use clap::Args;
 use serde::Serialize;
@@ -37,12 +38,12 @@ struct Shown {
 }
 
 /// What lists are made with, as it is configured.
-pub fn preflight_settings(context: &Context, identity: Identity) -> PreflightSettings {
+pub fn preflight_settings(context: &Context, in_force: &InForce, identity: Identity) -> PreflightSettings {
     let config = &context.config;
     PreflightSettings {
         identity,
         dns: config.dns.clone(),
-        routing: config.routing.clone(),
+        routing: in_force.routing(),
         links: config.preflight.links,
         postal_address: config.brand.postal_address().map(str::to_owned),
         dkim_selector: config.preflight.dkim_selector.clone(),
@@ -52,7 +53,8 @@ pub fn preflight_settings(context: &Context, identity: Identity) -> PreflightSet
 
 /// Makes the list and prints it; nothing is kept. Fails if anything is red.
 pub(super) async fn run(args: CheckArgs, context: &Context, store: &Store) -> anyhow::Result<()> {
-    let settings = preflight_settings(context, context.identity(store).await?);
+    let in_force = InForce::of(context)?;
+    let settings = preflight_settings(context, &in_force, context.identity(store).await?);
     let examined = examine(store, args.id, &settings, &context.clock, |_| {}).await?;
     let overrides = store.preflight_overrides(args.id).await?;
     let findings = examined.findings.into_iter().map(|finding| Shown {

@@ -81,9 +81,9 @@ impl PreflightPage {
             overrides,
         } = read;
         let verdict = verdict_of(preflight.as_ref(), &overrides, &fingerprint, now);
-        let may_change = role >= Role::Editor
-            && campaign.started_at.is_none()
-            && campaign.state != CampaignState::Cancelled;
+        // Of one that has gone out nothing is to be scheduled any more.
+        let is_to_come = campaign.started_at.is_none() && campaign.state != CampaignState::Cancelled;
+        let may_change = role >= Role::Editor && is_to_come;
         let asked = preflight.as_ref().map(|preflight| {
             let when = match preflight.state {
                 PreflightState::Done { finished_at, .. } => finished_at,
@@ -105,7 +105,7 @@ impl PreflightPage {
             problem,
             failure,
             asked,
-            verdict: says(verdict),
+            verdict: says(verdict).filter(|_| is_to_come),
             groups: groups(findings, &overrides, may_change),
             can_run: may_change && underway.is_none(),
             run: if verdict == Verdict::NotRun {
