@@ -69,11 +69,13 @@ impl Which {
         }
     }
 
-    const fn rest(self) -> Rest {
+    const fn rest(self, binds: bool) -> Rest {
         match self {
-            // Who comes can connect at once, and who dies takes no more along than it used.
-            Which::Permits | Which::Connections => Rest::Left,
+            Which::Permits => Rest::Left,
             Which::Second | Which::Minute | Which::Sessions | Which::Spread => Rest::Divided,
+            // Who comes can connect at once, and who dies takes no more along than it used. But who has more to do has all at once.
+            Which::Connections if binds => Rest::Divided,
+            Which::Connections => Rest::Left,
         }
     }
 }
@@ -142,6 +144,8 @@ pub(super) struct Share {
     asked: Option<Timestamp>,
     /// It has stopped a message since the last round.
     stopped: bool,
+    /// The last round found that it was too little.
+    binds: bool,
     /// What was used of late; of permits by the second.
     estimate: f64,
     decided: Timestamp,
@@ -167,6 +171,7 @@ impl Share {
             usable_until: Timestamp(0),
             asked: None,
             stopped: false,
+            binds: false,
             estimate: 0.0,
             decided: Timestamp(0),
             was_active: false,
@@ -213,7 +218,8 @@ impl Share {
     pub(super) fn note_stop(&mut self, now: Timestamp) -> bool {
         let is_news = !self.stopped && (self.allowed(now) == 0 || self.which == Which::Connections);
         self.stopped = true;
-        is_news && (!self.was_active || self.has_permits_left())
+        let may_grow = self.which == Which::Connections && !self.binds;
+        is_news && (!self.was_active || may_grow || self.has_permits_left())
     }
 
     fn has_permits_left(&self) -> bool {

@@ -26,6 +26,7 @@ impl Share {
             Using::Spread(_) => (0.0, 1.0, true),
         };
         let binds = self.stopped && is_used_up;
+        self.binds = binds;
         if !is_active {
             if self.which == Which::Permits {
                 self.estimate = 0.0;
@@ -222,7 +223,7 @@ impl Share {
         let place = place.expect("this process is among all");
         let wants: Vec<u64> = all.iter().map(|(_, wanted)| (*wanted).min(self.whole)).collect();
         let turn = round.at.0.unsigned_abs() / self.which.turn().as_micros() as u64;
-        let fair = fair::part(total, &wants, place, self.which.rest(), turn);
+        let fair = fair::part(total, &wants, place, self.which.rest(self.binds), turn);
         let free = total.saturating_sub(of_others);
         if fair <= held {
             let wanted_by_others = wants.iter().sum::<u64>() - wants[place];

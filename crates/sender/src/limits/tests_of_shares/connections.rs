@@ -115,6 +115,20 @@ fn one_alone_has_all_connections_and_several_with_much_mail_have_the_same() {
 }
 
 #[test]
+fn what_nobody_has_is_anybodys_at_once() {
+    let mut world = world(20, Weather::Calm, 10, 11);
+    world.join(0.2);
+    world.run(60);
+    let open = world.open()[0];
+    assert!(open <= 3, "{open}");
+    let held: i64 = world.table.rows.values().map(|row| row.held).sum();
+    assert!(held <= 4, "{held} of 20 are kept from others");
+    world.nodes[0].per_second = 1000.0;
+    world.run(1);
+    assert_eq!(world.open(), [20]);
+}
+
+#[test]
 fn connections_without_mail_stay_open_until_another_sender_wants_them() {
     let mut world = world(10, Weather::Calm, 10, 6);
     world.join(1000.0);
