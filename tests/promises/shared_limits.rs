@@ -118,6 +118,8 @@ fn an_allowance_is_used_up_by_several_senders_and_not_exceeded_after_a_death() {
     app.import("readers", 1_000);
     let campaign = app.campaign("readers");
     let mut senders = start(&app, campaign, 3);
+    // Else the dead one may keep all of them from the others for a while, and nothing is sent.
+    wait_for_connections(&app, 3);
     wait_until("they send", 30, || app.relay.accepted_count() > 100);
     senders.remove(0).kill_9();
     // A sender says what binds it also while it waits for more permits.
