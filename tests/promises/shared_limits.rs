@@ -118,6 +118,8 @@ fn an_allowance_is_used_up_by_several_senders_and_not_exceeded_after_a_death() {
     app.import("readers", 1_000);
     let campaign = app.campaign("readers");
     let mut senders = start(&app, campaign, 3);
+    // Else the dead one may keep all of them from the others for a while, and nothing is sent.
+    wait_for_connections(&app, 3);
     wait_until("they send", 30, || app.relay.accepted_count() > 100);
     senders.remove(0).kill_9();
     // A sender says what binds it also while it waits for more permits.
@@ -139,6 +141,67 @@ fn an_allowance_is_used_up_by_several_senders_and_not_exceeded_after_a_death() {
     let show = app.show(campaign);
     assert_ledger_adds_up(&show);
     assert!(app.relay.reached_once().len() <= 300);
+}
+
+/// So many senders have a part of the relay's connections.
+fn wait_for_connections(app: &App, senders: i64) {
+    wait_until("each sender has its connections", 60, || {
+        let query = "SELECT COUNT(*) FROM limit_shares \
+            WHERE place = 'relay primary' AND which = 'connections' AND held > 0";
+        app.database.number(query) == senders
+    });
+}
+
+#[test]
+fn several_senders_never_have_more_connections_open_than_the_relay_allows() {
+    const ALLOWED: u64 = 4;
+    let app = many_senders(|settings| settings.max_sessions = ALLOWED as usize);
+    // The relay would refuse one more.
+    let script = Script::accepting().max_sessions(ALLOWED);
+    app.relay.follow(script.delay(Duration::from_millis(50)));
+    app.import("readers", 1_500);
+    let campaign = app.campaign("readers");
+    let mut senders = start(&app, campaign, 1);
+    wait_until("one alone has all of them", 30, || {
+        app.relay.counts().open_sessions == ALLOWED
+    });
+    senders.extend((0..2).map(|_| app.start_sending(campaign)));
+    wait_for_connections(&app, 3);
+    senders.remove(0).kill_9();
+    senders.push(app.start_sending(campaign));
+    wait_for_connections(&app, 3);
+    for sender in senders {
+        sender.wait(App::PATIENCE).succeeded();
+    }
+    assert_eq!(app.relay.counts().most_sessions, ALLOWED, "nobody was refused");
+    let show = app.show(campaign);
+    assert_ledger_adds_up(&show);
+    assert!(
+        show.count("accepted") + ALLOWED >= 1_500,
+        "what was on the wire when one was killed may be unknown: {show}"
+    );
+    assert!(app.relay.reached_once().len() as u64 >= show.count("accepted"));
+}
+
+#[test]
+fn a_sender_that_was_killed_has_its_connections_when_it_starts_again_although_its_lease_is_not_over() {
+    let app = many_senders(|settings| {
+        settings.max_sessions = 2;
+        settings.lease = "60s".to_owned();
+    });
+    let delay = Duration::from_millis(20);
+    app.relay.follow(Script::accepting().max_sessions(2).delay(delay));
+    app.import("readers", 5_000);
+    let campaign = app.campaign("readers");
+    let sender = app.start_sending(campaign);
+    wait_until("it sends", 30, || app.relay.accepted_count() > 20);
+    sender.kill_9();
+    let before = app.relay.accepted_count();
+    let again = app.start_sending(campaign);
+    wait_until("it sends again", 20, || app.relay.accepted_count() > before + 20);
+    assert_eq!(app.relay.counts().most_sessions, 2, "nobody was refused");
+    app.steer(campaign, "cancel");
+    again.wait(App::PATIENCE);
 }
 
 #[test]

@@ -102,6 +102,8 @@ struct Port {
     connected: Notify,
     cold: Notify,
     connected_waiting: AtomicUsize,
+    /// Nobody may open one more connection for now: those without need not be woken for a message.
+    crowded: AtomicBool,
     /// For when the earliest timer of a waiting session is set: one is enough for all.
     timer: AtomicI64,
 }
@@ -112,16 +114,24 @@ impl Port {
             connected: Notify::new(),
             cold: Notify::new(),
             connected_waiting: AtomicUsize::new(0),
+            crowded: AtomicBool::new(false),
             timer: AtomicI64::new(i64::MAX),
         }
     }
 
     fn wake_one(&self) {
-        if self.connected_waiting.load(Ordering::Relaxed) > 0 {
+        // Where it is crowded, one may be about to wait.
+        if self.connected_waiting.load(Ordering::Relaxed) > 0 || self.crowded.load(Ordering::Relaxed) {
             self.connected.notify_one();
         } else {
             self.cold.notify_one();
         }
+    }
+
+    /// One that waits may connect.
+    fn let_connect(&self) {
+        self.crowded.store(false, Ordering::Relaxed);
+        self.cold.notify_one();
     }
 
     fn wake_all(&self) {
@@ -140,6 +150,8 @@ pub struct Desk {
     port: Arc<Port>,
     relay: RelayId,
     session: SessionId,
+    /// Whether several senders keep the relay's connections together.
+    is_shared: bool,
 }
 
 /// A message's way through the limits. Dropped when the message is done with.
@@ -196,12 +208,13 @@ impl Dispatcher {
     /// Does something with the schedule, and then what it asks for, outside the lock.
     fn with<R>(&self, act: impl FnOnce(&mut Schedule<Job>, Timestamp) -> R) -> R {
         let now = self.0.timeline.now();
-        let (answer, wake, gone, aside, room, hungry) = {
+        let (answer, wake, connect, gone, aside, room, hungry) = {
             let mut schedule = self.schedule();
             let answer = act(&mut schedule, now);
             (
                 answer,
                 schedule.take_wakes(),
+                schedule.take_connects(),
                 schedule.take_gone(),
                 schedule.take_aside(),
                 schedule.has_made_room(),
@@ -213,8 +226,11 @@ impl Dispatcher {
         for (job, limit, due) in aside {
             job.settle("", false, Outcome::PutAside { limit, due });
         }
-        if !wake.is_empty() {
+        if !wake.is_empty() || !connect.is_empty() {
             let ports = self.0.ports.read().unwrap_or_else(PoisonError::into_inner);
+            for relay in connect {
+                ports[relay.index()].let_connect();
+            }
             for relay in wake {
                 ports[relay.index()].wake_one();
             }
@@ -272,14 +288,14 @@ impl Dispatcher {
         })
     }
 
-    /// See [`crate::limits::Tree::decide`].
+    /// See [`Schedule::decide_shares`].
     pub(crate) fn decide(&self, seen: &SharesSeen, round: &Round) -> ShareChanges {
-        self.with(|schedule, now| schedule.limits().decide(seen, round, now))
+        self.with(|schedule, now| schedule.decide_shares(seen, round, now))
     }
 
-    /// See [`crate::limits::Tree::end_round`].
+    /// See [`Schedule::end_shares`].
     pub(crate) fn end_round(&self, committed: bool) {
-        self.with(|schedule, now| schedule.limits().end_round(committed, now));
+        self.with(|schedule, now| schedule.end_shares(committed, now));
     }
 
     /// Lets a campaign in.
@@ -400,12 +416,13 @@ impl Dispatcher {
             port: self.port(relay),
             relay,
             session: self.0.next_session.fetch_add(1, Ordering::Relaxed),
+            is_shared: self.schedule().limits().is_shared(),
         }
     }
 }
 
 impl Desk {
-    /// The next delivery. `None`: there will be no more for this relay.
+    /// The next delivery. `None`: there will be no more for this relay, or, if `connected`, for this connection.
     pub(crate) async fn take(&self, connected: bool) -> Option<Job> {
         let notify = if connected {
             &self.port.connected
@@ -415,9 +432,22 @@ impl Desk {
         loop {
             let woken = notify.notified();
             let until = match self.try_take(connected) {
-                Turn::Take(taken) => return Some(taken.item),
+                Turn::Take(taken) => {
+                    if !connected && self.is_shared {
+                        self.port.crowded.store(false, Ordering::Relaxed);
+                    }
+                    return Some(taken.item);
+                }
                 Turn::Closed => return None,
                 Turn::Wait(until) => until,
+                Turn::NoConnection { until, others } => {
+                    self.port.crowded.store(others, Ordering::Relaxed);
+                    if others {
+                        // This one may have been woken in the place of one that was about to wait.
+                        self.port.connected.notify_one();
+                    }
+                    Some(until)
+                }
             };
             let _waiting = connected.then(|| Waits::at(&self.port));
             let span = until.map_or(LOOK, |until| until.since(self.dispatcher.0.timeline.now()));
@@ -439,7 +469,7 @@ impl Desk {
     pub(crate) fn take_now(&self) -> Option<Job> {
         match self.try_take(true) {
             Turn::Take(taken) => Some(taken.item),
-            Turn::Wait(_) | Turn::Closed => None,
+            Turn::Wait(_) | Turn::NoConnection { .. } | Turn::Closed => None,
         }
     }
 
@@ -451,6 +481,7 @@ impl Desk {
             relay: self.relay,
             session: self.session,
             connected,
+            idle: self.port.connected_waiting.load(Ordering::Relaxed),
         };
         let mut turn = self.dispatcher.with(|schedule, now| {
             let mut turn = schedule.take(seat, now);
@@ -474,6 +505,12 @@ impl Desk {
             });
         }
         turn
+    }
+
+    /// A connection is going to be opened for a delivery that was taken without one. Where several senders share the relay's, it
+    /// counts until what is returned is dropped.
+    pub(crate) fn opening(&self) -> Option<Opening<'_>> {
+        self.is_shared.then_some(Opening(self))
     }
 
     /// A connection is ready. It counts until what is returned is dropped.
@@ -516,6 +553,39 @@ impl Desk {
     /// Puts a delivery back in front of the others.
     pub(crate) fn give_back(&self, job: Job) {
         self.dispatcher.give_back(job);
+    }
+}
+
+/// A connection that is open, or being opened or closed, counted where several senders share a relay's.
+#[derive(Debug)]
+pub(crate) struct Opening<'a>(&'a Desk);
+
+impl Opening<'_> {
+    /// Waits until another sender may count it as its own, because the database has not been heard of for so long.
+    pub(crate) async fn lost(&self) {
+        let Desk {
+            dispatcher, relay, ..
+        } = self.0;
+        loop {
+            let until = dispatcher.schedule().connections_last_until(*relay);
+            let left = until.since(dispatcher.0.timeline.now());
+            if left.is_zero() {
+                return;
+            }
+            sleep(left).await;
+        }
+    }
+}
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        let Desk {
+            dispatcher,
+            relay,
+            session,
+            ..
+        } = self.0;
+        dispatcher.with(|schedule, now| schedule.connection_closed(*relay, *session, now));
     }
 }
 

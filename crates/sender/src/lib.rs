@@ -1,6 +1,7 @@
 //! Moving planned deliveries to relays. A [`sender::Sender`] leases ranges of a campaign's ledger and feeds them to
 //! sessions (one task per SMTP connection); the recorder writes what they report, many at a time.
 
+mod alive;
 mod away;
 mod brake;
 pub mod cancelled;

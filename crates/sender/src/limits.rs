@@ -3,11 +3,13 @@
 //!
 //! Where several senders work with one database, each has a part of every limit (`limits/share.rs`).
 
+mod connections;
 mod fair;
 mod share;
 mod shares;
 
-pub(crate) use self::share::{REMEMBERED, Round};
+pub(crate) use self::connections::ConnectionsId;
+pub(crate) use self::share::{OF_OPEN_CONNECTIONS, REMEMBERED, Round};
 use self::shares::{ShareId, Shares};
 use crate::pace::{Pace, Rate, Window};
 use crate::quota::Quota;

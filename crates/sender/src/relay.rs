@@ -42,7 +42,7 @@ pub struct RelaySettings {
     pub trust: Trust,
     /// Extensions that are not used although the relay announces them.
     pub without: Vec<Extension>,
-    /// Connections at once, at most.
+    /// Connections at once, at most: of all senders together that work with one database.
     pub max_sessions: usize,
     /// Messages over one connection, at most.
     pub messages_per_session: Option<u32>,

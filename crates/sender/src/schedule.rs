@@ -4,6 +4,7 @@
 //! limit lets pass; a lane that must wait is parked and in nobody's way. What a slow provider's lane cannot hold is put
 //! aside: back into the ledger, with a time.
 
+mod connections;
 mod fairness;
 mod flow;
 mod lane;
@@ -73,6 +74,8 @@ pub(crate) struct Seat {
     pub session: SessionId,
     /// Whether it has a connection already.
     pub connected: bool,
+    /// Other sessions of the relay that have a connection and wait, as far as is known.
+    pub idle: usize,
 }
 
 /// What a session may do now.
@@ -81,7 +84,13 @@ pub(crate) enum Turn<T> {
     Take(Taken<T>),
     /// Nothing now; look again then, or when woken.
     Wait(Option<Timestamp>),
-    /// The relay is no longer used: end.
+    /// A message may go, but no more connections may be opened: look again then, or when woken.
+    NoConnection {
+        until: Timestamp,
+        /// Others have one, and are to look now.
+        others: bool,
+    },
+    /// The relay is no longer used, or its connections have become fewer and this one is to be closed.
     Closed,
 }
 
@@ -127,6 +136,7 @@ struct Entry {
 enum Stop {
     Limit(NodeId, crate::limits::Bound),
     Pair(RelayId, Arc<str>),
+    Connections(RelayId),
 }
 
 /// The whole schedule.
@@ -148,6 +158,8 @@ pub(crate) struct Schedule<T> {
     other: Arc<str>,
     /// Relays that have work for one more session; for the caller to wake.
     wake: Vec<RelayId>,
+    /// Relays to which one more session may connect that waited for it; for the caller to wake.
+    connect: Vec<RelayId>,
     /// Messages that need not go any more; for the caller to let go.
     gone: Vec<T>,
     /// Messages that were moved to a provider that takes no more for now; for the caller to put aside, with the limit
@@ -186,6 +198,7 @@ impl<T: Waiting> Schedule<T> {
             known: HashMap::new(),
             other: provider::OTHER.into(),
             wake: Vec::new(),
+            connect: Vec::new(),
             gone: Vec::new(),
             aside: Vec::new(),
             room_made: false,
@@ -331,7 +344,7 @@ impl<T: Waiting> Schedule<T> {
         self.tree.release(path, session);
     }
 
-    /// See [`Tree::share`].
+    /// See [`Tree::share`]. Before the first relays are set.
     pub(crate) fn share_limits(&mut self, owner: Arc<str>) {
         self.tree.share(owner);
     }
@@ -344,6 +357,11 @@ impl<T: Waiting> Schedule<T> {
     /// Relays with work for one more session, since the last call.
     pub(crate) fn take_wakes(&mut self) -> Vec<RelayId> {
         std::mem::take(&mut self.wake)
+    }
+
+    /// Relays to which a session may connect that waited for it, since the last call.
+    pub(crate) fn take_connects(&mut self) -> Vec<RelayId> {
+        std::mem::take(&mut self.connect)
     }
 
     /// Whether a message that was refused for want of room can be offered again, since the last call.

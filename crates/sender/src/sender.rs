@@ -1,5 +1,6 @@
 //! The sender: looks which campaigns are to be sent, feeds them to the sessions of the relay, and stops cleanly.
 
+use crate::alive::{self, Alive};
 use crate::away::Away;
 mod stopping;
 mod telling;
@@ -12,7 +13,7 @@ use crate::fence::Term;
 use crate::guard::{GuardError, Witness};
 use crate::judging::JudgingNow;
 use crate::letters::Letters;
-use crate::limits::REMEMBERED;
+use crate::limits::{OF_OPEN_CONNECTIONS, REMEMBERED};
 use crate::lock::SenderLock;
 use crate::providers::Providers;
 use crate::recorder::{Recorder, Writing};
@@ -23,6 +24,7 @@ use crate::schedule::RelayId;
 use crate::session::{self, SessionContext};
 use crate::sharing::Sharing;
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tidings_campaign::ids::CampaignId;
@@ -65,6 +67,8 @@ pub struct SenderSettings {
     pub dns: Option<DnsSettings>,
     /// Remembers outside the database how far it got.
     pub witness: Witness,
+    /// The folder of this process.
+    pub data: PathBuf,
     /// Unique for every start of a process.
     pub owner: String,
     /// What this process may take, shared with its other parts.
@@ -111,6 +115,7 @@ pub async fn run(
     }
     let witness = settings.witness.clone();
     witness.begin(&store).await?;
+    let _alive = begin_among_senders(&store, &settings).await?;
     let used = limits_used(&store, &clock).await?;
     let term = Term {
         lease: settings.lease,
@@ -125,6 +130,28 @@ pub async fn run(
     store.within(ANSWER, cancelled::sweep(&store, &clock)).await?;
     // A backup that was taken during the last lease can be told by this.
     Ok(witness.advance(&store).await?)
+}
+
+/// Where several may send: says that this one lives, and takes from those of this folder that are dead what only the living need.
+async fn begin_among_senders(store: &Store, settings: &SenderSettings) -> Result<Option<Alive>, StoreError> {
+    if !store.has_many_senders() {
+        return Ok(None);
+    }
+    let dead = alive::dead(&settings.data).unwrap_or_else(|error| {
+        tracing::warn!(
+            "whether former senders are dead cannot be seen, their connections are waited for: {error}"
+        );
+        Vec::new()
+    });
+    for dead in dead {
+        store.forget_shares_of(&dead.owner, &OF_OPEN_CONNECTIONS).await?;
+        dead.forget();
+    }
+    let alive = Alive::begin(&settings.data, &settings.owner);
+    let warn = |error: &std::io::Error| {
+        tracing::warn!("should this sender die, its connections will be waited for: {error}");
+    };
+    Ok(alive.inspect_err(warn).ok())
 }
 
 /// What limits remember of the last day.

@@ -13,7 +13,7 @@ use self::content::finish_content;
 use self::envelope::Envelope;
 use self::refusal::local_refusal;
 use crate::connection::Connection;
-use crate::dispatch::{Desk, Dispatcher};
+use crate::dispatch::{Desk, Dispatcher, Opening};
 use crate::job::{Attempt, Job};
 use crate::judging::JudgingNow;
 use crate::own_files::NoFile;
@@ -112,7 +112,8 @@ const TRANSCRIPTS: i64 = 10;
 /// Numbers the sessions of this process.
 static SESSIONS: AtomicI64 = AtomicI64::new(1);
 
-/// Starts as many sessions as the relay allows.
+/// Starts as many sessions as the relay allows connections. Where several senders share those, each has part of them and the
+/// other sessions wait.
 pub(crate) fn start(sessions: &mut JoinSet<()>, context: &SessionContext) {
     for _ in 0..context.relay.max_sessions {
         sessions.spawn(run(context.clone()));
@@ -128,13 +129,27 @@ pub async fn run(context: SessionContext) {
             () = context.stop.cancelled() => return,
             job = desk.take(false) => match job { Some(job) => job, None => return },
         };
+        let counted = desk.opening();
         let opened = tokio::select! {
             biased;
             () = context.stop.cancelled() => return,
             opened = Connection::open(&context.relay) => opened,
+            () = lost(counted.as_ref()) => {
+                drop(counted);
+                desk.give_back(job);
+                continue;
+            }
         };
         let (was_ready, ended) = match opened {
-            Ok(connection) => (true, work(&context, &desk, connection, job).await),
+            Ok(connection) => {
+                let ended = tokio::select! {
+                    biased;
+                    ended = work(&context, &desk, connection, job) => ended,
+                    // What was in hand goes back with its lease, or is unknown when that is over, as it is when a process dies.
+                    () = lost(counted.as_ref()) => Ended::default(),
+                };
+                (true, ended)
+            }
             Err(failed) => {
                 let ended = Ended {
                     transcript: Some(failed.transcript),
@@ -143,6 +158,8 @@ pub async fn run(context: SessionContext) {
                 (false, ended)
             }
         };
+        // The socket is closed.
+        drop(counted);
         if let (Some(fault), false) = (&ended.fault, ended.is_pace) {
             desk.fault(&context.relay.name, fault, was_ready);
         }
@@ -153,6 +170,14 @@ pub async fn run(context: SessionContext) {
         if let Some(fault) = &ended.fault {
             context.keep_transcript(fault, ended.transcript.as_deref()).await;
         }
+    }
+}
+
+/// Waits until the connection may be another sender's. Never, where this process sends alone.
+async fn lost(counted: Option<&Opening<'_>>) {
+    match counted {
+        Some(counted) => counted.lost().await,
+        None => std::future::pending().await,
     }
 }
 

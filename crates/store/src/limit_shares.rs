@@ -112,6 +112,21 @@ impl Store {
         tx.commit().await
     }
 
+    /// Forgets what a sender holds of these of any place's limits, because it surely uses nothing of them any more. Returns how many
+    /// shares that were.
+    pub async fn forget_shares_of(&self, owner: &str, which: &[&str]) -> Result<u64, StoreError> {
+        let text = format!(
+            "DELETE FROM limit_shares WHERE owner = $1 AND which IN {}",
+            values_list(1, which.len(), 2)
+        );
+        let done = on_write_pool!(self, pool => {
+            let query = sqlx::query(AssertSqlSafe(text)).bind(owner);
+            which.iter().fold(query, |query, which| query.bind(*which)).execute(pool).await
+            .map(|done| done.rows_affected())
+        })?;
+        Ok(done)
+    }
+
     /// Forgets what was held until `before` and nobody has taken off since: of limits that are not used any more.
     pub async fn forget_limit_shares(&self, before: Timestamp) -> Result<u64, StoreError> {
         const FORGET: &str = "DELETE FROM limit_shares WHERE valid_until < $1";

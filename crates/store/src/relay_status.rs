@@ -43,7 +43,7 @@ pub struct RelayStatus {
     pub health: RelayHealth,
     /// Open sessions.
     pub sessions: i64,
-    /// Sessions at once at most.
+    /// Sessions at once at most, of all nodes together.
     pub max_sessions: i64,
     /// Until when it is left alone.
     pub resting_until: Option<Timestamp>,
@@ -52,11 +52,12 @@ pub struct RelayStatus {
 }
 
 impl RelayStatus {
-    /// The same relay as another sender sees it: sessions are added, the worse health and the newer fault count.
+    /// The same relay as another sender sees it: sessions are added and are at most what the larger configuration allows all of
+    /// them; the worse health and the newer fault count.
     fn and(mut self, other: RelayStatus) -> RelayStatus {
         self.health = self.health.max(other.health);
         self.sessions += other.sessions;
-        self.max_sessions += other.max_sessions;
+        self.max_sessions = self.max_sessions.max(other.max_sessions);
         self.resting_until = self.resting_until.max(other.resting_until);
         self.fault = self.fault.max(other.fault);
         self

@@ -135,6 +135,21 @@ store_on_both_engines!(shares_of_senders_that_are_long_gone_are_forgotten, |stor
     );
 });
 
+store_on_both_engines!(
+    what_the_dead_cannot_use_is_forgotten_and_the_rest_runs_out,
+    |store| {
+        let [rate, mut connections, mut others] =
+            ["one", "one", "two"].map(|owner| share("relay a", owner, 10, at(60)));
+        for open in [&mut connections, &mut others] {
+            open.which = "connections".to_owned();
+        }
+        puts(store, vec![rate.clone(), connections, others.clone()]).await;
+        let forgotten = store.forget_shares_of("one", &["sessions", "connections"]).await;
+        assert_eq!(forgotten.unwrap(), 1);
+        assert_eq!(sees(store, &places(&["relay a"])).await.rows, [others, rate]);
+    }
+);
+
 store_on_both_engines!(more_limits_may_be_shared_than_one_statement_takes, |store| {
     let names: Vec<_> = (0..1_300).map(|n| format!("provider {n}.test")).collect();
     puts(

@@ -106,7 +106,8 @@ const RELAY: &[Entry] = &[
     entry("password_env", Kind::FileOnly, "Variable of the password").under(LOGIN),
     entry("token_command", Kind::FileOnly, "Command that prints a token").under(LOGIN),
     entry("token_file", Kind::FileOnly, "File of a token").under(LOGIN),
-    entry("max_sessions", Kind::Number, "Sessions at once").under(SPEED).default("20"),
+    entry("max_sessions", Kind::Number, "Sessions at once").under(SPEED).default("20")
+        .hint("Open connections, of all senders together."),
     entry("rate", Kind::List, "Rate").under(SPEED).hint("200/s, or several with commas: 200/s, 50000/h").default("no limit"),
     entry("weight", Kind::Number, "Weight").under(SPEED).default("1").hint("Its share among relays of the same priority."),
     entry("priority", Kind::Number, "Priority").under(SPEED).default("10").hint("The lowest number goes first; others step in when it fails."),

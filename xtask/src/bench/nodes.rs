@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 const NODES: [usize; 3] = [1, 2, 4];
-/// Of each node: enough for 600 messages a second, so that four nodes, PostgreSQL and the relay fit on two processors.
+/// For each node, of what the relay allows all of them: enough for 600 messages a second, so that four nodes, PostgreSQL and the relay fit on two processors.
 const SESSIONS: usize = 30;
 const DELAY_MS: usize = 50;
 /// Half a minute's worth.
@@ -24,11 +24,12 @@ pub fn run(binary: &Path) -> anyhow::Result<String> {
     components::require(&[Component::Postgres])?;
     let cluster = Cluster::start_durable()?;
     let slow = OurSink::start(&[&DELAY_MS.to_string()])?;
-    let sections = relay(slow.address(), SESSIONS);
     let mut all: [Vec<f64>; 3] = Default::default();
     for round in 1..=ROUNDS {
         for (nodes, rates) in NODES.into_iter().zip(&mut all) {
             let url = psql::database(&cluster, &format!("nodes_{nodes}_{round}"))?;
+            // They divide the relay's connections evenly.
+            let sections = relay(slow.address(), SESSIONS * nodes);
             let rate = rate_of(binary, &sections, &url, nodes)?;
             eprintln!("round {round}: {nodes} nodes: {rate:.0} messages/s");
             rates.push(rate);
@@ -36,7 +37,7 @@ pub fn run(binary: &Path) -> anyhow::Result<String> {
     }
     let one = median(all[0].iter().copied());
     let mut table = format!(
-        "{MESSAGES_PER_NODE} messages of the campaign of `bench send` for each node, {SESSIONS} sessions of each to one \
+        "{MESSAGES_PER_NODE} messages of the campaign of `bench send` for each node, {SESSIONS} sessions for each to one \
          scripted relay, which waits {DELAY_MS} ms before each answer (once for a pipelined group). Each node is a `tidings \
          serve`; PostgreSQL has its default settings, on the same machine. From the first attempt to the last outcome, as \
          the ledger tells it.\n\n\

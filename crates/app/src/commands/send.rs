@@ -183,6 +183,7 @@ pub fn sender_settings(
         dns: context.config.dns.clone(),
         lease: context.config.sending.lease,
         witness,
+        data: context.data.clone(),
         owner: node.owner.clone(),
         node: node.at_work.clone(),
         deadline: context.config.sending.deadline,

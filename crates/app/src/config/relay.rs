@@ -78,6 +78,8 @@ pub(super) fn password_in(url: &str) -> Option<String> {
 
 /// Enough for one relay, and what most relays allow.
 const DEFAULT_SESSIONS: usize = 20;
+/// Of all processes together; each has as many tasks that wait for a connection.
+const MOST_SESSIONS: usize = 5000;
 
 impl RelaySection {
     pub(super) fn check(self) -> anyhow::Result<RelaySettings> {
@@ -91,8 +93,8 @@ impl RelaySection {
         let trust = self.trust(place.tls)?;
         let max_sessions = self.max_sessions.unwrap_or(DEFAULT_SESSIONS);
         ensure!(
-            (1..=1000).contains(&max_sessions),
-            "max_sessions is a number from 1 to 1000"
+            (1..=MOST_SESSIONS).contains(&max_sessions),
+            "max_sessions is a number from 1 to {MOST_SESSIONS}"
         );
         let weight = self.weight.unwrap_or(1);
         ensure!((1..=1000).contains(&weight), "weight is a number from 1 to 1000");

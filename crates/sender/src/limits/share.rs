@@ -26,7 +26,10 @@ use tidings_store::limit_shares::{ShareChanges, ShareRow, UsedSince};
 pub(crate) enum Which {
     Second,
     Minute,
+    /// Sessions that have a message in hand.
     Sessions,
+    /// Connections to a relay, from before they are opened until they are closed, with or without a message.
+    Connections,
     /// A campaign's own pace, in thousandths.
     Spread,
     /// Messages of all allowances for an hour or a day.
@@ -39,18 +42,19 @@ impl Which {
             Which::Second => "s",
             Which::Minute => "min",
             Which::Sessions => "sessions",
+            Which::Connections => "connections",
             Which::Spread => "spread",
             Which::Permits => "permits",
         }
     }
 
     /// For how long what was used still counts when nothing is used any more. Permits that run out are written down as used; the
-    /// sessions of a process that has died are closed at once, but those of one that is cut off when its leases end.
+    /// connections of a process that has died are closed at once, but those of one that is cut off when its leases end.
     const fn counts_for(self, lease: Duration) -> Duration {
         match self {
             Which::Second => Duration::from_secs(1),
             Which::Minute => Duration::from_secs(60),
-            Which::Sessions => lease,
+            Which::Sessions | Which::Connections => lease,
             Which::Spread | Which::Permits => Duration::ZERO,
         }
     }
@@ -59,17 +63,25 @@ impl Which {
     const fn turn(self) -> Duration {
         match self {
             Which::Minute => Duration::from_secs(600),
-            Which::Second | Which::Sessions | Which::Spread | Which::Permits => Duration::from_secs(10),
+            Which::Second | Which::Sessions | Which::Connections | Which::Spread | Which::Permits => {
+                Duration::from_secs(10)
+            }
         }
     }
 
-    const fn rest(self) -> Rest {
+    const fn rest(self, binds: bool) -> Rest {
         match self {
             Which::Permits => Rest::Left,
             Which::Second | Which::Minute | Which::Sessions | Which::Spread => Rest::Divided,
+            // Who comes can connect at once, and who dies takes no more along than it used. But who has more to do has all at once.
+            Which::Connections if binds => Rest::Divided,
+            Which::Connections => Rest::Left,
         }
     }
 }
+
+/// Shares by their words that end with a process's connections.
+pub(crate) const OF_OPEN_CONNECTIONS: [&str; 2] = [Which::Sessions.word(), Which::Connections.word()];
 
 /// One turn at the table of shares.
 #[derive(Clone, Copy, Debug)]
@@ -132,12 +144,16 @@ pub(super) struct Share {
     asked: Option<Timestamp>,
     /// It has stopped a message since the last round.
     stopped: bool,
+    /// The last round found that it was too little.
+    binds: bool,
     /// What was used of late; of permits by the second.
     estimate: f64,
     decided: Timestamp,
     was_active: bool,
     /// A row of this process may be in the table.
     has_row: bool,
+    /// How long a lease of this process lasts, as the last round said.
+    lease: Duration,
     /// The round that is under way is about it.
     in_round: bool,
     pending: Option<Pending>,
@@ -155,10 +171,12 @@ impl Share {
             usable_until: Timestamp(0),
             asked: None,
             stopped: false,
+            binds: false,
             estimate: 0.0,
             decided: Timestamp(0),
             was_active: false,
             has_row: false,
+            lease: Duration::ZERO,
             in_round: false,
             pending: None,
         }
@@ -174,6 +192,8 @@ impl Share {
             (Using::Spread(progress), Using::Spread(new)) => progress.per_second = new.per_second,
             // Messages that began under another configuration are not counted any more.
             (Using::Sessions { now, .. }, Using::Sessions { .. }) => *now = 0,
+            // A connection is open, whatever was configured when it was opened.
+            (Using::Connections { .. }, Using::Connections { .. }) => {}
             _ => unreachable!("which limit it is says how it is used"),
         }
         self.set_cap(self.cap.min(whole), now);
@@ -184,6 +204,11 @@ impl Share {
         if now < self.usable_until { self.cap } else { 0 }
     }
 
+    /// Until when nobody else has what is in use here, though the part has run out before.
+    pub(super) fn lasts_until(&self) -> Timestamp {
+        self.usable_until.plus(self.which.counts_for(self.lease))
+    }
+
     /// Whether it wants to send here.
     fn is_active(&self, now: Timestamp) -> bool {
         self.asked.is_some_and(|asked| now.since(asked) < ACTIVE)
@@ -191,9 +216,10 @@ impl Share {
 
     /// Notes that somebody was stopped. True if a round at once may help.
     pub(super) fn note_stop(&mut self, now: Timestamp) -> bool {
-        let is_news = !self.stopped && self.allowed(now) == 0;
+        let is_news = !self.stopped && (self.allowed(now) == 0 || self.which == Which::Connections);
         self.stopped = true;
-        is_news && (!self.was_active || self.has_permits_left())
+        let may_grow = self.which == Which::Connections && !self.binds;
+        is_news && (!self.was_active || may_grow || self.has_permits_left())
     }
 
     fn has_permits_left(&self) -> bool {
@@ -208,7 +234,7 @@ impl Share {
         self.asked = Some(now);
     }
 
-    /// When the next message may pass: `now`, or later. Sessions are asked for by [`Share::allowed`].
+    /// When the next message may pass: `now`, or later. Sessions and connections are asked for by [`Share::allowed`].
     pub(super) fn next(&mut self, now: Timestamp) -> Timestamp {
         let cap = self.allowed(now);
         match &mut self.using {
@@ -227,7 +253,7 @@ impl Share {
                 }
             }
             Using::Spread(progress) => progress.next(cap, now),
-            Using::Permits { .. } | Using::Sessions { .. } => now,
+            Using::Permits { .. } | Using::Sessions { .. } | Using::Connections { .. } => now,
         }
     }
 
@@ -245,7 +271,7 @@ impl Share {
                 *spent += 1;
                 self.cap = self.cap.saturating_sub(1);
             }
-            Using::Sessions { .. } => {}
+            Using::Sessions { .. } | Using::Connections { .. } => {}
         }
     }
 
@@ -266,7 +292,7 @@ impl Share {
                 .iter()
                 .map(|allowance| allowance.rate.per_second())
                 .reduce(f64::min),
-            Using::Sessions { .. } => None,
+            Using::Sessions { .. } | Using::Connections { .. } => None,
         }
     }
 
@@ -287,7 +313,7 @@ impl Share {
                 progress.advance(self.cap, now.min(self.usable_until));
                 progress.at = now;
             }
-            Using::Permits { .. } | Using::Sessions { .. } => {}
+            Using::Permits { .. } | Using::Sessions { .. } | Using::Connections { .. } => {}
         }
         self.cap = cap;
     }
@@ -338,7 +364,7 @@ impl Share {
                         .allowance_takes(messages, allowance.left, next.since(now))
                 })
                 .fold(0.0, f64::max),
-            Using::Sessions { .. } => 0.0,
+            Using::Sessions { .. } | Using::Connections { .. } => 0.0,
         }
     }
 }

@@ -107,6 +107,23 @@ impl Shares {
         id
     }
 
+    /// The share of a relay's connections.
+    pub(super) fn of_connections(&mut self, relay: &Arc<str>, most: usize, now: Timestamp) -> ShareId {
+        let place: Arc<str> = Place::Relay(Arc::clone(relay)).to_string().into();
+        let using = Using::Connections {
+            now: 0,
+            most: 0,
+            closing: Vec::new(),
+        };
+        let (which, bound) = (Which::Connections, Bound::Sessions(most));
+        self.add(&place, which, bound, most as u64, using, now)
+    }
+
+    /// A share, and where it is noted that somebody waits for a part.
+    pub(super) fn share_mut(&mut self, id: ShareId) -> (&mut Share, &mut bool) {
+        (&mut self.all[id.0], &mut self.hungry)
+    }
+
     pub(super) fn bound(&self, id: ShareId) -> Bound {
         self.all[id.0].bound
     }

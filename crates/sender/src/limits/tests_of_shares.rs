@@ -1,6 +1,8 @@
 //! Several senders with one table of shares, simulated: they come, die without notice, are stopped for a while, their rounds
 //! are slow or fail, their demand changes. Whatever happens, no window over all of them holds more than the limit.
 
+mod connections;
+
 use super::*;
 use std::collections::BTreeMap;
 use tidings_store::limit_shares::{ShareChanges, ShareRow, SharesAsked, SharesSeen, UsedSince};
@@ -88,6 +90,8 @@ struct Node {
     stopped_until: Timestamp,
     /// When each session at work lets go.
     at_work: Vec<(SessionId, Timestamp)>,
+    /// Sessions that are closing their connections.
+    closing: Vec<SessionId>,
 }
 
 /// What may happen beside the sending.
@@ -107,6 +111,10 @@ struct World {
     step: Duration,
     random: Random,
     weather: Weather,
+    /// Nothing is committed before then.
+    away_until: Timestamp,
+    /// What a sender does in a step.
+    work: fn(&mut World, usize),
     /// When each message of all senders passed.
     passed: Vec<Timestamp>,
     most_at_work: usize,
@@ -124,6 +132,8 @@ impl World {
             step: Duration::from_millis(step),
             random: Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
             weather,
+            away_until: START,
+            work: World::send,
             passed: Vec::new(),
             most_at_work: 0,
         }
@@ -141,6 +151,7 @@ impl World {
             per_second,
             stopped_until: START,
             at_work: Vec::new(),
+            closing: Vec::new(),
         });
     }
 
@@ -153,7 +164,7 @@ impl World {
             for at in 0..self.nodes.len() {
                 self.turn(at);
                 if self.nodes[at].stopped_until <= self.now {
-                    self.send(at);
+                    (self.work)(self, at);
                 }
             }
             let at_work: usize = self.nodes.iter().map(|node| node.at_work.len()).sum();
@@ -210,6 +221,7 @@ impl World {
             Weather::Calm => (false, false),
             Weather::Stormy => (self.random.below(30) == 0, self.random.below(30) == 0),
         };
+        let fails = fails || self.away_until > now;
         let node = &mut self.nodes[at];
         let turn = std::mem::replace(&mut node.turn, Turn::Next(now));
         node.turn = match turn {

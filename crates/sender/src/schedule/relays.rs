@@ -6,7 +6,7 @@ use super::lane::Where;
 use super::{LaneId, Pool, PoolSettings, RelayId, Schedule, Waiting};
 use crate::circuit::Circuit;
 use crate::dispatch::Routing;
-use crate::limits::Limit;
+use crate::limits::{ConnectionsId, Limit};
 use crate::relay::RelaySettings;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -24,6 +24,10 @@ pub(super) struct RelayEntry {
     /// Sessions with a connection.
     pub connected: usize,
     pub max_sessions: usize,
+    /// Where several senders have no more of them together.
+    pub connections: Option<ConnectionsId>,
+    /// Somebody waits until one more may be opened.
+    pub wants_connection: bool,
     /// Its own limits, or those of all relays, let nothing pass before then.
     pub blocked_until: Timestamp,
     /// Of the domains that have no lanes of their own.
@@ -35,7 +39,7 @@ pub(super) struct RelayEntry {
 const BROKEN_IN_A_ROW: u32 = 3;
 
 impl RelayEntry {
-    fn new(settings: &RelaySettings) -> RelayEntry {
+    fn new(settings: &RelaySettings, connections: Option<ConnectionsId>) -> RelayEntry {
         RelayEntry {
             name: settings.name.as_str().into(),
             circuit: Circuit::Closed,
@@ -43,6 +47,8 @@ impl RelayEntry {
             faults_in_a_row: 0,
             connected: 0,
             max_sessions: settings.max_sessions,
+            connections,
+            wants_connection: false,
             blocked_until: Timestamp(0),
             flows: Flows::none(),
             closed: false,
@@ -84,7 +90,10 @@ impl<T: Waiting> Schedule<T> {
             match known.filter(|_| is_same(settings)) {
                 Some(at) => ids.push(RelayId(at)),
                 None => {
-                    self.relays.push(RelayEntry::new(settings));
+                    let (name, most) = (settings.name.as_str().into(), settings.max_sessions);
+                    // Those of the relay as it was before count until they are closed.
+                    let connections = self.tree.share_connections(&name, most, now);
+                    self.relays.push(RelayEntry::new(settings, connections));
                     let id = RelayId(self.relays.len() - 1);
                     ids.push(id);
                     change.opened.push((id, settings.clone()));

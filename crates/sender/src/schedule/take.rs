@@ -1,5 +1,6 @@
 //! A session takes its next message.
 
+use super::connections::NoConnection;
 use super::lane::{LaneId, Where};
 use super::{Offered, RelayId, Schedule, Seat, Stop, Taken, Turn, Waiting, fairness, is_of_letters};
 use crate::circuit::Admission;
@@ -17,6 +18,7 @@ enum Look<T> {
     Nothing(Option<Timestamp>),
     /// The relay can take nothing at all before then.
     RelayStopped(Timestamp),
+    NoConnection(NoConnection),
 }
 
 /// What became of the attempt to take from one lane.
@@ -28,6 +30,8 @@ enum LaneLook<T> {
     /// This relay cannot take it before then; another may.
     NotHere(Timestamp),
     RelayStopped(Timestamp),
+    /// It would take it over another connection, which may not be opened before then.
+    NoConnection(NoConnection),
 }
 
 impl<T: Waiting> Schedule<T> {
@@ -42,6 +46,9 @@ impl<T: Waiting> Schedule<T> {
         {
             return Turn::Wait(Some(until));
         }
+        if seat.connected && self.must_close(seat, now) {
+            return Turn::Closed;
+        }
         let mut soonest: Option<Timestamp> = None;
         let mut wait = |until: Timestamp| soonest = Some(soonest.map_or(until, |soonest| soonest.min(until)));
         let first = (0..self.pools.len()).find(|pool| self.begins_with_letters(*pool));
@@ -53,11 +60,15 @@ impl<T: Waiting> Schedule<T> {
                     if !seat.connected {
                         self.relays[seat.relay.0].circuit.admit(now);
                     }
+                    self.note_connection(seat, now);
                     return Turn::Take(taken);
                 }
                 Look::RelayStopped(until) => {
                     wait(until);
                     break;
+                }
+                Look::NoConnection(NoConnection { until, others }) => {
+                    return Turn::NoConnection { until, others };
                 }
                 Look::Nothing(until) => {
                     if let Some(until) = until {
@@ -107,6 +118,7 @@ impl<T: Waiting> Schedule<T> {
                     soonest = Some(soonest.map_or(until, |soonest| soonest.min(until)));
                 }
                 LaneLook::RelayStopped(until) => return Look::RelayStopped(until),
+                LaneLook::NoConnection(not) => return Look::NoConnection(not),
             }
         }
         let parked = self.pools[pool].parked.first().map(|(until, _)| *until);
@@ -126,6 +138,11 @@ impl<T: Waiting> Schedule<T> {
         }
         if let Some(until) = self.ask_shape(id, seat.relay, now) {
             return LaneLook::NotHere(until);
+        }
+        if !seat.connected
+            && let Err(not) = self.ask_connection(seat.relay, self.lane(id).campaign, now)
+        {
+            return LaneLook::NoConnection(not);
         }
         self.tree.take(&way.path, seat.session, now);
         if self.tree.is_shared() {
@@ -246,7 +263,12 @@ impl<T: Waiting> Schedule<T> {
         }
     }
 
-    fn note_stop(&mut self, campaign: tidings_campaign::ids::CampaignId, stop: Stop, now: Timestamp) {
+    pub(super) fn note_stop(
+        &mut self,
+        campaign: tidings_campaign::ids::CampaignId,
+        stop: Stop,
+        now: Timestamp,
+    ) {
         if let Some(entry) = self.campaigns.get_mut(&campaign) {
             entry.stopped = Some((now, stop));
         }

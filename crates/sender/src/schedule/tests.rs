@@ -3,6 +3,7 @@ use crate::dispatch::Routing;
 use crate::pace::Rate;
 use crate::relay::RelaySettings;
 
+mod connections;
 mod limits_over_a_day;
 mod relays;
 
@@ -89,13 +90,14 @@ fn seat(relay: usize) -> Seat {
         relay: RelayId(relay),
         session: relay as u64,
         connected: true,
+        idle: 0,
     }
 }
 
 fn take(schedule: &mut Schedule<Message>, relay: usize, now: Timestamp) -> Option<Message> {
     match schedule.take(seat(relay), now) {
         Turn::Take(taken) => Some(taken.item),
-        Turn::Wait(_) | Turn::Closed => None,
+        Turn::Wait(_) | Turn::NoConnection { .. } | Turn::Closed => None,
     }
 }
 

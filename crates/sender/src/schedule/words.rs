@@ -42,6 +42,10 @@ impl<T: Waiting> Schedule<T> {
         match stop {
             Stop::Limit(by, bound) => format!("{}: {bound}", self.tree.place(*by)),
             Stop::Pair(relay, provider) => self.pair_words(*relay, provider, now),
+            Stop::Connections(relay) => {
+                let entry = &self.relays[relay.0];
+                format!("relay {}: {} sessions", entry.name, entry.max_sessions)
+            }
         }
     }
 

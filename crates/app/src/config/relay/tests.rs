@@ -151,7 +151,7 @@ fn what_makes_no_sense_is_refused_with_what_to_write() {
             "?tls=required",
         ),
         (format!("{plain}without = [\"chunking\"]"), "pipelining"),
-        (format!("{plain}max_sessions = 0"), "1 to 1000"),
+        (format!("{plain}max_sessions = 0"), "1 to 5000"),
         (format!("{plain}weight = 0"), "1 to 1000"),
         (format!("{plain}idle_timeout = \"soon\""), "30s"),
         (format!("{plain}source_address = \"eth0\""), "192.0.2.7"),

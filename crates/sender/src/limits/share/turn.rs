@@ -18,7 +18,7 @@ impl Share {
                     used * 10 >= cap * 9,
                 )
             }
-            Using::Sessions { now, most } => {
+            Using::Sessions { now, most } | Using::Connections { now, most, .. } => {
                 let used = std::mem::replace(most, *now);
                 (used as f64, 5.0, used >= cap)
             }
@@ -26,6 +26,7 @@ impl Share {
             Using::Spread(_) => (0.0, 1.0, true),
         };
         let binds = self.stopped && is_used_up;
+        self.binds = binds;
         if !is_active {
             if self.which == Which::Permits {
                 self.estimate = 0.0;
@@ -37,7 +38,7 @@ impl Share {
             self.estimate = match self.which {
                 Which::Permits => 0.0,
                 Which::Second => self.whole as f64 / 4.0,
-                Which::Minute | Which::Sessions | Which::Spread => self.whole as f64,
+                Which::Minute | Which::Sessions | Which::Connections | Which::Spread => self.whole as f64,
             };
         } else if self.was_active && !binds {
             // Who comes again wants what was wanted at last: one that sends now and then must not keep much from others each time.
@@ -53,7 +54,7 @@ impl Share {
                 }
                 wanted.min(self.whole)
             }
-            Which::Second | Which::Minute | Which::Sessions => {
+            Which::Second | Which::Minute | Which::Sessions | Which::Connections => {
                 if binds {
                     self.estimate = self.estimate.max((cap.max(1) * 2) as f64 / HEADROOM);
                 }
@@ -69,7 +70,7 @@ impl Share {
                 forget(passed, *rate, now);
                 passed.len() as u64
             }
-            Using::Sessions { now, .. } => *now,
+            Using::Sessions { now, .. } | Using::Connections { now, .. } => *now,
             Using::Spread(_) | Using::Permits { .. } => 0,
         }
     }
@@ -84,6 +85,7 @@ impl Share {
         changes: &mut ShareChanges,
     ) {
         let is_active = self.is_active(round.began) && !round.leaving;
+        self.lease = round.lease;
         let mut lost = 0;
         for row in rows.iter().filter(|row| row.valid_until <= round.at.0) {
             if row.valid_until > round.at.minus(REMEMBERED).0 {
@@ -221,12 +223,25 @@ impl Share {
         let place = place.expect("this process is among all");
         let wants: Vec<u64> = all.iter().map(|(_, wanted)| (*wanted).min(self.whole)).collect();
         let turn = round.at.0.unsigned_abs() / self.which.turn().as_micros() as u64;
-        let fair = fair::part(total, &wants, place, self.which.rest(), turn);
+        let fair = fair::part(total, &wants, place, self.which.rest(self.binds), turn);
         let free = total.saturating_sub(of_others);
         if fair <= held {
-            fair
+            let wanted_by_others = wants.iter().sum::<u64>() - wants[place];
+            fair.max(
+                self.rests(round)
+                    .min(held)
+                    .min(total.saturating_sub(wanted_by_others)),
+            )
         } else {
             held.max(fair.min(free))
+        }
+    }
+
+    /// Connections that may stay open without mail as long as nobody else wants them: until they have been idle for too long.
+    fn rests(&self, round: &Round) -> u64 {
+        match &self.using {
+            Using::Connections { now, .. } if !round.leaving => *now,
+            _ => 0,
         }
     }
 

@@ -1,6 +1,6 @@
-//! How a process uses its part of a limit: by the second or minute, by sessions, evenly over a campaign, or by permits.
+//! How a process uses its part of a limit: by the second or minute, by sessions, by connections, evenly over a campaign, or by permits.
 
-use crate::limits::Spread;
+use crate::limits::{SessionId, Spread};
 use crate::pace::{Pace, Rate};
 use std::collections::VecDeque;
 use tidings_campaign::time::Timestamp;
@@ -90,6 +90,14 @@ pub(crate) enum Using {
         now: u64,
         /// The most since the last round.
         most: u64,
+    },
+    Connections {
+        /// Open, or being opened or closed.
+        now: u64,
+        /// The most since the last round.
+        most: u64,
+        /// Whose are to be closed, or are being closed.
+        closing: Vec<SessionId>,
     },
     Spread(Progress),
     Permits {

@@ -92,6 +92,7 @@ fn send(remembered: &mut Remembered, watch: &mut [Watched], from: Timestamp, to:
                         next = next.min(until.unwrap_or(to).max(now.plus(Duration::from_micros(1))));
                         break;
                     }
+                    Turn::NoConnection { .. } => panic!("one sends alone"),
                     Turn::Closed => panic!("the relay is configured"),
                 }
             }
