@@ -34,9 +34,9 @@ pub(crate) async fn meet_keys(
     site: web::Data<Site>,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
+) -> Result<ServiceResponse, Error> {
     site.meet_keys(request.path()).await;
-    next.call(request).await
+    Ok(next.call(request).await?.map_into_boxed_body())
 }
 
 /// Whether a Host field names this host; `name` without a port.

@@ -10,7 +10,7 @@ mod campaigns;
 mod click_map;
 mod deliveries;
 mod health;
-mod hits;
+pub(crate) mod hits;
 mod imports;
 mod lists;
 mod nodes;
@@ -319,11 +319,6 @@ fn page() -> Route {
 }
 
 fn public(config: &mut web::ServiceConfig) {
-    // The busiest addresses first: they are tried in this order. They are no patterns, whose matching took an eighth of a request.
-    let hit = |beginning, handler: Route| web::scope(beginning).default_service(handler);
-    config
-        .service(hit("/o", web::route().to(hits::pixel)))
-        .service(hit("/c", web::route().to(hits::link)));
     newsletters(config);
     sign_ups(config);
     // Browsers ask for it by themselves; the pages of recipients have no icon.

@@ -9,6 +9,7 @@ use crate::operator::Operator;
 use crate::preferences::{PreferencePages, PreferenceSettings};
 use crate::public::brand::Brand;
 use crate::routes;
+use crate::routes::hits::HitsAhead;
 use crate::sign_up::{SignUpSettings, SignUps};
 use crate::site::{Outside, Site};
 use actix_web::dev::Server;
@@ -167,9 +168,12 @@ fn listen(
     let app = move || {
         App::new()
             .app_data(shared.site.clone())
-            .app_data(shared.hits.clone())
             .app_data(shared.sign_ups.clone())
             .wrap(from_fn(meet_keys))
+            .wrap(HitsAhead {
+                site: shared.site.clone(),
+                hits: shared.hits.clone(),
+            })
             .configure(more.clone())
             .configure(routes)
     };

@@ -37,6 +37,21 @@ pub(crate) struct Bulk {
     expected: Option<u64>,
 }
 
+/// A list of rows of question marks between two texts.
+fn with_rows(before: &str, (rows, columns): (usize, usize), after: &str) -> String {
+    let mut text = String::with_capacity(before.len() + after.len() + rows * (2 * columns + 2));
+    text.push_str(before);
+    for row in 0..rows {
+        text.push_str(if row == 0 { "(" } else { ",(" });
+        for column in 0..columns {
+            text.push_str(if column == 0 { "?" } else { ",?" });
+        }
+        text.push(')');
+    }
+    text.push_str(after);
+    text
+}
+
 macro_rules! bind {
     ($query:expr, $values:expr) => {
         $values.fold($query, |query, value| match value {
@@ -56,16 +71,7 @@ impl Bulk {
         columns: usize,
         expected: u64,
     ) -> Bulk {
-        let mut text = String::with_capacity(before.len() + after.len() + rows * (2 * columns + 2));
-        text.push_str(before);
-        for row in 0..rows {
-            text.push_str(if row == 0 { "(" } else { ",(" });
-            for column in 0..columns {
-                text.push_str(if column == 0 { "?" } else { ",?" });
-            }
-            text.push(')');
-        }
-        text.push_str(after);
+        let text = with_rows(before, (rows, columns), after);
         Bulk {
             text,
             values,
@@ -106,6 +112,25 @@ pub(crate) fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
         let size = SIZES.into_iter().find(|size| *size <= rows.len())?;
         let (piece, rest) = rows.split_at(size);
         rows = rest;
+        Some(piece)
+    })
+}
+
+/// Rows of one statement that does not mind a row twice.
+const FILLED: [usize; 17] = [
+    1, 2, 4, 8, 16, 32, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512,
+];
+
+/// Cuts a batch into as few pieces as can be, for statements that do not mind a row twice: each is filled up with its last row to
+/// one of few sizes. A row too many costs less than a statement too many.
+pub(crate) fn filled<T: Clone>(mut rows: Vec<T>) -> impl Iterator<Item = Vec<T>> {
+    let most = FILLED[FILLED.len() - 1];
+    std::iter::from_fn(move || {
+        let rest = rows.split_off(rows.len().min(most));
+        let mut piece = std::mem::replace(&mut rows, rest);
+        let last = piece.last()?.clone();
+        let size = FILLED.into_iter().find(|size| *size >= piece.len())?;
+        piece.resize(size, last);
         Some(piece)
     })
 }
@@ -167,6 +192,20 @@ pub(crate) enum Ready {
 }
 
 impl Tx {
+    /// A statement with a list of rows of values between two texts.
+    pub(crate) fn text_with_rows(
+        &self,
+        before: &str,
+        rows_and_columns: (usize, usize),
+        after: &str,
+    ) -> AssertSqlSafe<String> {
+        let text = with_rows(before, rows_and_columns, after);
+        AssertSqlSafe(match self {
+            Tx::Sqlite(_) => text,
+            Tx::Postgres(_) => numbered(&text),
+        })
+    }
+
     /// Makes a statement ready to be run in this transaction.
     pub(crate) fn readying(&self) -> impl Fn(Bulk) -> Ready + use<> {
         let is_sqlite = matches!(self, Tx::Sqlite(_));
@@ -222,5 +261,17 @@ mod tests {
         assert!(sizes.iter().all(|size| SIZES.contains(size)));
         assert_eq!(pieces(&rows).flatten().copied().collect::<Vec<_>>(), rows);
         assert_eq!(pieces::<u32>(&[]).count(), 0);
+    }
+
+    #[test]
+    fn a_batch_that_is_filled_up_has_every_row() {
+        for n in [0, 1, 3, 100, 129, 512, 513, 1200] {
+            let filled: Vec<Vec<usize>> = filled((0..n).collect()).collect();
+            assert_eq!(filled.len(), n.div_ceil(512));
+            assert!(filled.iter().all(|piece| FILLED.contains(&piece.len())));
+            let mut rows = filled.concat();
+            rows.dedup();
+            assert_eq!(rows, (0..n).collect::<Vec<_>>());
+        }
     }
 }

@@ -5,7 +5,7 @@ use crate::hosts::Hosts;
 use crate::parts::Parts;
 use crate::servers::Servers;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, ConnectOptions, Postgres, SqliteConnection, SqlitePool, Transaction};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Postgres, SqliteConnection, SqlitePool, Transaction};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,12 +30,20 @@ pub enum Engine {
         read: SqlitePool,
         /// The only writer. Whoever writes holds the connection from the begin to the commit; a pool of one would
         /// give it back through a task of its own, which cost a busy sender half a millisecond for each commit.
-        write: Arc<Mutex<SqliteConnection>>,
+        write: Arc<Mutex<Writer>>,
         /// Where the file is.
         file: PathBuf,
     },
     /// A server, perhaps shared by many machines.
     Postgres(Servers),
+}
+
+/// The connection of SQLite's one writer.
+#[derive(Debug)]
+pub struct Writer {
+    connection: SqliteConnection,
+    /// As it is tuned now.
+    tuning: Tuning,
 }
 
 /// A writing transaction on either engine. Dropped without [`Tx::commit`], it is rolled back.
@@ -67,8 +75,8 @@ macro_rules! on_write_pool {
     ($store:expr, $pool:ident => $body:expr) => {
         match &$store.engine {
             $crate::engine::Engine::Sqlite { write, .. } => {
-                let mut connection = write.lock().await;
-                let $pool = &mut *connection;
+                let mut writer = write.lock().await;
+                let $pool = writer.connection();
                 $body
             }
             $crate::engine::Engine::Postgres(servers) => {
@@ -100,7 +108,7 @@ macro_rules! on_tx {
 const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How SQLite's writer uses memory and disk.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tuning {
     /// How large the write-ahead log grows before it is moved into the database, in pages of 4 KiB.
     checkpoint_pages: u32,
@@ -122,6 +130,42 @@ impl Tuning {
         checkpoint_pages: 32_000,
         cache_kib: 64 << 10,
     };
+
+    /// For hits that come in crowds, each on other pages of four tables and indices: with the memory of the ledger most of them
+    /// were read for each hit.
+    pub(crate) const HITS: Tuning = Tuning {
+        checkpoint_pages: 4_000,
+        cache_kib: 64 << 10,
+    };
+
+    async fn apply(self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+        let Tuning {
+            checkpoint_pages,
+            cache_kib,
+        } = self;
+        let text = format!("PRAGMA wal_autocheckpoint = {checkpoint_pages}; PRAGMA cache_size = -{cache_kib}");
+        sqlx::raw_sql(AssertSqlSafe(text)).execute(connection).await?;
+        Ok(())
+    }
+}
+
+impl Writer {
+    pub(crate) fn connection(&mut self) -> &mut SqliteConnection {
+        &mut self.connection
+    }
+
+    /// Closes it, so that its file is nobody's.
+    pub(crate) async fn close(self) -> Result<(), StoreError> {
+        Ok(self.connection.close().await?)
+    }
+
+    async fn tune(&mut self, tuning: Tuning) -> Result<(), StoreError> {
+        if self.tuning != tuning {
+            tuning.apply(&mut self.connection).await?;
+            self.tuning = tuning;
+        }
+        Ok(())
+    }
 }
 
 impl Store {
@@ -208,9 +252,9 @@ impl Store {
         let Engine::Sqlite { write, .. } = &self.engine else {
             return Ok(false);
         };
-        let mut connection = write.lock().await;
+        let mut writer = write.lock().await;
         for text in ["VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"] {
-            sqlx::raw_sql(text).execute(&mut *connection).await?;
+            sqlx::raw_sql(text).execute(writer.connection()).await?;
         }
         Ok(true)
     }
@@ -270,16 +314,18 @@ impl Tx {
 
     /// How SQLite's writer uses memory and disk from now on. On PostgreSQL that is the server's business.
     pub(crate) async fn tune(&mut self, tuning: Tuning) -> Result<(), StoreError> {
-        if let Tx::Sqlite(tx) = self {
-            let Tuning {
-                checkpoint_pages,
-                cache_kib,
-            } = tuning;
-            let text =
-                format!("PRAGMA wal_autocheckpoint = {checkpoint_pages}; PRAGMA cache_size = -{cache_kib}");
-            sqlx::raw_sql(AssertSqlSafe(text))
-                .execute(tx.connection())
-                .await?;
+        match self {
+            Tx::Sqlite(tx) => tx.writer().tune(tuning).await,
+            Tx::Postgres(_) => Ok(()),
+        }
+    }
+
+    /// The same, unless it is for something else than the ledger by now, such as an import.
+    pub(crate) async fn tune_from_ledger(&mut self, tuning: Tuning) -> Result<(), StoreError> {
+        if let Tx::Sqlite(tx) = self
+            && tx.writer().tuning == Tuning::LEDGER
+        {
+            tx.writer().tune(tuning).await?;
         }
         Ok(())
     }
@@ -312,47 +358,51 @@ impl Tx {
 #[derive(Debug)]
 pub struct SqliteTx {
     /// None once it has ended.
-    connection: Option<OwnedMutexGuard<SqliteConnection>>,
+    writer: Option<OwnedMutexGuard<Writer>>,
 }
 
 impl SqliteTx {
-    async fn unbegun(writer: Arc<Mutex<SqliteConnection>>) -> SqliteTx {
+    async fn unbegun(writer: Arc<Mutex<Writer>>) -> SqliteTx {
         SqliteTx {
-            connection: Some(writer.lock_owned().await),
+            writer: Some(writer.lock_owned().await),
         }
     }
 
-    async fn begin(writer: Arc<Mutex<SqliteConnection>>) -> Result<SqliteTx, StoreError> {
+    async fn begin(writer: Arc<Mutex<Writer>>) -> Result<SqliteTx, StoreError> {
         // Wrapped before it begins: a caller that gives up in between leaves nothing begun behind.
         let mut tx = SqliteTx::unbegun(writer).await;
         sqlx::query("BEGIN IMMEDIATE").execute(tx.connection()).await?;
         Ok(tx)
     }
 
-    pub(crate) fn connection(&mut self) -> &mut SqliteConnection {
-        self.connection
+    fn writer(&mut self) -> &mut Writer {
+        self.writer
             .as_mut()
             .expect("an ended transaction has been consumed")
+    }
+
+    pub(crate) fn connection(&mut self) -> &mut SqliteConnection {
+        self.writer().connection()
     }
 
     pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
         // If the commit fails, dropping `self` rolls back.
         sqlx::query("COMMIT").execute(self.connection()).await?;
-        self.connection = None;
+        self.writer = None;
         Ok(())
     }
 }
 
 impl Drop for SqliteTx {
     fn drop(&mut self) {
-        let Some(mut connection) = self.connection.take() else {
+        let Some(mut writer) = self.writer.take() else {
             return;
         };
         // The next writer gets the connection when the rollback is done. Without a runtime the process is ending,
         // and SQLite rolls back when the file is opened again.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
-                if let Err(error) = sqlx::query("ROLLBACK").execute(&mut *connection).await {
+                if let Err(error) = sqlx::query("ROLLBACK").execute(writer.connection()).await {
                     tracing::debug!("nothing to roll back: {error}");
                 }
             });
@@ -390,16 +440,12 @@ async fn open_sqlite(file: &Path) -> Result<Engine, StoreError> {
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .statement_cache_capacity(256);
-    let write = base
-        .clone()
-        .pragma("cache_size", format!("-{}", Tuning::LEDGER.cache_kib))
-        .pragma("wal_autocheckpoint", Tuning::LEDGER.checkpoint_pages.to_string())
-        .connect()
-        .await
-        .map_err(|source| StoreError::Open {
-            what: file.display().to_string(),
-            source,
-        })?;
+    let mut connection = base.clone().connect().await.map_err(|source| StoreError::Open {
+        what: file.display().to_string(),
+        source,
+    })?;
+    let tuning = Tuning::LEDGER;
+    tuning.apply(&mut connection).await?;
     let read = SqlitePoolOptions::new()
         .max_connections(4)
         .test_before_acquire(false)
@@ -411,7 +457,7 @@ async fn open_sqlite(file: &Path) -> Result<Engine, StoreError> {
         })?;
     Ok(Engine::Sqlite {
         read,
-        write: Arc::new(Mutex::new(write)),
+        write: Arc::new(Mutex::new(Writer { connection, tuning })),
         file: file.to_owned(),
     })
 }

@@ -11,17 +11,18 @@ mod reading;
 mod rejudging;
 mod writing;
 
-use crate::engine::Store;
+use crate::engine::{Store, Tuning};
 use crate::error::StoreError;
 use deltas::HitDeltas;
 use reading::Standing;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 use tidings_campaign::ids::{CampaignId, RecipientId};
 use tidings_campaign::time::Timestamp;
 use tidings_campaign::token::HitTarget;
 use tidings_feedback::hits::{
-    AT_ONCE, Evidence, HitKind, HitRules, HitVerdict, Judged, Network, TRAP_WINDOW,
+    AT_ONCE, Agent, Evidence, HitKind, HitVerdict, Judged, Network, TRAP_WINDOW,
 };
 use writing::Writing;
 
@@ -62,7 +63,7 @@ struct Kept {
     /// Seconds.
     delay: Option<i64>,
     agent_id: Option<i64>,
-    agent: String,
+    agent: Arc<Agent>,
     network: Option<Network>,
     signs: i64,
     /// The verdict and rule as they are kept; nothing if the hit is new.
@@ -98,6 +99,9 @@ struct Case {
     since: Timestamp,
 }
 
+/// So many hits in one batch are worth memory.
+const CROWD: usize = 32;
+
 /// How often a batch is begun again because another process wrote the same rows at the same time.
 const TRIES: usize = 10;
 
@@ -110,14 +114,13 @@ impl Store {
     pub async fn record_hits(
         &self,
         hits: &[NewHit],
-        rules: &HitRules,
-        names: &mut HitNames,
+        names: &mut HitNames<'_>,
         keep: Duration,
     ) -> Result<(), StoreError> {
-        names.learn(self, hits, rules).await?;
+        names.learn(self, hits).await?;
         let keep = i64::try_from(keep.as_secs()).unwrap_or(i64::MAX);
         for tries in 0..TRIES {
-            if self.try_record(hits, rules, names, (keep, tries > 0)).await? {
+            if self.try_record(hits, names, (keep, tries > 0)).await? {
                 return Ok(());
             }
         }
@@ -128,11 +131,13 @@ impl Store {
     async fn try_record(
         &self,
         hits: &[NewHit],
-        rules: &HitRules,
-        names: &HitNames,
+        names: &mut HitNames<'_>,
         (keep, is_again): (i64, bool),
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin_write().await?;
+        if hits.len() >= CROWD {
+            tx.tune_from_ledger(Tuning::HITS).await?;
+        }
         let mut deltas = HitDeltas::default();
         let mut new: BTreeMap<Key, Vec<Kept>> = BTreeMap::new();
         for hit in hits {
@@ -140,13 +145,13 @@ impl Store {
             match hit.recipient {
                 Some(recipient) => new.entry((hit.campaign, recipient)).or_default().push(kept),
                 None => {
-                    let verdict = rules.judge(&[kept.evidence()])[0].verdict;
+                    let verdict = names.rules.judge(&[kept.evidence()])[0].verdict;
                     deltas.hit(hit.campaign, hit.at, hit.target, verdict, 1);
                 }
             }
         }
         let mut writing = Writing::keeping(keep);
-        for (case, judged) in reading::judged(&mut tx, new, rules, names, is_again).await? {
+        for (case, judged) in reading::judged(&mut tx, new, names, is_again).await? {
             case.settle(&judged, names, &mut writing, &mut deltas);
         }
         if !writing.write(&mut tx, &mut deltas).await? {
@@ -161,7 +166,7 @@ impl Store {
 impl Case {
     /// Whether all that happened for twice the trap's window must be looked at: the trap was hit, or a judgement that stands
     /// changes.
-    fn is_suspicious(&self, judged: &[Judged<'_>], names: &HitNames) -> bool {
+    fn is_suspicious(&self, judged: &[Judged<'_>], names: &HitNames<'_>) -> bool {
         self.is_trapped() || self.corrections(judged, names).next().is_some()
     }
 
@@ -179,7 +184,7 @@ impl Case {
     fn corrections<'c>(
         &'c self,
         judged: &'c [Judged<'_>],
-        names: &'c HitNames,
+        names: &'c HitNames<'_>,
     ) -> impl Iterator<Item = (&'c Kept, HitVerdict, (HitVerdict, i64))> {
         let exact_since = self.since.minus(TRAP_WINDOW);
         self.hits.iter().zip(judged).filter_map(move |(hit, judged)| {
@@ -190,7 +195,7 @@ impl Case {
     }
 
     /// Says what is to be written about this recipient.
-    fn settle(self, judged: &[Judged<'_>], names: &HitNames, writing: &mut Writing, deltas: &mut HitDeltas) {
+    fn settle(self, judged: &[Judged<'_>], names: &HitNames<'_>, writing: &mut Writing, deltas: &mut HitDeltas) {
         let campaign = self.key.0;
         let mut standing = self.standing;
         let (mut is_corrected, mut is_told) = (false, false);

@@ -47,7 +47,7 @@ pub(crate) fn newest() -> i64 {
 /// Brings the database up to date. A database with migrations that this program does not know is left alone.
 pub(crate) async fn migrate(store: &Store) -> Result<(), StoreError> {
     let outcome = match &store.engine {
-        Engine::Sqlite { write, .. } => SQLITE.run(&mut *write.lock().await).await,
+        Engine::Sqlite { write, .. } => SQLITE.run(write.lock().await.connection()).await,
         Engine::Postgres(servers) => migrate_postgres(&servers.pool(), newest()).await,
     };
     outcome.map_err(told)
@@ -56,7 +56,7 @@ pub(crate) async fn migrate(store: &Store) -> Result<(), StoreError> {
 /// Brings an empty database to an earlier version: that of a backup.
 pub(crate) async fn migrate_to(store: &Store, version: i64) -> Result<(), StoreError> {
     let outcome = match &store.engine {
-        Engine::Sqlite { write, .. } => SQLITE.run_to(version, &mut *write.lock().await).await,
+        Engine::Sqlite { write, .. } => SQLITE.run_to(version, write.lock().await.connection()).await,
         Engine::Postgres(servers) => migrate_postgres(&servers.pool(), version).await,
     };
     outcome.map_err(told)

@@ -40,11 +40,11 @@ fn hit(campaign: CampaignId, recipient: RecipientId, target: HitTarget, seconds:
 }
 
 async fn record(store: &Store, hits: &[NewHit]) {
-    record_by(store, hits, HitRules::standard(), &mut HitNames::default()).await;
+    record_by(store, hits, &mut HitNames::new(HitRules::standard())).await;
 }
 
-async fn record_by(store: &Store, hits: &[NewHit], rules: &HitRules, names: &mut HitNames) {
-    store.record_hits(hits, rules, names, KEEP).await.unwrap();
+async fn record_by(store: &Store, hits: &[NewHit], names: &mut HitNames<'_>) {
+    store.record_hits(hits, names, KEEP).await.unwrap();
 }
 
 /// The counters must be what the rows say, of hits that are kept and of recipients.
@@ -250,7 +250,7 @@ store_on_both_engines!(two_processes_record_beside_each_other, |store| {
     let (campaign, ids) = sent(store, 20).await;
     let other = store.open_again("there").await;
     let write = async |store: &Store, from: u64| {
-        let mut names = HitNames::default();
+        let mut names = HitNames::new(HitRules::standard());
         for n in 0..10 {
             let hits: Vec<NewHit> = ids
                 .iter()
@@ -261,7 +261,7 @@ store_on_both_engines!(two_processes_record_beside_each_other, |store| {
                     ]
                 })
                 .collect();
-            record_by(store, &hits, HitRules::standard(), &mut names).await;
+            record_by(store, &hits, &mut names).await;
         }
     };
     // The second says the same moments: whatever is the key of a row, nothing is lost.
@@ -293,12 +293,12 @@ store_on_both_engines!(new_rules_judge_old_hits, |store| {
     let office = "[[network]]\nname = \"office\"\nranges = [\"198.51.100.0/24\"]\n\
         [[rule]]\nname = \"our-gateway\"\nverdict = \"scanner\"\ntarget = \"pixel\"\nnetworks = [\"office\"]\n";
     let office = HitRules::with(office).unwrap();
-    let mut names = HitNames::default();
-    let mut rejudge = async |campaign, rules: &HitRules| {
+    let rejudge = async |campaign, rules: &HitRules| {
+        let mut names = HitNames::new(rules);
         let (mut hits, mut changed, mut batches, mut after) = (0, 0, 0, None);
         loop {
             let done = store
-                .rejudge_hits(campaign, after, rules, &mut names)
+                .rejudge_hits(campaign, after, &mut names)
                 .await
                 .unwrap();
             hits += done.hits;
@@ -337,12 +337,11 @@ store_on_both_engines!(
         for hits in hits.chunks(500) {
             record(store, hits).await;
         }
-        let mut names = HitNames::default();
-        let rules = HitRules::standard();
-        let first = store.rejudge_hits(None, None, rules, &mut names).await.unwrap();
+        let mut names = HitNames::new(HitRules::standard());
+        let first = store.rejudge_hits(None, None, &mut names).await.unwrap();
         assert_eq!((first.hits, first.changed), (2500, 0));
         let second = store
-            .rejudge_hits(None, first.next, rules, &mut names)
+            .rejudge_hits(None, first.next, &mut names)
             .await
             .unwrap();
         assert_eq!((second.hits, second.next), (0, None));
@@ -421,7 +420,7 @@ store_on_both_engines!(what_counted_by_a_forgotten_hit_counts_on, |store| {
         HitRules::with("[[rule]]\nname = \"ours\"\nverdict = \"privacy_proxy\"\nagents = [\"curl\"]\n")
             .unwrap();
     let done = store
-        .rejudge_hits(None, None, &rules, &mut HitNames::default())
+        .rejudge_hits(None, None, &mut HitNames::new(&rules))
         .await
         .unwrap();
     assert_eq!((done.hits, done.changed), (1, 1));

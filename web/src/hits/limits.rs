@@ -33,7 +33,8 @@ impl PerSpan {
         if self.most == 0 {
             return true;
         }
-        if self.span.swap(span, Ordering::Relaxed) != span {
+        // Only looked at as a rule: workers that write the same place wait for each other.
+        if self.span.load(Ordering::Relaxed) != span && self.span.swap(span, Ordering::Relaxed) != span {
             for count in &self.counts {
                 count.store(0, Ordering::Relaxed);
             }

@@ -34,7 +34,7 @@ pub(super) struct Recorder {
 impl Recorder {
     pub(super) fn start(store: Store, rules: Arc<HitRules>, keep: Duration) -> Recorder {
         let (queue, asked) = mpsc::channel(WAITING);
-        tokio::spawn(run(store, Judging { rules, keep }, asked));
+        tokio::spawn(run(store, rules, keep, asked));
         Recorder {
             queue,
             late: AtomicU64::new(0),
@@ -56,19 +56,13 @@ impl Recorder {
     }
 }
 
-/// By what hits are judged, and how long they are kept.
-struct Judging {
-    rules: Arc<HitRules>,
-    keep: Duration,
-}
-
-async fn run(store: Store, judging: Judging, mut queue: mpsc::Receiver<Asked>) {
-    let mut names = HitNames::default();
+async fn run(store: Store, rules: Arc<HitRules>, keep: Duration, mut queue: mpsc::Receiver<Asked>) {
+    let mut names = HitNames::new(&rules);
     let mut batch = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut batch, BATCH).await > 0 {
         let (hits, answers): (Vec<_>, Vec<_>) =
             batch.drain(..).map(|Asked { hit, done }| (hit, done)).unzip();
-        record(&store, &hits, &judging, &mut names).await;
+        record(&store, &hits, &mut names, keep).await;
         // Whoever asked may have been answered already.
         answers.into_iter().for_each(|done| {
             let _ = done.send(());
@@ -77,10 +71,10 @@ async fn run(store: Store, judging: Judging, mut queue: mpsc::Receiver<Asked>) {
 }
 
 /// Records what can be recorded. A hit that the database refuses must not take the others with it: it is looked for by halving.
-async fn record(store: &Store, hits: &[NewHit], judging: &Judging, names: &mut HitNames) {
+async fn record(store: &Store, hits: &[NewHit], names: &mut HitNames<'_>, keep: Duration) {
     let mut left = vec![hits];
     while let Some(hits) = left.pop() {
-        let Err(error) = persist(store, hits, judging, names).await else {
+        let Err(error) = persist(store, hits, names, keep).await else {
             continue;
         };
         if let [hit] = hits {
@@ -97,12 +91,12 @@ async fn record(store: &Store, hits: &[NewHit], judging: &Judging, names: &mut H
 async fn persist(
     store: &Store,
     hits: &[NewHit],
-    judging: &Judging,
-    names: &mut HitNames,
+    names: &mut HitNames<'_>,
+    keep: Duration,
 ) -> Result<(), StoreError> {
     let mut is_told = false;
     loop {
-        match store.record_hits(hits, &judging.rules, names, judging.keep).await {
+        match store.record_hits(hits, names, keep).await {
             Err(error) if error.is_transient() || matches!(error, StoreError::DiskFull) => {
                 if !is_told {
                     tracing::warn!("hits wait for the database: {error}");

@@ -1,7 +1,7 @@
 //! What a request says about who made it.
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{HeaderMap, USER_AGENT};
+use actix_web::http::header::{HeaderMap, HeaderName, USER_AGENT};
 use ipnet::IpNet;
 use std::net::IpAddr;
 use tidings_feedback::hits::LONGEST_AGENT;
@@ -50,17 +50,23 @@ pub(crate) fn user_agent(headers: &HeaderMap) -> String {
     cut(&text, LONGEST_AGENT).to_owned()
 }
 
+/// In which fields programs say that they fetch beforehand.
+static PURPOSES: [HeaderName; 4] = [
+    HeaderName::from_static("sec-purpose"),
+    HeaderName::from_static("purpose"),
+    HeaderName::from_static("x-purpose"),
+    HeaderName::from_static("x-moz"),
+];
+
 /// Whether the program says that it fetches before anybody wants it.
 pub(crate) fn is_prefetch(headers: &HeaderMap) -> bool {
-    ["Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"]
-        .iter()
-        .any(|name| {
-            let value = headers.get(*name).and_then(|value| value.to_str().ok());
-            value.is_some_and(|text| {
-                let text = text.to_ascii_lowercase();
-                text.contains("prefetch") || text.contains("preview") || text.contains("prerender")
-            })
+    PURPOSES.iter().any(|name| {
+        let value = headers.get(name).and_then(|value| value.to_str().ok());
+        value.is_some_and(|text| {
+            let text = text.to_ascii_lowercase();
+            text.contains("prefetch") || text.contains("preview") || text.contains("prerender")
         })
+    })
 }
 
 #[cfg(test)]

@@ -1,83 +1,123 @@
 //! The open pixel and the tracked links. What is answered has been recorded before, unless that would take too long.
 
+mod ahead;
+
 use crate::access::add_public_headers;
 use crate::hits::{Destination, Hits, address, is_prefetch, location, user_agent};
 use crate::public;
 use crate::public::catalogue::Texts;
 use crate::site::{Site, Trouble};
-use actix_web::http::header::{ALLOW, CACHE_CONTROL, LOCATION, REFERRER_POLICY};
+use actix_web::dev::ServiceRequest;
+use actix_web::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, REFERRER_POLICY};
 use actix_web::http::{Method, StatusCode};
-use actix_web::{HttpRequest, HttpResponse, web};
-use tidings_campaign::token::{HitTarget, HitToken};
+use actix_web::{HttpRequest, HttpResponse};
+use tidings_campaign::token::{HitTarget, HitToken, KeyRing, TokenError};
 use tidings_feedback::hits::Network;
 use tidings_store::hits::NewHit;
+
+pub(crate) use ahead::HitsAhead;
 
 /// One transparent pixel.
 const GIF: &[u8; 43] =
     b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff\x21\xf9\x04\x01\x00\x00\x00\x00\
     \x2c\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02\x44\x01\x00\x3b";
 
+// Names and values that need not be checked, and copied, for each answer.
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
+const IMAGE_GIF: HeaderValue = HeaderValue::from_static("image/gif");
+
 /// Our addresses have no query but the address of a link that is of one message alone; programs on the way may add a little.
 const LONGEST_QUERY: usize = 16 * 1024;
 
-/// `GET /o/{token}.gif` and HEAD. A broken token gets the picture too: nobody has to see that it is broken.
-pub(crate) async fn pixel(
-    site: web::Data<Site>,
-    hits: web::Data<Hits>,
-    request: HttpRequest,
-) -> HttpResponse {
-    if let Some(refusal) = refuse(&site, &request) {
+/// What is asked for by an address of a hit.
+#[derive(Clone, Copy)]
+enum Asked {
+    /// `/o/{token}.gif`
+    Pixel,
+    /// `/c/{token}`
+    Link,
+}
+
+impl Asked {
+    const fn beginning(self) -> &'static str {
+        match self {
+            Asked::Pixel => "/o/",
+            Asked::Link => "/c/",
+        }
+    }
+}
+
+/// Whether a request is a hit's.
+fn asked(request: &ServiceRequest) -> Option<Asked> {
+    let path = request.match_info().as_str();
+    [Asked::Pixel, Asked::Link]
+        .into_iter()
+        .find(|asked| path.starts_with(asked.beginning()))
+}
+
+async fn answer(site: &Site, hits: &Hits, request: &HttpRequest, asked: Asked) -> HttpResponse {
+    if let Some(refusal) = refuse(site, request) {
         return refusal;
     }
-    let token = part(&request)
-        .strip_suffix(".gif")
-        .and_then(|token| HitToken::verify(token, &site.keys).ok())
-        .filter(|token| token.target == HitTarget::Pixel);
-    let status = match token {
+    // What stands for the token.
+    let part = &request.match_info().as_str()[asked.beginning().len()..];
+    match asked {
+        Asked::Pixel => pixel(site, hits, request, part).await,
+        Asked::Link => link(site, hits, request, part).await,
+    }
+}
+
+/// A broken token gets the picture too: nobody has to see that it is broken.
+async fn pixel(site: &Site, hits: &Hits, request: &HttpRequest, part: &str) -> HttpResponse {
+    let token = match part.strip_suffix(".gif") {
+        Some(part) => token(site, request, |keys| HitToken::verify(part, keys)).await,
+        None => None,
+    };
+    let status = match token.filter(|token| token.target == HitTarget::Pixel) {
         Some(token) => {
-            hits.record(hit(&site, &hits, &request, token)).await;
+            hits.record(hit(site, hits, request, token)).await;
             StatusCode::OK
         }
         None => StatusCode::NOT_FOUND,
     };
     HttpResponse::build(status)
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .content_type("image/gif")
+        .insert_header((CACHE_CONTROL, NO_STORE))
+        .insert_header((CONTENT_TYPE, IMAGE_GIF))
         .body(&GIF[..])
 }
 
-/// `GET /c/{token}` and HEAD: leads to the campaign's own link, and nowhere else.
-pub(crate) async fn link(site: web::Data<Site>, hits: web::Data<Hits>, request: HttpRequest) -> HttpResponse {
-    if let Some(refusal) = refuse(&site, &request) {
-        return refusal;
-    }
-    let asked = match to(&request) {
-        Some(to) => leading_to(&site, &request, &to),
-        None => remembered(&site, &hits, &request).await,
+/// Leads to the campaign's own link, and nowhere else.
+async fn link(site: &Site, hits: &Hits, request: &HttpRequest, part: &str) -> HttpResponse {
+    let led = match to(request) {
+        Some(to) => Ok(leading_to(site, request, part, &to).await),
+        None => remembered(site, hits, request, part).await,
     };
-    match asked {
+    match led {
         Ok(Some((token, destination))) => {
-            hits.record(hit(&site, &hits, &request, token)).await;
-            lead(&site, &request, destination)
+            hits.record(hit(site, hits, request, token)).await;
+            lead(site, request, destination)
         }
-        Ok(None) => notice(&site, &request, StatusCode::NOT_FOUND, |texts| {
+        Ok(None) => notice(site, request, StatusCode::NOT_FOUND, |texts| {
             (&texts.broken_title, &texts.broken_or_gone)
         }),
         Err(trouble) => {
             tracing::error!("where a link leads cannot be read: {trouble}");
-            notice(&site, &request, StatusCode::SERVICE_UNAVAILABLE, |texts| {
+            notice(site, request, StatusCode::SERVICE_UNAVAILABLE, |texts| {
                 (&texts.busy_title, &texts.busy)
             })
         }
     }
 }
 
-/// What a link asks for.
-type Asked = Result<Option<(HitToken, Destination)>, Trouble>;
-
 /// A link of the campaign, or the trap.
-async fn remembered(site: &Site, hits: &Hits, request: &HttpRequest) -> Asked {
-    let Ok(token) = HitToken::verify(part(request), &site.keys) else {
+async fn remembered(
+    site: &Site,
+    hits: &Hits,
+    request: &HttpRequest,
+    part: &str,
+) -> Result<Option<(HitToken, Destination)>, Trouble> {
+    let Some(token) = token(site, request, |keys| HitToken::verify(part, keys)).await else {
         return Ok(None);
     };
     let destination = hits.destinations.find(site, token.campaign, token.target).await?;
@@ -85,9 +125,28 @@ async fn remembered(site: &Site, hits: &Hits, request: &HttpRequest) -> Asked {
 }
 
 /// A link whose address is of one message alone: it stands beside the token, which signs it too.
-fn leading_to(site: &Site, request: &HttpRequest, to: &str) -> Asked {
-    let token = HitToken::verify_leading_to(part(request), to, &site.keys).ok();
-    Ok(token.and_then(|token| Some((token, Destination::Link(location(to)?)))))
+async fn leading_to(
+    site: &Site,
+    request: &HttpRequest,
+    part: &str,
+    to: &str,
+) -> Option<(HitToken, Destination)> {
+    let token = token(site, request, |keys| HitToken::verify_leading_to(part, to, keys)).await?;
+    Some((token, Destination::Link(location(to)?)))
+}
+
+/// Checks a token; if its key is not known here, once more after the keys were read again.
+async fn token(
+    site: &Site,
+    request: &HttpRequest,
+    verify: impl Fn(&KeyRing) -> Result<HitToken, TokenError>,
+) -> Option<HitToken> {
+    let mut token = verify(&site.keys);
+    if token == Err(TokenError::UnknownKey) {
+        site.meet_keys(request.path()).await;
+        token = verify(&site.keys);
+    }
+    token.ok()
 }
 
 /// The address that stands in the query, without its percent-encoding.
@@ -102,18 +161,13 @@ fn lead(site: &Site, request: &HttpRequest, destination: Destination) -> HttpRes
     match destination {
         Destination::Link(location) => HttpResponse::Found()
             .insert_header((LOCATION, location))
-            .insert_header((CACHE_CONTROL, "no-store"))
-            .insert_header((REFERRER_POLICY, "no-referrer"))
+            .insert_header((CACHE_CONTROL, NO_STORE))
+            .insert_header((REFERRER_POLICY, NO_REFERRER))
             .finish(),
         Destination::Trap => notice(site, request, StatusCode::OK, |texts| {
             (&texts.trap_title, &texts.trap)
         }),
     }
-}
-
-/// The part of the path that stands for the token.
-fn part(request: &HttpRequest) -> &str {
-    request.match_info().unprocessed().trim_start_matches('/')
 }
 
 /// What is asked in another way, or with too many words.

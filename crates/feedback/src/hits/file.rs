@@ -1,8 +1,8 @@
 //! Reading a table of rules about hits.
 
+use super::agent::{NewWords, Word};
 use super::network::NetworkTable;
-use super::{HitRules, HitVerdict, Rule, Sign, Target, Word};
-use aho_corasick::AhoCorasick;
+use super::{HitRules, HitVerdict, Rule, Sign, Target};
 use ipnet::IpNet;
 use serde::Deserialize;
 use std::collections::HashSet;
@@ -85,7 +85,7 @@ impl HitRules {
         for network in tables.iter().flat_map(|table| &table.network) {
             network.add_to(&mut networks)?;
         }
-        let mut words = Vec::new();
+        let mut words = NewWords::default();
         let mut rules = Vec::new();
         for table in tables {
             let mut names = HashSet::new();
@@ -96,12 +96,8 @@ impl HitRules {
                 rules.push(raw.check(&mut words, &networks)?);
             }
         }
-        let words = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .build(words)
-            .map_err(|_| HitRulesFault::TooMany)?;
         Ok(HitRules {
-            words,
+            words: words.finish()?,
             networks,
             rules,
         })
@@ -134,7 +130,7 @@ impl RawNetwork {
 }
 
 impl RawRule {
-    fn check(self, words: &mut Vec<String>, networks: &NetworkTable) -> Result<Rule, HitRulesFault> {
+    fn check(self, words: &mut NewWords, networks: &NetworkTable) -> Result<Rule, HitRulesFault> {
         let verdict = HitVerdict::named(&self.verdict).ok_or_else(|| {
             let names = HitVerdict::ALL.map(HitVerdict::as_str).join(", ");
             self.fault(format!(
@@ -201,15 +197,11 @@ impl RawRule {
         })
     }
 
-    fn word(&self, text: &str, words: &mut Vec<String>) -> Result<Word, HitRulesFault> {
-        if let Some(whole) = text.strip_prefix('=') {
-            return Ok(Word::Whole(whole.trim().to_owned()));
-        }
+    fn word(&self, text: &str, words: &mut NewWords) -> Result<Word, HitRulesFault> {
         if text.is_empty() {
             return Err(self.fault("an empty word is in every user agent: use the sign no_agent"));
         }
-        words.push(text.to_owned());
-        Ok(Word::Within(words.len() - 1))
+        Ok(words.add(text))
     }
 
     fn fault(&self, fault: impl Into<String>) -> HitRulesFault {

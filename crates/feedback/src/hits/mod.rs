@@ -3,16 +3,18 @@
 //!
 //! The table of this crate is `rules.toml`; an operator's file has the same form and goes first.
 
+mod agent;
 mod file;
 mod network;
 
-use aho_corasick::AhoCorasick;
+use agent::{Word, Words};
 use network::NetworkTable;
 use std::sync::LazyLock;
 use std::time::Duration;
 use tidings_campaign::time::Timestamp;
 pub use tidings_campaign::token::HitTarget;
 
+pub use agent::Agent;
 pub use file::HitRulesFault;
 pub use network::Network;
 
@@ -115,8 +117,8 @@ pub struct Evidence<'a> {
     pub is_head: bool,
     /// The program said that it fetches before anybody wants it.
     pub is_prefetch: bool,
-    /// What the program calls itself; empty if it does not say.
-    pub agent: &'a str,
+    /// What the program calls itself, looked through by the rules that judge.
+    pub agent: &'a Agent,
     /// From where; nothing where that is not kept.
     pub network: Option<Network>,
     /// How long after the message was accepted by the relay, if that is known.
@@ -139,7 +141,7 @@ const NO_RULE: &str = "none";
 #[derive(Debug)]
 pub struct HitRules {
     /// All words of user agents that rules look for.
-    words: AhoCorasick,
+    words: Words,
     networks: NetworkTable,
     rules: Vec<Rule>,
 }
@@ -168,14 +170,6 @@ enum Target {
     Pixel,
     Link,
     Trap,
-}
-
-#[derive(Debug)]
-enum Word {
-    /// Somewhere in it, by its place in `words`.
-    Within(usize),
-    /// All of it.
-    Whole(String),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,6 +205,11 @@ impl HitRules {
         self.networks.is_proxy(network)
     }
 
+    /// Looks through what a program calls itself; empty if it does not say.
+    pub fn look_through(&self, agent: &str) -> Agent {
+        self.words.look_through(agent)
+    }
+
     /// Judges the hits of one recipient of one campaign, in the order of time, in the light of each other. The judgements have
     /// the same order. Exact for hits that have all others of [`TRAP_WINDOW`] around them in the list.
     pub fn judge(&self, hits: &[Evidence<'_>]) -> Vec<Judged<'_>> {
@@ -221,15 +220,8 @@ impl HitRules {
     }
 
     fn judge_one(&self, hit: &Evidence<'_>, company: &Company<'_>) -> Judged<'_> {
-        let mut found = vec![false; self.words.patterns_len()];
-        for word in self.words.find_overlapping_iter(hit.agent) {
-            found[word.pattern().as_usize()] = true;
-        }
         let class = hit.network.and_then(|network| self.networks.class(network));
-        let rule = self
-            .rules
-            .iter()
-            .find(|rule| rule.fits(hit, &found, class, company));
+        let rule = self.rules.iter().find(|rule| rule.fits(hit, class, company));
         rule.map_or(
             Judged {
                 verdict: HitVerdict::Unknown,
@@ -244,11 +236,8 @@ impl HitRules {
 }
 
 impl Rule {
-    fn fits(&self, hit: &Evidence<'_>, found: &[bool], class: Option<u16>, company: &Company<'_>) -> bool {
-        let has = |word: &Word| match word {
-            Word::Within(word) => found[*word],
-            Word::Whole(agent) => hit.agent.trim().eq_ignore_ascii_case(agent),
-        };
+    fn fits(&self, hit: &Evidence<'_>, class: Option<u16>, company: &Company<'_>) -> bool {
+        let has = |word: &Word| hit.agent.has(*word);
         let target_fits = match self.target {
             None => true,
             Some(Target::Pixel) => hit.target == HitTarget::Pixel,
@@ -265,7 +254,7 @@ impl Rule {
             && self.signs.iter().all(|sign| match sign {
                 Sign::Head => hit.is_head,
                 Sign::Prefetch => hit.is_prefetch,
-                Sign::NoAgent => hit.agent.trim().is_empty(),
+                Sign::NoAgent => !hit.agent.is_named,
                 Sign::Trapped => company.is_trapped(),
             })
             && self.links.is_none_or(|links| company.links_at_once() >= links)

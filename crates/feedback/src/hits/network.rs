@@ -1,7 +1,7 @@
 //! Networks of visitors, which are all that is kept of addresses, and what is known of some of them.
 
 use ipnet::IpNet;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -65,9 +65,10 @@ impl fmt::Display for Network {
 pub(super) struct NetworkTable {
     names: Vec<String>,
     proxies: Vec<bool>,
-    /// By the length of the prefix, in the number of [`Network`]; what is shifted out is the rest.
-    v4: BTreeMap<u8, HashMap<i64, u16>>,
-    v6: BTreeMap<u8, HashMap<i64, u16>>,
+    /// By the length of the prefix, in the number of [`Network`]; what is shifted out is the rest. Lengths and ranges are few, so
+    /// that to look through them is faster than to hash.
+    v4: BTreeMap<u8, BTreeMap<i64, u16>>,
+    v6: BTreeMap<u8, BTreeMap<i64, u16>>,
 }
 
 impl NetworkTable {

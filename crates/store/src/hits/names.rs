@@ -5,7 +5,8 @@ use crate::bulk::Bulk;
 use crate::engine::{Store, Tx, on_tx, values_list};
 use crate::error::StoreError;
 use std::collections::{BTreeSet, HashMap};
-use tidings_feedback::hits::{HitRules, LONGEST_AGENT};
+use std::sync::Arc;
+use tidings_feedback::hits::{Agent, HitRules, LONGEST_AGENT};
 use tidings_feedback::rules::cut;
 
 /// Agents are what strangers call themselves. So many different ones are kept; the rest share one name.
@@ -17,30 +18,43 @@ const REMEMBERED: usize = 20_000;
 /// Names of one statement.
 const ROWS: usize = 200;
 
-/// The numbers of names, remembered from batch to batch: what is in the database stays there.
-#[derive(Debug, Default)]
-pub struct HitNames {
-    agents: HashMap<String, i64>,
-    rules: HashMap<String, i64>,
+/// The rules that judge, and the numbers of names, remembered from batch to batch: what is in the database stays there.
+#[derive(Debug)]
+pub struct HitNames<'r> {
+    pub(super) rules: &'r HitRules,
+    rule_ids: HashMap<String, i64>,
+    agents: HashMap<String, KnownAgent>,
 }
 
-impl HitNames {
+#[derive(Clone, Debug)]
+struct KnownAgent {
+    /// Nothing: it has not been needed.
+    id: Option<i64>,
+    agent: Arc<Agent>,
+}
+
+impl<'r> HitNames<'r> {
+    /// Nothing is known yet.
+    pub fn new(rules: &'r HitRules) -> HitNames<'r> {
+        HitNames {
+            rules,
+            rule_ids: HashMap::new(),
+            agents: HashMap::new(),
+        }
+    }
+
     /// Finds or makes the numbers of all names that these hits need.
-    pub(super) async fn learn(
-        &mut self,
-        store: &Store,
-        hits: &[NewHit],
-        rules: &HitRules,
-    ) -> Result<(), StoreError> {
-        let unknown_rules: BTreeSet<&str> = rules
+    pub(super) async fn learn(&mut self, store: &Store, hits: &[NewHit]) -> Result<(), StoreError> {
+        let unknown_rules: BTreeSet<&str> = self
+            .rules
             .names()
-            .filter(|name| !self.rules.contains_key(*name))
+            .filter(|name| !self.rule_ids.contains_key(*name))
             .collect();
         if !unknown_rules.is_empty() {
             let mut tx = store.begin_write().await?;
             let learnt = find_or_make(&mut tx, "hit_rules", unknown_rules).await?;
             tx.commit().await?;
-            self.rules.extend(learnt);
+            self.rule_ids.extend(learnt);
         }
         if self.agents.len() > REMEMBERED {
             self.agents.clear();
@@ -50,7 +64,7 @@ impl HitNames {
             .iter()
             .filter(|hit| hit.recipient.is_some())
             .map(|hit| name_of(&hit.agent))
-            .filter(|name| !name.is_empty() && !self.agents.contains_key(*name))
+            .filter(|name| !name.is_empty() && self.agents.get(*name).is_none_or(|known| known.id.is_none()))
             .collect();
         if !unknown_agents.is_empty() {
             self.learn_agents(store, unknown_agents).await?;
@@ -62,7 +76,7 @@ impl HitNames {
         const HIGHEST: &str = "SELECT COALESCE(MAX(id), 0) FROM hit_agents";
         let mut tx = store.begin_write().await?;
         let highest: i64 = on_tx!(&mut tx, conn => sqlx::query_scalar(HIGHEST).fetch_one(conn).await)?;
-        let learnt = if highest < MOST_AGENTS {
+        let learnt: HashMap<String, i64> = if highest < MOST_AGENTS {
             find_or_make(&mut tx, "hit_agents", unknown).await?
         } else {
             let found = find(&mut tx, "hit_agents", &unknown).await?;
@@ -73,20 +87,39 @@ impl HitNames {
                 .collect()
         };
         tx.commit().await?;
-        self.agents.extend(learnt);
+        for (name, id) in learnt {
+            let agent = self.known(&name).agent;
+            self.agents.insert(name, KnownAgent { id: Some(id), agent });
+        }
         Ok(())
     }
 
+    /// What is remembered of a program, which is looked through if it is new here.
+    fn known(&mut self, name: &str) -> KnownAgent {
+        if let Some(known) = self.agents.get(name) {
+            return known.clone();
+        }
+        let agent = Arc::new(self.rules.look_through(name));
+        let known = KnownAgent { id: None, agent };
+        self.agents.insert(name.to_owned(), known.clone());
+        known
+    }
+
+    /// A program as the rules see it.
+    pub(super) fn agent(&mut self, name: &str) -> Arc<Agent> {
+        self.known(name).agent
+    }
+
     /// A new hit with its numbers; its delay is not known yet.
-    pub(super) fn kept(&self, hit: &NewHit) -> Kept {
-        let agent = name_of(&hit.agent);
+    pub(super) fn kept(&mut self, hit: &NewHit) -> Kept {
+        let known = self.known(name_of(&hit.agent));
         let sign = |holds, bit| if holds { bit } else { 0 };
         Kept {
             at: hit.at,
             target: hit.target,
             delay: None,
-            agent_id: self.agents.get(agent).copied(),
-            agent: agent.to_owned(),
+            agent_id: known.id,
+            agent: known.agent,
             network: hit.network,
             signs: sign(hit.is_head, SIGN_HEAD) | sign(hit.is_prefetch, SIGN_PREFETCH),
             judged: None,
@@ -95,7 +128,7 @@ impl HitNames {
 
     /// The number of a rule.
     pub(super) fn rule(&self, name: &str) -> i64 {
-        self.rules.get(name).copied().unwrap_or_default()
+        self.rule_ids.get(name).copied().unwrap_or_default()
     }
 }
 

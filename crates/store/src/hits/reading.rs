@@ -1,7 +1,7 @@
 //! What is known already of the recipients whose hits have come in.
 
 use super::{Case, HitNames, Kept, Key, a_little_back, far_back};
-use crate::bulk::pieces;
+use crate::bulk::{filled, pieces};
 use crate::engine::{Tx, on_tx, values_list};
 use crate::error::{StoreError, bad_row};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -22,18 +22,23 @@ pub(super) struct Standing {
     pub trapped_at: Option<Timestamp>,
     /// When the relay took the message; in the far future while it is on the wire.
     sent_at: Option<Timestamp>,
+    /// Whether there are hits since the moment that was asked for.
+    has_hits_since: bool,
 }
 
 /// Judges the new hits together with what is kept around them. `is_again`: a row with the time of a new one was there.
 pub(super) async fn judged<'r>(
     tx: &mut Tx,
     new: BTreeMap<Key, Vec<Kept>>,
-    rules: &'r HitRules,
-    names: &HitNames,
+    names: &mut HitNames<'r>,
     is_again: bool,
 ) -> Result<Vec<(Case, Vec<Judged<'r>>)>, StoreError> {
-    let keys: Vec<Key> = new.keys().copied().collect();
-    let mut standings = standings(tx, &keys).await?;
+    let asked = new.iter().map(|(key, hits)| {
+        // What else came lately says nothing of an open.
+        let since = (is_again || !is_nothing_but_opens(hits)).then(|| a_little_back(first_of(hits)));
+        (*key, since)
+    });
+    let mut standings = standings(tx, asked.collect()).await?;
     let mut cases: Vec<Case> = new
         .into_iter()
         .map(|(key, hits)| Case::of_new(key, standings.remove(&key).unwrap_or_default(), hits))
@@ -41,40 +46,49 @@ pub(super) async fn judged<'r>(
     let known = |case: &Case| {
         let from = match case.is_trapped() {
             true => far_back,
-            // What else came lately says nothing of an open.
-            false if case.is_nothing_but_opens() && !is_again => return None,
-            false => a_little_back,
+            false if case.standing.has_hits_since => a_little_back,
+            false => return None,
         };
         case.standing.is_kept.then(|| (case.key, from(case.since)))
     };
     let wanted: Vec<_> = cases.iter().filter_map(known).collect();
-    let mut around = kept_since(tx, &wanted).await?;
+    let mut around = kept_since(tx, &wanted, names).await?;
     let mut verdicts = Vec::with_capacity(cases.len());
     let mut suspicious = Vec::new();
     for case in &mut cases {
         case.add(around.remove(&case.key).unwrap_or_default());
-        let judged = case.judge(rules);
+        let judged = case.judge(names.rules);
         // Trapped ones have been read that far already.
         if !case.is_trapped() && case.is_suspicious(&judged, names) {
             suspicious.push((case.key, far_back(case.since)));
         }
         verdicts.push(judged);
     }
-    let mut around = kept_since(tx, &suspicious).await?;
+    let mut around = kept_since(tx, &suspicious, names).await?;
     for (case, judged) in cases.iter_mut().zip(&mut verdicts) {
         if let Some(kept) = around.remove(&case.key) {
             case.hits.retain(|hit| hit.judged.is_none());
             case.add(kept);
-            *judged = case.judge(rules);
+            *judged = case.judge(names.rules);
         }
     }
     Ok(cases.into_iter().zip(verdicts).collect())
 }
 
+fn is_nothing_but_opens(hits: &[Kept]) -> bool {
+    hits.iter().all(|hit| hit.target == HitTarget::Pixel)
+}
+
+/// When the first of them came.
+fn first_of(hits: &[Kept]) -> Timestamp {
+    let first = hits.iter().map(|hit| hit.at).min();
+    first.unwrap_or(Timestamp(i64::MAX))
+}
+
 impl Case {
     fn of_new(key: Key, standing: Standing, mut hits: Vec<Kept>) -> Case {
         hits.sort_by_key(|hit| hit.at);
-        let since = hits.first().map_or(Timestamp(i64::MAX), |hit| hit.at);
+        let since = first_of(&hits);
         for hit in &mut hits {
             let delay = standing.sent_at.map(|sent| hit.at.since(sent).as_secs());
             hit.delay = delay.and_then(|seconds| i64::try_from(seconds).ok());
@@ -95,10 +109,6 @@ impl Case {
             hits,
             since: Timestamp(i64::MIN),
         }
-    }
-
-    fn is_nothing_but_opens(&self) -> bool {
-        self.hits.iter().all(|hit| hit.target == HitTarget::Pixel)
     }
 
     /// Adds kept hits. Of hits at the same microsecond the new ones move on: the key of a row is its time.
@@ -122,56 +132,69 @@ impl Case {
     }
 }
 
-#[derive(sqlx::FromRow)]
-struct StandingRow {
-    campaign_id: i64,
-    recipient_id: i64,
-    sent_at: Option<i64>,
-    open_verdict: Option<i64>,
-    opened_at: Option<i64>,
-    click_verdict: Option<i64>,
-    clicked_at: Option<i64>,
-    trapped_at: Option<i64>,
-}
-
-/// Of the recipients of whom nothing is known there is none.
-pub(super) async fn standings(tx: &mut Tx, keys: &[Key]) -> Result<HashMap<Key, Standing>, StoreError> {
-    let mut standings = HashMap::with_capacity(keys.len());
-    for keys in pieces(keys) {
-        // A look-up for each, not a join: for that PostgreSQL may read all parts of the ledger.
-        let text = format!(
-            "SELECT v.column1 AS campaign_id, v.column2 AS recipient_id, \
+/// What is known of the recipients, of whom nothing is known of some. With a moment it is asked too whether there are hits since.
+///
+/// It comes as one text: SQLite's driver takes longer to hand over a row of eight columns than SQLite to find it.
+pub(super) async fn standings(
+    tx: &mut Tx,
+    asked: Vec<(Key, Option<Timestamp>)>,
+) -> Result<HashMap<Key, Standing>, StoreError> {
+    // A look-up for each, not a join: for that PostgreSQL may read all parts of the ledger.
+    const FIND: &str = "SELECT STRING_AGG( \
+            CAST(v.column1 AS TEXT) || ',' || CAST(v.column2 AS TEXT) || ',' || COALESCE(CAST( \
                 (SELECT CASE d.state WHEN 'accepted' THEN d.settled_at WHEN 'unknown' THEN d.settled_at \
                     WHEN 'on_wire' THEN 9223372036854775807 END FROM deliveries d \
-                    WHERE d.recipient_id = v.column2 AND d.campaign_id = v.column1) AS sent_at, \
-                r.open_verdict, r.opened_at, r.click_verdict, r.clicked_at, r.trapped_at \
-             FROM (VALUES {}) AS v \
-             LEFT JOIN hit_recipients r ON r.campaign_id = v.column1 AND r.recipient_id = v.column2",
-            values_list(keys.len(), 2, 1)
-        );
-        let text = tx.bulk_text(text);
-        let rows: Vec<StandingRow> = on_tx!(&mut *tx, conn => {
-            let mut query = sqlx::query_as(text);
-            for (campaign, recipient) in keys {
-                query = query.bind(campaign.0).bind(recipient.0);
+                    WHERE d.recipient_id = v.column2 AND d.campaign_id = v.column1) AS TEXT), '') || \
+            CASE WHEN r.open_verdict IS NULL THEN '' ELSE \
+                ',' || CAST(r.open_verdict AS TEXT) || ',' || COALESCE(CAST(r.opened_at AS TEXT), '') || \
+                ',' || CAST(r.click_verdict AS TEXT) || ',' || COALESCE(CAST(r.clicked_at AS TEXT), '') || \
+                ',' || COALESCE(CAST(r.trapped_at AS TEXT), '') || ',' || \
+                CASE WHEN v.column3 IS NOT NULL AND EXISTS (SELECT 1 FROM hits h WHERE h.campaign_id = v.column1 \
+                    AND h.recipient_id = v.column2 AND h.at >= v.column3) THEN '1' ELSE '' END \
+            END, ';') FROM (VALUES ";
+    const KNOWN: &str = ") AS v LEFT JOIN hit_recipients r ON r.campaign_id = v.column1 AND r.recipient_id = v.column2";
+    let mut standings = HashMap::with_capacity(asked.len());
+    for asked in filled(asked) {
+        let text = tx.text_with_rows(FIND, (asked.len(), 3), KNOWN);
+        let found: Option<String> = on_tx!(&mut *tx, conn => {
+            let mut query = sqlx::query_scalar(text);
+            for ((campaign, recipient), since) in asked {
+                query = query.bind(campaign.0).bind(recipient.0).bind(since.map(|at| at.0));
             }
-            query.fetch_all(conn).await
+            query.fetch_one(conn).await
         })?;
-        for row in rows {
-            let standing = Standing {
-                is_kept: row.open_verdict.is_some(),
-                open: row.open_verdict.and_then(HitVerdict::from_number),
-                opened_at: row.opened_at.map(Timestamp),
-                click: row.click_verdict.and_then(HitVerdict::from_number),
-                clicked_at: row.clicked_at.map(Timestamp),
-                trapped_at: row.trapped_at.map(Timestamp),
-                sent_at: row.sent_at.map(Timestamp),
-            };
-            let key = (CampaignId(row.campaign_id), RecipientId(row.recipient_id));
+        for text in found.iter().flat_map(|found| found.split(';')) {
+            let (key, standing) =
+                Standing::read(text).ok_or_else(|| bad_row("hit_recipients", text, "not numbers"))?;
             standings.insert(key, standing);
         }
     }
     Ok(standings)
+}
+
+impl Standing {
+    /// From the numbers of `standings`, some of which may be empty; after the first three there may be no more.
+    fn read(text: &str) -> Option<(Key, Standing)> {
+        let mut numbers = text.split(',');
+        let mut next = || match numbers.next() {
+            None | Some("") => Some(None),
+            Some(number) => number.parse::<i64>().ok().map(Some),
+        };
+        let key = (CampaignId(next()??), RecipientId(next()??));
+        let sent_at = next()?.map(Timestamp);
+        let open = next()?;
+        let standing = Standing {
+            sent_at,
+            is_kept: open.is_some(),
+            open: open.and_then(HitVerdict::from_number),
+            opened_at: next()?.map(Timestamp),
+            click: next()?.and_then(HitVerdict::from_number),
+            clicked_at: next()?.map(Timestamp),
+            trapped_at: next()?.map(Timestamp),
+            has_hits_since: next()?.is_some(),
+        };
+        Some((key, standing))
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -201,29 +224,25 @@ impl HitRow {
     pub(super) fn key(&self) -> Key {
         (CampaignId(self.campaign_id), RecipientId(self.recipient_id))
     }
-}
 
-impl TryFrom<HitRow> for Kept {
-    type Error = StoreError;
-
-    fn try_from(row: HitRow) -> Result<Kept, StoreError> {
+    pub(super) fn kept(self, names: &mut HitNames<'_>) -> Result<Kept, StoreError> {
         let bad = |problem: &str| {
             let place = format!(
                 "campaign {}, recipient {}, {}",
-                row.campaign_id, row.recipient_id, row.at
+                self.campaign_id, self.recipient_id, self.at
             );
             bad_row("hits", place, problem)
         };
-        let verdict = HitVerdict::from_number(row.verdict).ok_or_else(|| bad("unknown verdict"))?;
+        let verdict = HitVerdict::from_number(self.verdict).ok_or_else(|| bad("unknown verdict"))?;
         Ok(Kept {
-            at: Timestamp(row.at),
-            target: HitTarget::from_number(row.target).ok_or_else(|| bad("unknown target"))?,
-            delay: row.delay,
-            agent_id: row.agent_id,
-            network: row.network.and_then(Network::from_number),
-            signs: row.signs,
-            judged: Some((verdict, row.rule_id)),
-            agent: row.agent.unwrap_or_default(),
+            at: Timestamp(self.at),
+            target: HitTarget::from_number(self.target).ok_or_else(|| bad("unknown target"))?,
+            delay: self.delay,
+            agent_id: self.agent_id,
+            agent: names.agent(self.agent.as_deref().unwrap_or_default()),
+            network: self.network.and_then(Network::from_number),
+            signs: self.signs,
+            judged: Some((verdict, self.rule_id)),
         })
     }
 }
@@ -232,6 +251,7 @@ impl TryFrom<HitRow> for Kept {
 pub(super) async fn kept_since(
     tx: &mut Tx,
     wanted: &[(Key, Timestamp)],
+    names: &mut HitNames<'_>,
 ) -> Result<HashMap<Key, Vec<Kept>>, StoreError> {
     let mut kept: HashMap<Key, Vec<Kept>> = HashMap::new();
     for wanted in pieces(wanted) {
@@ -253,7 +273,7 @@ pub(super) async fn kept_since(
             query.fetch_all(conn).await
         })?;
         for row in rows {
-            kept.entry(row.key()).or_default().push(row.try_into()?);
+            kept.entry(row.key()).or_default().push(row.kept(names)?);
         }
     }
     for hits in kept.values_mut() {

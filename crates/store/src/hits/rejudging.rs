@@ -9,7 +9,6 @@ use crate::error::StoreError;
 use std::collections::BTreeMap;
 use tidings_campaign::ids::{CampaignId, RecipientId};
 use tidings_campaign::time::Timestamp;
-use tidings_feedback::hits::HitRules;
 
 /// Hits of one transaction, more or less: those of one recipient are judged together.
 const BATCH: i64 = 2000;
@@ -32,15 +31,14 @@ impl Store {
         &self,
         campaign: Option<CampaignId>,
         after: Option<(CampaignId, RecipientId)>,
-        rules: &HitRules,
-        names: &mut HitNames,
+        names: &mut HitNames<'_>,
     ) -> Result<Rejudged, StoreError> {
-        names.learn(self, &[], rules).await?;
+        names.learn(self, &[]).await?;
         let first = campaign.map_or(CampaignId(0), |campaign| campaign);
         let after = after.unwrap_or((first, RecipientId(0)));
         let last = campaign.map_or(CampaignId(i64::MAX), |campaign| campaign);
         for _ in 0..TRIES {
-            if let Some(done) = self.try_rejudge(after, last, rules, names).await? {
+            if let Some(done) = self.try_rejudge(after, last, names).await? {
                 return Ok(done);
             }
         }
@@ -51,19 +49,18 @@ impl Store {
         &self,
         after: Key,
         last: CampaignId,
-        rules: &HitRules,
-        names: &HitNames,
+        names: &mut HitNames<'_>,
     ) -> Result<Option<Rejudged>, StoreError> {
         let mut tx = self.begin_write().await?;
-        let (recipients, next) = recipients_after(&mut tx, after, last).await?;
-        let keys: Vec<Key> = recipients.keys().copied().collect();
-        let mut standings = standings(&mut tx, &keys).await?;
+        let (recipients, next) = recipients_after(&mut tx, (after, last), names).await?;
+        let asked = recipients.keys().map(|key| (*key, None)).collect();
+        let mut standings = standings(&mut tx, asked).await?;
         let (mut writing, mut deltas) = (Writing::default(), HitDeltas::default());
         let mut hits = 0;
         for (key, kept) in recipients {
             hits += kept.len();
             let case = Case::of_kept(key, standings.remove(&key).unwrap_or_default(), kept);
-            let judged = case.judge(rules);
+            let judged = case.judge(names.rules);
             case.settle(&judged, names, &mut writing, &mut deltas);
         }
         let changed = writing.corrected();
@@ -79,8 +76,8 @@ impl Store {
 /// All hits of the next recipients, and the last of them if there are more.
 async fn recipients_after(
     tx: &mut Tx,
-    after: Key,
-    last: CampaignId,
+    (after, last): (Key, CampaignId),
+    names: &mut HitNames<'_>,
 ) -> Result<(BTreeMap<Key, Vec<Kept>>, Option<Key>), StoreError> {
     const NEXT: &str = concat!(
         "SELECT ",
@@ -94,7 +91,7 @@ async fn recipients_after(
     let is_last = rows.len() < usize::try_from(BATCH).expect("a batch is small");
     let mut recipients: BTreeMap<Key, Vec<Kept>> = BTreeMap::new();
     for row in rows {
-        recipients.entry(row.key()).or_default().push(row.try_into()?);
+        recipients.entry(row.key()).or_default().push(row.kept(names)?);
     }
     if is_last {
         return Ok((recipients, None));
@@ -103,7 +100,7 @@ async fn recipients_after(
     if recipients.len() > 1 {
         recipients.pop_last();
     } else if let Some(only) = recipients.keys().next().copied() {
-        recipients = kept_since(tx, &[(only, Timestamp(i64::MIN))])
+        recipients = kept_since(tx, &[(only, Timestamp(i64::MIN))], names)
             .await?
             .into_iter()
             .collect();

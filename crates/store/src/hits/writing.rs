@@ -3,7 +3,7 @@
 use super::deltas::HitDeltas;
 use super::reading::Standing;
 use super::{Kept, Key};
-use crate::bulk::{Bulk, Value, pieces};
+use crate::bulk::{Bulk, Value, filled, pieces};
 use crate::engine::{Tx, on_tx, values_list};
 use crate::error::StoreError;
 use std::collections::HashMap;
@@ -221,20 +221,19 @@ async fn write_standings(tx: &mut Tx, standings: &[Change]) -> Result<bool, Stor
     Ok(run(tx, ADD, once, added).await? && run(tx, CHANGE.0, CHANGE.1, changed).await?)
 }
 
-/// Runs a statement for these rows; false if it did not change each.
+/// Runs a statement for these rows; false if it did not change each. A row that stands there twice changes once.
 async fn run<const N: usize>(
     tx: &mut Tx,
     before: &str,
     after: &str,
     rows: Vec<[Value; N]>,
 ) -> Result<bool, StoreError> {
-    for rows in pieces(&rows) {
-        let values = rows.iter().flatten().cloned().collect();
-        let expected = rows.len() as u64;
-        let statement = Bulk::new(before, after, values, rows.len(), N, expected);
-        if tx.run(statement).await? != expected {
-            return Ok(false);
-        }
+    let (expected, mut changed) = (rows.len() as u64, 0);
+    for rows in filled(rows) {
+        let n = rows.len();
+        let values = rows.into_iter().flatten().collect();
+        let statement = Bulk::new(before, after, values, n, N, n as u64);
+        changed += tx.run(statement).await?;
     }
-    Ok(true)
+    Ok(changed == expected)
 }

@@ -16,7 +16,6 @@ use crate::error::StoreError;
 use crate::file_lock::FileLock;
 use crate::parts;
 use crate::schema;
-use sqlx::Connection as _;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -304,9 +303,9 @@ fn remove(file: &Path) {
 async fn close(store: Store) -> Result<(), StoreError> {
     store.close().await;
     if let Engine::Sqlite { write, .. } = store.engine
-        && let Some(write) = Arc::into_inner(write)
+        && let Some(writer) = Arc::into_inner(write)
     {
-        write.into_inner().close().await?;
+        writer.into_inner().close().await?;
     }
     Ok(())
 }

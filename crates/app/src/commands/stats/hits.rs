@@ -268,12 +268,12 @@ pub async fn reclassify(args: ReclassifyArgs, context: &Context) -> anyhow::Resu
     if let Some(id) = args.campaign {
         store.get_campaign(id).await?;
     }
-    let mut names = HitNames::default();
+    let mut names = HitNames::new(&rules);
     let (mut hits, mut changed) = (0, 0);
     let mut after = None;
     loop {
         let done = store
-            .rejudge_hits(args.campaign, after, &rules, &mut names)
+            .rejudge_hits(args.campaign, after, &mut names)
             .await?;
         hits += done.hits;
         changed += done.changed;
