@@ -214,8 +214,11 @@ fn put_together(app: &App) {
         "ALTER TABLE deliveries DROP CONSTRAINT deliveries_first_part",
         "ALTER INDEX deliveries_from_0_pkey RENAME TO deliveries_pkey",
         "ALTER INDEX deliveries_from_0_by_recipient RENAME TO deliveries_by_recipient",
-        "ALTER INDEX deliveries_from_0_due RENAME TO deliveries_due",
-        "ALTER INDEX deliveries_from_0_aside RENAME TO deliveries_aside",
+        "DROP INDEX deliveries_from_0_waiting",
+        "DROP INDEX deliveries_from_0_by_limit",
+        "CREATE INDEX deliveries_due ON deliveries (campaign_id, due_at) WHERE state = 'deferred'",
+        "CREATE INDEX deliveries_aside ON deliveries (campaign_id, reason, due_at) \
+         WHERE state = 'deferred' AND cause = 'limit'",
         "ALTER TABLE attempts DETACH PARTITION attempts_from_0",
         "DROP TABLE attempts",
         "ALTER TABLE attempts_from_0 RENAME TO attempts",

@@ -1,13 +1,18 @@
 //! Several statements that change many rows each, run in one go.
 
-use crate::engine::{Store, Tx};
+mod joined;
+
+use self::joined::joined;
+use crate::engine::{Engine, SqliteTx, Store, Tx};
 use crate::error::StoreError;
 use crate::parts::Part;
+use crate::servers::Servers;
 use futures_util::TryStreamExt;
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{AssertSqlSafe, Postgres, Sqlite};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres, Sqlite};
+use std::sync::Arc;
 
 /// A value of a bulk statement.
 #[derive(Clone, Debug)]
@@ -28,18 +33,22 @@ impl From<&str> for Value {
     }
 }
 
-/// A statement with question marks for its values, and how many rows it must change.
+/// A statement with question marks for its values and a list of rows, and how many rows it must change.
 #[derive(Debug)]
 pub(crate) struct Bulk {
-    text: String,
+    before: String,
+    after: String,
+    /// Of the question marks of `before`, of the rows, one after the other, and of the question marks of `after`.
     values: Vec<Value>,
+    rows: usize,
+    columns: usize,
     /// None: any number is right.
     expected: Option<u64>,
 }
 
-/// A list of rows of question marks between two texts.
-fn with_rows(before: &str, (rows, columns): (usize, usize), after: &str) -> String {
-    let mut text = String::with_capacity(before.len() + after.len() + rows * (2 * columns + 2));
+/// Puts a list of rows of question marks between two texts, at the end of `text`.
+fn write_rows(text: &mut String, before: &str, (rows, columns): (usize, usize), after: &str) {
+    text.reserve(before.len() + after.len() + rows * (2 * columns + 2));
     text.push_str(before);
     for row in 0..rows {
         text.push_str(if row == 0 { "(" } else { ",(" });
@@ -49,7 +58,6 @@ fn with_rows(before: &str, (rows, columns): (usize, usize), after: &str) -> Stri
         text.push(')');
     }
     text.push_str(after);
-    text
 }
 
 macro_rules! bind {
@@ -71,10 +79,12 @@ impl Bulk {
         columns: usize,
         expected: u64,
     ) -> Bulk {
-        let text = with_rows(before, (rows, columns), after);
         Bulk {
-            text,
+            before: before.to_owned(),
+            after: after.to_owned(),
             values,
+            rows,
+            columns,
             expected: Some(expected),
         }
     }
@@ -99,6 +109,17 @@ impl Bulk {
             expected: None,
             ..self
         }
+    }
+
+    /// Puts its text at the end of this one.
+    fn write(&self, text: &mut String) {
+        write_rows(text, &self.before, (self.rows, self.columns), &self.after);
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::new();
+        self.write(&mut text);
+        text
     }
 }
 
@@ -135,54 +156,75 @@ pub(crate) fn filled<T: Clone>(mut rows: Vec<T>) -> impl Iterator<Item = Vec<T>>
     })
 }
 
-/// Whether a statement has changed as many rows as it had to.
-fn is_as_expected(expected: Option<u64>, changed: u64) -> bool {
-    expected.is_none_or(|expected| expected == changed)
-}
-
 impl Store {
     /// Runs the statements in one transaction and commits it if each changed as many rows as it had to; if not,
-    /// nothing has been done and the answer is false.
-    pub(crate) async fn run_as_expected(&self, statements: Vec<Bulk>) -> Result<bool, StoreError> {
-        let expected: Vec<Option<u64>> = statements.iter().map(|s| s.expected).collect();
-        let Some(mut tx) = self.sqlite_tx().await else {
-            return self.run_each_as_expected(statements).await;
-        };
-        // One text, because every statement by itself is a switch of threads and back.
-        let mut text = String::from("BEGIN IMMEDIATE");
-        for statement in &statements {
-            text.push(';');
-            text.push_str(&statement.text);
-        }
-        let query = sqlx::query(AssertSqlSafe(text));
-        let query = bind!(query, statements.into_iter().flat_map(|s| s.values));
-        #[expect(
-            deprecated,
-            reason = "sqlx's advice is raw_sql, which binds no values; SQLite supports this"
-        )]
-        let results = query.execute_many(tx.connection()).await;
-        let changed: Vec<u64> = results.map_ok(|done| done.rows_affected()).try_collect().await?;
-        // The first result is that of BEGIN.
-        let changed = changed.get(1..).unwrap_or_default();
-        let fits = |(expected, changed): (&Option<u64>, &u64)| is_as_expected(*expected, *changed);
-        if changed.len() != expected.len() || !expected.iter().zip(changed).all(fits) {
-            return Ok(false);
-        }
-        tx.commit().await?;
-        Ok(true)
-    }
-
-    async fn run_each_as_expected(&self, statements: Vec<Bulk>) -> Result<bool, StoreError> {
-        let mut tx = self.begin_write().await?;
-        for statement in statements {
-            let expected = statement.expected;
-            if !is_as_expected(expected, tx.run(statement).await?) {
-                return Ok(false);
+    /// nothing has been done and the answer is false. They come in groups: none sees what another of its group has done.
+    pub(crate) async fn run_as_expected(&self, groups: Vec<Vec<Bulk>>) -> Result<bool, StoreError> {
+        match &self.engine {
+            Engine::Sqlite { write, .. } => {
+                let tx = SqliteTx::unbegun(Arc::clone(write)).await;
+                run_as_one_text(tx, groups.into_iter().flatten().collect()).await
             }
+            Engine::Postgres(servers) => run_joined(servers, groups).await,
         }
-        tx.commit().await?;
-        Ok(true)
     }
+}
+
+/// One text, because every statement by itself is a switch of threads and back.
+async fn run_as_one_text(mut tx: SqliteTx, statements: Vec<Bulk>) -> Result<bool, StoreError> {
+    let expected: Vec<Option<u64>> = statements.iter().map(|s| s.expected).collect();
+    let mut text = String::from("BEGIN IMMEDIATE");
+    for statement in &statements {
+        text.push(';');
+        statement.write(&mut text);
+    }
+    let query = sqlx::query(AssertSqlSafe(text));
+    let query = bind!(query, statements.into_iter().flat_map(|s| s.values));
+    #[expect(
+        deprecated,
+        reason = "sqlx's advice is raw_sql, which binds no values; SQLite supports this"
+    )]
+    let results = query.execute_many(tx.connection()).await;
+    let changed: Vec<u64> = results.map_ok(|done| done.rows_affected()).try_collect().await?;
+    // The first result is that of BEGIN.
+    let changed = changed.get(1..).unwrap_or_default();
+    let fits =
+        |(expected, changed): (&Option<u64>, &u64)| expected.is_none_or(|expected| expected == *changed);
+    if changed.len() != expected.len() || !expected.iter().zip(changed).all(fits) {
+        return Ok(false);
+    }
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// One statement for each group, because every statement by itself is a round trip.
+async fn run_joined(servers: &Servers, groups: Vec<Vec<Bulk>>) -> Result<bool, StoreError> {
+    let groups = groups.into_iter().filter(|group| !group.is_empty()).collect();
+    let mut writer = servers.writer().await?;
+    let is_as_expected = match run_groups(writer.connection(), groups).await {
+        Ok(()) => true,
+        Err(error) if joined::is_unexpected(&error) => false,
+        Err(error) => return Err(error.into()),
+    };
+    servers.keep(writer);
+    Ok(is_as_expected)
+}
+
+async fn run_groups(connection: &mut PgConnection, mut groups: Vec<Vec<Bulk>>) -> Result<(), sqlx::Error> {
+    // A single statement is a transaction by itself: there is nothing to begin or to commit.
+    if groups.len() == 1
+        && let Some(group) = groups.pop()
+    {
+        return joined(group).execute(connection).await.map(drop);
+    }
+    let mut tx = connection.begin().await?;
+    for group in groups {
+        if let Err(error) = joined(group).execute(&mut *tx).await {
+            tx.rollback().await?;
+            return Err(error);
+        }
+    }
+    tx.commit().await
 }
 
 /// A statement with its values bound, which is most of the work on this side.
@@ -199,7 +241,8 @@ impl Tx {
         rows_and_columns: (usize, usize),
         after: &str,
     ) -> AssertSqlSafe<String> {
-        let text = with_rows(before, rows_and_columns, after);
+        let mut text = String::new();
+        write_rows(&mut text, before, rows_and_columns, after);
         AssertSqlSafe(match self {
             Tx::Sqlite(_) => text,
             Tx::Postgres(_) => numbered(&text),
@@ -211,11 +254,11 @@ impl Tx {
         let is_sqlite = matches!(self, Tx::Sqlite(_));
         move |statement| match is_sqlite {
             true => {
-                let query = sqlx::query(AssertSqlSafe(statement.text));
+                let query = sqlx::query(AssertSqlSafe(statement.text()));
                 Ready::Sqlite(bind!(query, statement.values.into_iter()))
             }
             false => {
-                let query = sqlx::query(AssertSqlSafe(numbered(&statement.text)));
+                let query = sqlx::query(AssertSqlSafe(numbered(&statement.text())));
                 Ready::Postgres(bind!(query, statement.values.into_iter()))
             }
         }

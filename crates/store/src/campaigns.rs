@@ -316,7 +316,7 @@ impl Store {
         const FINISH: &str = "UPDATE campaigns SET state = 'finished', finished_at = $1 \
             WHERE id = $2 AND state = 'sending' AND next_seq > planned \
             AND NOT EXISTS (SELECT 1 FROM leases WHERE campaign_id = $2) \
-            AND NOT EXISTS (SELECT 1 FROM {deliveries} WHERE campaign_id = $2 AND state = 'deferred')";
+            AND NOT EXISTS (SELECT 1 FROM {deliveries} WHERE campaign_id = $2 AND state = 'deferred' AND due_at IS NOT NULL)";
         let finish = self.parts.of(id).statement(FINISH);
         let rows = on_write_pool!(self, pool => sqlx::query(finish).bind(now.0).bind(id.0).execute(pool).await
             .map(|done| done.rows_affected()))?;

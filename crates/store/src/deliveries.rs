@@ -315,8 +315,8 @@ impl Store {
 
     /// When the next deferred delivery is due.
     pub async fn next_due(&self, campaign: CampaignId) -> Result<Option<Timestamp>, StoreError> {
-        const NEXT: &str =
-            "SELECT MIN(due_at) FROM {deliveries} WHERE campaign_id = $1 AND state = 'deferred'";
+        const NEXT: &str = "SELECT MIN(due_at) FROM {deliveries} \
+            WHERE campaign_id = $1 AND state = 'deferred' AND due_at IS NOT NULL";
         let next = self.parts.of(campaign).statement(NEXT);
         let due: Option<i64> =
             on_pool!(self, pool => sqlx::query_scalar(next).bind(campaign.0).fetch_one(pool).await)?;

@@ -225,14 +225,6 @@ impl Store {
         })
     }
 
-    /// The SQLite writer, for a transaction that the caller begins; nothing on PostgreSQL.
-    pub(crate) async fn sqlite_tx(&self) -> Option<SqliteTx> {
-        match &self.engine {
-            Engine::Sqlite { write, .. } => Some(SqliteTx::unbegun(Arc::clone(write)).await),
-            Engine::Postgres(_) => None,
-        }
-    }
-
     /// Takes `n` fresh identifiers from the named sequence and returns the first. Gaps may remain.
     pub async fn allocate_ids(&self, sequence: &str, n: i64) -> Result<i64, StoreError> {
         const ALLOCATE: &str = "UPDATE sequences SET next = next + $1 WHERE name = $2 RETURNING next - $1";
@@ -362,7 +354,8 @@ pub struct SqliteTx {
 }
 
 impl SqliteTx {
-    async fn unbegun(writer: Arc<Mutex<Writer>>) -> SqliteTx {
+    /// For a transaction that the caller begins.
+    pub(crate) async fn unbegun(writer: Arc<Mutex<Writer>>) -> SqliteTx {
         SqliteTx {
             writer: Some(writer.lock_owned().await),
         }

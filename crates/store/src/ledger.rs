@@ -78,19 +78,25 @@ impl Store {
         owner: &str,
         lease_expires_at: Timestamp,
         now: Timestamp,
-    ) -> Vec<Bulk> {
+    ) -> Vec<Vec<Bulk>> {
         let mut deltas = Deltas::default();
         let mut statements = Vec::new();
+        let mut groups = Vec::new();
+        // Leases first: from there on nobody takes them over.
         if !leases.is_empty() {
             statements.push(renewal(leases, owner, lease_expires_at, batch.number));
         }
         let (mut accepted, mut others) = split(batch.settled.iter());
-        // Settled first: a delivery given back and tried again may be in the same batch twice.
         let parts = self.parts;
         let pieces = parts.pieces(&mut accepted, ROWS, |s| s.held.campaign);
         statements.extend(pieces.map(|(part, rows)| acceptance(part, rows, now)));
-        let pieces = parts.pieces(&mut others, ROWS, |s| s.held.campaign);
-        statements.extend(pieces.map(|(part, rows)| settlement(part, rows, now)));
+        if !others.is_empty() {
+            let pieces = parts.pieces(&mut others, ROWS, |s| s.held.campaign);
+            statements.extend(pieces.map(|(part, rows)| settlement(part, rows, now)));
+            // What follows must see it: attempts are read from their deliveries, and a delivery given back and tried again
+            // may be in the same batch twice.
+            groups.push(std::mem::take(&mut statements));
+        }
         let mut ended: Vec<_> = others.iter().filter_map(|s| Ended::of(s, now)).collect();
         let pieces = parts.pieces(&mut ended, ROWS, |ended| ended.campaign);
         statements.extend(pieces.map(|(part, rows)| keeping(part, rows)));
@@ -104,7 +110,8 @@ impl Store {
         count_on_wire(&mut deltas, &batch.on_wire);
         statements.extend(deltas.statements(self.node(), now));
         statements.extend(limit_usage::statements(&batch.usage, self.node(), now));
-        statements
+        groups.push(statements);
+        groups
     }
 
     async fn record_with_care(
@@ -218,11 +225,11 @@ fn renewal(leases: &[LeaseId], owner: &str, expires_at: Timestamp, batch: i64) -
     let mut values = vec![expires_at.0.into(), batch.into(), owner.into()];
     values.extend(leases.iter().map(|lease| Value::from(lease.0)));
     Bulk::new(
-        "UPDATE leases SET expires_at = ?, batch = ? WHERE owner = ? AND id IN ",
-        "",
+        "UPDATE leases SET expires_at = ?, batch = ? WHERE owner = ? AND id IN (VALUES ",
+        ")",
         values,
-        1,
         leases.len(),
+        1,
         leases.len() as u64,
     )
 }

@@ -26,6 +26,10 @@ const GLANCE: Duration = Duration::from_millis(50);
 /// The tables that are in parts.
 pub(crate) const TABLES: [&str; 2] = ["deliveries", "attempts"];
 
+/// Pages of deliveries are filled to this percentage when they are planned. The rest is for what they become: a row with an outcome
+/// is more than twice as large, and one that finds room in its page costs its indices nothing (migration 0038).
+const FILLED: u32 = 35;
+
 /// How the ledger is divided.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Parts {
@@ -132,9 +136,12 @@ async fn make(pool: &PgPool, first: i64) -> Result<bool, StoreError> {
     for table in TABLES {
         let part = Part(Some(first)).of_table(table);
         let end = first + CAMPAIGNS;
+        let filled = if table == "deliveries" { FILLED } else { 100 };
         // To attach a table that is empty takes no lock for which readers or writers of the others would wait.
         for text in [
-            format!("CREATE TABLE IF NOT EXISTS {part} (LIKE {table} INCLUDING ALL)"),
+            format!(
+                "CREATE TABLE IF NOT EXISTS {part} (LIKE {table} INCLUDING ALL) WITH (fillfactor = {filled})"
+            ),
             format!(
                 "DO $$ BEGIN IF NOT (SELECT relispartition FROM pg_class WHERE oid = '{part}'::regclass) THEN \
                  ALTER TABLE {table} ATTACH PARTITION {part} FOR VALUES FROM ({first}) TO ({end}); \

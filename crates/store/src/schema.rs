@@ -1,6 +1,8 @@
 //! The migrations, embedded; both engines have the same versions and names. docs/retention.md says how they are written, so that
 //! none keeps a running installation waiting.
 
+mod each_part;
+
 use crate::engine::{Engine, Store};
 use crate::error::StoreError;
 use sqlx::migrate::{MigrateError, Migrator};
@@ -123,6 +125,12 @@ async fn migrate_once(connection: &mut PgConnection, version: i64) -> Result<Out
             POSTGRES.run_to(at, &mut *connection).await?;
             sqlx::query(WAITING[0]).execute(&mut *connection).await?;
         }
+    }
+    if applied < each_part::VERSION && each_part::VERSION <= version {
+        POSTGRES.run_to(each_part::VERSION - 1, &mut *connection).await?;
+        sqlx::query(PATIENTLY).execute(&mut *connection).await?;
+        each_part::index(connection).await?;
+        sqlx::query(WAITING[0]).execute(&mut *connection).await?;
     }
     POSTGRES.run_to(version, &mut *connection).await?;
     Ok(Outcome::Migrated)

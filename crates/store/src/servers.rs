@@ -1,6 +1,9 @@
 //! The connections to PostgreSQL: to which of several servers they go, what each is set to, and what happens when the server
 //! does not answer, restarts, or another takes its place.
 
+mod writer;
+
+use self::writer::Kept;
 use crate::error::StoreError;
 use crate::hosts::Hosts;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -66,6 +69,8 @@ pub struct Servers(Arc<Inner>);
 struct Inner {
     hosts: Hosts,
     pool: RwLock<PgPool>,
+    /// Beside these connections the one by which the ledger is written.
+    kept: Kept,
     /// Which of the hosts.
     at: AtomicUsize,
     /// Pools until now.
@@ -151,6 +156,7 @@ impl Servers {
         Servers(Arc::new(Inner {
             hosts,
             pool: RwLock::new(pool),
+            kept: Kept::default(),
             at: AtomicUsize::new(at),
             pools: AtomicUsize::new(1),
             guarding,
@@ -211,7 +217,14 @@ impl Servers {
 
     /// Closes the connections when what is under way is done; what a silent server keeps is not waited for long.
     pub(crate) async fn close(&self) {
-        if timeout(CLOSE_TIMEOUT, self.pool().close()).await.is_err() {
+        let pool = self.pool();
+        // From here on nothing is kept any more.
+        let closed = pool.close();
+        let all_closed = async {
+            self.0.kept.close().await;
+            closed.await;
+        };
+        if timeout(CLOSE_TIMEOUT, all_closed).await.is_err() {
             tracing::debug!("connections to {} are dropped: they do not answer", self.0.hosts);
         }
     }
@@ -242,6 +255,8 @@ impl Inner {
         self.at.store(at, Ordering::Relaxed);
         self.pools.store(pools + 1, Ordering::Relaxed);
         *pool_in_use = pool(&self.hosts, at, &self.guarding);
+        drop(pool_in_use);
+        self.kept.let_go();
     }
 
     /// Asks the server what time it is; an answer that takes longer than `prompt` says nothing about that. False: it is a standby.

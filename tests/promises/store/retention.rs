@@ -373,3 +373,32 @@ fn a_snapshot_has_the_deliveries_of_a_part_that_is_dropped_meanwhile() {
         assert_eq!(dropped, ["deliveries_from_500", "attempts_from_500"]);
     });
 }
+
+/// PostgreSQL writes a changed row anew, and in every index too if an index is about what has changed or the page has no room.
+#[test]
+fn no_index_hears_of_a_delivery_that_is_sent() {
+    FreshStore::test(Engine::Postgres, async |store| {
+        for first in [1, 500] {
+            next_campaign_is(store, first).await;
+            let campaign = sending(store, 400).await;
+            let sender = Sender::new(store, "one");
+            let lease = sender.claim(campaign, 400).await;
+            for some in all_of(&lease).chunks(20) {
+                sender.send(some, &accepted()).await;
+            }
+        }
+        let in_place = "SELECT relname::text FROM pg_stat_user_tables \
+            WHERE relname IN ('deliveries_from_0', 'deliveries_from_500', 'leases') \
+            AND n_tup_upd > 0 AND n_tup_hot_upd > n_tup_upd * 9 / 10 ORDER BY 1";
+        // The server counts a moment later.
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        while store.texts(in_place).await.len() < 3 {
+            assert!(
+                std::time::Instant::now() < deadline,
+                "in place: {:?}",
+                store.texts(in_place).await
+            );
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    });
+}

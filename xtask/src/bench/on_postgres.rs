@@ -34,6 +34,7 @@ const KINDS: [(&str, &[&str]); 3] = [
     (
         "recorder",
         &[
+            "WITH ledger_0",
             "UPDATE leases SET expires_at",
             "UPDATE deliveries",
             "INSERT INTO campaign_counters",

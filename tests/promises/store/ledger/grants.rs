@@ -1,6 +1,7 @@
 //! What may go on the wire, and what is left alone.
 
 use super::*;
+use tidings_tests::Engine;
 
 store_on_both_engines!(one_delivery_that_is_not_ours_holds_up_no_other, |store| {
     let campaign = sending(store, 8).await;
@@ -213,3 +214,50 @@ store_on_both_engines!(
         }
     }
 );
+
+/// The commit is one statement on PostgreSQL: it must see what others have committed since it began.
+#[test]
+fn a_batch_that_has_waited_for_others_goes_by_what_they_have_done() {
+    FreshStore::test(Engine::Postgres, async |store| {
+        let campaign = sending(store, 5).await;
+        let sender = Sender::new(store, "one");
+        let lease = sender.claim(campaign, 5).await;
+        let deliveries = all_of(&lease);
+        sender.put_on_wire(&deliveries[..1]).await;
+        let others = store.open_again("another").await;
+        let accepted = vec![settled(deliveries[0], accepted())];
+        for (change, asked, settled, granted) in [
+            (
+                "UPDATE deliveries SET reason = 'looked at' WHERE seq <= 3",
+                1..3,
+                accepted,
+                1..3,
+            ),
+            (
+                "UPDATE leases SET expires_at = expires_at + 1",
+                3..4,
+                Vec::new(),
+                3..4,
+            ),
+            ("UPDATE leases SET owner = 'two'", 4..5, Vec::new(), 4..4),
+        ] {
+            let tidings_store::Tx::Postgres(mut tx) = others.begin_write().await.unwrap() else {
+                panic!("another engine")
+            };
+            sqlx::raw_sql(change).execute(&mut *tx).await.unwrap();
+            let committing = async {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                tx.commit().await.unwrap();
+            };
+            let recording = sender.record(deliveries[asked].to_vec(), settled);
+            let (answer, ()) = tokio::join!(recording, committing);
+            assert_eq!(answer, deliveries[granted].iter().copied().collect(), "{change}");
+        }
+        let expected = [
+            (DeliveryState::Planned, 1),
+            (DeliveryState::OnWire, 3),
+            (DeliveryState::Accepted, 1),
+        ];
+        assert_eq!(store.ledger(campaign).await, expected);
+    });
+}
