@@ -131,8 +131,7 @@ impl Tuning {
         cache_kib: 64 << 10,
     };
 
-    /// For hits that come in crowds, each on other pages of four tables and indices: with the memory of the ledger most of them
-    /// were read for each hit.
+    /// For hits that come in crowds, each on other pages of four tables and indices, which the ledger's memory does not hold.
     pub(crate) const HITS: Tuning = Tuning {
         checkpoint_pages: 4_000,
         cache_kib: 64 << 10,
@@ -143,7 +142,8 @@ impl Tuning {
             checkpoint_pages,
             cache_kib,
         } = self;
-        let text = format!("PRAGMA wal_autocheckpoint = {checkpoint_pages}; PRAGMA cache_size = -{cache_kib}");
+        let text =
+            format!("PRAGMA wal_autocheckpoint = {checkpoint_pages}; PRAGMA cache_size = -{cache_kib}");
         sqlx::raw_sql(AssertSqlSafe(text)).execute(connection).await?;
         Ok(())
     }

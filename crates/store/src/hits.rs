@@ -21,9 +21,7 @@ use std::time::Duration;
 use tidings_campaign::ids::{CampaignId, RecipientId};
 use tidings_campaign::time::Timestamp;
 use tidings_campaign::token::HitTarget;
-use tidings_feedback::hits::{
-    AT_ONCE, Agent, Evidence, HitKind, HitVerdict, Judged, Network, TRAP_WINDOW,
-};
+use tidings_feedback::hits::{AT_ONCE, Agent, Evidence, HitKind, HitVerdict, Judged, Network, TRAP_WINDOW};
 use writing::Writing;
 
 pub use expiring::Expired;
@@ -195,7 +193,13 @@ impl Case {
     }
 
     /// Says what is to be written about this recipient.
-    fn settle(self, judged: &[Judged<'_>], names: &HitNames<'_>, writing: &mut Writing, deltas: &mut HitDeltas) {
+    fn settle(
+        self,
+        judged: &[Judged<'_>],
+        names: &HitNames<'_>,
+        writing: &mut Writing,
+        deltas: &mut HitDeltas,
+    ) {
         let campaign = self.key.0;
         let mut standing = self.standing;
         let (mut is_corrected, mut is_told) = (false, false);

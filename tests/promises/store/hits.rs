@@ -297,10 +297,7 @@ store_on_both_engines!(new_rules_judge_old_hits, |store| {
         let mut names = HitNames::new(rules);
         let (mut hits, mut changed, mut batches, mut after) = (0, 0, 0, None);
         loop {
-            let done = store
-                .rejudge_hits(campaign, after, &mut names)
-                .await
-                .unwrap();
+            let done = store.rejudge_hits(campaign, after, &mut names).await.unwrap();
             hits += done.hits;
             changed += done.changed;
             batches += 1;
@@ -340,10 +337,7 @@ store_on_both_engines!(
         let mut names = HitNames::new(HitRules::standard());
         let first = store.rejudge_hits(None, None, &mut names).await.unwrap();
         assert_eq!((first.hits, first.changed), (2500, 0));
-        let second = store
-            .rejudge_hits(None, first.next, &mut names)
-            .await
-            .unwrap();
+        let second = store.rejudge_hits(None, first.next, &mut names).await.unwrap();
         assert_eq!((second.hits, second.next), (0, None));
     }
 );

@@ -52,7 +52,10 @@ fn a_person_clicks_with_a_browser_and_opens_with_a_mail_program() {
         "Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.17928; Pro)",
     ] {
         assert_eq!(
-            of_one(Evidence { agent: called(agent), ..open() }),
+            of_one(Evidence {
+                agent: called(agent),
+                ..open()
+            }),
             (HitVerdict::Human, "mail-program"),
             "{agent}"
         );
@@ -114,7 +117,10 @@ fn machines_are_told_by_method_name_network_and_haste() {
 
 #[test]
 fn what_says_too_little_is_unknown() {
-    let quiet = Evidence { agent: called(""), ..open() };
+    let quiet = Evidence {
+        agent: called(""),
+        ..open()
+    };
     assert_eq!(of_one(quiet), (HitVerdict::Unknown, "none"));
     let prefetched = Evidence {
         is_prefetch: true,

@@ -152,7 +152,8 @@ pub(super) async fn standings(
                 CASE WHEN v.column3 IS NOT NULL AND EXISTS (SELECT 1 FROM hits h WHERE h.campaign_id = v.column1 \
                     AND h.recipient_id = v.column2 AND h.at >= v.column3) THEN '1' ELSE '' END \
             END, ';') FROM (VALUES ";
-    const KNOWN: &str = ") AS v LEFT JOIN hit_recipients r ON r.campaign_id = v.column1 AND r.recipient_id = v.column2";
+    const KNOWN: &str =
+        ") AS v LEFT JOIN hit_recipients r ON r.campaign_id = v.column1 AND r.recipient_id = v.column2";
     let mut standings = HashMap::with_capacity(asked.len());
     for asked in filled(asked) {
         let text = tx.text_with_rows(FIND, (asked.len(), 3), KNOWN);

@@ -272,9 +272,7 @@ pub async fn reclassify(args: ReclassifyArgs, context: &Context) -> anyhow::Resu
     let (mut hits, mut changed) = (0, 0);
     let mut after = None;
     loop {
-        let done = store
-            .rejudge_hits(args.campaign, after, &mut names)
-            .await?;
+        let done = store.rejudge_hits(args.campaign, after, &mut names).await?;
         hits += done.hits;
         changed += done.changed;
         after = done.next;
