@@ -1,7 +1,7 @@
 -- no-transaction
 -- A delivery is changed twice on its way. PostgreSQL writes a new row each time, and if nothing has changed that an index is
 -- about, and there is room, it stays in its page and no index hears of it. So no index is about the state, not even by its
--- condition, and pages are left with room for what the rows will be. That saved two fifths of the server's work for a commit.
+-- condition, and pages are left with room for what the rows will be. That saved more than a third of the server's work for a commit.
 --
 -- The indices of the parts are there already, made beside those who write (`store/schema/each_part.rs`): they are taken in. What
 -- they take the place of goes at once, because every index about the state would keep rows from staying where they are; what the

@@ -36,7 +36,7 @@ on_both_engines!(
 
         for (date, time, said) in [
             ("2020-01-01", "09:00", "is over there"),
-            ("2199-12-07", "", "choose a date and a time"),
+            ("2199-12-07", "", "Choose a date and a time"),
             ("2199-13-07", "09:00", "is not a date and time"),
         ] {
             let (status, _, body) = post(&served, &editor, &path, &written(date, time));

@@ -1,4 +1,4 @@
-//! Whether relays, and those behind them, take messages of this size.
+//! Whether there are relays, and whether they, and those behind them, take messages of this size.
 
 use super::{Asked, Check, Finding, Tally};
 
@@ -9,6 +9,13 @@ pub(super) fn check(tally: &Tally, relays: &[(String, Asked<Option<u64>>)]) -> V
     let largest = &tally.message;
     let size = format!("{} KB", largest.size.div_ceil(1024));
     let mut found = Vec::new();
+    if relays.is_empty() {
+        found.push(Finding::red(
+            Check::MessageSize,
+            "There is no relay that it could go through.",
+            "name one in a [[relay]] section, or add one on the dashboard: Settings, Relays",
+        ));
+    }
     for (relay, announced) in relays {
         match announced {
             // Zero: it has a limit, and does not say which (RFC 1870 section 3).
@@ -72,5 +79,10 @@ mod tests {
             Level::Amber
         );
         assert_eq!(level(LARGE + 1, Asked::Found(None)), Level::Amber);
+    }
+
+    #[test]
+    fn what_could_go_nowhere_is_red() {
+        assert_eq!(check(&Tally::default(), &[])[0].level, Level::Red);
     }
 }

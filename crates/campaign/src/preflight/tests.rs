@@ -9,7 +9,7 @@ pub(super) fn sender() -> Sender {
         public_url: "https://news.example.com".to_owned(),
         postal_address: None,
         allow_private_links: false,
-        relays: Vec::new(),
+        relays: vec![("primary".to_owned(), Asked::Found(None))],
         images: Vec::new(),
     }
 }
