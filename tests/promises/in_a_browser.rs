@@ -5,6 +5,7 @@ use crate::dashboard::{Served, serve};
 use crate::import_wizard;
 use crate::preferences;
 use crate::preflight;
+use crate::second_factor::{Device, step_now};
 use crate::sign_in::{PASSWORD, administrator};
 use crate::sign_up;
 use crate::unsubscribe::{after_a_campaign, link};
@@ -92,7 +93,8 @@ fn anybody_can_use_the_pages_that_recipients_reach() {
     let link = link(&app, &served, "reader1@example.org");
     app.run(["list", "archive", "readers", "--on"]).succeeded();
     let archive = format!("{}/archive/1", served.url);
-    anybody_can_use(&[link.clone(), format!("{link}x"), archive]);
+    let issue = format!("{archive}/1");
+    anybody_can_use(&[link.clone(), format!("{link}x"), archive, issue]);
 }
 
 #[test]
@@ -197,12 +199,13 @@ fn anybody_can_come_in() {
 }
 
 #[test]
-fn anybody_can_add_a_device_for_their_sign_in() {
-    let app = App::start(Engine::Sqlite);
-    let served = serve(&app);
-    let email = administrator(&app, &served);
+fn anybody_can_add_a_device_for_their_sign_in_and_use_it() {
     for (width, theme) in [(390, Theme::Dark), (1440, Theme::Light)] {
+        let app = App::start(Engine::Sqlite);
+        let served = serve(&app);
+        let email = administrator(&app, &served);
         let browser = Browser::open_with(width, theme);
+        let anybody_can_use_it = || assert_eq!(browser.obstacles(), Vec::<String>::new());
         sign_in(&browser, &served, &email);
         browser.goto(&format!("{}/account", served.url));
         browser.fill("Confirm with your password", PASSWORD);
@@ -211,6 +214,39 @@ fn anybody_can_add_a_device_for_their_sign_in() {
         browser.fill("The code that it shows", "12345");
         browser.click("Turn it on");
         browser.sees("not the code of now");
+        anybody_can_use_it();
+        let page = browser.script("return document.documentElement.innerHTML;");
+        let device = Device::of(page.as_str().unwrap());
+        browser.fill("The code that it shows", &device.shows(step_now()));
+        browser.click("Turn it on");
+        browser.sees("Keep these recovery codes");
+        anybody_can_use_it();
+        browser.click("I have kept them");
+        browser.click("Sign out");
+        browser.fill("E-mail address", &email);
+        browser.fill("Password", PASSWORD);
+        browser.click("Sign in");
+        browser.sees("The six digits that your device shows now");
+        anybody_can_use_it();
+        browser.fill("Code", "12345");
+        browser.click("Sign in");
+        browser.sees("Your code");
+        anybody_can_use_it();
+    }
+}
+
+#[test]
+fn anybody_can_mend_a_setting_that_is_not_taken() {
+    let app = App::start(Engine::Sqlite);
+    let served = serve(&app);
+    let email = administrator(&app, &served);
+    for (width, theme) in [(390, Theme::Light), (1440, Theme::Dark)] {
+        let browser = Browser::open_with(width, theme);
+        sign_in(&browser, &served, &email);
+        browser.goto(&format!("{}/settings/relays/edit?name=primary", served.url));
+        browser.fill("Sessions at once", "0");
+        browser.click("Save");
+        browser.click_at("input[aria-invalid=true]");
         assert_eq!(browser.obstacles(), Vec::<String>::new());
     }
 }

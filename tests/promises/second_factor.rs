@@ -6,11 +6,11 @@ use tidings_campaign::time::Clock;
 use tidings_tests::{App, on_both_engines};
 
 /// A device with a key.
-struct Device(ring::hmac::Key);
+pub(crate) struct Device(ring::hmac::Key);
 
 impl Device {
     /// Reads the key that a page shows.
-    fn of(page: &str) -> Device {
+    pub(crate) fn of(page: &str) -> Device {
         let (_, rest) = page.split_once("type this key: <code>").expect(page);
         let key = rest.split('<').next().unwrap().replace(' ', "");
         let key = data_encoding::BASE32_NOPAD.decode(key.as_bytes()).unwrap();
@@ -21,7 +21,7 @@ impl Device {
     }
 
     /// What it shows in a step of thirty seconds (RFC 6238).
-    fn shows(&self, step: u64) -> String {
+    pub(crate) fn shows(&self, step: u64) -> String {
         let tag = ring::hmac::sign(&self.0, &step.to_be_bytes());
         let at = usize::from(tag.as_ref()[19] & 15);
         let number = u32::from_be_bytes(tag.as_ref()[at..at + 4].try_into().unwrap()) & 0x7fff_ffff;
@@ -29,7 +29,7 @@ impl Device {
     }
 }
 
-fn step_now() -> u64 {
+pub(crate) fn step_now() -> u64 {
     u64::try_from(Clock::System.now().0 / 30_000_000).unwrap()
 }
 

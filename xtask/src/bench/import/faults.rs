@@ -31,7 +31,10 @@ fn faults() -> Vec<(Vec<u8>, &'static str)> {
             text("ann@example.org,Long,2026-01-31,7,more"),
             "fields, expected 4",
         ),
-        (text("ann@example.org,\"Open,2026-01-31,7"), "never closed"),
+        (
+            text("ann@example.org,\"Open,2026-01-31,7"),
+            "opened and not closed",
+        ),
         (text("ann@example.org,No day,2026-02-30,7"), "is not a date"),
         (text("ann@example.org,No date,yesterday,7"), "is not a date"),
         (
