@@ -130,18 +130,20 @@ fn times(binary: &Path, cluster: &Cluster, sink: &Sink) -> anyhow::Result<String
         "PostgreSQL has no time of the recorder's statements"
     );
     let wall = costs.wall.as_secs_f64();
+    let processors = std::thread::available_parallelism()?.get();
     let mut table = format!(
         "\nThe same with `rate = \"{STEADY}/s\"`: {:.0} messages/s over the whole process. The time of the server's \
          statements by `pg_stat_statements`, without the planning of the campaign.\n\n\
-         | statements of | µs for a message | share of one processor's time |\n|---|---|---|\n",
+         | statements of | µs for a message | share of one processor's time | of all {processors} |\n|---|---|---|---|\n",
         rate(MESSAGES, &costs)
     );
     for ((name, _), seconds) in KINDS.iter().zip(sums) {
         writeln!(
             table,
-            "| {name} | {:.1} | {:.1} % |",
+            "| {name} | {:.1} | {:.1} % | {:.1} % |",
             seconds * 1e6 / MESSAGES as f64,
-            seconds / wall * 100.0
+            seconds / wall * 100.0,
+            seconds / wall * 100.0 / processors as f64
         )?;
     }
     writeln!(
