@@ -116,31 +116,19 @@ pub(crate) async fn import(site: web::Data<Site>, visitor: Visitor, id: web::Pat
     let Some(upload) = wizard::find(&site, &visitor, &id).await else {
         return not_found(site, visitor).await;
     };
-    match site.importer.begin(upload.clone(), visitor.by.clone()).await {
-        Ok(Begun::New(import)) => see_other(&format!("/imports/{import}")),
-        Ok(Begun::Same(import)) => {
-            let problem = format!(
-                "The same file is being imported into this list in the same way already, or that was stopped: it is import {import}."
-            );
-            wizard::show(
-                &site,
-                &visitor,
-                StatusCode::CONFLICT,
-                upload,
-                Faults::other(problem),
-            )
-            .await
-        }
-        Err(error) => {
-            let problem = format!("Nothing was imported: {error:#}.");
-            wizard::show(
-                &site,
-                &visitor,
-                StatusCode::CONFLICT,
-                upload,
-                Faults::other(problem),
-            )
-            .await
-        }
-    }
+    let problem = match site.importer.begin(upload.clone(), visitor.by.clone()).await {
+        Ok(Begun::New(import)) => return see_other(&format!("/imports/{import}")),
+        Ok(Begun::Same(import)) => format!(
+            "The same file is being imported into this list in the same way already, or that was stopped: it is import {import}."
+        ),
+        Err(error) => format!("Nothing was imported: {error:#}."),
+    };
+    wizard::show(
+        &site,
+        &visitor,
+        StatusCode::CONFLICT,
+        upload,
+        Faults::other(problem),
+    )
+    .await
 }
