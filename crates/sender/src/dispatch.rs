@@ -161,6 +161,8 @@ pub struct Passage {
     sessions: Option<(Dispatcher, Arc<Path>, SessionId)>,
     /// The limits that must remember it.
     pub(crate) remembered_as: Arc<[Arc<str>]>,
+    /// When it was taken, another session was there for the next: nothing is held up by its commit.
+    pub(crate) has_relief: bool,
 }
 
 impl Drop for Passage {
@@ -477,11 +479,12 @@ impl Desk {
         if self.dispatcher.0.closed.load(Ordering::Acquire) {
             return Turn::Closed;
         }
+        let idle = self.port.connected_waiting.load(Ordering::Relaxed);
         let seat = Seat {
             relay: self.relay,
             session: self.session,
             connected,
-            idle: self.port.connected_waiting.load(Ordering::Relaxed),
+            idle,
         };
         let mut turn = self.dispatcher.with(|schedule, now| {
             let mut turn = schedule.take(seat, now);
@@ -502,6 +505,7 @@ impl Desk {
             taken.item.passage = Some(Passage {
                 sessions,
                 remembered_as,
+                has_relief: idle > 0,
             });
         }
         turn

@@ -282,9 +282,10 @@ impl Job {
             Cargo::Delivery(delivery) => Asked::Delivery(recorder.clone(), delivery.held),
             Cargo::Letter(letter) => Asked::Letter(letter.putting_on_wire(&used)),
         };
+        let has_relief = self.passage.as_ref().is_some_and(|passage| passage.has_relief);
         async move {
             match asked {
-                Asked::Delivery(recorder, held) => recorder.put_on_wire(held, used).await,
+                Asked::Delivery(recorder, held) => recorder.put_on_wire(held, used, has_relief).await,
                 Asked::Letter(granted) => granted.await.unwrap_or(false),
             }
         }

@@ -24,9 +24,17 @@ use tokio::sync::{mpsc, oneshot};
 
 #[derive(Debug)]
 enum Request {
-    OnWire(Held, Arc<[Arc<str>]>, oneshot::Sender<bool>),
+    OnWire {
+        held: Held,
+        used: Arc<[Arc<str>]>,
+        has_relief: bool,
+        answer: oneshot::Sender<bool>,
+    },
     Settle(Settlement),
-    Release { lease: LeaseId, open: bool },
+    Release {
+        lease: LeaseId,
+        open: bool,
+    },
 }
 
 /// The way to the recorder. Its queue has no bound of its own: each session has at most two requests in it.
@@ -80,7 +88,7 @@ impl Recorder {
             while let Some(request) = queue.recv().await {
                 match request {
                     // A session that is gone needs no answer.
-                    Request::OnWire(_, _, answer) => drop(answer.send(true)),
+                    Request::OnWire { answer, .. } => drop(answer.send(true)),
                     Request::Settle(settlement) => look(settlement),
                     Request::Release { .. } => {}
                 }
@@ -93,10 +101,17 @@ impl Recorder {
 
     /// Commits that a delivery is about to be put on the wire. False: it must not be (the lease is lost, the
     /// campaign cancelled, or the database cannot be written).
-    /// `used`: the limits that must remember it.
-    pub async fn put_on_wire(&self, held: Held, used: Arc<[Arc<str>]>) -> bool {
+    /// `used`: the limits that must remember it. `has_relief`: another session is there for the next delivery, so that the
+    /// commit may wait a moment for others.
+    pub async fn put_on_wire(&self, held: Held, used: Arc<[Arc<str>]>, has_relief: bool) -> bool {
         let (answer, granted) = oneshot::channel();
-        self.requests.send(Request::OnWire(held, used, answer)).is_ok() && granted.await.unwrap_or(false)
+        let request = Request::OnWire {
+            held,
+            used,
+            has_relief,
+            answer,
+        };
+        self.requests.send(request).is_ok() && granted.await.unwrap_or(false)
     }
 
     /// Reports an outcome. If the recorder has stopped, the delivery stays on the wire and is unknown later.
@@ -135,7 +150,9 @@ async fn write(
         let mut usage: HashMap<Arc<str>, i64> = HashMap::new();
         for request in requests.drain(..) {
             match request {
-                Request::OnWire(held, used, answer) => {
+                Request::OnWire {
+                    held, used, answer, ..
+                } => {
                     for limit in used.iter() {
                         *usage.entry(Arc::clone(limit)).or_default() += 1;
                     }

@@ -1,6 +1,7 @@
 //! What goes into one commit. A commit for twelve deliveries takes half as long again as one for a single delivery
 //! (docs/benchmarks.md), so that it waits for more, if they come soon and enough sessions are left that keep the relay busy
-//! meanwhile. Where a relay takes its time, little would come, and nobody waits.
+//! meanwhile. Where a relay takes its time, little would come, and nobody waits. Where a limit holds sessions up, they are
+//! at hand for what it lets through next, and each commit waits until [`LONGEST`] after the one before.
 
 use super::{MOST, Request};
 use std::time::Duration;
@@ -21,7 +22,9 @@ pub(super) struct Gathering {
     on_wire: usize,
     /// Sessions that asked in the last commit.
     asked: usize,
-    /// When that was gathered.
+    /// All of them had others that were there for the next delivery.
+    was_relieved: bool,
+    /// When that was gathered, or, where it waited for its time, went off.
     began: Instant,
 }
 
@@ -30,6 +33,8 @@ pub(super) struct Gathering {
 struct Seen {
     all: usize,
     asking: usize,
+    /// Of those that ask: other sessions are there for the next delivery.
+    relieved: usize,
     ended: usize,
 }
 
@@ -37,12 +42,20 @@ impl Seen {
     fn look(&mut self, requests: &[Request]) {
         for request in &requests[self.all..] {
             match request {
-                Request::OnWire(..) => self.asking += 1,
+                Request::OnWire { has_relief, .. } => {
+                    self.asking += 1;
+                    self.relieved += usize::from(*has_relief);
+                }
                 Request::Settle(settlement) if settlement.was_on_wire => self.ended += 1,
                 Request::Settle(_) | Request::Release { .. } => {}
             }
         }
         self.all = requests.len();
+    }
+
+    /// Whether nobody is held up if these wait.
+    fn is_relieved(&self) -> bool {
+        self.relieved == self.asking
     }
 }
 
@@ -51,6 +64,7 @@ impl Gathering {
         Gathering {
             on_wire: 0,
             asked: 0,
+            was_relieved: false,
             began: Instant::now(),
         }
     }
@@ -64,16 +78,20 @@ impl Gathering {
         let now = Instant::now();
         let mut seen = Seen::default();
         seen.look(requests);
-        if seen.asking + expected(self.asked, now - self.began) >= self.enough(&seen) {
-            while seen.asking < self.enough(&seen) && seen.all < MOST {
-                match timeout_at(now + LONGEST, queue.recv_many(requests, MOST - seen.all)).await {
-                    Ok(n) if n > 0 => seen.look(requests),
-                    _ => break,
-                }
-            }
+        let mut began = now;
+        if self.was_relieved && seen.is_relieved() {
+            let until = self.began + LONGEST;
+            while seen.is_relieved() && take_more(queue, requests, &mut seen, until).await {}
+            began = Instant::now();
+        } else if seen.asking + expected(self.asked, now - self.began) >= self.enough(&seen) {
+            let until = now + LONGEST;
+            while seen.asking < self.enough(&seen) && take_more(queue, requests, &mut seen, until).await {}
+        }
+        if seen.asking > 0 {
+            self.was_relieved = seen.is_relieved();
         }
         self.asked = seen.asking;
-        self.began = now;
+        self.began = began;
     }
 
     fn enough(&self, seen: &Seen) -> usize {
@@ -87,6 +105,24 @@ impl Gathering {
     }
 }
 
+/// Waits for more requests; false if none came until then, or there is no room for any.
+async fn take_more(
+    queue: &mut UnboundedReceiver<Request>,
+    requests: &mut Vec<Request>,
+    seen: &mut Seen,
+    until: Instant,
+) -> bool {
+    let room = MOST.saturating_sub(seen.all);
+    if room == 0 {
+        return false;
+    }
+    let came = matches!(timeout_at(until, queue.recv_many(requests, room)).await, Ok(n) if n > 0);
+    if came {
+        seen.look(requests);
+    }
+    came
+}
+
 /// How many sessions will ask within [`LONGEST`], if they go on as they did in this time.
 fn expected(asked: usize, within: Duration) -> usize {
     (asked as f64 * LONGEST.as_secs_f64() / within.as_secs_f64().max(1e-6)) as usize
@@ -95,6 +131,11 @@ fn expected(asked: usize, within: Duration) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+    use tidings_campaign::ids::{CampaignId, LeaseId, Seq};
+    use tidings_campaign::lifecycle::DeliveryState;
+    use tidings_store::ledger::Held;
+    use tokio::sync::oneshot;
 
     fn gathering(on_wire: usize) -> Gathering {
         Gathering {
@@ -125,11 +166,47 @@ mod tests {
         assert_eq!(expected(0, Duration::ZERO), 0);
     }
 
+    fn ask(has_relief: bool) -> Request {
+        let held = Held {
+            campaign: CampaignId(1),
+            seq: Seq(1),
+            lease: LeaseId(1),
+            waiting: DeliveryState::Planned,
+        };
+        Request::OnWire {
+            held,
+            used: Arc::from([]),
+            has_relief,
+            answer: oneshot::channel().0,
+        }
+    }
+
+    #[tokio::test]
+    async fn while_a_limit_holds_sessions_up_a_commit_keeps_its_distance_from_the_one_before() {
+        for (was_relieved, has_relief, together, what) in [
+            (true, true, 3, "others are there for the next"),
+            (false, true, 1, "the first time"),
+            (true, false, 1, "it is the last that is free"),
+        ] {
+            let (sender, mut queue) = tokio::sync::mpsc::unbounded_channel();
+            for _ in 0..2 {
+                sender.send(ask(true)).expect("the queue is open");
+            }
+            let mut requests = vec![ask(has_relief)];
+            let mut gathering = Gathering {
+                was_relieved,
+                ..gathering(0)
+            };
+            gathering.gather(&mut queue, &mut requests).await;
+            assert_eq!(requests.len(), together, "{what}");
+        }
+    }
+
     #[tokio::test]
     async fn nobody_waits_for_others_who_do_not_come() {
         let (_sender, mut queue) = tokio::sync::mpsc::unbounded_channel();
         let mut requests = vec![Request::Release {
-            lease: tidings_campaign::ids::LeaseId(1),
+            lease: LeaseId(1),
             open: false,
         }];
         gathering(50).gather(&mut queue, &mut requests).await;
