@@ -1,51 +1,32 @@
 //! Sessions take their work here, and feeds bring it: the [`Schedule`] behind a lock, and the waiting around it.
 
+mod desk;
+mod port;
+mod routing;
+mod timeline;
+
+pub use self::desk::Desk;
+pub(crate) use self::desk::Opening;
+use self::port::Port;
+pub use self::routing::Routing;
+use self::timeline::Timeline;
 use crate::job::Job;
 use crate::limits::{Limit, LimitSettings, Path, Round, SessionId};
-use crate::relay::{RelayFault, RelaySettings};
-use crate::schedule::{NoSuchPool, Offered, PoolSettings, RelayChange, RelayId, Schedule, Seat, Turn};
-use crate::shaping::Heard;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use crate::relay::RelaySettings;
+use crate::schedule::{NoSuchPool, Offered, RelayChange, RelayId, Schedule};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 use tidings_campaign::ids::CampaignId;
-use tidings_campaign::provider;
-use tidings_campaign::time::{Clock, Moment, Timestamp};
+use tidings_campaign::time::{Clock, Timestamp};
 use tidings_store::ledger::Outcome;
 use tidings_store::limit_shares::{ShareChanges, SharesAsked, SharesSeen};
 use tidings_store::relay_status::RelayStatus;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-/// The relays, pools and limits of a sender.
-#[derive(Clone, Debug, Default)]
-pub struct Routing {
-    /// The relays.
-    pub relays: Vec<RelaySettings>,
-    /// Named pools of them.
-    pub pools: Vec<PoolSettings>,
-    /// All limits but those of single relays and campaigns.
-    pub limits: LimitSettings,
-}
-
-impl Routing {
-    /// Whether there is one.
-    pub fn has_relay(&self) -> bool {
-        !self.relays.is_empty()
-    }
-
-    /// The relays that a campaign may go through: those of the pool that it names, else of the pool of its sender's domain, else
-    /// all.
-    pub fn relays_of(&self, pool: Option<&str>, sender_domain: &str) -> Vec<&RelaySettings> {
-        let is_its = |one: &&PoolSettings| match pool {
-            Some(name) => one.name == name,
-            None => one.sender_domains.iter().any(|domain| domain == sender_domain),
-        };
-        let members = self.pools.iter().find(is_its).map(|pool| &pool.relays);
-        let is_member = |relay: &&RelaySettings| members.is_none_or(|names| names.contains(&relay.name));
-        self.relays.iter().filter(is_member).collect()
-    }
-}
+/// A waiting session looks at least so often whether it was forgotten.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Where work comes from and goes to. Cloning shares it.
 #[derive(Clone, Debug)]
@@ -65,93 +46,6 @@ struct Inner {
     shaped: AtomicBool,
     next_session: AtomicU64,
     timeline: Timeline,
-}
-
-/// Time that never goes back, on the scale of the clock.
-#[derive(Debug)]
-enum Timeline {
-    /// From the clock once, and from then on by the machine's steady one.
-    Steady { began: Timestamp, at: Moment },
-    /// A test's.
-    Set(Clock),
-}
-
-impl Timeline {
-    fn new(clock: &Clock) -> Timeline {
-        match clock {
-            Clock::System | Clock::Led(_) => Timeline::Steady {
-                began: clock.now(),
-                at: Moment::now(),
-            },
-            Clock::Set(_) => Timeline::Set(clock.clone()),
-        }
-    }
-
-    fn now(&self) -> Timestamp {
-        match self {
-            Timeline::Steady { began, at } => began.plus(at.elapsed()),
-            Timeline::Set(clock) => clock.now(),
-        }
-    }
-}
-
-/// Where the sessions of a relay wait. Those with a connection are woken first, so that a slow campaign does not open
-/// connections for nothing.
-#[derive(Debug)]
-struct Port {
-    connected: Notify,
-    cold: Notify,
-    connected_waiting: AtomicUsize,
-    /// Nobody may open one more connection for now: those without need not be woken for a message.
-    crowded: AtomicBool,
-    /// For when the earliest timer of a waiting session is set: one is enough for all.
-    timer: AtomicI64,
-}
-
-impl Port {
-    fn new() -> Port {
-        Port {
-            connected: Notify::new(),
-            cold: Notify::new(),
-            connected_waiting: AtomicUsize::new(0),
-            crowded: AtomicBool::new(false),
-            timer: AtomicI64::new(i64::MAX),
-        }
-    }
-
-    fn wake_one(&self) {
-        // Where it is crowded, one may be about to wait.
-        if self.connected_waiting.load(Ordering::Relaxed) > 0 || self.crowded.load(Ordering::Relaxed) {
-            self.connected.notify_one();
-        } else {
-            self.cold.notify_one();
-        }
-    }
-
-    /// One that waits may connect.
-    fn let_connect(&self) {
-        self.crowded.store(false, Ordering::Relaxed);
-        self.cold.notify_one();
-    }
-
-    fn wake_all(&self) {
-        self.connected.notify_waiters();
-        self.cold.notify_waiters();
-    }
-}
-
-/// A waiting session looks at least so often whether it was forgotten.
-const LOOK: Duration = Duration::from_secs(1);
-
-/// A session's place at a relay, for as long as it has no connection.
-#[derive(Debug)]
-pub struct Desk {
-    dispatcher: Dispatcher,
-    port: Arc<Port>,
-    relay: RelayId,
-    session: SessionId,
-    /// Whether several senders keep the relay's connections together.
-    is_shared: bool,
 }
 
 /// A message's way through the limits. Dropped when the message is done with.
@@ -420,202 +314,5 @@ impl Dispatcher {
             session: self.0.next_session.fetch_add(1, Ordering::Relaxed),
             is_shared: self.schedule().limits().is_shared(),
         }
-    }
-}
-
-impl Desk {
-    /// The next delivery. `None`: there will be no more for this relay, or, if `connected`, for this connection.
-    pub(crate) async fn take(&self, connected: bool) -> Option<Job> {
-        let notify = if connected {
-            &self.port.connected
-        } else {
-            &self.port.cold
-        };
-        loop {
-            let woken = notify.notified();
-            let until = match self.try_take(connected) {
-                Turn::Take(taken) => {
-                    if !connected && self.is_shared {
-                        self.port.crowded.store(false, Ordering::Relaxed);
-                    }
-                    return Some(taken.item);
-                }
-                Turn::Closed => return None,
-                Turn::Wait(until) => until,
-                Turn::NoConnection { until, others } => {
-                    self.port.crowded.store(others, Ordering::Relaxed);
-                    if others {
-                        // This one may have been woken in the place of one that was about to wait.
-                        self.port.connected.notify_one();
-                    }
-                    Some(until)
-                }
-            };
-            let _waiting = connected.then(|| Waits::at(&self.port));
-            let span = until.map_or(LOOK, |until| until.since(self.dispatcher.0.timeline.now()));
-            // Another session's timer will do for later moments.
-            let own =
-                until.is_some_and(|until| self.port.timer.fetch_min(until.0, Ordering::AcqRel) > until.0);
-            let span = if own { span.min(LOOK) } else { LOOK };
-            tokio::select! {
-                () = woken => {}
-                () = sleep(span) => {}
-            }
-            if own {
-                self.port.timer.store(i64::MAX, Ordering::Release);
-            }
-        }
-    }
-
-    /// The next delivery if one may go now.
-    pub(crate) fn take_now(&self) -> Option<Job> {
-        match self.try_take(true) {
-            Turn::Take(taken) => Some(taken.item),
-            Turn::Wait(_) | Turn::NoConnection { .. } | Turn::Closed => None,
-        }
-    }
-
-    fn try_take(&self, connected: bool) -> Turn<Job> {
-        if self.dispatcher.0.closed.load(Ordering::Acquire) {
-            return Turn::Closed;
-        }
-        let idle = self.port.connected_waiting.load(Ordering::Relaxed);
-        let seat = Seat {
-            relay: self.relay,
-            session: self.session,
-            connected,
-            idle,
-        };
-        let mut turn = self.dispatcher.with(|schedule, now| {
-            let mut turn = schedule.take(seat, now);
-            if let Turn::Take(taken) = &mut turn
-                && taken.item.provider == provider::OTHER
-            {
-                // It may have been found out since the delivery was loaded.
-                taken.item.provider = schedule.known_provider(taken.item.domain());
-            }
-            turn
-        });
-        if let Turn::Take(taken) = &mut turn {
-            let sessions = taken
-                .path
-                .take()
-                .map(|path| (self.dispatcher.clone(), path, self.session));
-            let remembered_as = Arc::clone(&taken.remembered_as);
-            taken.item.passage = Some(Passage {
-                sessions,
-                remembered_as,
-                has_relief: idle > 0,
-            });
-        }
-        turn
-    }
-
-    /// A connection is going to be opened for a delivery that was taken without one. Where several senders share the relay's, it
-    /// counts until what is returned is dropped.
-    pub(crate) fn opening(&self) -> Option<Opening<'_>> {
-        self.is_shared.then_some(Opening(self))
-    }
-
-    /// A connection is ready. It counts until what is returned is dropped.
-    pub(crate) fn connected(&self, relay: &str) -> Connected<'_> {
-        if self.dispatcher.with(|schedule, _| schedule.connected(self.relay)) {
-            tracing::info!(relay.name = %relay, "relay works again");
-        }
-        Connected(self)
-    }
-
-    /// A fault of the relay. `was_ready`: of a connection that had been made.
-    pub(crate) fn fault(&self, relay: &str, fault: &RelayFault, was_ready: bool) {
-        let words = fault.to_string();
-        let left_alone = self
-            .dispatcher
-            .with(|schedule, now| schedule.fault(self.relay, words, was_ready, now));
-        if left_alone {
-            tracing::warn!(relay.name = %relay, "relay put aside: {fault}");
-        }
-    }
-
-    /// A message went through, whatever was said to it.
-    pub(crate) fn works(&self) {
-        self.dispatcher.with(|schedule, _| schedule.works(self.relay));
-    }
-
-    /// The recipient's provider said something about our speed. `domain`: the recipient's.
-    pub(crate) fn hear(&self, domain: &str, heard: Heard) {
-        let inner = &self.dispatcher.0;
-        if heard == Heard::Accepted && !inner.shaped.load(Ordering::Relaxed) {
-            return;
-        }
-        let shaped = self.dispatcher.with(|schedule, now| {
-            schedule.hear(self.relay, domain, heard, now);
-            schedule.is_shaped()
-        });
-        inner.shaped.store(shaped, Ordering::Relaxed);
-    }
-
-    /// Puts a delivery back in front of the others.
-    pub(crate) fn give_back(&self, job: Job) {
-        self.dispatcher.give_back(job);
-    }
-}
-
-/// A connection that is open, or being opened or closed, counted where several senders share a relay's.
-#[derive(Debug)]
-pub(crate) struct Opening<'a>(&'a Desk);
-
-impl Opening<'_> {
-    /// Waits until another sender may count it as its own, because the database has not been heard of for so long.
-    pub(crate) async fn lost(&self) {
-        let Desk {
-            dispatcher, relay, ..
-        } = self.0;
-        loop {
-            let until = dispatcher.schedule().connections_last_until(*relay);
-            let left = until.since(dispatcher.0.timeline.now());
-            if left.is_zero() {
-                return;
-            }
-            sleep(left).await;
-        }
-    }
-}
-
-impl Drop for Opening<'_> {
-    fn drop(&mut self) {
-        let Desk {
-            dispatcher,
-            relay,
-            session,
-            ..
-        } = self.0;
-        dispatcher.with(|schedule, now| schedule.connection_closed(*relay, *session, now));
-    }
-}
-
-struct Waits<'a>(&'a Port);
-
-impl<'a> Waits<'a> {
-    fn at(port: &'a Port) -> Waits<'a> {
-        port.connected_waiting.fetch_add(1, Ordering::Relaxed);
-        Waits(port)
-    }
-}
-
-impl Drop for Waits<'_> {
-    fn drop(&mut self) {
-        self.0.connected_waiting.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// A connection of a relay, counted.
-#[derive(Debug)]
-pub(crate) struct Connected<'a>(&'a Desk);
-
-impl Drop for Connected<'_> {
-    fn drop(&mut self) {
-        self.0
-            .dispatcher
-            .with(|schedule, _| schedule.disconnected(self.0.relay));
     }
 }

@@ -5,102 +5,25 @@
 
 mod connections;
 mod fair;
+mod given;
+mod meter;
+mod places;
 mod share;
 mod shares;
 
 pub(crate) use self::connections::ConnectionsId;
+pub use self::given::{Limit, LimitSettings, Spread};
+use self::meter::{Meter, SHARED};
+pub(crate) use self::places::{Bound, Place};
 pub(crate) use self::share::{OF_OPEN_CONNECTIONS, REMEMBERED, Round};
 use self::shares::{ShareId, Shares};
 use crate::pace::{Pace, Rate, Window};
 use crate::quota::Quota;
-use std::collections::{BTreeMap, HashMap};
-use std::fmt;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::time::Timestamp;
-
-/// What is allowed at one place of the tree. Nothing given means no limit.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Limit {
-    /// All of them are kept.
-    pub rates: Vec<Rate>,
-    /// Sessions that carry such mail at the same time, at most.
-    pub max_sessions: Option<usize>,
-    /// If they are to be spread evenly over a time.
-    pub spread: Option<Spread>,
-}
-
-/// So many messages, one by one, over so long a time: the pace is that of the whole, so that a pause moves the end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Spread {
-    /// How many there are, 1 at least.
-    pub messages: u64,
-    /// From the first to the last, a second at least.
-    pub over: Duration,
-}
-
-impl Spread {
-    fn per_second(self) -> f64 {
-        self.messages.max(1) as f64 / self.over.as_secs_f64().max(1.0)
-    }
-}
-
-/// The limits that are configured.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LimitSettings {
-    /// For all relays together.
-    pub all: Limit,
-    /// By the domain of the sender's address.
-    pub senders: BTreeMap<String, Limit>,
-    /// By the provider's name, or a recipient's domain.
-    pub providers: BTreeMap<String, Limit>,
-    /// For each provider that has no limit of its own.
-    pub other_providers: Option<Limit>,
-    /// For each campaign, beside its own.
-    pub campaigns: Limit,
-}
-
-/// A place of the tree.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Place {
-    All,
-    Relay(Arc<str>),
-    Sender(Arc<str>),
-    Provider(Arc<str>),
-    Campaign(CampaignId),
-}
-
-/// As it is called in the database and to people.
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Place::All => f.write_str("all relays"),
-            Place::Relay(name) => write!(f, "relay {name}"),
-            Place::Sender(domain) => write!(f, "sender {domain}"),
-            Place::Provider(name) => write!(f, "provider {name}"),
-            Place::Campaign(id) => write!(f, "campaign {id}"),
-        }
-    }
-}
-
-/// What stops a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Bound {
-    Rate(Rate),
-    Spread(Spread),
-    Sessions(usize),
-}
-
-impl fmt::Display for Bound {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Bound::Rate(rate) => rate.fmt(f),
-            Bound::Spread(spread) => write!(f, "spread over {}", humantime::format_duration(spread.over)),
-            Bound::Sessions(n) => write!(f, "{n} sessions"),
-        }
-    }
-}
 
 /// Not yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,47 +53,6 @@ impl Path {
 
 /// Who carries a message: a session of this process.
 pub(crate) type SessionId = u64;
-
-#[derive(Debug)]
-enum Meter {
-    Pace(Rate, Pace),
-    Window(Rate, Window),
-    Quota(Rate, Quota),
-    Spread(Spread, Pace),
-    /// A part of what several senders keep together.
-    Shared(ShareId),
-}
-
-impl Meter {
-    fn bound(&self, shares: Option<&Shares>) -> Bound {
-        match self {
-            Meter::Pace(rate, _) | Meter::Window(rate, _) | Meter::Quota(rate, _) => Bound::Rate(*rate),
-            Meter::Spread(spread, _) => Bound::Spread(*spread),
-            Meter::Shared(id) => shares.expect(SHARED).bound(*id),
-        }
-    }
-
-    fn next(&mut self, shares: Option<&mut Shares>, now: Timestamp) -> Timestamp {
-        match self {
-            Meter::Pace(_, pace) | Meter::Spread(_, pace) => pace.next(now),
-            Meter::Window(_, window) => window.next(now),
-            Meter::Quota(_, quota) => quota.next(now),
-            Meter::Shared(id) => shares.expect(SHARED).next(*id, now),
-        }
-    }
-
-    fn take(&mut self, shares: Option<&mut Shares>, now: Timestamp) {
-        match self {
-            Meter::Pace(_, pace) | Meter::Spread(_, pace) => pace.take(now),
-            Meter::Window(_, window) => window.take(now),
-            Meter::Quota(_, quota) => quota.take(now),
-            Meter::Shared(id) => shares.expect(SHARED).take(*id, now),
-        }
-    }
-}
-
-/// Only a tree with shares has meters and sessions that are shared.
-const SHARED: &str = "a shared limit stands in a tree with shares";
 
 #[derive(Debug)]
 struct Node {

@@ -1,98 +1,42 @@
 //! The sender: looks which campaigns are to be sent, feeds them to the sessions of the relay, and stops cleanly.
 
-use crate::alive::{self, Alive};
-use crate::away::Away;
+mod looking;
+mod settings;
 mod stopping;
 mod telling;
 
-use crate::brake::brake;
+pub use self::settings::{Scope, SenderError, SenderSettings};
+use crate::alive::{self, Alive};
+use crate::away::Away;
 use crate::cancelled;
-use crate::dispatch::{Dispatcher, Routing};
-use crate::feed::{Feed, HeldLeases};
+use crate::dispatch::Dispatcher;
+use crate::feed::HeldLeases;
 use crate::fence::Term;
-use crate::guard::{GuardError, Witness};
-use crate::judging::JudgingNow;
+use crate::guard::GuardError;
 use crate::letters::Letters;
 use crate::limits::{OF_OPEN_CONNECTIONS, REMEMBERED};
 use crate::lock::SenderLock;
 use crate::providers::Providers;
 use crate::recorder::{Recorder, Writing};
 use crate::relay::RelaySettings;
-use crate::retry::Retry;
-use crate::run::{CampaignRun, CannotRun, Identity};
+use crate::run::CampaignRun;
 use crate::schedule::RelayId;
 use crate::session::{self, SessionContext};
 use crate::sharing::Sharing;
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tidings_campaign::ids::CampaignId;
-use tidings_campaign::lifecycle::Action;
 use tidings_campaign::time::Clock;
-use tidings_dns::DnsSettings;
-use tidings_store::at_work::{AtWork, UnderWay};
+use tidings_store::at_work::UnderWay;
 use tidings_store::nodes::Doing;
 use tidings_store::relay_status::RelayStatus;
 use tidings_store::send_status::SendStatus;
 use tidings_store::{Store, StoreError};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
-
-/// Which campaigns a sender sends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// Every campaign that is set sending, and every letter, for as long as the sender runs.
-    All,
-    /// One, until it is finished or somebody stops it.
-    One(CampaignId),
-}
-
-/// What a sender needs to know.
-#[derive(Clone, Debug)]
-pub struct SenderSettings {
-    /// The relays, pools and limits; others from the moment on when they change.
-    pub routing: watch::Receiver<Routing>,
-    /// What refusals mean and what follows.
-    pub judging: JudgingNow,
-    /// What messages say about this instance.
-    pub identity: Identity,
-    /// How retries are spaced.
-    pub retry: Retry,
-    /// How long a lease lasts without being renewed; at least a second.
-    pub lease: Duration,
-    /// Who is asked for the providers of recipients' domains, if anybody.
-    pub dns: Option<DnsSettings>,
-    /// Remembers outside the database how far it got.
-    pub witness: Witness,
-    /// The folder of this process.
-    pub data: PathBuf,
-    /// Unique for every start of a process.
-    pub owner: String,
-    /// What this process may take, shared with its other parts.
-    pub node: AtWork,
-    /// How long messages on the wire may take when the sender is stopped.
-    pub deadline: Duration,
-}
-
-/// Why a sender stopped.
-#[derive(Debug, thiserror::Error)]
-pub enum SenderError {
-    /// The witness of the restore guard.
-    #[error("{0}")]
-    Guard(#[from] GuardError),
-    /// The database.
-    #[error("{0}")]
-    Store(#[from] StoreError),
-    /// It was away when the sender was stopped.
-    #[error(
-        "the database was away, and not everything that relays answered could be recorded before the deadline: what was on \
-         the wire is unknown when it is sent on"
-    )]
-    NotRecorded,
-}
 
 const LOOK: Duration = Duration::from_millis(250);
 /// How long the database may take to answer what pages and people wait for.
@@ -405,146 +349,6 @@ impl Sender {
         };
         self.store.within(ANSWER, followed).await??;
         Ok(self.look().await?)
-    }
-
-    /// Starts and stops feeds as the campaigns' states ask. False: there is nothing left to do.
-    async fn look(&mut self) -> Result<bool, StoreError> {
-        self.brake().await?;
-        let sending = self.store.sending_campaigns();
-        let mut wanted = self.store.within(ANSWER, sending).await?;
-        if let Scope::One(id) = self.scope {
-            wanted.retain(|campaign| *campaign == id);
-        }
-        if !self.settings.node.may_take() {
-            wanted.clear();
-        }
-        for (id, running) in &self.running {
-            if !wanted.contains(id) {
-                running.run.stop();
-                self.dispatcher.forget(*id);
-            }
-        }
-        self.reap().await?;
-        for id in &wanted {
-            if !self.running.contains_key(id) {
-                let store = self.store.clone();
-                store.within(PREPARATION, self.begin(*id)).await?;
-            }
-        }
-        match (self.running.is_empty(), &self.under_way) {
-            (true, Some(_)) => self.under_way = None,
-            (false, None) => self.under_way = Some(self.settings.node.begin()),
-            _ => {}
-        }
-        if self.told.elapsed() > Duration::from_secs(1) {
-            let store = self.store.clone();
-            store.within(ANSWER, self.tell()).await?;
-            store.within(ANSWER, self.tell_of_relays()).await?;
-            store
-                .within(PREPARATION, cancelled::sweep(&self.store, &self.clock))
-                .await?;
-            self.told = Instant::now();
-        }
-        Ok(self.scope == Scope::All || !self.running.is_empty() || !wanted.is_empty())
-    }
-
-    /// Pauses the campaigns that have passed their thresholds. Each is looked at every second, and at once when more of
-    /// it bounced hard.
-    async fn brake(&mut self) -> Result<(), StoreError> {
-        let thresholds = self.settings.judging.borrow().thresholds;
-        for (id, running) in &mut self.running {
-            let hard = running.run.hard();
-            if hard > running.hard || running.braked.elapsed() > Duration::from_secs(1) {
-                (running.hard, running.braked) = (hard, Instant::now());
-                let store = &self.store;
-                store.within(ANSWER, brake(store, *id, thresholds)).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn reap(&mut self) -> Result<(), StoreError> {
-        let ended: Vec<CampaignId> = self
-            .running
-            .iter()
-            .filter(|(_, running)| running.feed.is_finished())
-            .map(|(id, _)| *id)
-            .collect();
-        for id in ended {
-            let Some(running) = self.running.remove(&id) else {
-                continue;
-            };
-            match running.feed.await {
-                Ok(outcome) => outcome?,
-                Err(panic) => tracing::error!(campaign = id.0, "the feed of a campaign broke: {panic}"),
-            }
-        }
-        Ok(())
-    }
-
-    async fn begin(&mut self, id: CampaignId) -> Result<(), StoreError> {
-        let campaign = self.store.get_campaign(id).await?;
-        let prepared = CampaignRun::prepare(
-            &self.store,
-            &campaign,
-            &self.settings.identity,
-            self.settings.retry,
-        )
-        .await;
-        let run = match prepared {
-            Ok(run) => Arc::new(run),
-            Err(CannotRun::Store(error)) => return Err(error),
-            Err(CannotRun::Content(why)) => {
-                tracing::error!(campaign = id.0, "held: {why}");
-                return self.hold(id, &why).await;
-            }
-        };
-        if let Err(why) =
-            self.dispatcher
-                .begin(id, run.pool.as_deref(), &run.sender_domain, run.limit.clone())
-        {
-            tracing::error!(campaign = id.0, "held: {why}");
-            return self.hold(id, &why.to_string()).await;
-        }
-        for (limit, n) in self.store.count_aside(id).await? {
-            self.dispatcher.know_aside(id, &limit, n.unsigned_abs());
-        }
-        tracing::info!(campaign = id.0, "sending");
-        let feed = Feed {
-            store: self.store.clone(),
-            clock: self.clock.clone(),
-            owner: self.settings.owner.clone(),
-            term: self.term,
-            recorder: self.recorder.clone(),
-            dispatcher: self.dispatcher.clone(),
-            held: self.held.clone(),
-            witness: self.settings.witness.clone(),
-            providers: self.providers.clone(),
-            run: Arc::clone(&run),
-        };
-        let ended = Arc::clone(&self.ended);
-        let running = Running {
-            run,
-            feed: tokio::spawn(async move {
-                let outcome = feed.run().await;
-                ended.notify_one();
-                outcome
-            }),
-            ended: 0,
-            looked: Instant::now(),
-            hard: 0,
-            braked: Instant::now(),
-        };
-        self.running.insert(id, running);
-        Ok(())
-    }
-
-    async fn hold(&self, id: CampaignId, why: &str) -> Result<(), StoreError> {
-        match self.store.move_campaign(id, Action::Hold, Some(why)).await {
-            // Another node or a person was faster.
-            Ok(_) | Err(StoreError::NotAllowed(_)) => Ok(()),
-            Err(error) => Err(error),
-        }
     }
 }
 
