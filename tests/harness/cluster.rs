@@ -126,6 +126,18 @@ impl Cluster {
         self.wait_until_ready();
     }
 
+    /// From now on it answers a commit long before that is on its disk, to whoever does not ask for more.
+    pub fn answer_before_writing(&self) {
+        for setting in [
+            "synchronous_commit = off",
+            "wal_writer_delay = '10s'",
+            "wal_writer_flush_after = '64MB'",
+        ] {
+            self.execute("postgres", &format!("ALTER SYSTEM SET {setting}"));
+        }
+        self.execute("postgres", "SELECT pg_reload_conf()");
+    }
+
     /// Makes a standby the server.
     pub fn promote(&self) {
         self.execute("postgres", "SELECT pg_promote()");

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
 use tidings_campaign::time::Timestamp;
 
@@ -16,6 +17,7 @@ const RECEIVER: &str = include_str!("receiver.py");
 /// recipient.
 pub struct Faultsink {
     address: SocketAddr,
+    domain: String,
     log: PathBuf,
     _process: Running,
     _folder: TempDir,
@@ -46,8 +48,11 @@ impl Faultsink {
             assert!(process.is_running(), "{}", process.stderr_so_far());
             std::net::TcpStream::connect(address).is_ok()
         });
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
         Self {
             address,
+            domain: format!("run{}-{number}.example.org", std::process::id()),
             log,
             _process: process,
             _folder: folder,
@@ -57,6 +62,11 @@ impl Faultsink {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where its recipients are: at no other receiver, of this run or another.
+    pub fn domain(&self) -> &str {
+        &self.domain
     }
 
     /// How many messages it took so far.
@@ -94,10 +104,13 @@ impl Faultsink {
             .count()
     }
 
-    /// Who got mail; panics if somebody got it twice.
+    /// Who got mail; panics if somebody got it twice, or somebody else's mail came here.
     #[track_caller]
     pub fn reached_once(&self) -> HashSet<String> {
         let by_recipient = self.accepted_by_recipient();
+        let is_ours = |who: &str| who.rsplit_once('@').is_some_and(|(_, at)| at == self.domain);
+        let foreign: Vec<_> = by_recipient.keys().filter(|who| !is_ours(who)).collect();
+        assert!(foreign.is_empty(), "another sender's mail came here: {foreign:?}");
         let twice: Vec<_> = by_recipient.iter().filter(|(_, times)| **times > 1).collect();
         assert!(twice.is_empty(), "accepted more than once: {twice:?}");
         by_recipient.into_keys().collect()

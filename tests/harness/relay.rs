@@ -3,15 +3,9 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 use tidings_scripted_relay::{Acceptance, Counts, Outage, Script, ScriptedRelay};
 use tokio::runtime::Runtime;
-
-/// Below the ports that the kernel gives to whoever asks for any, and none given out twice: a relay that goes down
-/// finds its port free later.
-static NEXT_PORT: AtomicU16 = AtomicU16::new(20_000);
-const LAST_PORT: u16 = 32_000;
 
 /// A scripted relay on its own thread, at one address for the whole test. It counts at the receiver: what the ledger
 /// says is never asked.
@@ -31,16 +25,10 @@ impl Relay {
             .enable_all()
             .build()
             .expect("a runtime needs nothing but a thread");
-        let relay = std::iter::repeat_with(|| NEXT_PORT.fetch_add(1, Ordering::Relaxed))
-            .take_while(|port| *port < LAST_PORT)
-            .find_map(|port| {
-                let address = SocketAddr::from(([127, 0, 0, 1], port));
-                runtime
-                    .block_on(ScriptedRelay::start(Script::accepting(), address))
-                    .ok()
-            })
-            .expect("a free port");
-        let address = relay.addr();
+        // A relay that goes down finds its port free later.
+        let address = SocketAddr::from(([127, 0, 0, 1], crate::free_port()));
+        let relay = runtime.block_on(ScriptedRelay::start(Script::accepting(), address));
+        let relay = relay.expect("a free port");
         Self {
             current: RefCell::new(Some(relay)),
             former: RefCell::default(),

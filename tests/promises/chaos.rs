@@ -46,6 +46,7 @@ struct Chaos<'a> {
     app: &'a App,
     campaign: i64,
     recipients: i64,
+    domain: &'a str,
     web: Server,
     nodes: Vec<Node>,
     random: Random,
@@ -116,7 +117,7 @@ impl Chaos<'_> {
 
     fn somebody(&mut self) -> String {
         let recipients = u64::try_from(self.recipients).expect("a number of people");
-        format!("reader{}@example.org", 1 + self.random.number(recipients))
+        format!("reader{}@{}", 1 + self.random.number(recipients), self.domain)
     }
 
     fn suppress(&mut self) -> String {
@@ -180,13 +181,18 @@ fn whatever_happens_to_three_senders_nobody_is_mailed_twice_and_nobody_is_forgot
         "reader.*7:1",
     ]);
     app.send_to(receiver.address());
-    app.import("readers", usize::try_from(recipients).unwrap());
+    app.import_of(
+        "readers",
+        &[receiver.domain()],
+        usize::try_from(recipients).unwrap(),
+    );
     let campaign = app.campaign_with("readers", &["--rate", &format!("{RATE}/s")]);
     let names = ["a", "b", "c"].into_iter();
     let mut chaos = Chaos {
         app: &app,
         campaign,
         recipients: i64::try_from(recipients).unwrap(),
+        domain: receiver.domain(),
         web: app.serve_with(&["--roles", "web"]),
         nodes: names
             .map(|name| Node {
@@ -237,7 +243,7 @@ fn judge(chaos: &Chaos<'_>, receiver: &Faultsink) {
     let in_state = |state: &str| app.addresses(chaos.campaign, state);
     let (unknown, withheld) = (in_state("unknown"), in_state("withheld"));
     let everybody: HashSet<String> = (1..=chaos.recipients)
-        .map(|n| format!("reader{n}@example.org"))
+        .map(|n| format!("reader{n}@{}", chaos.domain))
         .collect();
     let without: Vec<_> = everybody
         .iter()

@@ -109,7 +109,7 @@ fn an_independent_receiver_sees_nobody_twice_after_ten_kills() {
         "0.002",
     ]);
     app.send_to(receiver.address());
-    app.import("readers", RECIPIENTS as usize);
+    app.import_of("readers", &[receiver.domain()], RECIPIENTS as usize);
     let campaign = app.campaign("readers");
     let mut random = Random::new();
     for kill in 0..10 {

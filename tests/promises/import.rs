@@ -44,6 +44,27 @@ fn recipients(app: &App) -> i64 {
     app.database.number("SELECT COUNT(*) FROM recipients")
 }
 
+on_both_engines!(an_import_says_how_many_rows_it_read_took_and_rejected, |app| {
+    let file = app.write("three.csv", "email\nann@example.org\nnobody\nno address\n");
+    let arguments = ["import", file.to_str().unwrap(), "--list", "readers"];
+    let tried = app.run([&arguments[..], &["--dry-run"]].concat()).succeeded();
+    let words = "3 rows read in ";
+    for part in [
+        words,
+        ": 1 would be imported into the list \"readers\", 2 rejected\n",
+    ] {
+        assert!(tried.stdout.contains(part), "{part} is missing: {tried}");
+    }
+    let imported = app.run(arguments).succeeded();
+    for part in [words, ": 1 imported into the list \"readers\", 2 rejected\n"] {
+        assert!(imported.stdout.contains(part), "{part} is missing: {imported}");
+    }
+    let again = app.write("one.csv", "email\nann@example.org\n");
+    let again = app.run(["import", again.to_str().unwrap(), "--list", "readers"]);
+    let words = ": 1 imported into the list \"readers\"\n";
+    assert!(again.succeeded().stdout.contains(words));
+});
+
 on_both_engines!(every_row_is_counted_once, |app| {
     assert_eq!(import(app, "email\nnobody\n", &[]).0, [1, 0, 0, 0, 0, 0, 1]);
     app.database.execute(

@@ -104,6 +104,25 @@ fn senders_go_on_by_themselves_after_the_database_was_away() {
 }
 
 #[test]
+fn a_server_that_answers_before_it_has_written_loses_nothing_of_ours_in_a_crash() {
+    let mut cluster = Cluster::start();
+    cluster.answer_before_writing();
+    let app = App::start_at(cluster.url());
+    let campaign = campaign_of_some_seconds(&app);
+    let sending = app.start_sending(campaign);
+    wait_for_mail(&app, 200);
+    cluster.stop();
+    cluster.start_again();
+    wait_for_mail(&app, 200);
+    // Both at once, as when they are on one machine.
+    cluster.stop();
+    sending.kill_9();
+    cluster.start_again();
+    ends_well(app.start_sending(campaign));
+    assert_nobody_twice_nobody_forgotten(&app, campaign, 2 * sessions());
+}
+
+#[test]
 fn a_sender_that_is_cut_off_from_the_database_lets_the_other_go_on() {
     let cluster = Cluster::start();
     let app = App::start_at(cluster.url());

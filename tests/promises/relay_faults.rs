@@ -353,7 +353,7 @@ on_both_engines!(an_independent_relay_counts_the_same, |app| {
     ];
     let other = tidings_tests::Faultsink::start(&faults);
     app.send_to(other.address());
-    app.import("readers", 1000);
+    app.import_of("readers", &[other.domain()], 1000);
     let campaign = app.campaign("readers");
     let show = app.send(campaign);
 

@@ -170,6 +170,42 @@ on_both_engines!(
     }
 );
 
+on_both_engines!(every_fault_of_a_form_stands_at_its_field, |app| {
+    let served = serve(app);
+    let admin = token(app, "administrator");
+    let before = file(app);
+    for (about, fields) in [
+        (
+            ["relay", "second", "add"],
+            &[
+                ("url", "http://mail.example.com"),
+                ("rate", "fast"),
+                ("timeouts.connect", "a while"),
+            ][..],
+        ),
+        // One is wrong as it is written, the others by what it means.
+        (
+            ["relay", "primary", "set"],
+            &[("weight", "many"), ("rate", "fast"), ("max_sessions", "0")],
+        ),
+        (
+            ["feedback", "", "set"],
+            &[("soft_bounces_in_row", "99"), ("match_window", "a while")],
+        ),
+    ] {
+        let (status, body) = change(&served, &admin, about, fields);
+        assert_eq!(status, 422, "{about:?} {body}");
+        for (key, _) in fields {
+            let (_, field) = body.split_once(&format!("name=\"{key}\"")).unwrap();
+            assert!(
+                field.split_once("</div>").unwrap().0.contains("class=\"error\""),
+                "{key}: {field}"
+            );
+        }
+        assert_eq!(file(app), before);
+    }
+});
+
 on_both_engines!(limits_thresholds_and_tracking_are_changed_in_place, |app| {
     app.configure(|settings| {
         settings.more =

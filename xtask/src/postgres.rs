@@ -118,16 +118,12 @@ impl Cluster {
         let pg_isready = find("pg_isready").context("pg_isready not found beside initdb")?;
         let deadline = Instant::now() + Duration::from_secs(60);
         while Instant::now() < deadline {
+            // By the socket in its own folder: at the port another run's server might answer, which was faster.
             let status = Command::new(&pg_isready)
-                .args([
-                    "-q",
-                    "-h",
-                    "127.0.0.1",
-                    "-p",
-                    &self.port.to_string(),
-                    "-d",
-                    "postgres",
-                ])
+                .arg("-q")
+                .arg("-h")
+                .arg(self.folder.join("data"))
+                .args(["-p", &self.port.to_string(), "-d", "postgres"])
                 .status()
                 .context("pg_isready")?;
             if status.success() {

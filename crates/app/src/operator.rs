@@ -9,7 +9,7 @@ mod written;
 
 use crate::commands::check::domains;
 use crate::commands::relay;
-use crate::config::{Config, ConfigSource, merged};
+use crate::config::{Config, ConfigSource, Faults, merged};
 use crate::context::Context;
 use crate::in_force::InForce;
 use data_encoding::HEXLOWER;
@@ -26,7 +26,7 @@ use tidings_dns::Role;
 use tidings_store::Store;
 use tidings_store::audit::By;
 use tidings_web::operator::{
-    Change, DomainFinding, Fault, Looked, Operator, Refusal, RelayFinding, Shown, Wish,
+    Change, DomainFinding, Fault, Looked, Operator, Part, Refusal, RelayFinding, Shown, Wish,
 };
 use tokio::runtime::Handle;
 use toml::Table;
@@ -125,16 +125,13 @@ impl OfFile {
             }]));
         }
         let plan = Plan::of(former, &change, &shown.parts, &self.data)?;
+        let found = self.faults(&plan, &change.part);
+        if !found.is_empty() {
+            plan.undo();
+            return Err(Refusal::Faults(found));
+        }
         if plan.text == former {
             return Ok(());
-        }
-        let taken = self
-            .source
-            .check(&plan.text)
-            .and_then(|config| self.in_force.takeable(config));
-        if let Err(error) = taken {
-            plan.undo();
-            return Err(Refusal::Faults(faults::of(&error, &change.part)));
         }
         let what = match change.wish {
             Wish::Add(_) => "added to the settings",
@@ -169,6 +166,26 @@ impl OfFile {
         })?;
         plan.forget_former_secret();
         Ok(())
+    }
+
+    /// Everything that is wrong with a change: of the form, and of what it would make of the file.
+    fn faults(&self, plan: &Plan, part: &Part) -> Vec<Fault> {
+        let mut found = plan.faults.clone();
+        let taken = self
+            .source
+            .check(&plan.text)
+            .and_then(|config| self.in_force.takeable(config));
+        if let Err(error) = taken
+            // A text that does not even read may be so because of what the form has wrong.
+            && (found.is_empty() || error.downcast_ref::<Faults>().is_some())
+        {
+            let others = faults::of(&error, part).into_iter();
+            let others =
+                others.filter(|it| it.key.is_none() || found.iter().all(|known| known.key != it.key));
+            let others: Vec<Fault> = others.collect();
+            found.extend(others);
+        }
+        found
     }
 
     async fn audit(&self, by: &By, what: &str, about: (&str, &str)) -> Result<(), Refusal> {
@@ -349,7 +366,7 @@ fn version(text: Option<&str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tidings_web::operator::{Part, entries};
+    use tidings_web::operator::entries;
 
     /// What is shown as the default is what holds without the setting.
     #[test]

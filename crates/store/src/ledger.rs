@@ -124,14 +124,15 @@ impl Store {
     ) -> Result<HashSet<Held>, StoreError> {
         let mut tx = self.begin_write().await?;
         let mut deltas = Deltas::default();
-        // It may be an earlier try of this batch, whose answer was lost, that has done what this one finds done.
-        let is_recorded = is_recorded(&mut tx, batch, owner).await?;
-        let alive = renew_in(&mut tx, leases, owner, lease_expires_at, Some(batch.number)).await?;
-        if is_recorded {
+        // It may be an earlier try of this batch, whose answer was lost, that has done what this one finds done. If that is not
+        // over yet, this waits for it.
+        let alive = renew_in(&mut tx, leases, owner, lease_expires_at, None).await?;
+        if is_recorded(&mut tx, batch, owner).await? {
             let granted = granted(&mut tx, batch).await?;
             tx.commit().await?;
             return Ok(granted);
         }
+        renew_in(&mut tx, &alive, owner, lease_expires_at, Some(batch.number)).await?;
         let is_alive = |held: &Held| alive.contains(&held.lease);
         for s in &batch.settled {
             if is_alive(&s.held) {
@@ -190,8 +191,9 @@ impl Store {
     }
 }
 
+/// Batches are recorded one after the other: a later one tells it too.
 async fn is_recorded(tx: &mut Tx, batch: &Batch, owner: &str) -> Result<bool, StoreError> {
-    const COMMITTED: &str = "SELECT COUNT(*) FROM leases WHERE owner = $1 AND batch = $2";
+    const COMMITTED: &str = "SELECT COUNT(*) FROM leases WHERE owner = $1 AND batch >= $2";
     let n: i64 = on_tx!(tx, conn => sqlx::query_scalar(COMMITTED).bind(owner).bind(batch.number)
         .fetch_one(conn).await)?;
     Ok(n > 0)
@@ -221,12 +223,14 @@ fn split<'s>(settled: impl Iterator<Item = &'s Settlement>) -> (Vec<&'s Settleme
     settled.partition(|s| s.is_acceptance())
 }
 
+/// A statement that was given up, and has been on its way ever since, finds that a later batch was there.
 fn renewal(leases: &[LeaseId], owner: &str, expires_at: Timestamp, batch: i64) -> Bulk {
     let mut values = vec![expires_at.0.into(), batch.into(), owner.into()];
     values.extend(leases.iter().map(|lease| Value::from(lease.0)));
+    values.push(batch.into());
     Bulk::new(
         "UPDATE leases SET expires_at = ?, batch = ? WHERE owner = ? AND id IN (VALUES ",
-        ")",
+        ") AND batch < ?",
         values,
         leases.len(),
         1,
@@ -279,27 +283,28 @@ fn count(deltas: &mut Deltas, s: &Settlement, from: DeliveryState) {
     }
 }
 
-/// An outcome that comes after the lease was lost. Only a delivery that is unknown since then can still be
-/// told the truth; anything else is somebody else's now.
+/// An outcome that comes after the lease was lost. A delivery that is unknown since then can still be told the truth; anything else
+/// is somebody else's now. But what was accepted does not go out again, whatever the ledger thinks of it, unless that is done already.
 async fn settle_late(
     tx: &mut Tx,
     deltas: &mut Deltas,
     (parts, s): (Parts, &Settlement),
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let final_answer = matches!(
-        s.outcome,
-        Outcome::Accepted(_) | Outcome::Rejected(..) | Outcome::Expired(..)
-    );
-    if !s.was_on_wire || !final_answer {
-        return Ok(());
-    }
+    use DeliveryState::{Deferred, Leased, OnWire, Planned, Unknown};
+    let states: &[DeliveryState] = match s.outcome {
+        _ if !s.was_on_wire => return Ok(()),
+        Outcome::Accepted(_) => &[Unknown, OnWire, Deferred, Leased, Planned],
+        Outcome::Rejected(..) | Outcome::Expired(..) => &[Unknown, OnWire],
+        _ => return Ok(()),
+    };
     const LATE: &str = "UPDATE {deliveries} SET state = $1, lease_id = NULL, due_at = NULL, settled_at = $2, relay = $3, code = $4, \
-        enhanced = $5, reply = $6, class = $7, cause = $8, reason = $9, \
-        session = $10, duration_us = $11 \
-        WHERE campaign_id = $12 AND seq = $13 AND lease_id = $14 AND state = $15";
+        enhanced = $5, reply = $6, class = $7, cause = $8, reason = $9, session = $10, duration_us = $11, \
+        attempts = attempts + CASE WHEN $15 = 'planned' THEN 1 ELSE 0 END, \
+        first_attempt_at = COALESCE(first_attempt_at, $2) \
+        WHERE campaign_id = $12 AND seq = $13 AND (lease_id = $14 OR $15 IN ('planned', 'leased', 'deferred')) AND state = $15";
     let part = parts.of(s.held.campaign);
-    for from in [DeliveryState::Unknown, DeliveryState::OnWire] {
+    for &from in states {
         let reply = s.outcome.reply();
         let changed = on_tx!(tx, conn => sqlx::query(part.statement(LATE))
             .bind(s.outcome.state(s.held.waiting).as_str()).bind(now.0).bind(&s.relay)

@@ -46,15 +46,17 @@ pub(crate) use place;
 
 /// What is asked of a server at the beginning of each connection. Whether it is a standby; where it is
 /// ([`Store::place`](crate::Store::place)); and it is told when to give up on us: a process that is stopped, or cut off, inside a
-/// transaction would keep its locks, and others waiting. A statement that runs is not concerned. Settings that an old server
-/// does not know are passed over.
+/// transaction would keep its locks, and others waiting. A statement that runs is not concerned. And a server that answers a commit
+/// before it is on the disk (`synchronous_commit = off`) waits for its disk with ours: an `on_wire` that a crash undoes is mailed
+/// twice. Settings that an old server does not know are passed over.
 const GREETING: &str = concat!(
     "SELECT pg_is_in_recovery(), CASE WHEN pg_is_in_recovery() THEN '' ELSE (",
     place!(),
     ") END, \
     (SELECT COUNT(set_config(s.name, v.column2, false)) FROM (VALUES \
         ('idle_in_transaction_session_timeout', '5s'), ('tcp_keepalives_idle', '5'), ('tcp_keepalives_interval', '3'), \
-        ('tcp_keepalives_count', '3'), ('tcp_user_timeout', '10s')) v JOIN pg_settings s ON s.name = v.column1)"
+        ('tcp_keepalives_count', '3'), ('tcp_user_timeout', '10s'), ('synchronous_commit', 'local')) v \
+        JOIN pg_settings s ON s.name = v.column1 AND (s.name <> 'synchronous_commit' OR s.setting = 'off'))"
 );
 
 /// The time there, whether it is a standby, and whether each commit is on another server before it is answered.

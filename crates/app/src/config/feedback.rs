@@ -1,6 +1,6 @@
 //! Section `[feedback]`.
 
-use super::{duration, rules_file};
+use super::{Faults, duration, keep, rules_file};
 use anyhow::{Context, ensure};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -45,40 +45,51 @@ pub struct Feedback {
 }
 
 impl FeedbackSection {
+    /// Checks all settings, so that every fault is named at once.
     pub(super) fn check(self) -> anyhow::Result<Feedback> {
+        let mut faults = Vec::new();
         let policy = Policy::default();
         let thresholds = Thresholds::default();
         let in_row = self.soft_bounces_in_row.unwrap_or(policy.soft.in_row);
-        ensure!(
-            in_row <= SoftRule::MOST,
-            "section [feedback]: soft_bounces_in_row = {in_row} is more than the {} deliveries that are looked back \
-             upon; 0 switches the rule off",
-            SoftRule::MOST
-        );
+        keep(check_in_row(in_row), &mut faults);
+        let mut span = |key: &str, text: Option<String>, default| {
+            let given = text.and_then(|text| keep(span(key, &text), &mut faults));
+            given.unwrap_or(default)
+        };
+        let policy = Policy {
+            soft: SoftRule {
+                in_row,
+                over: span("soft_bounces_over", self.soft_bounces_over, policy.soft.over),
+            },
+            window: span("match_window", self.match_window, policy.window),
+            stale: span("stale_after", self.stale_after, policy.stale),
+        };
+        let keep_arrivals = span("keep_arrivals", self.keep_arrivals, KEEP_ARRIVALS);
+        let mut share = |key: &str, text: Option<String>, default| {
+            let given = text.and_then(|text| keep(share(key, &text), &mut faults));
+            given.unwrap_or(default)
+        };
+        let thresholds = Thresholds {
+            hard_bounces: share(
+                "pause_at_hard_bounces",
+                self.pause_at_hard_bounces,
+                thresholds.hard_bounces,
+            ),
+            complaints: share(
+                "pause_at_complaints",
+                self.pause_at_complaints,
+                thresholds.complaints,
+            ),
+            after: self.pause_after.unwrap_or(thresholds.after),
+        };
+        if !faults.is_empty() {
+            return Err(Faults(faults).into());
+        }
         Ok(Feedback {
             rules: self.rules,
-            policy: Policy {
-                soft: SoftRule {
-                    in_row,
-                    over: span("soft_bounces_over", self.soft_bounces_over, policy.soft.over)?,
-                },
-                window: span("match_window", self.match_window, policy.window)?,
-                stale: span("stale_after", self.stale_after, policy.stale)?,
-            },
-            keep_arrivals: span("keep_arrivals", self.keep_arrivals, KEEP_ARRIVALS)?,
-            thresholds: Thresholds {
-                hard_bounces: share(
-                    "pause_at_hard_bounces",
-                    self.pause_at_hard_bounces,
-                    thresholds.hard_bounces,
-                )?,
-                complaints: share(
-                    "pause_at_complaints",
-                    self.pause_at_complaints,
-                    thresholds.complaints,
-                )?,
-                after: self.pause_after.unwrap_or(thresholds.after),
-            },
+            policy,
+            keep_arrivals,
+            thresholds,
         })
     }
 }
@@ -132,11 +143,18 @@ impl Feedback {
     }
 }
 
-fn span(key: &str, text: Option<String>, default: Duration) -> anyhow::Result<Duration> {
-    let Some(text) = text else {
-        return Ok(default);
-    };
-    let span = duration("feedback", key, &text)?;
+fn check_in_row(in_row: u32) -> anyhow::Result<()> {
+    ensure!(
+        in_row <= SoftRule::MOST,
+        "section [feedback]: soft_bounces_in_row = {in_row} is more than the {} deliveries that are looked back \
+         upon; 0 switches the rule off",
+        SoftRule::MOST
+    );
+    Ok(())
+}
+
+fn span(key: &str, text: &str) -> anyhow::Result<Duration> {
+    let span = duration("feedback", key, text)?;
     ensure!(
         span <= LONGEST_SPAN,
         "section [feedback]: {key} = \"{text}\" is longer than ten years"
@@ -144,10 +162,7 @@ fn span(key: &str, text: Option<String>, default: Duration) -> anyhow::Result<Du
     Ok(span)
 }
 
-fn share(key: &str, text: Option<String>, default: Share) -> anyhow::Result<Share> {
-    let Some(text) = text else {
-        return Ok(default);
-    };
+fn share(key: &str, text: &str) -> anyhow::Result<Share> {
     text.parse()
         .with_context(|| format!("section [feedback]: {key} = \"{text}\""))
 }

@@ -196,6 +196,14 @@ impl std::fmt::Display for Faults {
 
 impl std::error::Error for Faults {}
 
+impl Faults {
+    /// What is wrong with a section.
+    fn of(section: &str, faults: Vec<String>) -> Faults {
+        let named = faults.into_iter().map(|fault| format!("{section}: {fault}"));
+        Faults(named.collect())
+    }
+}
+
 impl Config {
     /// Reads `file` if it is given (or if it is `default_file` and exists), then the environment.
     pub fn load(file: Option<&Path>, default_file: &Path) -> anyhow::Result<Config> {
@@ -324,8 +332,16 @@ impl RawConfig {
     }
 }
 
+/// What was found right; what was not is put to the other faults.
 fn keep<T>(checked: anyhow::Result<T>, faults: &mut Vec<String>) -> Option<T> {
-    checked.map_err(|fault| faults.push(format!("{fault:#}"))).ok()
+    match checked {
+        Ok(right) => return Some(right),
+        Err(error) => match error.downcast::<Faults>() {
+            Ok(Faults(several)) => faults.extend(several),
+            Err(error) => faults.push(format!("{error:#}")),
+        },
+    }
+    None
 }
 
 fn check_relays(relays: &[RelaySettings]) -> anyhow::Result<()> {
@@ -433,6 +449,44 @@ mod tests {
             load("public_url = \"news\"\n[retry]\nfirst = \"soon\"\n[sender]\nlease = \"1ms\"").unwrap_err();
         for part in ["public_url", "[retry]", "[sender]"] {
             assert!(error.contains(part), "{part} is missing in: {error}");
+        }
+    }
+
+    #[test]
+    fn every_fault_of_a_section_is_named_at_once() {
+        let relay = "[[relay]]\nname = \"a\"\nurl = \"http://h\"\nrate = \"fast\"\nweight = 0\ntimeouts.connect = \"x\"\ntimeouts.data = \"y\"\n";
+        let limits = "[limits]\nrate = \"fast\"\nmax_sessions = 0\n[limits.provider.gmail]\nmax_sessions = 0\n[limits.sender.a]\nrate = \"1/x\"\n";
+        let feedback =
+            "[feedback]\nsoft_bounces_in_row = 99\nmatch_window = \"x\"\npause_at_complaints = \"half\"\n";
+        for (text, parts) in [
+            (
+                relay,
+                &[
+                    "`a`: url",
+                    "`a`: rate",
+                    "`a`: weight",
+                    "`a`: timeouts.connect",
+                    "`a`: timeouts.data",
+                ][..],
+            ),
+            (
+                limits,
+                &[
+                    "[limits]: rate",
+                    "[limits]: max_sessions",
+                    "\"gmail\"]: max_sessions",
+                    "\"a\"]: rate",
+                ],
+            ),
+            (
+                feedback,
+                &["soft_bounces_in_row", "match_window", "pause_at_complaints"],
+            ),
+        ] {
+            let error = load(text).unwrap_err();
+            for part in parts {
+                assert!(error.contains(part), "{part} is missing in: {error}");
+            }
         }
     }
 

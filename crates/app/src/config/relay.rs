@@ -7,8 +7,10 @@ mod trust;
 mod url;
 
 use super::rates::Rates;
+use super::{Faults, keep};
 use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
+use std::fmt::Display;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use tidings_sender::connection::Extension;
@@ -82,60 +84,83 @@ const DEFAULT_SESSIONS: usize = 20;
 const MOST_SESSIONS: usize = 5000;
 
 impl RelaySection {
+    /// Checks all settings, so that every fault is named at once.
     pub(super) fn check(self) -> anyhow::Result<RelaySettings> {
         let section = format!("section [[relay]] `{}`", self.name);
-        self.settings().context(section)
+        let mut faults = Vec::new();
+        match (self.settings(&mut faults), &faults[..]) {
+            (Some(settings), []) => Ok(settings),
+            _ => Err(Faults::of(&section, faults).into()),
+        }
     }
 
-    fn settings(self) -> anyhow::Result<RelaySettings> {
-        let place = url::parse(&self.url)?;
-        let login = self.login(&place)?;
-        let trust = self.trust(place.tls)?;
+    fn settings(self, faults: &mut Vec<String>) -> Option<RelaySettings> {
+        let place = keep(url::parse(&self.url), faults);
+        // What these mean depends on the place.
+        let of_place = place.as_ref().map(|place| {
+            let login = keep(self.login(place), faults);
+            (login, keep(self.trust(place.tls), faults))
+        });
         let max_sessions = self.max_sessions.unwrap_or(DEFAULT_SESSIONS);
-        ensure!(
-            (1..=MOST_SESSIONS).contains(&max_sessions),
-            "max_sessions is a number from 1 to {MOST_SESSIONS}"
-        );
-        let weight = self.weight.unwrap_or(1);
-        ensure!((1..=1000).contains(&weight), "weight is a number from 1 to 1000");
+        let max_sessions = keep(within("max_sessions", max_sessions, MOST_SESSIONS), faults);
+        let weight = keep(within("weight", self.weight.unwrap_or(1), 1000), faults);
         let idle_timeout = match &self.idle_timeout {
-            None => RelaySettings::IDLE_TIMEOUT,
-            Some(text) => span("idle_timeout", text)?,
+            None => Some(RelaySettings::IDLE_TIMEOUT),
+            Some(text) => keep(span("idle_timeout", text), faults),
         };
-        let rates = Rates::list(self.rate)
-            .iter()
-            .map(|rate| rate.parse::<Rate>())
-            .collect::<Result<_, _>>()
-            .context("rate")?;
+        let rates = keep(rates(self.rate), faults);
+        let without = keep(extensions(Words::list(self.without)), faults);
+        let timeouts = self.timeouts.check(faults);
+        let source_address = self.source_address.as_deref().map(address).transpose();
+        let source_address = keep(source_address, faults);
+        let hello = keep(hello::check(self.hello), faults);
+        let (place, (login, trust)) = place.zip(of_place)?;
         let settings = RelaySettings {
             name: self.name,
             host: place.host,
             port: place.port,
             tls: place.tls,
-            login,
+            login: login?,
             auth_over_clear_text: self.auth_over_clear_text,
-            trust,
-            without: extensions(Words::list(self.without))?,
-            max_sessions,
+            trust: trust?,
+            without: without?,
+            max_sessions: max_sessions?,
             // Zero is how the configuration says "no bound".
             messages_per_session: self.messages_per_session.filter(|most| *most > 0),
-            idle_timeout,
-            timeouts: self.timeouts.check()?,
-            rates,
-            weight,
+            idle_timeout: idle_timeout?,
+            timeouts,
+            rates: rates?,
+            weight: weight?,
             priority: self.priority.unwrap_or(RelaySettings::PRIORITY),
-            source_address: self.source_address.as_deref().map(address).transpose()?,
-            hello: hello::check(self.hello)?,
+            source_address: source_address?,
+            hello: hello?,
         };
-        ensure!(
-            settings.login.is_none()
-                || settings.tls != TlsMode::Never
-                || settings.may_log_in_over_clear_text(),
-            "url says tls=never, and credentials do not go out in clear text: write ?tls=required, or \
-             auth_over_clear_text = true if nobody can be in between"
-        );
-        Ok(settings)
+        keep(check_clear_text(&settings), faults)?;
+        Some(settings)
     }
+}
+
+fn check_clear_text(settings: &RelaySettings) -> anyhow::Result<()> {
+    ensure!(
+        settings.login.is_none() || settings.tls != TlsMode::Never || settings.may_log_in_over_clear_text(),
+        "url says tls=never, and credentials do not go out in clear text: write ?tls=required, or \
+         auth_over_clear_text = true if nobody can be in between"
+    );
+    Ok(())
+}
+
+fn within<N: PartialOrd + From<u8> + Display>(key: &str, number: N, most: N) -> anyhow::Result<N> {
+    ensure!(
+        number >= N::from(1) && number <= most,
+        "{key} is a number from 1 to {most}"
+    );
+    Ok(number)
+}
+
+fn rates(written: Option<Rates>) -> anyhow::Result<Vec<Rate>> {
+    let rates = Rates::list(written);
+    let rates = rates.iter().map(|rate| rate.parse::<Rate>());
+    rates.collect::<Result<_, _>>().context("rate")
 }
 
 fn extensions(names: Vec<String>) -> anyhow::Result<Vec<Extension>> {

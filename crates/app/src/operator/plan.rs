@@ -22,6 +22,8 @@ pub struct Plan {
     pub text: String,
     /// What is changed, for the audit log.
     pub differences: String,
+    /// What is wrong with the form itself; those settings are not in the text.
+    pub faults: Vec<Fault>,
     new_secret: Option<PathBuf>,
     former_secret: Option<PathBuf>,
 }
@@ -32,6 +34,7 @@ struct Wished {
     /// Key, before, after.
     changed: Vec<(&'static str, String, String)>,
     secret: Option<String>,
+    faults: Vec<Fault>,
 }
 
 impl Plan {
@@ -55,6 +58,7 @@ impl Plan {
                 return Ok(Plan {
                     text,
                     differences: before.map(written::what_was).unwrap_or_default(),
+                    faults: Vec::new(),
                     new_secret: None,
                     former_secret: secret_of(before, data),
                 });
@@ -62,15 +66,17 @@ impl Plan {
         };
         // A new part has nothing before it, whatever has its name.
         let before = before.filter(|_| matches!(change.wish, Wish::Set(_)));
-        let mut wished = wished(&change.part, values, before)?;
+        let mut wished = wished(&change.part, values, before);
         let mut plan = Plan {
             text: String::new(),
             differences: String::new(),
+            faults: Vec::new(),
             new_secret: None,
             former_secret: None,
         };
         if let Part::Relay(_) = change.part {
-            guard(former, &change.part, &wished, before)?;
+            let guarded = guard(former, &change.part, &wished, before);
+            wished.faults.extend(guarded);
             plan.log_in(&mut wished, before, data)?;
         }
         let edit = match change.wish {
@@ -78,6 +84,7 @@ impl Plan {
             _ => Edit::Set(place, &wished.settings),
         };
         plan.differences = written::differences(&wished.changed);
+        plan.faults = wished.faults;
         match edit::apply(former, &change.part, &edit) {
             Ok(text) => plan.text = text,
             Err(error) => {
@@ -207,18 +214,14 @@ fn by_hand(error: anyhow::Error) -> Refusal {
     Refusal::Faults(vec![Fault { key: None, text }])
 }
 
-/// What differs from what is written; all faults of the form at once.
-fn wished(
-    part: &Part,
-    values: &BTreeMap<String, String>,
-    before: Option<&PartShown>,
-) -> Result<Wished, Refusal> {
+/// What differs from what is written, and all faults of the form.
+fn wished(part: &Part, values: &BTreeMap<String, String>, before: Option<&PartShown>) -> Wished {
     let mut wished = Wished {
         settings: Vec::new(),
         changed: Vec::new(),
         secret: None,
+        faults: Vec::new(),
     };
-    let mut faults = Vec::new();
     for entry in entries(part) {
         let former = before.and_then(|shown| shown.settings.get(entry.key));
         let is_variable = former.is_some_and(|setting| matches!(setting.source, Source::Variable(_)));
@@ -228,18 +231,17 @@ fn wished(
         match entry.kind {
             Kind::FileOnly => continue,
             Kind::Secret => {
-                if let Err(text) = edit::bounded(text) {
-                    faults.push(fault(entry.key, text));
+                match edit::bounded(text) {
+                    Err(text) => wished.faults.push(fault(entry.key, text)),
+                    Ok(()) if text.is_empty() => {}
+                    Ok(()) => wished.secret = Some(text.clone()),
                 }
-                wished.secret = Some(text.clone())
-                    .filter(|secret| !secret.is_empty())
-                    .or(wished.secret);
                 continue;
             }
             _ if entry.key == "url" => {
                 // Before its password is taken out.
                 if let Err(text) = edit::bounded(text.trim()) {
-                    faults.push(fault(entry.key, text));
+                    wished.faults.push(fault(entry.key, text));
                     continue;
                 }
                 wished.secret = password_in_url(text.trim());
@@ -253,7 +255,7 @@ fn wished(
         };
         let former = former.map(|setting| setting.value.clone()).unwrap_or_default();
         match edit::value(entry.kind, &text) {
-            Err(text) => faults.push(fault(entry.key, text)),
+            Err(text) => wished.faults.push(fault(entry.key, text)),
             Ok(value) => {
                 let after = value.as_ref().map(in_words).unwrap_or_default();
                 if after != former {
@@ -263,11 +265,7 @@ fn wished(
             }
         }
     }
-    if faults.is_empty() {
-        Ok(wished)
-    } else {
-        Err(Refusal::Faults(faults))
-    }
+    wished
 }
 
 fn in_words(value: &Value) -> String {
@@ -282,9 +280,9 @@ fn in_words(value: &Value) -> String {
     }
 }
 
-/// Refuses to send a login that is kept to another place.
-fn guard(former: &str, part: &Part, wished: &Wished, before: Option<&PartShown>) -> Result<(), Refusal> {
-    let Some(before_it) = before else { return Ok(()) };
+/// A login that is kept is not sent to another place.
+fn guard(former: &str, part: &Part, wished: &Wished, before: Option<&PartShown>) -> Option<Fault> {
+    let before_it = before?;
     let table: toml::Table = toml::from_str(former).unwrap_or_default();
     let url = written::at(&table, part, "url").and_then(toml::Value::as_str);
     let has_login = url.is_some_and(|url| without_password(url) != url)
@@ -302,13 +300,13 @@ fn guard(former: &str, part: &Part, wished: &Wished, before: Option<&PartShown>)
         && logs_in
     {
         let text = format!("Where the login of {variable} goes to would change: do so in the file.");
-        return Err(Refusal::Faults(vec![Fault { key: None, text }]));
+        return Some(Fault { key: None, text });
     }
     if has_login && is_led_elsewhere && logs_in && wished.secret.is_none() {
         let text = "Where the password goes to would change: write it again. (A token is led elsewhere in the file alone.)";
-        return Err(Refusal::Faults(vec![fault(SECRET, text)]));
+        return Some(fault(SECRET, text));
     }
-    Ok(())
+    None
 }
 
 fn secret_of(before: Option<&PartShown>, data: &Path) -> Option<PathBuf> {

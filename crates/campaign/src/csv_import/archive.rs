@@ -3,8 +3,9 @@
 use super::refusal::quoted;
 use super::unpacking::{Deflated, Packed};
 use super::{Format, Refusal};
+use std::collections::HashSet;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
@@ -31,9 +32,43 @@ pub(super) struct Entry {
     packed: Packed,
 }
 
-/// Reads the list of files at the end of an archive.
+/// Reads the list of files at the end of an archive. One with two files of one name is refused: programs differ in which they take,
+/// and [`ZipArchive`] knows the last alone.
 pub(super) fn read_directory(file: &File) -> Result<ZipArchive<&File>, Refusal> {
-    ZipArchive::new(file).map_err(refusal)
+    let zip = ZipArchive::new(file).map_err(refusal)?;
+    if zip.has_duplicate_names()
+        && let Some(name) = name_given_twice(file, zip.central_directory_start())?
+    {
+        return Err(Refusal::TwoOfOneName(plain(&name)));
+    }
+    Ok(zip)
+}
+
+/// The first name that two files have, by the list of files that begins there (APPNOTE.TXT section 4.3.12). Folders may be listed twice.
+fn name_given_twice(mut file: &File, start: u64) -> std::io::Result<Option<String>> {
+    const SIGN: &[u8] = b"PK\x01\x02";
+    file.seek(SeekFrom::Start(start))?;
+    let mut list = BufReader::new(file);
+    let mut names = HashSet::new();
+    let mut head = [0; 46];
+    while list.read_exact(&mut head).is_ok() && head.starts_with(SIGN) {
+        let length = |at: usize| usize::from(u16::from_le_bytes([head[at], head[at + 1]]));
+        let mut name = vec![0; length(28)];
+        list.read_exact(&mut name)?;
+        let rest = length(30) + length(32);
+        list.seek_relative(i64::try_from(rest).expect("two lengths of 16 bits"))?;
+        let name = String::from_utf8_lossy(&name).into_owned();
+        if is_meant(&name) && !names.insert(name.clone()) {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
+/// No folder, and none of the files that a Mac adds by itself, or hidden ones.
+fn is_meant(name: &str) -> bool {
+    let is_hidden = name.starts_with("__MACOSX/") || name.split('/').any(|step| step.starts_with('.'));
+    !name.ends_with('/') && !is_hidden
 }
 
 pub(super) fn refusal(error: ZipError) -> Refusal {
@@ -129,7 +164,7 @@ fn plain(name: &str) -> String {
     name.replace(char::is_control, "\u{FFFD}")
 }
 
-/// All files but those that a Mac adds by itself, and hidden ones.
+/// All files that may be meant.
 fn candidates(zip: &ZipArchive<&File>) -> Result<Vec<(usize, String)>, Refusal> {
     let mut found = Vec::new();
     for index in 0..zip.len() {
@@ -137,8 +172,7 @@ fn candidates(zip: &ZipArchive<&File>) -> Result<Vec<(usize, String)>, Refusal> 
             continue;
         };
         let name = plain(&name.map_err(refusal)?);
-        let is_hidden = name.starts_with("__MACOSX/") || name.split('/').any(|step| step.starts_with('.'));
-        if !name.ends_with('/') && !is_hidden {
+        if is_meant(&name) {
             found.push((index, name));
         }
     }

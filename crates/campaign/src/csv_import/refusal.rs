@@ -29,6 +29,9 @@ pub enum Refusal {
     /// An archive in an archive.
     #[error("there is an archive in the archive: unpack it, and import what is in it")]
     PackedTwice,
+    /// Which of them is meant cannot be said.
+    #[error("there are two files called \"{0}\" in it: pack it again with one of them, or with another name")]
+    TwoOfOneName(String),
     /// An archive or workbook of which nothing can be taken.
     #[error("there is {what} in it, only {names}")]
     NothingInIt {

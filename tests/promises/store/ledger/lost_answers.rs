@@ -100,3 +100,48 @@ store_on_both_engines!(a_recognised_batch_grants_what_it_granted, |store| {
     assert_eq!(granted, [held(&lease, 3), held(&lease, 4)].into());
     assert_eq!(store.recorded(&batch, "one").await.unwrap(), Some(granted));
 });
+
+store_on_both_engines!(
+    a_batch_that_was_given_up_and_comes_late_changes_nothing,
+    |store| {
+        let campaign = sending(store, 2).await;
+        let sender = Sender::new(store, "one");
+        let lease = sender.claim(campaign, 2).await;
+        let [one, two] = [1, 2].map(|seq| held(&lease, seq));
+        let given_up = sender.batch(vec![one], Vec::new());
+        // Done over another connection, and what came of it is past.
+        assert_eq!(sender.commit(&given_up).await, [one].into());
+        sender.settle(&[one], &Outcome::Returned).await;
+        sender.commit(&given_up).await;
+        assert_eq!(store.ledger(campaign).await, [(DeliveryState::Planned, 2)]);
+        sender.send(&[one, two], &accepted()).await;
+        assert_eq!(store.ledger(campaign).await, [(DeliveryState::Accepted, 2)]);
+        assert_eq!(listed(store, campaign, 1).await.attempts, 1);
+    }
+);
+
+store_on_both_engines!(
+    what_was_accepted_does_not_go_out_again_whatever_the_ledger_thinks_of_it,
+    |store| {
+        let campaign = sending(store, 4).await;
+        let (one, two) = (Sender::new(store, "one"), Sender::new(store, "two"));
+        let lease = one.claim(campaign, 4).await;
+        let deliveries = all_of(&lease);
+        one.put_on_wire(&deliveries).await;
+        // As when a database has lost its last commits; and as when an answer is thought to be lost.
+        one.settle(&deliveries[..1], &Outcome::Returned).await;
+        one.settle(&deliveries[1..3], &unknown(UnknownPolicy::Resend))
+            .await;
+        one.settle(&deliveries[..2], &accepted()).await;
+        let retry = two.claim(campaign, 4).await;
+        assert_eq!(all_of(&retry).len(), 1, "the others are not to be sent");
+        one.settle(&deliveries[2..3], &accepted()).await;
+        assert!(two.record(all_of(&retry), Vec::new()).await.is_empty());
+        let expected = [(DeliveryState::OnWire, 1), (DeliveryState::Accepted, 3)];
+        assert_eq!(store.ledger(campaign).await, expected);
+        for seq in 1..=3 {
+            let row = listed(store, campaign, seq).await;
+            assert_eq!((row.attempts, row.code), (1, Some(250)), "{seq}");
+        }
+    }
+);

@@ -127,11 +127,16 @@ impl Summary {
         } else {
             "imported"
         };
-        writeln!(
+        let taken = c.created + c.updated + c.unchanged;
+        write!(
             out,
-            "{} rows {done} into the list \"{}\" in {:.1} seconds",
-            c.rows, self.list, self.seconds
+            "{} rows read in {:.1} seconds: {taken} {done} into the list \"{}\"",
+            c.rows, self.seconds, self.list
         )?;
+        match c.rejected {
+            0 => writeln!(out)?,
+            rejected => writeln!(out, ", {rejected} rejected")?,
+        }
         if let Some(before) = self.resumed_after {
             writeln!(out, "  gone on with after the {before} rows that were there")?;
         }

@@ -1,6 +1,7 @@
 //! Section `[relay.timeouts]`.
 
 use super::span;
+use crate::config::keep;
 use serde::Deserialize;
 use tidings_sender::timeouts::Timeouts;
 
@@ -16,7 +17,8 @@ pub(super) struct TimeoutsSection {
 }
 
 impl TimeoutsSection {
-    pub(super) fn check(self) -> anyhow::Result<Timeouts> {
+    /// With the default in the place of what is faulty.
+    pub(super) fn check(self, faults: &mut Vec<String>) -> Timeouts {
         let mut timeouts = Timeouts::default();
         for (key, text, place) in [
             ("timeouts.connect", self.connect, &mut timeouts.connect),
@@ -26,10 +28,9 @@ impl TimeoutsSection {
             ("timeouts.block", self.block, &mut timeouts.block),
             ("timeouts.final_dot", self.final_dot, &mut timeouts.final_dot),
         ] {
-            if let Some(text) = text {
-                *place = span(key, &text)?;
-            }
+            let given = text.and_then(|text| keep(span(key, &text), faults));
+            *place = given.unwrap_or(*place);
         }
-        Ok(timeouts)
+        timeouts
     }
 }

@@ -36,7 +36,17 @@ fn plan(text: &str, wish: Wish, data: &Path) -> Result<Plan, Refusal> {
         wish,
         version: String::new(),
     };
-    Plan::of(text, &change, &parts(text), data)
+    whole(Plan::of(text, &change, &parts(text), data))
+}
+
+/// Only without a fault of the form.
+fn whole(plan: Result<Plan, Refusal>) -> Result<Plan, Refusal> {
+    let plan = plan?;
+    if plan.faults.is_empty() {
+        return Ok(plan);
+    }
+    plan.undo();
+    Err(Refusal::Faults(plan.faults))
 }
 
 fn values(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -148,7 +158,7 @@ fn no_other_relay_gets_the_login_of_a_variable() {
     let wish = Wish::Set(values(&[("certificate_check", "none"), ("password", "mine")]));
     let change = change(Part::Relay("a".to_owned()), wish);
     let parts = with_variables(RELAY, &["url"]);
-    assert!(Plan::of(RELAY, &change, &parts, folder.path()).is_err());
+    assert!(whole(Plan::of(RELAY, &change, &parts, folder.path())).is_err());
 }
 
 #[test]

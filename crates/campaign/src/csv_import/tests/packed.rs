@@ -258,3 +258,25 @@ fn a_long_file_in_proportion_is_taken() {
     let [stream, file] = open_both(&encoder.finish().unwrap(), None);
     assert!(stream.is_ok() && file.is_ok());
 }
+
+/// With the name of the second file written over: no program that packs does so by itself.
+fn two_of_one_name(name: &str, other: &str) -> Vec<u8> {
+    assert_eq!(name.len(), other.len());
+    let mut archive = zip_of(&[(name, PEOPLE), (other, b"email\ncarl@example.org\n")]);
+    while let Some(at) = memchr::memmem::find(&archive, other.as_bytes()) {
+        archive[at..at + name.len()].copy_from_slice(name.as_bytes());
+    }
+    archive
+}
+
+#[test]
+fn an_archive_with_two_files_of_one_name_is_refused() {
+    let archive = two_of_one_name("lists/a.csv", "lists/b.csv");
+    let sentence = "there are two files called \"lists/a.csv\" in it: pack it again with one of them, or with another name";
+    for part in [None, Some("lists/a.csv")] {
+        assert_eq!(refused(&archive, part), sentence);
+    }
+    // What is never meant may be there as often as it likes.
+    let hidden = two_of_one_name(".a.csv", ".b.csv");
+    assert!(refused(&hidden, None).contains("no CSV file or spreadsheet"));
+}
