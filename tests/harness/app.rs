@@ -169,10 +169,23 @@ impl App {
     /// The same with further options of `serve`; the role `web` must be among its roles.
     #[track_caller]
     pub fn serve_with(&self, options: &[&str]) -> Server {
+        let token = self.token();
+        Server::of(self.spawn(["serve"].iter().chain(options)), token)
+    }
+
+    /// The same with another way to the database.
+    #[track_caller]
+    pub fn serve_by(&self, database: &str) -> Server {
+        let token = self.token();
+        let command = self.command_in(self.folder(), database, ["serve"]);
+        Server::of(self.spawn_command(command), token)
+    }
+
+    #[track_caller]
+    fn token(&self) -> String {
         let made = self.run(["--json", "token", "create", "the test", "--role", "administrator"]);
         let token = made.succeeded().json()["token"].clone();
-        let token = token.as_str().expect("a token is a text").to_owned();
-        Server::of(self.spawn(["serve"].iter().chain(options)), token)
+        token.as_str().expect("a token is a text").to_owned()
     }
 
     /// Imports `n` recipients, `reader1@example.org` and so on, with a name and a city.

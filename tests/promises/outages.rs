@@ -2,6 +2,7 @@
 //! nobody is forgotten, and everything goes on by itself.
 
 use crate::crash::assert_ledger_agrees;
+use crate::unsubscribe::{link, one_click};
 use std::time::Duration;
 use tidings_tests::script::Script;
 use tidings_tests::{App, Cluster, Engine, Proxy, Running, Settings, assert_ledger_adds_up, wait_until};
@@ -141,6 +142,30 @@ fn a_sender_that_is_cut_off_from_the_database_lets_the_other_go_on() {
     ends_well(one);
     ends_well(two);
     assert_nobody_twice_nobody_forgotten(&app, campaign, sessions());
+}
+
+#[test]
+fn whoever_asks_while_the_database_is_silent_is_told_so_and_served_when_it_is_back() {
+    // More than there are connections.
+    const ASKED: usize = 12;
+    let cluster = Cluster::start();
+    let app = App::start_at(cluster.url());
+    app.import("readers", 2);
+    app.send(app.campaign("readers"));
+    let proxy = Proxy::to(cluster.address());
+    let served = app.serve_by(&format!("postgres://tidings@{}/news", proxy.address()));
+    let link = link(&app, &served, "reader1@example.org");
+    assert_eq!(served.get("/campaigns").0, 200);
+    proxy.stall();
+    for _ in 0..ASKED {
+        let (status, page) = served.get("/campaigns");
+        assert_eq!(status, 503, "{page}");
+        assert!(page.contains("The database does not answer"), "{page}");
+    }
+    assert_eq!(one_click(&link), 503);
+    proxy.go_on();
+    wait_until("pages are back", 30, || served.get("/campaigns").0 == 200);
+    assert_eq!(one_click(&link), 200);
 }
 
 #[test]

@@ -156,7 +156,8 @@ impl Poller {
         let mut failing = false;
         loop {
             ticks.tick().await;
-            let looked = self.look().await;
+            let store = self.store.clone();
+            let looked = store.while_it_answers(self.look()).await;
             if let Err(error) = &looked {
                 if !failing {
                     tracing::error!("the dashboard cannot read the counters: {error}");

@@ -62,7 +62,7 @@ async fn run(store: Store, mut queue: mpsc::Receiver<Asked>) {
 
 /// Which of them are done. One that the database refuses must not keep the others from leaving: then each goes by itself.
 async fn record(store: &Store, clicks: &[OneClick]) -> Vec<bool> {
-    match store.one_clicks(clicks).await {
+    match store.while_it_answers(store.one_clicks(clicks)).await {
         Ok(()) => return vec![true; clicks.len()],
         // Nobody waits in here for a database that is away: they are told, and may try again.
         Err(error) if error.is_transient() || clicks.len() == 1 => {
@@ -76,7 +76,8 @@ async fn record(store: &Store, clicks: &[OneClick]) -> Vec<bool> {
     }
     let mut done = Vec::with_capacity(clicks.len());
     for click in clicks {
-        let recorded = store.one_clicks(std::slice::from_ref(click)).await;
+        let one = store.one_clicks(std::slice::from_ref(click));
+        let recorded = store.while_it_answers(one).await;
         if let Err(error) = &recorded {
             let OneClick {
                 campaign, recipient, ..

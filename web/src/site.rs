@@ -140,14 +140,17 @@ impl Site {
         *read = Some(Instant::now());
     }
 
-    /// Runs database work in the program's runtime. A connection belongs to the runtime that opened it, and
+    /// Runs database work in the program's runtime, until PostgreSQL has become silent. A connection belongs to the runtime that opened it, and
     /// the server's workers end before the sender has written its last outcomes.
     pub(crate) async fn ask<T, W>(&self, work: W) -> Result<T, Trouble>
     where
         T: Send + 'static,
         W: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
-        Ok(self.in_program(work).await??)
+        let store = self.store.clone();
+        Ok(self
+            .in_program(async move { store.while_it_answers(work).await })
+            .await??)
     }
 
     /// Runs other work there.

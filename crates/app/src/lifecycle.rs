@@ -52,7 +52,7 @@ pub async fn keep_keys_fresh(store: Store, keys: KeyRing, clock: Clock, stop: Ca
             () = stop.cancelled() => return,
             () = tokio::time::sleep(KEYS_READ_EVERY) => {}
         }
-        match store.key_ring(clock.now()).await {
+        match store.while_it_answers(store.key_ring(clock.now())).await {
             Ok(fresh) => keys.take_over(fresh),
             // Those that are known go on to be used.
             Err(error) => tracing::warn!("the keys cannot be read again now: {error}"),

@@ -182,9 +182,8 @@ impl Keeper {
 
     async fn keep(&self, arrivals: &[NewArrival]) -> Result<Vec<Taken>, StoreError> {
         let now = self.clock.now();
-        self.store
-            .take_feedback(arrivals, &self.policy, &self.keys, now)
-            .await
+        let taken = self.store.take_feedback(arrivals, &self.policy, &self.keys, now);
+        self.store.while_it_answers(taken).await
     }
 }
 

@@ -205,6 +205,18 @@ impl Store {
         }
     }
 
+    /// Waits for an answer for as long as PostgreSQL is there, however long that takes. If it has become silent or gone, what was
+    /// asked may have been done all the same. SQLite is waited for.
+    pub async fn while_it_answers<T>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        match &self.engine {
+            Engine::Sqlite { .. } => work.await,
+            Engine::Postgres(servers) => servers.while_it_answers(work).await,
+        }
+    }
+
     /// Has a clock that can be led follow PostgreSQL's from now on, so that all machines agree on when a lease ends. With SQLite
     /// it stays the machine's.
     pub async fn lead(&self, clock: &Clock) -> Result<(), StoreError> {

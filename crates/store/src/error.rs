@@ -49,6 +49,9 @@ pub enum StoreError {
     /// PostgreSQL was waited for, for so long, and did not answer.
     #[error("the database did not answer within {0:?}")]
     NoAnswer(std::time::Duration),
+    /// It has become silent or gone while something was asked.
+    #[error("the database has stopped answering")]
+    Silent,
     /// A row that this program cannot have written.
     #[error("table {table}, row {row}: {problem}")]
     BadRow {
@@ -244,7 +247,7 @@ impl StoreError {
                 }),
                 _ => false,
             },
-            StoreError::Contended | StoreError::NoAnswer(_) => true,
+            StoreError::Contended | StoreError::NoAnswer(_) | StoreError::Silent => true,
             _ => false,
         }
     }

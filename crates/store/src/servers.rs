@@ -8,11 +8,12 @@ use crate::error::StoreError;
 use crate::hosts::Hosts;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak};
 use std::time::Duration;
 use tidings_campaign::time::{Led, Timestamp};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 /// How long PostgreSQL may take to answer when a connection is opened.
@@ -27,6 +28,8 @@ const WATCH_EVERY: Duration = Duration::from_secs(2);
 const BREATH: Duration = Duration::from_millis(200);
 /// An answer that took longer says too little about the time.
 const PROMPT: Duration = Duration::from_millis(200);
+/// What is under way when the server is found silent or gone may have been answered a moment ago, or fails by itself.
+const LAST_MOMENT: Duration = Duration::from_secs(1);
 /// So often a prompt answer is tried for at the start.
 const PROMPT_TRIES: usize = 4;
 /// A connection that was idle for longer is tried before it is used.
@@ -82,6 +85,15 @@ struct Inner {
     synchronous: AtomicBool,
     led: OnceLock<Arc<Led>>,
     suspicion: Arc<Notify>,
+    seen: watch::Sender<Seen>,
+}
+
+/// What was seen of the server last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Seen {
+    /// Pools until then.
+    pools: usize,
+    answers: bool,
 }
 
 /// Connections go nowhere else than to this place, if one is named.
@@ -145,7 +157,7 @@ impl Servers {
             what: servers.0.hosts.to_string(),
             source,
         })?;
-        tokio::spawn(watch(
+        tokio::spawn(keep_watch(
             Arc::downgrade(&servers.0),
             Arc::clone(&servers.0.suspicion),
         ));
@@ -165,6 +177,10 @@ impl Servers {
             synchronous: AtomicBool::new(false),
             led: OnceLock::new(),
             suspicion: Arc::default(),
+            seen: watch::Sender::new(Seen {
+                pools: 1,
+                answers: true,
+            }),
         }))
     }
 
@@ -202,6 +218,41 @@ impl Servers {
                 Err(StoreError::NoAnswer(limit))
             }
         }
+    }
+
+    /// Waits for an answer until the server has become silent or gone. Then the connections of the work are lost.
+    pub(crate) async fn while_it_answers<T>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let pools = self.0.pools.load(Ordering::Relaxed);
+        let mut work = pin!(work);
+        let answer = tokio::select! {
+            biased;
+            answer = &mut work => answer,
+            () = self.lost(pools) => {
+                match timeout(LAST_MOMENT, work).await {
+                    Ok(answer) => answer,
+                    Err(_) => {
+                        self.0.replace(pools, self.0.at.load(Ordering::Relaxed));
+                        return Err(StoreError::Silent);
+                    }
+                }
+            }
+        };
+        if let Err(error) = &answer
+            && error.is_transient()
+        {
+            self.0.suspicion.notify_one();
+        }
+        answer
+    }
+
+    /// Waits until the server is silent or gone, or has been given other connections than these.
+    async fn lost(&self, pools: usize) {
+        let mut seen = self.0.seen.subscribe();
+        // The sender lives as long as this.
+        let _ = seen.wait_for(|seen| !seen.answers || seen.pools > pools).await;
     }
 
     /// From now on connections go to this place and to no other.
@@ -304,7 +355,7 @@ impl Inner {
 
 /// Looks now and then, and when something seems wrong, whether the server is there. If it is not, or has become a standby, the
 /// others are asked. A connection of its own, so that it does not wait behind others.
-async fn watch(inner: Weak<Inner>, suspicion: Arc<Notify>) {
+async fn keep_watch(inner: Weak<Inner>, suspicion: Arc<Notify>) {
     let mut connection: Option<PgConnection> = None;
     loop {
         // Whatever comes of it: it is time to look.
@@ -330,6 +381,10 @@ async fn watch(inner: Weak<Inner>, suspicion: Arc<Notify>) {
             }
             connection = Some(found);
         }
+        inner.seen.send_replace(Seen {
+            pools: inner.pools.load(Ordering::Relaxed),
+            answers: connection.is_some(),
+        });
         drop(inner);
         sleep(BREATH).await;
     }

@@ -37,7 +37,9 @@ async fn expire(store: &Store, clock: &Clock, keep: Duration) -> Result<u64, Sto
     let before = clock.now().minus(keep);
     let (mut hits, mut after) = (0, None);
     loop {
-        let expired = store.expire_hits(before, after, BATCH).await?;
+        let expired = store
+            .while_it_answers(store.expire_hits(before, after, BATCH))
+            .await?;
         hits += expired.hits;
         after = expired.next;
         if after.is_none() {

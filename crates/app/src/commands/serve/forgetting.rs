@@ -62,5 +62,6 @@ async fn remove(store: &Store, clock: &Clock, keep: Duration, node: &AtWork) -> 
         },
         may_go_on: &|| node.may_take(),
     };
-    removal.of(&store.old_campaigns(before).await?, before).await
+    let removed = async { removal.of(&store.old_campaigns(before).await?, before).await };
+    store.while_it_answers(removed).await
 }

@@ -50,7 +50,8 @@ impl Old {
     pub async fn run(self, stop: CancellationToken) {
         while !stop.is_cancelled() {
             let before = self.clock.now().minus(self.keep);
-            let pause = match self.store.empty_old_arrivals(before, Self::BATCH).await {
+            let emptied = self.store.empty_old_arrivals(before, Self::BATCH);
+            let pause = match self.store.while_it_answers(emptied).await {
                 Ok(emptied) if emptied == Self::BATCH.unsigned_abs() => Duration::from_millis(100),
                 Ok(_) => Duration::from_secs(3_600),
                 Err(error) => {

@@ -23,7 +23,7 @@ pub async fn run(store: Store, clock: Clock, stop: CancellationToken) {
 }
 
 async fn sum(store: &Store, clock: &Clock) -> Result<(), StoreError> {
-    while store.sum_a_day(clock.now()).await? {
+    while store.while_it_answers(store.sum_a_day(clock.now())).await? {
         tokio::time::sleep(BREATH).await;
     }
     Ok(())
