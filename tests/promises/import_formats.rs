@@ -337,6 +337,25 @@ on_both_engines!(what_is_no_list_is_refused_and_leaves_nothing_behind, |app| {
     assert_eq!((number(app, "lists"), number(app, "imports")), (0, 0));
 });
 
+on_both_engines!(an_archive_with_two_files_of_one_name_is_refused, |app| {
+    let mut archive = zip_of(&[
+        ("lists/people.csv", b"email\nann@example.org\n"),
+        ("lists/others.csv", b"email\nbob@example.org\n"),
+    ]);
+    // In the file's own heading, and in the list at the end: no program that packs does so by itself.
+    let (name, other) = (b"lists/people.csv", b"lists/others.csv");
+    while let Some(at) = archive.windows(other.len()).position(|octets| octets == other) {
+        archive[at..at + name.len()].copy_from_slice(name);
+    }
+    let path = file(app, "lists.zip", &archive);
+    for part in [&[][..], &["--part", "lists/people.csv"]] {
+        app.run([&["import", &path, "--list", "readers"][..], part].concat())
+            .failed_with(1)
+            .says(&["lists.zip", "two files called \"lists/people.csv\""]);
+    }
+    assert_eq!((number(app, "lists"), number(app, "recipients")), (0, 0));
+});
+
 on_both_engines!(a_list_of_suppressions_is_read_as_a_person_says, |app| {
     let lists = zip_of(&[
         ("left.csv", b"who\nann@example.org\n"),

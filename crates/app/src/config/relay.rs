@@ -94,6 +94,7 @@ impl RelaySection {
         }
     }
 
+    /// What is faulty by itself is put to the faults and left away; without a place there are no settings.
     fn settings(self, faults: &mut Vec<String>) -> Option<RelaySettings> {
         let place = keep(url::parse(&self.url), faults);
         // What these mean depends on the place.
@@ -102,12 +103,11 @@ impl RelaySection {
             (login, keep(self.trust(place.tls), faults))
         });
         let max_sessions = self.max_sessions.unwrap_or(DEFAULT_SESSIONS);
-        let max_sessions = keep(within("max_sessions", max_sessions, MOST_SESSIONS), faults);
-        let weight = keep(within("weight", self.weight.unwrap_or(1), 1000), faults);
-        let idle_timeout = match &self.idle_timeout {
-            None => Some(RelaySettings::IDLE_TIMEOUT),
-            Some(text) => keep(span("idle_timeout", text), faults),
-        };
+        keep(within("max_sessions", max_sessions, MOST_SESSIONS), faults);
+        let weight = self.weight.unwrap_or(1);
+        keep(within("weight", weight, 1000), faults);
+        let idle_timeout = self.idle_timeout.as_deref();
+        let idle_timeout = idle_timeout.and_then(|text| keep(span("idle_timeout", text), faults));
         let rates = keep(rates(self.rate), faults);
         let without = keep(extensions(Words::list(self.without)), faults);
         let timeouts = self.timeouts.check(faults);
@@ -123,17 +123,17 @@ impl RelaySection {
             login: login?,
             auth_over_clear_text: self.auth_over_clear_text,
             trust: trust?,
-            without: without?,
-            max_sessions: max_sessions?,
+            without: without.unwrap_or_default(),
+            max_sessions,
             // Zero is how the configuration says "no bound".
             messages_per_session: self.messages_per_session.filter(|most| *most > 0),
-            idle_timeout: idle_timeout?,
+            idle_timeout: idle_timeout.unwrap_or(RelaySettings::IDLE_TIMEOUT),
             timeouts,
-            rates: rates?,
-            weight: weight?,
+            rates: rates.unwrap_or_default(),
+            weight,
             priority: self.priority.unwrap_or(RelaySettings::PRIORITY),
-            source_address: source_address?,
-            hello: hello?,
+            source_address: source_address.flatten(),
+            hello: hello.unwrap_or_default(),
         };
         keep(check_clear_text(&settings), faults)?;
         Some(settings)
@@ -149,12 +149,12 @@ fn check_clear_text(settings: &RelaySettings) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn within<N: PartialOrd + From<u8> + Display>(key: &str, number: N, most: N) -> anyhow::Result<N> {
+fn within<N: PartialOrd + From<u8> + Display>(key: &str, number: N, most: N) -> anyhow::Result<()> {
     ensure!(
         number >= N::from(1) && number <= most,
         "{key} is a number from 1 to {most}"
     );
-    Ok(number)
+    Ok(())
 }
 
 fn rates(written: Option<Rates>) -> anyhow::Result<Vec<Rate>> {
