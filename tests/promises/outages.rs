@@ -2,7 +2,7 @@
 //! nobody is forgotten, and everything goes on by itself.
 
 use crate::crash::assert_ledger_agrees;
-use crate::unsubscribe::{link, one_click};
+use crate::unsubscribe::{link_at, one_click};
 use std::time::Duration;
 use tidings_tests::script::Script;
 use tidings_tests::{App, Cluster, Engine, Proxy, Running, Settings, assert_ledger_adds_up, wait_until};
@@ -150,11 +150,12 @@ fn whoever_asks_while_the_database_is_silent_is_told_so_and_served_when_it_is_ba
     const ASKED: usize = 12;
     let cluster = Cluster::start();
     let app = App::start_at(cluster.url());
+    app.relay.follow(Script::accepting().keep_content(1024 * 1024));
     app.import("readers", 2);
     app.send(app.campaign("readers"));
     let proxy = Proxy::to(cluster.address());
     let served = app.serve_by(&format!("postgres://tidings@{}/news", proxy.address()));
-    let link = link(&app, &served, "reader1@example.org");
+    let link = link_at(&app, &served.url, "reader1@example.org");
     assert_eq!(served.get("/campaigns").0, 200);
     proxy.stall();
     for _ in 0..ASKED {

@@ -18,6 +18,11 @@ pub fn after_a_campaign(app: &App) -> Served {
 
 /// The address in the message's List-Unsubscribe field, on the server of the test.
 pub fn link(app: &App, served: &Served, reader: &str) -> String {
+    link_at(app, &served.url, reader)
+}
+
+/// The same at another server's address.
+pub fn link_at(app: &App, url: &str, reader: &str) -> String {
     let message = app.relay.contents_for(reader).pop().unwrap();
     let header = message
         .split("\r\n\r\n")
@@ -37,7 +42,7 @@ pub fn link(app: &App, served: &Served, reader: &str) -> String {
         .split(['<', '>'])
         .find(|part| part.starts_with("https:"))
         .unwrap();
-    link.replace("https://news.example.com", &served.url)
+    link.replace("https://news.example.com", url)
 }
 
 /// One-click as a mail program does it.
