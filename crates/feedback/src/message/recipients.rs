@@ -8,8 +8,12 @@ use super::{LONGEST_SAID, Reading, Recipient};
 use crate::address;
 use crate::reply;
 use crate::rules::{Evidence, cut};
+use crate::stage::Stage;
 use crate::status::{self, Enhanced};
 use std::collections::{HashMap, HashSet};
+
+/// How much of a text is looked through for what was refused, in octets.
+const LONGEST_TOLD: usize = 16 * 1024;
 
 /// What is known of one recipient before it is decided.
 #[derive(Default)]
@@ -18,6 +22,8 @@ struct Known<'k> {
     diagnostic: &'k str,
     near: &'k str,
     all: &'k str,
+    /// What was refused, by the whole text.
+    stage: Option<Stage>,
     host: Option<String>,
     is_temporary: bool,
 }
@@ -26,6 +32,7 @@ impl Reading<'_> {
     /// The recipients of delivery statuses that are not done.
     pub(super) fn of_statuses<'g>(&self, groups: impl Iterator<Item = &'g Group>) -> Vec<Recipient> {
         let text = self.text();
+        let stage = stage_of(&text);
         let mut at: HashMap<String, usize> = HashMap::new();
         let mut recipients: Vec<Recipient> = Vec::new();
         let mut nameless = None;
@@ -34,7 +41,7 @@ impl Reading<'_> {
                 nameless.get_or_insert(group);
                 continue;
             };
-            let recipient = self.of_group(address.clone(), group, &text);
+            let recipient = self.of_group(address.clone(), group, &text, stage);
             match at.get(&address.to_lowercase()) {
                 // Told twice: the one that says more stays.
                 Some(&known) if recipients[known].text.len() < recipient.text.len() => {
@@ -54,7 +61,7 @@ impl Reading<'_> {
         recipients
     }
 
-    fn of_group(&self, address: String, group: &Group, text: &str) -> Recipient {
+    fn of_group(&self, address: String, group: &Group, text: &str, stage: Option<Stage>) -> Recipient {
         let wants_more = group.diagnostic.is_empty() || is_bare(&group.diagnostic);
         let near = if wants_more {
             let names = std::iter::once(&address).chain(&group.others);
@@ -69,6 +76,7 @@ impl Reading<'_> {
             diagnostic: &group.diagnostic,
             near: near.as_deref().unwrap_or_default(),
             all: text,
+            stage,
             host: group.remote_host.clone(),
             is_temporary: group.action == Action::Delayed,
         };
@@ -78,6 +86,7 @@ impl Reading<'_> {
     /// The recipients that a text for people names; `group` is a status without an address.
     pub(super) fn of_prose(&self, group: Option<&Group>) -> Vec<Recipient> {
         let text = self.text();
+        let stage = stage_of(&text);
         let mailed = self.original_header().map(mailed).unwrap_or_default();
         let mut failed: Vec<(String, String)> = self
             .named_in_header()
@@ -119,6 +128,7 @@ impl Reading<'_> {
                 diagnostic: group.map(|group| group.diagnostic.as_str()).unwrap_or_default(),
                 near: &near,
                 all: &text,
+                stage,
                 host: group.and_then(|group| group.remote_host.clone()),
                 is_temporary: group.map_or(is_late, |group| group.action == Action::Delayed),
             };
@@ -135,8 +145,8 @@ impl Reading<'_> {
         let silent = known.status.is_some() && known.diagnostic.trim().is_empty();
         let status = best_status(known.status, nearest, known.near);
         let code = status::reply_code(nearest).or_else(|| status::reply_code(known.near));
-        let is_after_message = reply::is_after_message(nearest)
-            || nearest == known.diagnostic && reply::is_after_message(known.all);
+        let of_all = known.stage.filter(|_| nearest == known.diagnostic);
+        let stage = Stage::told(nearest).or(of_all);
         let list: Vec<&str> = silent
             .then_some("")
             .into_iter()
@@ -148,7 +158,7 @@ impl Reading<'_> {
             status,
             texts: &list,
             is_temporary: known.is_temporary,
-            is_after_message,
+            stage,
         };
         let decision = self.rules.decide(&evidence);
         Recipient {
@@ -228,6 +238,11 @@ impl Reading<'_> {
             .map(str::to_lowercase)
             .collect()
     }
+}
+
+/// What was refused, by a text that may be about more than one recipient.
+fn stage_of(text: &str) -> Option<Stage> {
+    Stage::told(cut(text, LONGEST_TOLD))
 }
 
 /// To whom a message went, by its header.

@@ -17,8 +17,9 @@ mod values;
 use crate::event::{Clues, Event, EventKind};
 use crate::message::LONGEST_SAID;
 use crate::reason::Reason;
-use crate::reply::{is_after_message, said};
+use crate::reply::said;
 use crate::rules::{Evidence, Rules, cut};
+use crate::stage::Stage;
 use crate::status::{self, Enhanced};
 use crate::verdict::{Cause, Class, Verdict};
 use codes::{Code, Meaning};
@@ -200,7 +201,7 @@ fn failure(provider: Provider, rules: &Rules, told: Told, code: &Code, name: &st
             status,
             texts: &texts,
             is_temporary: is_delay || code.later || told.is_later,
-            is_after_message: is_after_message(words),
+            stage: Stage::told(words),
         });
         // A code that many faults share says less than the provider does, unless it does not know either.
         let says_nothing = reply.is_none() && status.is_none() && words.is_empty();
