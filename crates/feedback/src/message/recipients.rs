@@ -21,6 +21,7 @@ struct Known<'k> {
     status: Option<Enhanced>,
     diagnostic: &'k str,
     near: &'k str,
+    comment: &'k str,
     all: &'k str,
     /// What was refused, by the whole text.
     stage: Option<Stage>,
@@ -75,6 +76,7 @@ impl Reading<'_> {
             status: group.status,
             diagnostic: &group.diagnostic,
             near: near.as_deref().unwrap_or_default(),
+            comment: &group.comment,
             all: text,
             stage,
             host: group.remote_host.clone(),
@@ -127,6 +129,7 @@ impl Reading<'_> {
                 status: group.and_then(|group| group.status),
                 diagnostic: group.map(|group| group.diagnostic.as_str()).unwrap_or_default(),
                 near: &near,
+                comment: group.map(|group| group.comment.as_str()).unwrap_or_default(),
                 all: &text,
                 stage,
                 host: group.and_then(|group| group.remote_host.clone()),
@@ -138,7 +141,7 @@ impl Reading<'_> {
     }
 
     fn decide(&self, address: String, known: Known<'_>) -> Recipient {
-        let texts = [known.diagnostic, known.near, known.all];
+        let texts = [known.diagnostic, known.near, known.comment, known.all];
         let mut texts = texts.iter().copied().filter(|text| !text.trim().is_empty());
         let nearest = texts.next().unwrap_or_default();
         // A status of its own says more than words that may belong to another.

@@ -164,6 +164,13 @@ pub fn read<'b>(provider: Provider, rules: &Rules, body: &'b [u8]) -> Result<Vec
     Ok(parts.collect())
 }
 
+/// What a provider's notification says that came as a mail; empty if the text is none, or no feedback.
+pub(crate) fn read_mailed(rules: &Rules, text: &str) -> Vec<Event> {
+    let told = ses::read_mailed(text.trim_start()).unwrap_or_default();
+    let told = told.into_iter().take(MOST_EVENTS);
+    told.filter_map(|told| understand(Provider::Ses, rules, told)).collect()
+}
+
 /// The event of a post that was authentic and could not be read.
 pub fn unread(provider: Provider) -> Event {
     event_of(provider, Told::default(), Meaning::Other, "unread")

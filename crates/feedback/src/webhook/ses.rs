@@ -6,6 +6,7 @@ use super::{Told, Unreadable};
 use crate::event::Clues;
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// SNS says so once, after an address was entered for events.
 const TRIED_OUT: &str = "Successfully validated SNS topic";
@@ -140,6 +141,22 @@ pub(super) fn read(body: &[u8]) -> Result<Vec<Told>, Unreadable> {
         Err(_) => vec![Told::default()],
     };
     Ok(told)
+}
+
+/// What SNS sends to an address instead of a webhook: its envelope, or the message alone, before words for people.
+pub(super) fn read_mailed(text: &str) -> Option<Vec<Told>> {
+    if !text.starts_with('{') || !text.contains("otificationType") && !text.contains("eventType") {
+        return None;
+    }
+    // Where a line is too long for SMTP, sendmail breaks it like this.
+    let text = text.replace("!\n ", "");
+    let mut values = serde_json::Deserializer::from_str(&text).into_iter::<&RawValue>();
+    let value = values.next()?.ok()?.get();
+    if let Ok(told) = read(value.as_bytes()) {
+        return Some(told);
+    }
+    let notification = serde_json::from_str::<Notification>(value).ok()?;
+    Some(notification.told(Word::default()))
 }
 
 impl Notification {
