@@ -152,7 +152,10 @@ mod tests {
                 &["SRS0=a=b=example.org=ann@example.com"],
             ),
             ("宛先ann@example.com", &["ann@example.com"]),
-            ("<=?utf-8?B?YW5u?=@example.com>", &["=?utf-8?B?YW5u?=@example.com"]),
+            (
+                "<=?utf-8?B?YW5u?=@example.com>",
+                &["=?utf-8?B?YW5u?=@example.com"],
+            ),
             ("<jürgen@example.com>", &["jürgen@example.com"]),
             ("@ @@ a@ @b", &[]),
             ("x@y", &["x@y"]),

@@ -123,7 +123,12 @@ mod tests {
     fn the_same_words_after_the_message_are_about_the_message() {
         let after = judge(Rules::standard(), 550, "nothing told", Some(Stage::Message));
         assert_ne!(after.verdict.class, Hard, "{after:?}");
-        let gone = judge(Rules::standard(), 550, "5.1.1 no such user here", Some(Stage::Message));
+        let gone = judge(
+            Rules::standard(),
+            550,
+            "5.1.1 no such user here",
+            Some(Stage::Message),
+        );
         assert_eq!(gone.verdict.class, Hard, "{gone:?}");
     }
 

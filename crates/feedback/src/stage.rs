@@ -71,25 +71,30 @@ fn plain(text: &str) -> String {
 
 /// The stages of what was refused in a transcript: `>>> ` and a command, `<<< ` and what was answered.
 fn exchanges(plain: &str) -> impl Iterator<Item = Stage> + '_ {
-    plain.split(">>> ").skip(1).take(MOST_EXCHANGES).filter_map(|exchange| {
-        let mut answers = exchange.split("<<< ");
-        let stage = match answers.next()?.get(..4)? {
-            "helo" | "ehlo" => Stage::Greeting,
-            "mail" => Stage::Sender,
-            "rcpt" => Stage::Recipient,
-            "data" => Stage::Message,
-            _ => return None,
-        };
-        let mut refusals = answers.filter(|answer| answer.starts_with(['4', '5']));
-        let first = refusals.next()?;
-        // RFC 2920: RCPT and DATA may be sent at once. Then the first answer is to RCPT, and the other that nobody is left.
-        let nobody_left = |answer: &str| answer.starts_with("503") || answer.contains("no valid recipients");
-        match stage {
-            Stage::Message if nobody_left(first) => None,
-            Stage::Message if refusals.any(nobody_left) => Some(Stage::Recipient),
-            _ => Some(stage),
-        }
-    })
+    plain
+        .split(">>> ")
+        .skip(1)
+        .take(MOST_EXCHANGES)
+        .filter_map(|exchange| {
+            let mut answers = exchange.split("<<< ");
+            let stage = match answers.next()?.get(..4)? {
+                "helo" | "ehlo" => Stage::Greeting,
+                "mail" => Stage::Sender,
+                "rcpt" => Stage::Recipient,
+                "data" => Stage::Message,
+                _ => return None,
+            };
+            let mut refusals = answers.filter(|answer| answer.starts_with(['4', '5']));
+            let first = refusals.next()?;
+            // RFC 2920: RCPT and DATA may be sent at once. Then the first answer is to RCPT, and the other that nobody is left.
+            let nobody_left =
+                |answer: &str| answer.starts_with("503") || answer.contains("no valid recipients");
+            match stage {
+                Stage::Message if nobody_left(first) => None,
+                Stage::Message if refusals.any(nobody_left) => Some(Stage::Recipient),
+                _ => Some(stage),
+            }
+        })
 }
 
 #[cfg(test)]
@@ -119,9 +124,18 @@ mod tests {
                 "192.0.2.1 does not like recipient.\nRemote host said: 550 no",
                 Some(Stage::Recipient),
             ),
-            ("mx.example.org did not like our EHLO: 550 no", Some(Stage::Greeting)),
-            (">>> MAIL From:<news@example.com>\n<<< 550 no", Some(Stage::Sender)),
-            (">>> DATA\n<<< 554 no\n554 5.0.0 Service unavailable", Some(Stage::Message)),
+            (
+                "mx.example.org did not like our EHLO: 550 no",
+                Some(Stage::Greeting),
+            ),
+            (
+                ">>> MAIL From:<news@example.com>\n<<< 550 no",
+                Some(Stage::Sender),
+            ),
+            (
+                ">>> DATA\n<<< 554 no\n554 5.0.0 Service unavailable",
+                Some(Stage::Message),
+            ),
             ("550 no", None),
             ("", None),
         ] {

@@ -2,7 +2,7 @@
 
 use super::parts::Mail;
 use super::{Kind, Original, Recipient, Report};
-use crate::event::{Event, EventKind};
+use crate::event::{Clues, Event, EventKind};
 use crate::rules::Rules;
 use crate::webhook;
 
@@ -24,7 +24,11 @@ pub(super) fn report(rules: &Rules, mail: &Mail<'_>) -> Option<Report> {
             subject: None,
         },
         reporting_host: first.host.clone(),
-        clues: first.clues.clone(),
+        clues: Clues {
+            // It names one recipient.
+            event_id: first.clues.event_id.clone().filter(|_| events.len() == 1),
+            ..first.clues.clone()
+        },
         recipients: events.into_iter().map(recipient).collect(),
         ..Report::other()
     })

@@ -342,7 +342,18 @@ fn may_be_recipient(
         "listserv",
     ]
     .contains(&local.as_str());
-    !names_other && !is_office
+    let is_of_a_list = [
+        "-request",
+        "-owner",
+        "-admin",
+        "-ctl",
+        "-help",
+        "-subscribe",
+        "-unsubscribe",
+    ]
+    .iter()
+    .any(|end| local.ends_with(end));
+    !names_other && !is_office && !is_of_a_list
 }
 
 fn is_one_of(address: &str, list: &[String]) -> bool {

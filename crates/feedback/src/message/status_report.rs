@@ -122,7 +122,11 @@ fn group(fields: Vec<(String, String)>) -> Option<Group> {
         others,
         action,
         status,
-        comment: block.get("status").and_then(comment).unwrap_or_default().to_owned(),
+        comment: block
+            .get("status")
+            .and_then(comment)
+            .unwrap_or_default()
+            .to_owned(),
         diagnostic: diagnostic.unwrap_or_default().to_owned(),
         remote_host: block.get("remote-mta").map(|value| untyped(value).to_owned()),
     })

@@ -168,7 +168,8 @@ pub fn read<'b>(provider: Provider, rules: &Rules, body: &'b [u8]) -> Result<Vec
 pub(crate) fn read_mailed(rules: &Rules, text: &str) -> Vec<Event> {
     let told = ses::read_mailed(text.trim_start()).unwrap_or_default();
     let told = told.into_iter().take(MOST_EVENTS);
-    told.filter_map(|told| understand(Provider::Ses, rules, told)).collect()
+    told.filter_map(|told| understand(Provider::Ses, rules, told))
+        .collect()
 }
 
 /// The event of a post that was authentic and could not be read.
