@@ -1,5 +1,6 @@
 //! How far a message had got when it was refused.
 
+use crate::rules::{LONGEST_TEXT, cut};
 use serde::Deserialize;
 
 /// What a server had been told when it refused. It cannot have refused what it did not know yet.
@@ -52,9 +53,10 @@ const MARKS: [(&str, Stage); 28] = [
 const MOST_EXCHANGES: usize = 64;
 
 impl Stage {
-    /// What a mail server wrote of it around a reply, or in a transcript. `None` also if there is more than one stage in the text.
+    /// What a mail server wrote of it around a reply, or in a transcript. `None` also if there
+    /// is more than one stage in the text, which is cut at [`LONGEST_TEXT`].
     pub fn told(text: &str) -> Option<Stage> {
-        let plain = plain(text);
+        let plain = plain(cut(text, LONGEST_TEXT));
         let marked = MARKS.iter().filter(|(mark, _)| plain.contains(mark));
         let stages = marked.map(|(_, stage)| *stage);
         let mut stages = stages.chain(exchanges(&plain));

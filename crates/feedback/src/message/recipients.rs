@@ -12,9 +12,6 @@ use crate::stage::Stage;
 use crate::status::{self, Enhanced};
 use std::collections::{HashMap, HashSet};
 
-/// How much of a text is looked through for what was refused, in octets.
-const LONGEST_TOLD: usize = 16 * 1024;
-
 /// What is known of one recipient before it is decided.
 #[derive(Default)]
 struct Known<'k> {
@@ -33,7 +30,7 @@ impl Reading<'_> {
     /// The recipients of delivery statuses that are not done.
     pub(super) fn of_statuses<'g>(&self, groups: impl Iterator<Item = &'g Group>) -> Vec<Recipient> {
         let text = self.text();
-        let stage = stage_of(&text);
+        let stage = Stage::told(&text);
         let mut at: HashMap<String, usize> = HashMap::new();
         let mut recipients: Vec<Recipient> = Vec::new();
         let mut nameless = None;
@@ -88,7 +85,7 @@ impl Reading<'_> {
     /// The recipients that a text for people names; `group` is a status without an address.
     pub(super) fn of_prose(&self, group: Option<&Group>) -> Vec<Recipient> {
         let text = self.text();
-        let stage = stage_of(&text);
+        let stage = Stage::told(&text);
         let mailed = self.original_header().map(mailed).unwrap_or_default();
         let mut failed: Vec<(String, String)> = self
             .named_in_header()
@@ -241,11 +238,6 @@ impl Reading<'_> {
             .map(str::to_lowercase)
             .collect()
     }
-}
-
-/// What was refused, by a text that may be about more than one recipient.
-fn stage_of(text: &str) -> Option<Stage> {
-    Stage::told(cut(text, LONGEST_TOLD))
 }
 
 /// To whom a message went, by its header.
