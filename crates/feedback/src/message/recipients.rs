@@ -114,18 +114,11 @@ impl Reading<'_> {
             && !SIGNS.of(cut(&self.mail.subject, 1024)).has(Sign::Failure);
         let mut seen = HashSet::new();
         failed.retain(|(address, _)| seen.insert(address.to_lowercase()));
-        let decide = |(address, mut near): (String, String)| {
-            if near.is_empty() {
-                near = self
-                    .prose
-                    .iter()
-                    .find_map(|prose| prose.near(&address))
-                    .unwrap_or_default();
-            }
+        let decided = |address: String, near: &str| {
             let known = Known {
                 status: group.and_then(|group| group.status),
                 diagnostic: group.map(|group| group.diagnostic.as_str()).unwrap_or_default(),
-                near: &near,
+                near,
                 comment: group.map(|group| group.comment.as_str()).unwrap_or_default(),
                 all: &text,
                 stage,
@@ -133,6 +126,24 @@ impl Reading<'_> {
                 is_temporary: group.map_or(is_late, |group| group.action == Action::Delayed),
             };
             self.decide(address, known)
+        };
+        // Of whom nothing is said of his own, the same is known.
+        let mut in_common: Option<Recipient> = None;
+        let decide = |(address, near): (String, String)| {
+            let near = match near.is_empty() {
+                true => self.prose.iter().find_map(|prose| prose.near(&address)),
+                false => Some(near),
+            };
+            match near {
+                Some(near) => decided(address, &near),
+                None => {
+                    let common = in_common.get_or_insert_with(|| decided(String::new(), ""));
+                    Recipient {
+                        address,
+                        ..common.clone()
+                    }
+                }
+            }
         };
         failed.into_iter().take(MOST_RECIPIENTS).map(decide).collect()
     }
