@@ -86,7 +86,10 @@ fn local_start(octets: &[u8], from: usize, at: usize) -> Option<usize> {
     if let Some(other) = other.filter(|_| !bracketed) {
         start += other + 1;
     }
+    // An encoded word (RFC 2047) has no place there, and yet some write to such addresses.
+    let is_encoded = octets[start..at].starts_with(b"=?");
     while start < at
+        && !is_encoded
         && matches!(
             octets[start],
             b'\'' | b'.' | b'*' | b'=' | b'|' | b'`' | b'/' | b'-' | b'!' | b'?' | b'#'
@@ -149,6 +152,10 @@ mod tests {
                 &["SRS0=a=b=example.org=ann@example.com"],
             ),
             ("宛先ann@example.com", &["ann@example.com"]),
+            (
+                "<=?utf-8?B?YW5u?=@example.com>",
+                &["=?utf-8?B?YW5u?=@example.com"],
+            ),
             ("<jürgen@example.com>", &["jürgen@example.com"]),
             ("@ @@ a@ @b", &[]),
             ("x@y", &["x@y"]),

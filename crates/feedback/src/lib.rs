@@ -9,6 +9,7 @@ pub mod policy;
 pub mod reason;
 pub mod reply;
 pub mod rules;
+pub mod stage;
 pub mod status;
 pub mod thresholds;
 pub mod verdict;

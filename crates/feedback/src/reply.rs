@@ -1,6 +1,7 @@
 //! From an SMTP reply to a verdict.
 
 use crate::rules::{Decision, Evidence, Rules, cut};
+use crate::stage::Stage;
 use crate::status::{self, Enhanced};
 use crate::verdict::Ruling;
 
@@ -18,14 +19,14 @@ pub fn enhanced(code: u16, text: &str) -> Option<Enhanced> {
 }
 
 /// What a refusal means, and by which rule. `code` is 400–599; `text` without the code, its lines joined.
-/// `is_after_message`: the recipient had been taken before.
-pub fn judge(rules: &Rules, code: u16, text: &str, is_after_message: bool) -> Ruling {
+/// `stage`: what was refused, if that is known.
+pub fn judge(rules: &Rules, code: u16, text: &str, stage: Option<Stage>) -> Ruling {
     let evidence = Evidence {
         code: Some(code),
         status: enhanced(code, text),
         texts: &[text],
         is_temporary: code < 500,
-        is_after_message,
+        stage,
     };
     let Decision { verdict, rule, .. } = rules.decide(&evidence);
     Ruling {
@@ -54,7 +55,7 @@ pub fn read<'r>(rules: &'r Rules, text: &str) -> ReadReply<'r> {
         status,
         texts: &[said(text)],
         is_temporary: false,
-        is_after_message: is_after_message(text),
+        stage: Stage::told(text),
     };
     ReadReply {
         decision: rules.decide(&evidence),
@@ -63,8 +64,11 @@ pub fn read<'r>(rules: &'r Rules, text: &str) -> ReadReply<'r> {
     }
 }
 
-/// Without the "host … said:" that a mail server writes before the reply.
+/// Without the "host … said:" and the "(in reply to … command)" that a mail server writes around the reply.
 pub(crate) fn said(text: &str) -> &str {
+    let ends = [" (in reply to ", "\n(in reply to "];
+    let end = ends.into_iter().find_map(|words| text.find(words));
+    let text = &text[..end.unwrap_or(text.len())];
     let begins = [" said: ", " refused to talk to me: "]
         .into_iter()
         .find_map(|words| Some(text.find(words)? + words.len()));
@@ -72,19 +76,6 @@ pub(crate) fn said(text: &str) -> &str {
         Some(at) if text.trim_start().starts_with("host ") || text[..at].contains(": host ") => &text[at..],
         _ => text,
     }
-}
-
-/// Whether a mail server says that the reply came after the message itself.
-pub(crate) fn is_after_message(text: &str) -> bool {
-    let marks = [
-        "end of DATA",
-        "end of data",
-        ">>> DATA\n<<< 5",
-        "SMTP command DATA",
-        "DATA command)",
-        ">>> .\n<<< 5",
-    ];
-    marks.iter().any(|mark| text.contains(mark))
 }
 
 #[cfg(test)]
@@ -97,7 +88,7 @@ mod tests {
     use crate::verdict::Verdict;
 
     fn verdict(code: u16, text: &str) -> Verdict {
-        judge(Rules::standard(), code, text, false).verdict
+        judge(Rules::standard(), code, text, None).verdict
     }
 
     #[test]
@@ -130,9 +121,14 @@ mod tests {
 
     #[test]
     fn the_same_words_after_the_message_are_about_the_message() {
-        let after = judge(Rules::standard(), 550, "nothing told", true);
+        let after = judge(Rules::standard(), 550, "nothing told", Some(Stage::Message));
         assert_ne!(after.verdict.class, Hard, "{after:?}");
-        let gone = judge(Rules::standard(), 550, "5.1.1 no such user here", true);
+        let gone = judge(
+            Rules::standard(),
+            550,
+            "5.1.1 no such user here",
+            Some(Stage::Message),
+        );
         assert_eq!(gone.verdict.class, Hard, "{gone:?}");
     }
 

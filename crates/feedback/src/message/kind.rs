@@ -109,6 +109,7 @@ fn is_mail_system(value: &str) -> bool {
     let locals = [
         "mailer-daemon",
         "postmaster",
+        "post_master",
         "mailerdaemon",
         "mailer_daemon",
         "mail-daemon",

@@ -4,6 +4,7 @@ mod events;
 mod fields;
 mod kind;
 mod lines;
+mod notification;
 mod parts;
 mod prose;
 mod recipients;
@@ -125,6 +126,9 @@ fn classify_parsed(rules: &Rules, message: &Message<'_>, deeper: usize) -> Repor
         if let Some(inner) = inner.filter(|inner| !inner.recipients.is_empty()) {
             return inner;
         }
+    }
+    if !is_told && let Some(report) = notification::report(rules, &mail) {
+        return report;
     }
     Reading::new(rules, &mail).report()
 }

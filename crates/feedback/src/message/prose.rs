@@ -8,7 +8,8 @@ use super::returned::{begins_header, returned_from};
 use super::signs::{SIGNS, Sign};
 use crate::address::{self, Span};
 use crate::rules::words::words;
-use std::collections::HashSet;
+use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
 
 /// How many recipients one report may have.
 pub const MOST_RECIPIENTS: usize = 20_000;
@@ -20,6 +21,8 @@ const LONGEST_CHUNK: usize = 4 * 1024;
 #[derive(Debug)]
 pub struct Prose<'t> {
     lines: Vec<&'t str>,
+    /// On which line each address stands first, in lower case; made when it is asked for.
+    places: OnceCell<HashMap<String, usize>>,
     /// The header of the message that it returns, if it stands in the text.
     pub original: Option<Block>,
 }
@@ -68,6 +71,7 @@ impl<'t> Prose<'t> {
         });
         Prose {
             lines: lines[..end.unwrap_or(lines.len())].to_vec(),
+            places: OnceCell::new(),
             original: original.filter(|header| header.len() > 0),
         }
     }
@@ -118,13 +122,28 @@ impl<'t> Prose<'t> {
 
     /// What is said near the first place of an address.
     pub fn near(&self, address: &str) -> Option<String> {
-        let at = self.lines.iter().position(|line| contains(line, address))?;
-        let next = self.lines[at + 1..].iter().position(|line| {
+        let known = self.places().get(&address.to_lowercase()).copied();
+        // Letters of other scripts are taken for the sentence, if nothing parts the address from it.
+        let within = || self.lines.iter().position(|line| line.contains(address));
+        let at = known.or_else(|| if address.is_ascii() { None } else { within() })?;
+        let next = self.lines[at + 1..].iter().take(MOST_LINES).position(|line| {
             let line = line.trim_start_matches([' ', '\t', '<']);
             address::first(line)
                 .is_some_and(|other| line.starts_with(other) && !other.eq_ignore_ascii_case(address))
         });
         Some(self.chunk(at, next.map(|next| at + 1 + next)))
+    }
+
+    fn places(&self) -> &HashMap<String, usize> {
+        self.places.get_or_init(|| {
+            let mut places = HashMap::new();
+            for (at, line) in self.lines.iter().enumerate() {
+                for address in address::all(line) {
+                    places.entry(address.to_lowercase()).or_insert(at);
+                }
+            }
+            places
+        })
     }
 
     /// Single words below a line that says who follows.
@@ -342,17 +361,20 @@ fn may_be_recipient(
         "listserv",
     ]
     .contains(&local.as_str());
-    !names_other && !is_office
+    let is_of_a_list = [
+        "-request",
+        "-owner",
+        "-admin",
+        "-ctl",
+        "-help",
+        "-subscribe",
+        "-unsubscribe",
+    ]
+    .iter()
+    .any(|end| local.ends_with(end));
+    !names_other && !is_office && !is_of_a_list
 }
 
 fn is_one_of(address: &str, list: &[String]) -> bool {
     list.iter().any(|one| one.eq_ignore_ascii_case(address))
-}
-
-fn contains(line: &str, address: &str) -> bool {
-    line.len() >= address.len()
-        && line
-            .as_bytes()
-            .windows(address.len())
-            .any(|part| part.eq_ignore_ascii_case(address.as_bytes()))
 }

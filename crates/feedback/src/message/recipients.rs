@@ -8,6 +8,7 @@ use super::{LONGEST_SAID, Reading, Recipient};
 use crate::address;
 use crate::reply;
 use crate::rules::{Evidence, cut};
+use crate::stage::Stage;
 use crate::status::{self, Enhanced};
 use std::collections::{HashMap, HashSet};
 
@@ -17,7 +18,10 @@ struct Known<'k> {
     status: Option<Enhanced>,
     diagnostic: &'k str,
     near: &'k str,
+    comment: &'k str,
     all: &'k str,
+    /// What was refused, by the whole text.
+    stage: Option<Stage>,
     host: Option<String>,
     is_temporary: bool,
 }
@@ -26,6 +30,7 @@ impl Reading<'_> {
     /// The recipients of delivery statuses that are not done.
     pub(super) fn of_statuses<'g>(&self, groups: impl Iterator<Item = &'g Group>) -> Vec<Recipient> {
         let text = self.text();
+        let stage = Stage::told(&text);
         let mut at: HashMap<String, usize> = HashMap::new();
         let mut recipients: Vec<Recipient> = Vec::new();
         let mut nameless = None;
@@ -34,7 +39,7 @@ impl Reading<'_> {
                 nameless.get_or_insert(group);
                 continue;
             };
-            let recipient = self.of_group(address.clone(), group, &text);
+            let recipient = self.of_group(address.clone(), group, &text, stage);
             match at.get(&address.to_lowercase()) {
                 // Told twice: the one that says more stays.
                 Some(&known) if recipients[known].text.len() < recipient.text.len() => {
@@ -54,7 +59,7 @@ impl Reading<'_> {
         recipients
     }
 
-    fn of_group(&self, address: String, group: &Group, text: &str) -> Recipient {
+    fn of_group(&self, address: String, group: &Group, text: &str, stage: Option<Stage>) -> Recipient {
         let wants_more = group.diagnostic.is_empty() || is_bare(&group.diagnostic);
         let near = if wants_more {
             let names = std::iter::once(&address).chain(&group.others);
@@ -68,7 +73,9 @@ impl Reading<'_> {
             status: group.status,
             diagnostic: &group.diagnostic,
             near: near.as_deref().unwrap_or_default(),
+            comment: &group.comment,
             all: text,
+            stage,
             host: group.remote_host.clone(),
             is_temporary: group.action == Action::Delayed,
         };
@@ -78,6 +85,7 @@ impl Reading<'_> {
     /// The recipients that a text for people names; `group` is a status without an address.
     pub(super) fn of_prose(&self, group: Option<&Group>) -> Vec<Recipient> {
         let text = self.text();
+        let stage = Stage::told(&text);
         let mailed = self.original_header().map(mailed).unwrap_or_default();
         let mut failed: Vec<(String, String)> = self
             .named_in_header()
@@ -106,37 +114,50 @@ impl Reading<'_> {
             && !SIGNS.of(cut(&self.mail.subject, 1024)).has(Sign::Failure);
         let mut seen = HashSet::new();
         failed.retain(|(address, _)| seen.insert(address.to_lowercase()));
-        let decide = |(address, mut near): (String, String)| {
-            if near.is_empty() {
-                near = self
-                    .prose
-                    .iter()
-                    .find_map(|prose| prose.near(&address))
-                    .unwrap_or_default();
-            }
+        let decided = |address: String, near: &str| {
             let known = Known {
                 status: group.and_then(|group| group.status),
                 diagnostic: group.map(|group| group.diagnostic.as_str()).unwrap_or_default(),
-                near: &near,
+                near,
+                comment: group.map(|group| group.comment.as_str()).unwrap_or_default(),
                 all: &text,
+                stage,
                 host: group.and_then(|group| group.remote_host.clone()),
                 is_temporary: group.map_or(is_late, |group| group.action == Action::Delayed),
             };
             self.decide(address, known)
         };
+        // Of whom nothing is said of his own, the same is known.
+        let mut in_common: Option<Recipient> = None;
+        let decide = |(address, near): (String, String)| {
+            let near = match near.is_empty() {
+                true => self.prose.iter().find_map(|prose| prose.near(&address)),
+                false => Some(near),
+            };
+            match near {
+                Some(near) => decided(address, &near),
+                None => {
+                    let common = in_common.get_or_insert_with(|| decided(String::new(), ""));
+                    Recipient {
+                        address,
+                        ..common.clone()
+                    }
+                }
+            }
+        };
         failed.into_iter().take(MOST_RECIPIENTS).map(decide).collect()
     }
 
     fn decide(&self, address: String, known: Known<'_>) -> Recipient {
-        let texts = [known.diagnostic, known.near, known.all];
+        let texts = [known.diagnostic, known.near, known.comment, known.all];
         let mut texts = texts.iter().copied().filter(|text| !text.trim().is_empty());
         let nearest = texts.next().unwrap_or_default();
         // A status of its own says more than words that may belong to another.
         let silent = known.status.is_some() && known.diagnostic.trim().is_empty();
         let status = best_status(known.status, nearest, known.near);
         let code = status::reply_code(nearest).or_else(|| status::reply_code(known.near));
-        let is_after_message = reply::is_after_message(nearest)
-            || nearest == known.diagnostic && reply::is_after_message(known.all);
+        let of_all = known.stage.filter(|_| nearest == known.diagnostic);
+        let stage = Stage::told(nearest).or(of_all);
         let list: Vec<&str> = silent
             .then_some("")
             .into_iter()
@@ -148,7 +169,7 @@ impl Reading<'_> {
             status,
             texts: &list,
             is_temporary: known.is_temporary,
-            is_after_message,
+            stage,
         };
         let decision = self.rules.decide(&evidence);
         Recipient {

@@ -29,6 +29,8 @@ pub struct Group {
     pub action: Action,
     /// `Status`.
     pub status: Option<Enhanced>,
+    /// What stands in parentheses behind it (RFC 3464 section 2.3.4).
+    pub comment: String,
     /// `Diagnostic-Code`, without its type.
     pub diagnostic: String,
     /// `Remote-MTA`, without its type.
@@ -120,9 +122,20 @@ fn group(fields: Vec<(String, String)>) -> Option<Group> {
         others,
         action,
         status,
+        comment: block
+            .get("status")
+            .and_then(comment)
+            .unwrap_or_default()
+            .to_owned(),
         diagnostic: diagnostic.unwrap_or_default().to_owned(),
         remote_host: block.get("remote-mta").map(|value| untyped(value).to_owned()),
     })
+}
+
+/// What stands in parentheses.
+fn comment(value: &str) -> Option<&str> {
+    let (_, rest) = value.split_once('(')?;
+    Some(rest.trim_end().trim_end_matches(')'))
 }
 
 /// What was said. That a program's exit code is one, only its type tells.

@@ -2,6 +2,8 @@
 
 mod families;
 mod faults;
+mod notifications;
+mod refusals;
 
 use super::*;
 use crate::verdict::Class;

@@ -3,6 +3,7 @@
 use super::phrases::{Gathering, PhraseId};
 use super::{CodePattern, Rule, Rules, StatusPattern};
 use crate::reason::Reason;
+use crate::stage::Stage;
 use crate::verdict::Class;
 use serde::Deserialize;
 use std::collections::HashSet;
@@ -52,7 +53,9 @@ struct RawRule {
     #[serde(default)]
     precise: bool,
     #[serde(default)]
-    after_message: bool,
+    at: Vec<Stage>,
+    #[serde(default)]
+    not_at: Vec<Stage>,
 }
 
 impl Rules {
@@ -118,7 +121,8 @@ impl RawRule {
             status: status.collect::<Result<_, _>>()?,
             codes: codes.collect::<Result<_, _>>()?,
             precise: self.precise,
-            after_message: self.after_message,
+            at: self.at,
+            not_at: self.not_at,
             name: self.name,
         })
     }

@@ -7,6 +7,7 @@ pub mod phrases;
 pub mod words;
 
 use crate::reason::Reason;
+use crate::stage::Stage;
 use crate::status::Enhanced;
 use crate::verdict::{Class, Verdict};
 use phrases::{PhraseId, Phrases};
@@ -39,8 +40,10 @@ struct Rule {
     codes: Vec<CodePattern>,
     /// Of a rule without words: whether its status says more than any text further away.
     precise: bool,
-    /// Whether it is only for refusals after the message itself.
-    after_message: bool,
+    /// Only for refusals that are known to have come at one of these; for all if there are none.
+    at: Vec<Stage>,
+    /// Not for refusals that are known to have come at one of these.
+    not_at: Vec<Stage>,
 }
 
 /// `*` stands for any number.
@@ -62,8 +65,8 @@ pub struct Evidence<'a> {
     pub texts: &'a [&'a str],
     /// It will be tried again, or the receiver said "later".
     pub is_temporary: bool,
-    /// The recipient had been taken; the refusal came after the message itself.
-    pub is_after_message: bool,
+    /// What was refused, if that is known.
+    pub stage: Option<Stage>,
 }
 
 /// What a rule decided.
@@ -158,9 +161,19 @@ impl Rule {
                     .iter()
                     .any(|CodePattern(from, to)| (*from..=*to).contains(&code))
             });
+        status_fits && code_fits && self.stage_fits(evidence)
+    }
+
+    fn stage_fits(&self, evidence: &Evidence<'_>) -> bool {
         // 5.1.x says that it is the address, whenever it is said.
         let names_address = evidence.status.is_some_and(|status| status.subject == 1);
-        status_fits && code_fits && (!self.after_message || evidence.is_after_message && !names_address)
+        let fits = match evidence.stage {
+            Some(Stage::Message) if names_address => false,
+            Some(stage) => self.at.contains(&stage),
+            None => false,
+        };
+        let stage_is_fit = self.at.is_empty() || fits;
+        stage_is_fit && !evidence.stage.is_some_and(|stage| self.not_at.contains(&stage))
     }
 }
 

@@ -1,14 +1,8 @@
 use super::*;
-use crate::status;
+use crate::reply::read;
 
 fn by(rules: &Rules, text: &str) -> (String, Class, &'static str) {
-    let evidence = Evidence {
-        code: status::reply_code(text),
-        status: status::failure(text),
-        texts: &[text],
-        ..Evidence::default()
-    };
-    let decision = rules.decide(&evidence);
+    let decision = read(rules, text).decision;
     (
         decision.rule.to_owned(),
         decision.verdict.class,
@@ -111,6 +105,23 @@ const ONE_FOR_EACH: &[(&str, &str)] = &[
     ("code-login", "535 no"),
     ("code-command", "502 no"),
     (
+        "connection-refused",
+        "host mx.example.com said: 550 Rejected (in reply to EHLO command)",
+    ),
+    (
+        "sender-refused-at-mail",
+        "host mx.example.com said: 550 Access denied (in reply to MAIL FROM command)",
+    ),
+    ("status-of-the-mailbox", "550 5.2.0 no"),
+    (
+        "code-at-greeting",
+        "host mx.example.com refused to talk to me: 554 no",
+    ),
+    (
+        "code-at-mail",
+        "host mx.example.com said: 550 no (in reply to MAIL FROM command)",
+    ),
+    (
         "code-after-the-message",
         "host mx.example.com said: 550 no (in reply to end of DATA command)",
     ),
@@ -123,7 +134,7 @@ const ONE_FOR_EACH: &[(&str, &str)] = &[
 fn each_rule_decides_what_it_is_there_for() {
     let rules = Rules::standard();
     for (name, text) in ONE_FOR_EACH {
-        let read = crate::reply::read(rules, text);
+        let read = read(rules, text);
         assert_eq!(read.decision.rule, *name, "{text}");
     }
     for rule in &rules.rules {
@@ -133,6 +144,73 @@ fn each_rule_decides_what_it_is_there_for() {
             rule.name
         );
     }
+}
+
+/// What receivers write in their own way, and what they say by it.
+const DIALECTS: &[(&str, &str)] = &[
+    (
+        "554 IP=192.0.2.1 - A problem occurred. (Ask your postmaster for help or to contact ben@example.org to clarify.) (BL)",
+        "blocked",
+    ),
+    (
+        "550 5.1.0 <news@example.com> sender rejected. AUP#CDRBL",
+        "blocked",
+    ),
+    ("550-5.1.0 MailFrom domain is listed in Spamhaus", "blocked"),
+    (
+        "Connections will not be accepted from 192.0.2.1, because the ip is in Spamhaus's list",
+        "blocked",
+    ),
+    (
+        "501 <news@example.com>... no access from mail server [192.0.2.1] which is an open relay",
+        "blocked",
+    ),
+    (
+        "554 email rejected due to security policies - MCSpamSignature.sa.1.1",
+        "spamdetected",
+    ),
+    (
+        "530 5.7.57 Client was not authenticated to send anonymous mail during MAIL FROM",
+        "securityerror",
+    ),
+    ("550 5.4.310 DNS domain example.org does not exist", "hostunknown"),
+    (
+        "ann@example.com <ben@example.org>: malformed address: <ben@example.org> may not follow ann@example.com",
+        "syntaxerror",
+    ),
+    ("501 5.0.0 EHLO requires domain address", "syntaxerror"),
+];
+
+#[test]
+fn dialects_are_understood() {
+    for (text, reason) in DIALECTS {
+        assert_eq!(
+            read(Rules::standard(), text).decision.verdict.reason,
+            *reason,
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn who_was_not_named_yet_was_not_refused() {
+    let at =
+        |command: &str| format!("host mx.example.org said: 550 no such user (in reply to {command} command)");
+    for (command, class, reason) in [
+        ("EHLO", Class::Block, "blocked"),
+        ("MAIL FROM", Class::Block, "rejected"),
+        ("RCPT TO", Class::Hard, "userunknown"),
+        ("end of DATA", Class::Hard, "filtered"),
+    ] {
+        let verdict = read(Rules::standard(), &at(command)).decision.verdict;
+        assert_eq!((verdict.class, verdict.reason), (class, reason), "{command}");
+    }
+}
+
+#[test]
+fn what_a_mail_server_wrote_around_a_reply_decides_nothing() {
+    let text = "host mx.example.org[192.0.2.1] said: 554 5.7.9 Message not accepted for policy reasons (in reply to end of DATA command)";
+    assert_eq!(read(Rules::standard(), text).decision.rule, "policy");
 }
 
 #[test]

@@ -17,8 +17,9 @@ mod values;
 use crate::event::{Clues, Event, EventKind};
 use crate::message::LONGEST_SAID;
 use crate::reason::Reason;
-use crate::reply::{is_after_message, said};
+use crate::reply::said;
 use crate::rules::{Evidence, Rules, cut};
+use crate::stage::Stage;
 use crate::status::{self, Enhanced};
 use crate::verdict::{Cause, Class, Verdict};
 use codes::{Code, Meaning};
@@ -163,6 +164,14 @@ pub fn read<'b>(provider: Provider, rules: &Rules, body: &'b [u8]) -> Result<Vec
     Ok(parts.collect())
 }
 
+/// What a provider's notification says that came as a mail; empty if the text is none, or no feedback.
+pub(crate) fn read_mailed(rules: &Rules, text: &str) -> Vec<Event> {
+    let told = ses::read_mailed(text.trim_start()).unwrap_or_default();
+    let told = told.into_iter().take(MOST_EVENTS);
+    told.filter_map(|told| understand(Provider::Ses, rules, told))
+        .collect()
+}
+
 /// The event of a post that was authentic and could not be read.
 pub fn unread(provider: Provider) -> Event {
     event_of(provider, Told::default(), Meaning::Other, "unread")
@@ -200,7 +209,7 @@ fn failure(provider: Provider, rules: &Rules, told: Told, code: &Code, name: &st
             status,
             texts: &texts,
             is_temporary: is_delay || code.later || told.is_later,
-            is_after_message: is_after_message(words),
+            stage: Stage::told(words),
         });
         // A code that many faults share says less than the provider does, unless it does not know either.
         let says_nothing = reply.is_none() && status.is_none() && words.is_empty();

@@ -2,11 +2,16 @@
 //! of Amazon SNS.
 
 use super::values::{Word, code, token};
-use super::{Told, Unreadable};
+use super::{LONGEST_CLUE, Told, Unreadable};
 use crate::event::Clues;
+use crate::message::LONGEST_SAID;
+use crate::rules::cut;
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
+/// SES sends one message to at most so many recipients.
+const MOST_RECIPIENTS: usize = 50;
 /// SNS says so once, after an address was entered for events.
 const TRIED_OUT: &str = "Successfully validated SNS topic";
 
@@ -142,22 +147,39 @@ pub(super) fn read(body: &[u8]) -> Result<Vec<Told>, Unreadable> {
     Ok(told)
 }
 
+/// What SNS sends to an address instead of a webhook: its envelope, or the message alone, before words for people.
+pub(super) fn read_mailed(text: &str) -> Option<Vec<Told>> {
+    if !text.starts_with('{') || !text.contains("otificationType") && !text.contains("eventType") {
+        return None;
+    }
+    // Where a line is too long for SMTP, sendmail breaks it like this.
+    let text = text.replace("!\n ", "");
+    let mut values = serde_json::Deserializer::from_str(&text).into_iter::<&RawValue>();
+    let value = values.next()?.ok()?.get();
+    if let Ok(told) = read(value.as_bytes()) {
+        return Some(told);
+    }
+    let notification = serde_json::from_str::<Notification>(value).ok()?;
+    Some(notification.told(Word::default()))
+}
+
 impl Notification {
     fn told(self, message_id: Word) -> Vec<Told> {
         let event = self.event_type.or(self.notification_type).unwrap_or_default();
+        let event = cut(&event, LONGEST_CLUE).to_owned();
         let mail = &self.mail;
         let by_message = message_id.text();
         let to_all = |codes: Vec<String>, words: Word, at: &Word| {
             let about = |address: &String| Told {
                 codes: codes.clone(),
-                words: Some(words.as_str().to_owned()),
+                words: Some(cut(words.as_str(), LONGEST_SAID).to_owned()),
                 at: at.date(),
                 ..mail.about(address.clone(), by_message.clone())
             };
-            mail.destination.iter().map(about).collect()
+            mail.destination.iter().take(MOST_RECIPIENTS).map(about).collect()
         };
         if let Some(bounce) = self.bounce {
-            let (kind, sub) = (bounce.bounce_type.as_str(), bounce.bounce_sub_type.as_str());
+            let (kind, sub) = (name(&bounce.bounce_type), name(&bounce.bounce_sub_type));
             let codes = vec![code(&[&event, kind, sub]), code(&[&event, kind]), code(&[&event])];
             let (at, id) = (bounce.timestamp.date(), bounce.feedback_id.text());
             return failed(
@@ -173,7 +195,7 @@ impl Notification {
             // Where the receiver does not say who complained, SES names everybody at that domain who got the message. Each is
             // told here: messages to more than one recipient are not sent by us, and a token names the one.
             let codes = vec![
-                code(&[&event, complaint.complaint_feedback_type.as_str()]),
+                code(&[&event, name(&complaint.complaint_feedback_type)]),
                 code(&[&event]),
             ];
             let (at, id) = (complaint.timestamp.date(), complaint.feedback_id.text());
@@ -187,7 +209,7 @@ impl Notification {
             );
         }
         if let Some(delay) = self.delivery_delay {
-            let codes = vec![code(&[&event, delay.delay_type.as_str()]), code(&[&event])];
+            let codes = vec![code(&[&event, name(&delay.delay_type)]), code(&[&event])];
             let at = delay.timestamp.date();
             return failed(
                 mail,
@@ -237,7 +259,7 @@ fn failed(
 ) -> Vec<Told> {
     // "dns; mail.example.com" (RFC 3464 section 2.2.2)
     let host = reporter.as_str().rsplit(';').next().map(str::trim);
-    let host = host.filter(|host| !host.is_empty()).map(str::to_owned);
+    let host = host.and_then(clue);
     let about = |recipient: Recipient| Told {
         codes: codes.to_vec(),
         status: recipient.status.status(),
@@ -246,18 +268,28 @@ fn failed(
         at,
         ..mail.about(recipient.email_address.text().unwrap_or_default(), id.clone())
     };
-    recipients.into_iter().map(about).collect()
+    recipients.into_iter().take(MOST_RECIPIENTS).map(about).collect()
+}
+
+/// What is told again for each recipient, short enough for that.
+fn clue(text: &str) -> Option<String> {
+    Some(cut(text, LONGEST_CLUE).to_owned()).filter(|text| !text.is_empty())
+}
+
+/// A name of SES.
+fn name(word: &Word) -> &str {
+    cut(word.as_str(), LONGEST_CLUE)
 }
 
 impl Mail {
     fn about(&self, address: String, id: Option<String>) -> Told {
-        let event_id = id.map(|id| format!("{id}/{}", address.to_lowercase()));
+        let event_id = id.map(|id| format!("{}/{}", cut(&id, LONGEST_CLUE), address.to_lowercase()));
         let original = self.common_headers.get("messageId").and_then(Value::as_str);
         Told {
             clues: Clues {
-                return_path: Some(self.source.as_str().to_owned()).filter(|source| !source.is_empty()),
+                return_path: clue(self.source.as_str()),
                 // Not `mail.messageId`: that is what SES calls it.
-                message_id: self.header("Message-ID").or(original.map(str::to_owned)),
+                message_id: self.header("Message-ID").or(original.and_then(clue)),
                 feedback_id: self.header("Feedback-ID"),
                 list_unsubscribe: self.header("List-Unsubscribe"),
                 token: token(&self.tags),
@@ -272,7 +304,7 @@ impl Mail {
     fn header(&self, name: &str) -> Option<String> {
         let mut named = self.headers.iter();
         let header = named.find(|header| header.name.as_str().eq_ignore_ascii_case(name))?;
-        Some(header.value.as_str().to_owned())
+        clue(header.value.as_str())
     }
 }
 

@@ -8,6 +8,7 @@ use crate::reply::{Kind, Reply};
 use crate::retry::Next;
 use crate::shaping::Heard;
 use tidings_feedback::reply::{GREYLISTED, judge};
+use tidings_feedback::stage::Stage;
 use tidings_feedback::verdict::{Cause, Class, Ruling, Verdict};
 use tidings_store::ledger::{KeptReply, Outcome};
 
@@ -22,6 +23,15 @@ pub(super) enum Refused {
     Message,
 }
 
+impl Refused {
+    fn stage(self) -> Stage {
+        match self {
+            Refused::Envelope => Stage::Recipient,
+            Refused::Data | Refused::Message => Stage::Message,
+        }
+    }
+}
+
 impl Session<'_> {
     pub(super) fn refuse(&mut self, prepared: Box<Prepared>, reply: Reply, refused: Refused) {
         self.spare = prepared.content;
@@ -31,7 +41,7 @@ impl Session<'_> {
     /// What a refusal means, by our rules and the operator's.
     pub(super) fn judge(&self, reply: &Reply, refused: Refused) -> Ruling {
         let rules = &self.context.judging.borrow().rules;
-        judge(rules, reply.code, &reply.words(), refused != Refused::Envelope)
+        judge(rules, reply.code, &reply.words(), Some(refused.stage()))
     }
 
     pub(super) fn refuse_job(&self, job: Job, reply: Reply, refused: Refused) {
@@ -181,7 +191,7 @@ mod tests {
             assert_eq!(
                 heard(
                     &reply,
-                    &judge(Rules::standard(), code, &reply.words(), false).verdict
+                    &judge(Rules::standard(), code, &reply.words(), None).verdict
                 ),
                 what,
                 "{code} {text}"

@@ -15,7 +15,7 @@ impl Numbers {
     }
 }
 
-const SPLINTERS: [&[u8]; 16] = [
+const SPLINTERS: [&[u8]; 19] = [
     b"--b1\n",
     b"\n\n",
     b"\r",
@@ -32,6 +32,9 @@ const SPLINTERS: [&[u8]; 16] = [
     b"Content-Type: message/rfc822\n\n",
     b"Final-Recipient: rfc822; ",
     b"Content-Transfer-Encoding: base64\n",
+    b">>> DATA\n",
+    b"<<< 550 ",
+    b"{\"",
 ];
 
 fn mutated(seed: &[u8], numbers: &mut Numbers) -> Vec<u8> {
@@ -72,6 +75,16 @@ fn seeds() -> Vec<String> {
             "MAILER-DAEMON@example.net",
             "failure notice",
             "<ann@example.org>:\nRemote host said: 550 5.2.2 mailbox full\n--- Below this line is a copy of the message.\n\nReturn-Path: <x@example.com>\nReceived: from a\nTo: ann@example.org\nSubject: x\n\nhello",
+        ),
+        plain(
+            "MAILER-DAEMON@example.net",
+            "Returned mail",
+            ">>> RCPT To:<ann@example.org>\n<<< 550 no\n>>> DATA\n<<< 503 Need RCPT\n550 <ann@example.org>... User unknown\n",
+        ),
+        plain(
+            "no-reply@sns.example.net",
+            "Notification",
+            "{\"notificationType\":\"Bounce\",\"bounce\":{\"bounceType\":\"Permanent\",\"bouncedRecipients\":[{\"emailAddress\":\"ann@example.org\",\"diagnosticCode\":\"550 no\"}]},\"mail\":{\"source\":\"x@example.com\"}}\n",
         ),
         plain(
             "ann@example.org",
@@ -142,6 +155,23 @@ fn bombs_are_defused_in_a_moment() {
         format!(
             "Subject: undeliverable\nFrom: postmaster@example.net\nTo: {}\n\nx",
             many("a@example.org, ", 8_000_000)
+        ),
+        format!(
+            "Subject: x\n\n{{\"notificationType\":\"{}\",\"bounce\":{{\"bouncedRecipients\":[{}{{}}]}}}}",
+            many("x", 100_000),
+            many("{},", 100_000)
+        ),
+        format!("Subject: x\n\n{{\"notificationType\":{}", many("[", 200_000)),
+        format!(
+            "Subject: undeliverable\n\n{}",
+            many(">>> DATA\n<<< 550 no\n", 8_000_000)
+        ),
+        format!(
+            "X-Failed-Recipients: {}\nSubject: undeliverable\n\n{}",
+            (0..20_000)
+                .map(|n| format!("r{n}@example.org, "))
+                .collect::<String>(),
+            many("it did not work ", 250_000)
         ),
         many("@", 8_000_000),
         many("a: b\n", 50_000_000),
