@@ -164,7 +164,8 @@ impl Cluster {
         })
     }
 
-    fn execute(&self, database: &str, statement: &str) {
+    /// Runs statements as its superuser.
+    pub fn execute(&self, database: &str, statement: &str) {
         let url = self.url_of(database);
         runtime().block_on(crate::database::execute(crate::Engine::Postgres, &url, statement));
     }

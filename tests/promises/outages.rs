@@ -124,6 +124,21 @@ fn a_server_that_answers_before_it_has_written_loses_nothing_of_ours_in_a_crash(
 }
 
 #[test]
+fn a_sender_goes_on_when_the_server_has_cancelled_its_statements() {
+    const HOLD: &str = "SET statement_timeout = 0; BEGIN; LOCK TABLE leases; SELECT pg_sleep(4); COMMIT";
+    let cluster = Cluster::start();
+    let app = App::start_at(cluster.url());
+    let campaign = campaign_of_some_seconds(&app);
+    cluster.execute("news", "ALTER DATABASE news SET statement_timeout = '1s'");
+    let sending = app.start_sending(campaign);
+    wait_for_mail(&app, 50);
+    // Whatever asks for a lease now is cancelled.
+    cluster.execute("news", HOLD);
+    ends_well(sending);
+    assert_nobody_twice_nobody_forgotten(&app, campaign, sessions());
+}
+
+#[test]
 fn a_sender_that_is_cut_off_from_the_database_lets_the_other_go_on() {
     let cluster = Cluster::start();
     let app = App::start_at(cluster.url());

@@ -187,8 +187,9 @@ pub enum StoreError {
 const DISK_FULL_CODES: [&str; 2] = ["13", "778"];
 
 /// Beside PostgreSQL's 57P0x (it shuts down or starts up) and 08xxx (connection): serialisation and deadlock; read only, so it is
-/// a standby; too many connections; a transaction in which we were silent for too long; and SQLITE_BUSY.
-const PASSING: [&str; 6] = ["40001", "40P01", "25006", "53300", "25P03", "5"];
+/// a standby; too many connections; a transaction in which we were silent for too long; a statement that somebody, or a time limit of the
+/// server's, has cancelled; and SQLITE_BUSY.
+const PASSING: [&str; 7] = ["40001", "40P01", "25006", "53300", "25P03", "57014", "5"];
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
