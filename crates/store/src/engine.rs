@@ -131,12 +131,6 @@ impl Tuning {
         cache_kib: 64 << 10,
     };
 
-    /// For hits that come in crowds, each on other pages of four tables and indices, which the ledger's memory does not hold.
-    pub(crate) const HITS: Tuning = Tuning {
-        checkpoint_pages: 4_000,
-        cache_kib: 64 << 10,
-    };
-
     async fn apply(self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
         let Tuning {
             checkpoint_pages,
@@ -310,16 +304,6 @@ impl Tx {
             Tx::Sqlite(tx) => tx.writer().tune(tuning).await,
             Tx::Postgres(_) => Ok(()),
         }
-    }
-
-    /// The same, unless it is for something else than the ledger by now, such as an import.
-    pub(crate) async fn tune_from_ledger(&mut self, tuning: Tuning) -> Result<(), StoreError> {
-        if let Tx::Sqlite(tx) = self
-            && tx.writer().tuning == Tuning::LEDGER
-        {
-            tx.writer().tune(tuning).await?;
-        }
-        Ok(())
     }
 
     /// Whether SQLite overwrites what is deleted in this transaction with zeros. It costs writing, so it is for what must not
