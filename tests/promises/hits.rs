@@ -11,7 +11,7 @@ use tidings_store::Store;
 use tidings_tests::script::Script;
 use tidings_tests::{App, Running, Server, on_both_engines};
 
-const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+pub const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 const HOME: &str = "198.51.100.7";
 /// One of Microsoft's data centres.
 const AZURE: &str = "20.50.1.2";
@@ -29,15 +29,15 @@ const LINKS: [&str; 3] = [
 ];
 
 /// A campaign that readers got ten minutes ago, and the server that counts what they do.
-struct Sent {
-    server: Server,
+pub struct Sent {
+    pub server: Server,
     keys: KeyRing,
-    campaign: i64,
+    pub campaign: i64,
     /// Every address of the first reader's message that leads to us, without the host, in its order.
     addresses: Vec<String>,
 }
 
-fn sent(app: &App, readers: usize) -> Sent {
+pub fn sent(app: &App, readers: usize) -> Sent {
     app.configure(|settings| settings.trusted_proxies = vec!["127.0.0.1".to_owned()]);
     app.relay.follow(Script::accepting().keep_content(1024 * 1024));
     app.import("readers", readers);
@@ -118,7 +118,7 @@ impl Sent {
         format!("/c/{}", self.token(Some(recipient), HitTarget::Link(number)))
     }
 
-    fn pixel(&self, recipient: i64) -> String {
+    pub fn pixel(&self, recipient: i64) -> String {
         format!("/o/{}.gif", self.token(Some(recipient), HitTarget::Pixel))
     }
 
@@ -159,14 +159,14 @@ impl Sent {
 }
 
 /// What `tidings stats hits` says.
-fn stats(app: &App, more: &[&str]) -> serde_json::Value {
+pub fn stats(app: &App, more: &[&str]) -> serde_json::Value {
     let mut command = vec!["--json", "stats", "hits"];
     command.extend(more);
     app.run(command).succeeded().json()
 }
 
 /// How many recipients did it: human, unknown, by a privacy proxy, scanner.
-fn recipients(stats: &serde_json::Value, kind: &str) -> [i64; 4] {
+pub fn recipients(stats: &serde_json::Value, kind: &str) -> [i64; 4] {
     ["human", "unknown", "privacy_proxy", "scanner"].map(|verdict| {
         stats[kind]["recipients"][verdict]
             .as_i64()

@@ -13,6 +13,7 @@ mod chaos;
 mod commands;
 mod configuration;
 mod crash;
+mod crowd;
 mod dashboard;
 mod disk_full;
 mod dns;

@@ -1,8 +1,10 @@
 //! Hits of pixels and links: who is answered without being recorded, where links lead, and the task that makes hits durable.
 
 mod destinations;
+mod folder;
 mod limits;
 mod recorder;
+mod rounds;
 pub(crate) mod visitor;
 
 use destinations::Destinations;
@@ -16,6 +18,7 @@ use tidings_store::hits::NewHit;
 
 pub(crate) use destinations::{Destination, location};
 pub(crate) use limits::PerSpan;
+pub(crate) use rounds::Waiters;
 pub(crate) use visitor::{address, is_prefetch, user_agent};
 
 /// How hits are recorded.
@@ -60,9 +63,14 @@ impl Hits {
         }
     }
 
+    /// The requests of a worker that wait for their hits to be durable. Must be called there.
+    pub(crate) fn waiters(&self) -> Waiters {
+        self.recorder.waiters()
+    }
+
     /// Records a hit; durable when it returns, as a rule. Visitors never see an error because we are busy: after two seconds, and
     /// beyond the limits, they are answered all the same, and the log says how many were not recorded.
-    pub(crate) async fn record(&self, hit: NewHit) {
+    pub(crate) async fn record(&self, hit: NewHit, waiters: &Waiters) {
         let minute = hit.at.minute();
         let by_network = hit
             .network
@@ -72,7 +80,7 @@ impl Hits {
             .recipient
             .is_none_or(|recipient| self.recipients.admits((hit.campaign, recipient), minute));
         if by_network && by_recipient {
-            self.recorder.record(hit).await;
+            self.recorder.record(hit, waiters).await;
         }
     }
 }

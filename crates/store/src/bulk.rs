@@ -19,6 +19,7 @@ use std::sync::Arc;
 pub(crate) enum Value {
     Int(Option<i64>),
     Text(Option<String>),
+    Octets(Vec<u8>),
 }
 
 impl From<i64> for Value {
@@ -65,6 +66,7 @@ macro_rules! bind {
         $values.fold($query, |query, value| match value {
             Value::Int(n) => query.bind(n),
             Value::Text(text) => query.bind(text),
+            Value::Octets(octets) => query.bind(octets),
         })
     };
 }

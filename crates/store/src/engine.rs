@@ -259,16 +259,6 @@ impl Tx {
         }
     }
 
-    /// The same, unless it is for something else than the ledger by now, such as an import.
-    pub(crate) async fn tune_from_ledger(&mut self, tuning: Tuning) -> Result<(), StoreError> {
-        if let Tx::Sqlite(tx) = self
-            && tx.writer().tuning == Tuning::LEDGER
-        {
-            tx.writer().tune(tuning).await?;
-        }
-        Ok(())
-    }
-
     /// Whether SQLite overwrites what is deleted in this transaction with zeros. It costs writing, so it is for what must not
     /// be found in the file any more. On PostgreSQL that is the server's business.
     pub(crate) async fn overwrite_deleted(&mut self, on: bool) -> Result<(), StoreError> {

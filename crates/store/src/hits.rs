@@ -9,9 +9,10 @@ mod figures;
 mod names;
 mod reading;
 mod rejudging;
+mod waiting;
 mod writing;
 
-use crate::engine::{Store, Tuning};
+use crate::engine::{Store, Tx};
 use crate::error::StoreError;
 use deltas::HitDeltas;
 use reading::Standing;
@@ -28,6 +29,7 @@ pub use expiring::Expired;
 pub use figures::{HitCount, HitRecipientCount};
 pub use names::HitNames;
 pub use rejudging::Rejudged;
+pub(crate) use waiting::{WaitingHit, forget_waiting, waiting_of};
 
 /// Something that was fetched.
 #[derive(Clone, Debug)]
@@ -48,6 +50,13 @@ pub struct NewHit {
     pub agent: String,
     /// From where.
     pub network: Option<Network>,
+}
+
+impl NewHit {
+    fn signs(&self) -> i64 {
+        let sign = |holds, bit| if holds { bit } else { 0 };
+        sign(self.is_head, SIGN_HEAD) | sign(self.is_prefetch, SIGN_PREFETCH)
+    }
 }
 
 /// Whose hits are judged together.
@@ -97,8 +106,9 @@ struct Case {
     since: Timestamp,
 }
 
-/// So many hits in one batch are worth memory.
-const CROWD: usize = 32;
+fn seconds(span: Duration) -> i64 {
+    i64::try_from(span.as_secs()).unwrap_or(i64::MAX)
+}
 
 /// How often a batch is begun again because another process wrote the same rows at the same time.
 const TRIES: usize = 10;
@@ -116,7 +126,7 @@ impl Store {
         keep: Duration,
     ) -> Result<(), StoreError> {
         names.learn(self, hits).await?;
-        let keep = i64::try_from(keep.as_secs()).unwrap_or(i64::MAX);
+        let keep = seconds(keep);
         for tries in 0..TRIES {
             if self.try_record(hits, names, (keep, tries > 0)).await? {
                 return Ok(());
@@ -133,9 +143,6 @@ impl Store {
         (keep, is_again): (i64, bool),
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin_write().await?;
-        if hits.len() >= CROWD {
-            tx.tune_from_ledger(Tuning::HITS).await?;
-        }
         let mut deltas = HitDeltas::default();
         let mut new: BTreeMap<Key, Vec<Kept>> = BTreeMap::new();
         for hit in hits {
@@ -148,17 +155,29 @@ impl Store {
                 }
             }
         }
-        let mut writing = Writing::keeping(keep);
-        for (case, judged) in reading::judged(&mut tx, new, names, is_again).await? {
-            case.settle(&judged, names, &mut writing, &mut deltas);
-        }
-        if !writing.write(&mut tx, &mut deltas).await? {
+        if !judge_and_write(&mut tx, new, names, &mut deltas, (keep, is_again)).await? {
             return Ok(false);
         }
         deltas.write(&mut tx, self.node()).await?;
         tx.commit().await?;
         Ok(true)
     }
+}
+
+/// Judges the hits of each recipient and writes what follows, the counters excepted. False if somebody else wrote the same rows
+/// meanwhile: then the transaction must not be committed.
+async fn judge_and_write(
+    tx: &mut Tx,
+    new: BTreeMap<Key, Vec<Kept>>,
+    names: &mut HitNames<'_>,
+    deltas: &mut HitDeltas,
+    (keep, is_again): (i64, bool),
+) -> Result<bool, StoreError> {
+    let mut writing = Writing::keeping(keep);
+    for (case, judged) in reading::judged(tx, new, names, is_again).await? {
+        case.settle(&judged, names, &mut writing, deltas);
+    }
+    writing.write(tx, deltas).await
 }
 
 impl Case {
@@ -241,13 +260,18 @@ impl Standing {
         match HitKind::of(hit.target) {
             Some(HitKind::Open) => {
                 self.open = self.open.max(Some(verdict));
-                self.opened_at.get_or_insert(hit.at);
+                self.opened_at = Some(earlier(self.opened_at, hit.at));
             }
             Some(HitKind::Click) => {
                 self.click = self.click.max(Some(verdict));
-                self.clicked_at.get_or_insert(hit.at);
+                self.clicked_at = Some(earlier(self.clicked_at, hit.at));
             }
             None => self.trapped_at = self.trapped_at.max(Some(hit.at)),
         }
     }
+}
+
+/// Hits that waited may have come before those that are kept.
+fn earlier(known: Option<Timestamp>, at: Timestamp) -> Timestamp {
+    known.map_or(at, |known| known.min(at))
 }

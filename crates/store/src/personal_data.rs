@@ -4,12 +4,16 @@ mod rows;
 
 use crate::engine::{Store, on_pool};
 use crate::error::StoreError;
+use crate::hits::waiting_of;
 use rows::{
     Attempt, Delivery, Event, FormerAddress, Hit, ImportChange, Joined, Lifted, ListStanding, Opened, Pause,
     Report, SignedUp, Suppressed, Unsubscribed, Who, WrittenLetter,
 };
 use serde::Serialize;
+use std::collections::HashMap;
 use tidings_campaign::address::EmailAddress;
+use tidings_campaign::ids::{CampaignId, RecipientId};
+use tidings_campaign::token::HitTarget;
 
 /// Rows of one kind; more than a person has, so that an answer is bounded.
 const MOST: i64 = 20_000;
@@ -62,6 +66,8 @@ impl Store {
                     .fetch_all(pool).await)?
             };
         }
+        // First, because what waits is judged at any moment, and must not be missed for that.
+        let waiting = self.hits_that_wait(RecipientId(id)).await?;
         let mut data = PersonalData {
             address: address.as_str().to_owned(),
             is_complete: true,
@@ -84,6 +90,9 @@ impl Store {
             letters: of_address!(rows::LETTERS, MOST),
             changes_by_imports: of_recipient!(rows::IMPORT_CHANGES),
         };
+        let is_new = |hit: &Hit| !data.hits.iter().any(|known| known.is_same(hit));
+        let waiting: Vec<Hit> = waiting.into_iter().filter(is_new).collect();
+        data.hits.splice(0..0, waiting);
         if data.suppressions.is_empty() {
             // One that is known by its hash only.
             let known = self.find_suppression(address).await?;
@@ -96,6 +105,32 @@ impl Store {
             || !data.events.is_empty()
             || !data.letters.is_empty();
         Ok(is_known.then_some(data))
+    }
+}
+
+impl Store {
+    /// The newest first.
+    async fn hits_that_wait(&self, recipient: RecipientId) -> Result<Vec<Hit>, StoreError> {
+        let mut links: HashMap<CampaignId, HashMap<u32, String>> = HashMap::new();
+        let mut hits = Vec::new();
+        for (hit, agent) in waiting_of(self, recipient, MOST as usize).await? {
+            let link = match hit.target {
+                HitTarget::Link(number) => {
+                    if !links.contains_key(&hit.campaign) {
+                        let of_campaign = self.links_of(hit.campaign).await?.into_iter();
+                        links.insert(
+                            hit.campaign,
+                            of_campaign.map(|link| (link.number, link.url)).collect(),
+                        );
+                    }
+                    links[&hit.campaign].get(&number).cloned()
+                }
+                HitTarget::Pixel | HitTarget::Trap => None,
+            };
+            hits.push(Hit::waiting((hit, agent), link));
+        }
+        hits.reverse();
+        Ok(hits)
     }
 }
 

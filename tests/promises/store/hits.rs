@@ -7,13 +7,13 @@ use tidings_feedback::hits::{HitKind, HitRules, HitVerdict, Network};
 use tidings_store::hits::{HitNames, NewHit};
 use tidings_tests::{FreshStore, store_on_both_engines};
 
-const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+pub(super) const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 
-const DAY: u64 = 86_400;
-const KEEP: Duration = Duration::from_secs(400 * DAY);
+pub(super) const DAY: u64 = 86_400;
+pub(super) const KEEP: Duration = Duration::from_secs(400 * DAY);
 
 /// A campaign to so many readers, whose messages were accepted at the start; the ids of the readers.
-async fn sent(store: &Store, n: usize) -> (CampaignId, Vec<RecipientId>) {
+pub(super) async fn sent(store: &Store, n: usize) -> (CampaignId, Vec<RecipientId>) {
     let campaign = sending(store, n).await;
     let sender = Sender::new(store, "one");
     let lease = sender.claim(campaign, n as i64).await;
@@ -26,7 +26,7 @@ async fn sent(store: &Store, n: usize) -> (CampaignId, Vec<RecipientId>) {
 }
 
 /// A hit with Firefox at home, so many seconds after the start.
-fn hit(campaign: CampaignId, recipient: RecipientId, target: HitTarget, seconds: u64) -> NewHit {
+pub(super) fn hit(campaign: CampaignId, recipient: RecipientId, target: HitTarget, seconds: u64) -> NewHit {
     NewHit {
         campaign,
         recipient: Some(recipient),
@@ -39,7 +39,7 @@ fn hit(campaign: CampaignId, recipient: RecipientId, target: HitTarget, seconds:
     }
 }
 
-async fn record(store: &Store, hits: &[NewHit]) {
+pub(super) async fn record(store: &Store, hits: &[NewHit]) {
     record_by(store, hits, &mut HitNames::new(HitRules::standard())).await;
 }
 
@@ -48,7 +48,7 @@ async fn record_by(store: &Store, hits: &[NewHit], names: &mut HitNames<'_>) {
 }
 
 /// The counters must be what the rows say, of hits that are kept and of recipients.
-async fn assert_counted(store: &FreshStore) {
+pub(super) async fn assert_counted(store: &FreshStore) {
     let mut counted: BTreeMap<(i64, i64), i64> = BTreeMap::new();
     for count in store.hit_counts(None).await.unwrap() {
         *counted
@@ -86,7 +86,7 @@ fn as_map(rows: &[String]) -> BTreeMap<(i64, i64), i64> {
 }
 
 /// How many hits of each target have each verdict.
-async fn hits_of(store: &Store, campaign: CampaignId) -> Vec<(i64, HitVerdict, i64)> {
+pub(super) async fn hits_of(store: &Store, campaign: CampaignId) -> Vec<(i64, HitVerdict, i64)> {
     let counts = store.hit_counts(Some(campaign)).await.unwrap();
     counts
         .iter()
@@ -94,7 +94,7 @@ async fn hits_of(store: &Store, campaign: CampaignId) -> Vec<(i64, HitVerdict, i
         .collect()
 }
 
-async fn recipients_of(store: &Store, campaign: CampaignId) -> Vec<(HitKind, HitVerdict, i64)> {
+pub(super) async fn recipients_of(store: &Store, campaign: CampaignId) -> Vec<(HitKind, HitVerdict, i64)> {
     let counts = store.hit_recipient_counts(Some(campaign)).await.unwrap();
     let mut counts: Vec<_> = counts.iter().map(|c| (c.kind, c.verdict, c.n)).collect();
     counts.sort_unstable();

@@ -41,6 +41,7 @@ mod thresholds;
 mod transfer;
 mod translations;
 mod undo;
+mod waiting_hits;
 mod wishes;
 mod writing;
 

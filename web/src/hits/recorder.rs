@@ -1,51 +1,87 @@
-//! One task gathers the hits that have come in, commits them in one transaction, and wakes the requests (group commit).
+//! One task makes hits durable, round by round (group commit). It runs in the program's runtime, and the requests in the workers'.
 //!
-//! It runs in the program's runtime; requests reach it by a channel, so that none of them needs a task there.
+//! Few hits are judged and counted with that. A crowd is only kept, and folded into the figures beside it (`folder.rs`).
 
+use super::folder::{self, Crowd};
+use super::rounds::{Rounds, Waiters};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tidings_feedback::hits::HitRules;
 use tidings_store::hits::{HitNames, NewHit};
 use tidings_store::{Store, StoreError};
-use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-/// Hits of one transaction at most.
+/// Hits of one transaction that judges them at most.
 const BATCH: usize = 1000;
-/// Hits that may wait. What does not fit in waits in its request, whose patience is bounded.
-const WAITING: usize = 8 * BATCH;
 /// When the database does not answer, what waits is tried again so often.
 const AGAIN: Duration = Duration::from_millis(500);
 /// How long a visitor waits for us.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Who finds no room looks again after so long.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-struct Asked {
-    hit: NewHit,
-    done: oneshot::Sender<()>,
+/// Does it until the database is there and its disk has room. The hits are kept here until then. Visitors are answered meanwhile,
+/// and what no longer fits in is not recorded.
+macro_rules! until_there {
+    ($store:expr, $work:expr) => {{
+        let mut is_told = false;
+        loop {
+            match $store.while_it_answers($work).await {
+                Err(error) if is_away(&error) => {
+                    if !is_told {
+                        tracing::warn!("hits wait for the database: {error}");
+                    }
+                    is_told = true;
+                    sleep(AGAIN).await;
+                }
+                done => break done,
+            }
+        }
+    }};
 }
-
-/// The way to the task. It ends when this is gone and everything that waited is committed.
+/// The way to the task. It ends when this is gone and everything that came is durable.
 pub(super) struct Recorder {
-    queue: mpsc::Sender<Asked>,
+    rounds: Arc<Rounds>,
+    folding: JoinHandle<()>,
     late: AtomicU64,
 }
 
 impl Recorder {
     pub(super) fn start(store: Store, rules: Arc<HitRules>, keep: Duration) -> Recorder {
-        let (queue, asked) = mpsc::channel(WAITING);
-        tokio::spawn(run(store, rules, keep, asked));
+        let (rounds, crowd) = (Arc::new(Rounds::new()), Arc::new(Crowd::default()));
+        let folding = folder::run(store.clone(), Arc::clone(&rules), keep, Arc::clone(&crowd));
+        let recording = Recording {
+            store,
+            rules,
+            keep,
+            crowd,
+        };
+        tokio::spawn(recording.run(Arc::clone(&rounds)));
         Recorder {
-            queue,
+            rounds,
+            folding: tokio::spawn(folding),
             late: AtomicU64::new(0),
         }
     }
 
+    /// The requests of a worker. Must be called there.
+    pub(super) fn waiters(&self) -> Waiters {
+        Waiters::start(Arc::clone(&self.rounds))
+    }
+
     /// Records a hit, or gives up after two seconds; then it may still be recorded.
-    pub(super) async fn record(&self, hit: NewHit) {
-        let (done, is_done) = oneshot::channel();
+    pub(super) async fn record(&self, hit: NewHit, waiters: &Waiters) {
         let recorded = timeout(PATIENCE, async {
-            self.queue.send(Asked { hit, done }).await.is_ok() && is_done.await.is_ok()
+            let mut hit = hit;
+            loop {
+                match waiters.add(hit) {
+                    Ok(durable) => return durable.await.is_ok(),
+                    Err(back) => hit = back,
+                }
+                sleep(LOOK_AGAIN).await;
+            }
         });
         if !recorded.await.unwrap_or(false) {
             let late = self.late.fetch_add(1, Ordering::Relaxed) + 1;
@@ -56,55 +92,65 @@ impl Recorder {
     }
 }
 
-async fn run(store: Store, rules: Arc<HitRules>, keep: Duration, mut queue: mpsc::Receiver<Asked>) {
-    let mut names = HitNames::new(&rules);
-    let mut batch = Vec::with_capacity(BATCH);
-    while queue.recv_many(&mut batch, BATCH).await > 0 {
-        let (hits, answers): (Vec<_>, Vec<_>) =
-            batch.drain(..).map(|Asked { hit, done }| (hit, done)).unzip();
-        record(&store, &hits, &mut names, keep).await;
-        // Whoever asked may have been answered already.
-        answers.into_iter().for_each(|done| {
-            let _ = done.send(());
-        });
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.rounds.close();
+        self.folding.abort();
     }
 }
 
-/// Records what can be recorded. A hit that the database refuses must not take the others with it: it is looked for by halving.
-async fn record(store: &Store, hits: &[NewHit], names: &mut HitNames<'_>, keep: Duration) {
-    let mut left = vec![hits];
-    while let Some(hits) = left.pop() {
-        let Err(error) = persist(store, hits, names, keep).await else {
-            continue;
-        };
-        if let [hit] = hits {
-            tracing::error!(campaign.id = %hit.campaign, "a hit was not recorded: {error}");
-        } else {
-            let (first, rest) = hits.split_at(hits.len() / 2);
-            left.extend([rest, first]);
-        }
-    }
-}
-
-/// While the database is away or its disk full, the hits are kept here. Visitors are answered meanwhile, and what no longer fits
-/// into the queue is not recorded.
-async fn persist(
-    store: &Store,
-    hits: &[NewHit],
-    names: &mut HitNames<'_>,
+/// What the task has.
+struct Recording {
+    store: Store,
+    rules: Arc<HitRules>,
     keep: Duration,
-) -> Result<(), StoreError> {
-    let mut is_told = false;
-    loop {
-        match store.record_hits(hits, names, keep).await {
-            Err(error) if error.is_transient() || matches!(error, StoreError::DiskFull) => {
-                if !is_told {
-                    tracing::warn!("hits wait for the database: {error}");
+    crowd: Arc<Crowd>,
+}
+
+impl Recording {
+    async fn run(self, rounds: Arc<Rounds>) {
+        let mut names = HitNames::new(&self.rules);
+        while let Some((number, hits)) = rounds.next().await {
+            if !self.crowd.is_one(hits.len()) || !self.let_wait(&hits, &mut names).await {
+                for hits in hits.chunks(BATCH) {
+                    self.record(hits, &mut names).await;
                 }
-                is_told = true;
-                sleep(AGAIN).await;
             }
-            recorded => return recorded,
+            rounds.is_done(number);
         }
     }
+
+    /// False if the database does not take them so.
+    async fn let_wait(&self, hits: &[NewHit], names: &mut HitNames<'_>) -> bool {
+        match until_there!(self.store, self.store.let_hits_wait(hits, names)) {
+            Ok(()) => self.crowd.waits(hits.len()),
+            Err(error) => {
+                tracing::error!("{} hits cannot wait, and are judged at once: {error}", hits.len());
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Records what can be recorded. A hit that the database refuses must not take the others with it: it is looked for by halving.
+    async fn record(&self, hits: &[NewHit], names: &mut HitNames<'_>) {
+        let mut left = vec![hits];
+        while let Some(hits) = left.pop() {
+            let recorded = until_there!(self.store, self.store.record_hits(hits, names, self.keep));
+            let Err(error) = recorded else {
+                continue;
+            };
+            if let [hit] = hits {
+                tracing::error!(campaign.id = %hit.campaign, "a hit was not recorded: {error}");
+            } else {
+                let (first, rest) = hits.split_at(hits.len() / 2);
+                left.extend([rest, first]);
+            }
+        }
+    }
+}
+
+/// Whether the database may take it when some time has passed.
+fn is_away(error: &StoreError) -> bool {
+    error.is_transient() || matches!(error, StoreError::DiskFull)
 }

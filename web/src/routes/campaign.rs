@@ -72,6 +72,7 @@ async fn read(store: &Store, id: CampaignId) -> Result<Option<Read>, StoreError>
         said: store.said_of(id).await?,
         hits: store.hit_counts(Some(id)).await?,
         recipients: store.hit_recipient_counts(Some(id)).await?,
+        waiting: store.count_waiting_hits().await?,
         summary,
     }))
 }

@@ -16,6 +16,7 @@ use tidings_feedback::hits::Network;
 use tidings_store::hits::NewHit;
 
 pub(crate) use ahead::HitsAhead;
+use ahead::Worker;
 
 /// One transparent pixel.
 const GIF: &[u8; 43] =
@@ -56,27 +57,28 @@ fn asked(request: &ServiceRequest) -> Option<Asked> {
         .find(|asked| path.starts_with(asked.beginning()))
 }
 
-async fn answer(site: &Site, hits: &Hits, request: &HttpRequest, asked: Asked) -> HttpResponse {
-    if let Some(refusal) = refuse(site, request) {
+async fn answer(worker: &Worker, request: &HttpRequest, asked: Asked) -> HttpResponse {
+    if let Some(refusal) = refuse(&worker.site, request) {
         return refusal;
     }
     // What stands for the token.
     let part = &request.match_info().as_str()[asked.beginning().len()..];
     match asked {
-        Asked::Pixel => pixel(site, hits, request, part).await,
-        Asked::Link => link(site, hits, request, part).await,
+        Asked::Pixel => pixel(worker, request, part).await,
+        Asked::Link => link(worker, request, part).await,
     }
 }
 
 /// A broken token gets the picture too: nobody has to see that it is broken.
-async fn pixel(site: &Site, hits: &Hits, request: &HttpRequest, part: &str) -> HttpResponse {
+async fn pixel(worker: &Worker, request: &HttpRequest, part: &str) -> HttpResponse {
+    let Worker { site, hits, waiters } = worker;
     let token = match part.strip_suffix(".gif") {
         Some(part) => token(site, request, |keys| HitToken::verify(part, keys)).await,
         None => None,
     };
     let status = match token.filter(|token| token.target == HitTarget::Pixel) {
         Some(token) => {
-            hits.record(hit(site, hits, request, token)).await;
+            hits.record(hit(site, hits, request, token), waiters).await;
             StatusCode::OK
         }
         None => StatusCode::NOT_FOUND,
@@ -88,14 +90,15 @@ async fn pixel(site: &Site, hits: &Hits, request: &HttpRequest, part: &str) -> H
 }
 
 /// Leads to the campaign's own link, and nowhere else.
-async fn link(site: &Site, hits: &Hits, request: &HttpRequest, part: &str) -> HttpResponse {
+async fn link(worker: &Worker, request: &HttpRequest, part: &str) -> HttpResponse {
+    let Worker { site, hits, waiters } = worker;
     let led = match to(request) {
         Some(to) => Ok(leading_to(site, request, part, &to).await),
         None => remembered(site, hits, request, part).await,
     };
     match led {
         Ok(Some((token, destination))) => {
-            hits.record(hit(site, hits, request, token)).await;
+            hits.record(hit(site, hits, request, token), waiters).await;
             lead(site, request, destination)
         }
         Ok(None) => notice(site, request, StatusCode::NOT_FOUND, |texts| {

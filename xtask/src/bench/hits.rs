@@ -1,4 +1,5 @@
-//! Pixels, clicks and one-click unsubscribes, each durable before its answer, beside a handler that does nothing.
+//! Pixels, clicks and one-click unsubscribes, each durable before its answer, beside a handler that does nothing. What a crowd leaves to be
+//! judged and counted is waited for, and told too.
 
 use super::installation::{Installation, relay};
 use super::meter::EndedAtDrop;
@@ -11,6 +12,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// Recipients, each with a pixel and four tracked links.
 const RECIPIENTS: usize = 100_000;
@@ -57,6 +59,23 @@ struct Asked {
     rate: f64,
     /// Milliseconds.
     p99: f64,
+    /// How many hits waited to be judged and counted at the end, and in how many octets of the database.
+    waited: Waited,
+    /// Seconds until none did.
+    folded: f64,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Waited {
+    hits: i64,
+    octets: i64,
+}
+
+impl Asked {
+    /// Requests a second if all that waited is to be judged and counted in the same time.
+    fn lasting(&self) -> f64 {
+        self.requests as f64 / (self.requests as f64 / self.rate + self.folded)
+    }
 }
 
 /// Requests a second, their p99, and what a million hits add to the database.
@@ -93,10 +112,14 @@ pub fn run(binary: &Path) -> anyhow::Result<String> {
             (ours, &leaves),
         ];
         for (place, (at, asking)) in turns.into_iter().enumerate() {
-            let asked = ask(&script, at, asking)?;
+            let mut asked = ask(&script, at, asking)?;
+            let began = Instant::now();
+            asked.waited = waited(&installation)?;
+            wait_until_folded(&installation)?;
+            asked.folded = began.elapsed().as_secs_f64();
             eprintln!(
-                "round {round}: {:.0} requests/s, p99 {:.1} ms",
-                asked.rate, asked.p99
+                "round {round}: {:.0} requests/s, p99 {:.1} ms; {} hits waited for {:.1} s",
+                asked.rate, asked.p99, asked.waited.hits, asked.folded
             );
             all[place].push(asked);
         }
@@ -106,6 +129,11 @@ pub fn run(binary: &Path) -> anyhow::Result<String> {
         sent += ask(&script, ours, &pixels)?.requests;
     }
     // Killed without a chance to write anything: what was answered must be there.
+    sent += ask(&script, ours, &pixels)?.requests;
+    drop(server);
+    let left_waiting = waited(&installation)?.hits;
+    let (server, _) = installation.serve()?;
+    wait_until_folded(&installation)?;
     drop(server);
     let kept = kept(&installation)?;
     ensure!(kept >= sent, "{sent} hits were answered, {kept} are kept");
@@ -119,8 +147,29 @@ pub fn run(binary: &Path) -> anyhow::Result<String> {
     );
     come_back(&installation)?;
     let added = octets(&installation)? - before;
+    let free: i64 = sqlite(
+        &installation,
+        "SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size",
+    )?
+    .trim()
+    .parse()?;
 
     let empty_rate = median(all[0].iter().map(|asked| asked.rate));
+    let lasting = |name: &str, asked: &[Asked]| {
+        let rate = median(asked.iter().map(Asked::lasting));
+        let waited = median(asked.iter().map(|asked| asked.waited.hits as f64));
+        let folded = median(asked.iter().map(|asked| asked.folded));
+        format!(
+            "| {name} | {waited:.0} | {folded:.1} | {rate:.0} | {:.2} |\n",
+            rate / empty_rate
+        )
+    };
+    let most = all[1..3]
+        .iter()
+        .flatten()
+        .map(|asked| asked.waited)
+        .max_by_key(|waited| waited.hits);
+    let most = most.unwrap_or_default();
     let row = |name: &str, asked: &[Asked]| {
         let rates: Vec<f64> = asked.iter().map(|asked| asked.rate).collect();
         let rate = median(rates.iter().copied());
@@ -134,17 +183,27 @@ pub fn run(binary: &Path) -> anyhow::Result<String> {
     let [empty, pixel, click, leave] = &all;
     Ok(format!(
         "Hits of a campaign to {RECIPIENTS} recipients with four tracked links, by `wrk` with {CONNECTIONS} connections for {SECONDS} s a round; \
-         SQLite with synchronous=FULL. Each was judged, counted and committed before its answer. One-click posts are of recipients who \
+         SQLite with synchronous=FULL. Each was committed before its answer. One-click posts are of recipients who \
          have not left, with every eleventh a repetition. The empty handler is actix-web's with as many workers.\n\n\
          | | requests/s (median) | of each round | p99 in ms | ratio |\n|---|---|---|---|---|\n{}{}{}{}\n\
-         {kept} hits added {:.0} MB to the SQLite file: {:.0} octets each, {:.0} MB a million.\n",
+         Hits of a crowd are judged and counted beside it and afterwards. What waited at the end of a round, how long that took, and the \
+         rate if the round had lasted until nothing waited:\n\n\
+         | | waited | seconds | requests/s | ratio |\n|---|---|---|---|---|\n{}{}\n\
+         At most {} hits waited, in {:.0} MB of the database. The server was killed while {left_waiting} did; each was there and counted after \
+         the next start.\n\n\
+         {kept} hits added {:.0} MB to the SQLite file: {:.0} octets each, {:.0} MB a million; {:.0} MB of it are free for what comes next.\n",
         row("empty handler", empty),
         row("open pixel", pixel),
         row("click", click),
         row("one-click POST", leave),
+        lasting("open pixel", pixel),
+        lasting("click", click),
+        most.hits,
+        most.octets as f64 / 1e6,
         added as f64 / 1e6,
         added as f64 / kept as f64,
         added as f64 / kept as f64,
+        free as f64 / 1e6,
     ))
 }
 
@@ -236,7 +295,38 @@ fn ask(script: &Path, at: SocketAddr, asking: &Asking) -> anyhow::Result<Asked> 
         requests,
         rate: requests as f64 * 1e6 / micros as f64,
         p99: p99 as f64 / 1e3,
+        waited: Waited::default(),
+        folded: 0.0,
     })
+}
+
+/// What waits to be judged and counted.
+fn waited(installation: &Installation) -> anyhow::Result<Waited> {
+    let said = sqlite(
+        installation,
+        "SELECT COALESCE(SUM(n), 0), COALESCE(SUM(LENGTH(packed)), 0) FROM waiting_hits",
+    )?;
+    let numbers: Vec<i64> = said
+        .trim()
+        .split('|')
+        .filter_map(|number| number.parse().ok())
+        .collect();
+    let [hits, octets] = numbers[..] else {
+        bail!("what waits: {said}");
+    };
+    Ok(Waited { hits, octets })
+}
+
+fn wait_until_folded(installation: &Installation) -> anyhow::Result<()> {
+    let began = Instant::now();
+    while waited(installation)?.hits > 0 {
+        ensure!(
+            began.elapsed() < Duration::from_secs(300),
+            "hits still wait after five minutes"
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
 }
 
 /// How many hits are counted, and as many rows there must be.

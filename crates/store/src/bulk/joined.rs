@@ -31,6 +31,7 @@ pub(super) fn joined(statements: Vec<Bulk>) -> Query<'static, Postgres, PgArgume
         .fold(query, |query, parameter| match parameter {
             Parameter::One(Value::Int(n)) => query.bind(n),
             Parameter::One(Value::Text(text)) => query.bind(text),
+            Parameter::One(Value::Octets(octets)) => query.bind(octets),
             Parameter::Ints(column) => query.bind(column),
             Parameter::Texts(column) => query.bind(column),
         })
@@ -53,6 +54,7 @@ impl Parameter {
             match value {
                 Value::Int(n) => ints.push(n),
                 Value::Text(text) => texts.push(text),
+                Value::Octets(_) => unreachable!("no row of the ledger has octets"),
             }
         }
         debug_assert!(
@@ -145,6 +147,7 @@ fn place(parameters: &mut Vec<Parameter>, parameter: Parameter) -> String {
         Parameter::One(Value::Text(_)) => "TEXT",
         Parameter::Ints(_) => "BIGINT[]",
         Parameter::Texts(_) => "TEXT[]",
+        Parameter::One(Value::Octets(_)) => "BYTEA",
     };
     parameters.push(parameter);
     format!("${}::{of_type}", parameters.len())

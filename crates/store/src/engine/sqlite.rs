@@ -45,12 +45,6 @@ impl Tuning {
         cache_kib: 64 << 10,
     };
 
-    /// For hits that come in crowds, each on other pages of four tables and indices, which the ledger's memory does not hold.
-    pub(crate) const HITS: Tuning = Tuning {
-        checkpoint_pages: 4_000,
-        cache_kib: 64 << 10,
-    };
-
     async fn apply(self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
         let Tuning {
             checkpoint_pages,

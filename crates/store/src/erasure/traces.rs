@@ -3,6 +3,7 @@
 use crate::counters::{Deltas, confirmed};
 use crate::engine::{Tx, on_tx};
 use crate::error::StoreError;
+use crate::hits::forget_waiting;
 use tidings_campaign::ids::RecipientId;
 use tidings_campaign::suppression::AddressHash;
 
@@ -52,6 +53,7 @@ pub(super) async fn erase_recipient(
     deltas: &mut Deltas,
     recipient: RecipientId,
 ) -> Result<(), StoreError> {
+    forget_waiting(tx, recipient).await?;
     for text in STAY {
         on_tx!(&mut *tx, conn => {
             let query = sqlx::query(text).bind(recipient.0);

@@ -16,6 +16,11 @@ pub(super) struct HitDeltas {
     recipients: BTreeMap<(CampaignId, HitKind, HitVerdict), i64>,
 }
 
+/// The number of the hour, since 1970.
+pub(super) fn hour_of(at: Timestamp) -> i64 {
+    at.minute().div_euclid(60)
+}
+
 /// Rows of one statement at most.
 const ROWS: usize = 500;
 
@@ -29,7 +34,18 @@ impl HitDeltas {
         verdict: HitVerdict,
         n: i64,
     ) {
-        let hour = at.minute().div_euclid(60);
+        self.counted(campaign, hour_of(at), target, verdict, n);
+    }
+
+    /// The same by the hour's number.
+    pub(super) fn counted(
+        &mut self,
+        campaign: CampaignId,
+        hour: i64,
+        target: HitTarget,
+        verdict: HitVerdict,
+        n: i64,
+    ) {
         let key = (campaign, hour, target.number(), verdict);
         *self.hits.entry(key).or_default() += n;
     }

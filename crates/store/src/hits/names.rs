@@ -1,6 +1,6 @@
 //! Names of programs and rules, kept once each and written as numbers.
 
-use super::{Kept, NewHit, SIGN_HEAD, SIGN_PREFETCH};
+use super::{Kept, NewHit};
 use crate::bulk::Bulk;
 use crate::engine::{Store, Tx, on_tx, values_list};
 use crate::error::StoreError;
@@ -45,6 +45,36 @@ impl<'r> HitNames<'r> {
 
     /// Finds or makes the numbers of all names that these hits need.
     pub(super) async fn learn(&mut self, store: &Store, hits: &[NewHit]) -> Result<(), StoreError> {
+        self.learn_rules(store).await?;
+        // Nothing is kept of anonymous ones.
+        let of_recipients = hits.iter().filter(|hit| hit.recipient.is_some());
+        let unknown = self.unknown(of_recipients.map(|hit| hit.agent.as_str()));
+        if !unknown.is_empty() {
+            let mut tx = store.begin_write().await?;
+            let learnt = learn_agents(&mut tx, unknown).await?;
+            tx.commit().await?;
+            self.remember(learnt);
+        }
+        Ok(())
+    }
+
+    /// The same of programs, in a transaction. If that is not committed, [`forget`](HitNames::forget) must be called.
+    pub(super) async fn learn_in(&mut self, tx: &mut Tx, agents: &[String]) -> Result<(), StoreError> {
+        let unknown = self.unknown(agents.iter().map(String::as_str));
+        if !unknown.is_empty() {
+            let learnt = learn_agents(tx, unknown).await?;
+            self.remember(learnt);
+        }
+        Ok(())
+    }
+
+    /// Forgets the numbers of programs.
+    pub(super) fn forget(&mut self) {
+        self.agents.clear();
+    }
+
+    /// Finds or makes the numbers of the rules.
+    pub(super) async fn learn_rules(&mut self, store: &Store) -> Result<(), StoreError> {
         let unknown_rules: BTreeSet<&str> = self
             .rules
             .names()
@@ -56,42 +86,25 @@ impl<'r> HitNames<'r> {
             tx.commit().await?;
             self.rule_ids.extend(learnt);
         }
-        if self.agents.len() > REMEMBERED {
-            self.agents.clear();
-        }
-        // Nothing is kept of anonymous ones.
-        let unknown_agents: BTreeSet<&str> = hits
-            .iter()
-            .filter(|hit| hit.recipient.is_some())
-            .map(|hit| name_of(&hit.agent))
-            .filter(|name| !name.is_empty() && self.agents.get(*name).is_none_or(|known| known.id.is_none()))
-            .collect();
-        if !unknown_agents.is_empty() {
-            self.learn_agents(store, unknown_agents).await?;
-        }
         Ok(())
     }
 
-    async fn learn_agents(&mut self, store: &Store, unknown: BTreeSet<&str>) -> Result<(), StoreError> {
-        const HIGHEST: &str = "SELECT COALESCE(MAX(id), 0) FROM hit_agents";
-        let mut tx = store.begin_write().await?;
-        let highest: i64 = on_tx!(&mut tx, conn => sqlx::query_scalar(HIGHEST).fetch_one(conn).await)?;
-        let learnt: HashMap<String, i64> = if highest < MOST_AGENTS {
-            find_or_make(&mut tx, "hit_agents", unknown).await?
-        } else {
-            let found = find(&mut tx, "hit_agents", &unknown).await?;
-            let other = find_or_make(&mut tx, "hit_agents", BTreeSet::from([OTHER])).await?[OTHER];
-            unknown
-                .into_iter()
-                .map(|name| (name.to_owned(), found.get(name).copied().unwrap_or(other)))
-                .collect()
-        };
-        tx.commit().await?;
+    /// Those that have no number here.
+    fn unknown<'n>(&mut self, agents: impl Iterator<Item = &'n str>) -> BTreeSet<&'n str> {
+        if self.agents.len() > REMEMBERED {
+            self.agents.clear();
+        }
+        agents
+            .map(name_of)
+            .filter(|name| !name.is_empty() && self.agents.get(*name).is_none_or(|known| known.id.is_none()))
+            .collect()
+    }
+
+    fn remember(&mut self, learnt: HashMap<String, i64>) {
         for (name, id) in learnt {
             let agent = self.known(&name).agent;
             self.agents.insert(name, KnownAgent { id: Some(id), agent });
         }
-        Ok(())
     }
 
     /// What is remembered of a program, which is looked through if it is new here.
@@ -113,7 +126,6 @@ impl<'r> HitNames<'r> {
     /// A new hit with its numbers; its delay is not known yet.
     pub(super) fn kept(&mut self, hit: &NewHit) -> Kept {
         let known = self.known(name_of(&hit.agent));
-        let sign = |holds, bit| if holds { bit } else { 0 };
         Kept {
             at: hit.at,
             target: hit.target,
@@ -121,9 +133,15 @@ impl<'r> HitNames<'r> {
             agent_id: known.id,
             agent: known.agent,
             network: hit.network,
-            signs: sign(hit.is_head, SIGN_HEAD) | sign(hit.is_prefetch, SIGN_PREFETCH),
+            signs: hit.signs(),
             judged: None,
         }
+    }
+
+    /// The number of a program, if it has a name, and what the rules see of it.
+    pub(super) fn agent_with_id(&mut self, name: &str) -> (Option<i64>, Arc<Agent>) {
+        let known = self.known(name_of(name));
+        (known.id, known.agent)
     }
 
     /// The number of a rule.
@@ -132,8 +150,21 @@ impl<'r> HitNames<'r> {
     }
 }
 
+/// Finds or makes the numbers of programs.
+async fn learn_agents(tx: &mut Tx, unknown: BTreeSet<&str>) -> Result<HashMap<String, i64>, StoreError> {
+    const HIGHEST: &str = "SELECT COALESCE(MAX(id), 0) FROM hit_agents";
+    let highest: i64 = on_tx!(&mut *tx, conn => sqlx::query_scalar(HIGHEST).fetch_one(conn).await)?;
+    if highest < MOST_AGENTS {
+        return find_or_make(tx, "hit_agents", unknown).await;
+    }
+    let found = find(tx, "hit_agents", &unknown).await?;
+    let other = find_or_make(tx, "hit_agents", BTreeSet::from([OTHER])).await?[OTHER];
+    let or_other = |name: &str| (name.to_owned(), found.get(name).copied().unwrap_or(other));
+    Ok(unknown.into_iter().map(or_other).collect())
+}
+
 /// What is kept of a user agent.
-fn name_of(agent: &str) -> &str {
+pub(super) fn name_of(agent: &str) -> &str {
     cut(agent, LONGEST_AGENT).trim()
 }
 

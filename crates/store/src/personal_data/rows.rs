@@ -1,9 +1,11 @@
 //! The rows of [`PersonalData`](super::PersonalData), and how they are found: `$1` is the recipient; of what is known by address
 //! too, `$2` is its comparison key; the last is how many at most.
 
+use crate::hits::WaitingHit;
 use crate::suppressions::Suppression;
 use serde::{Serialize, Serializer};
 use tidings_campaign::time::Timestamp;
+use tidings_campaign::token::HitTarget;
 use tidings_feedback::hits::{HitVerdict, Network};
 
 /// Times are kept in microseconds; people read dates.
@@ -46,6 +48,11 @@ fn as_file_names<S: Serializer>(paths: &Option<String>, serializer: S) -> Result
     let name = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
     let names = |paths: &String| paths.split(", ").map(name).collect::<Vec<_>>().join(", ");
     paths.as_ref().map(names).serialize(serializer)
+}
+
+fn as_own_verdict<S: Serializer>(number: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
+    let verdict = number.and_then(HitVerdict::from_number);
+    verdict.map(HitVerdict::as_str).serialize(serializer)
 }
 
 fn as_verdict<S: Serializer>(number: &i64, serializer: S) -> Result<S::Ok, S::Error> {
@@ -175,8 +182,9 @@ rows! {
         program: Option<String>,
         #[serde(serialize_with = "as_network")]
         network: Option<i64>,
-        #[serde(serialize_with = "as_verdict")]
-        verdict: i64,
+        // Nothing: it waits to be judged.
+        #[serde(serialize_with = "as_own_verdict")]
+        verdict: Option<i64>,
         rule: Option<String>,
     }
     Event {
@@ -213,6 +221,31 @@ rows! {
     ImportChange {
         import: i64,
         change: Json,
+    }
+}
+
+impl Hit {
+    /// One that waits; `link` is where it leads, if that is known.
+    pub(super) fn waiting((hit, agent): (WaitingHit, String), link: Option<String>) -> Hit {
+        let what = match hit.target {
+            HitTarget::Pixel => "open".to_owned(),
+            HitTarget::Trap => "trap".to_owned(),
+            HitTarget::Link(_) => link.unwrap_or_else(|| "link".to_owned()),
+        };
+        Hit {
+            campaign: hit.campaign.0,
+            at: Moment(hit.at.0),
+            what,
+            program: Some(agent).filter(|agent| !agent.is_empty()),
+            network: hit.network.map(|network| network.number()),
+            verdict: None,
+            rule: None,
+        }
+    }
+
+    /// Whether both are about the same: it may have been judged between the two readings.
+    pub(super) fn is_same(&self, other: &Hit) -> bool {
+        (self.campaign, self.at.0, &self.what) == (other.campaign, other.at.0, &other.what)
     }
 }
 

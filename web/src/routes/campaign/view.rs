@@ -35,6 +35,8 @@ pub(super) struct Read {
     pub(super) said: Vec<SaidCount>,
     pub(super) recipients: Vec<HitRecipientCount>,
     pub(super) hits: Vec<HitCount>,
+    /// Hits of all campaigns that are not judged and counted yet.
+    pub(super) waiting: i64,
 }
 
 /// Who looks at it, and when.
@@ -59,6 +61,8 @@ pub(super) struct CampaignPage {
     clicks: Range,
     /// Opens or clicks were seen.
     is_tracked: bool,
+    /// How many hits are not judged and counted yet; nothing if all are.
+    waiting: Option<String>,
     /// Why there are none, if there are none.
     tracking: &'static str,
     unsubscribed: Told,
@@ -133,6 +137,7 @@ impl CampaignPage {
             opens: response(&read, HitKind::Open, accepted),
             clicks: response(&read, HitKind::Click, accepted),
             is_tracked: !read.hits.is_empty(),
+            waiting: (read.waiting > 0).then(|| count(read.waiting)),
             tracking: match read.campaign.tracking {
                 Some(Tracking::Off) => "not tracked",
                 Some(Tracking::Full | Tracking::Anonymous) | None => "none was seen yet",

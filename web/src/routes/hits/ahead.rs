@@ -1,6 +1,6 @@
 //! Hits are answered ahead of the routes and of all that is wrapped around those, because they are many and need none of it.
 
-use crate::hits::Hits;
+use crate::hits::{Hits, Waiters};
 use crate::site::Site;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::{Error, web};
@@ -17,8 +17,14 @@ pub(crate) struct HitsAhead {
 /// The same in a worker, before what answers all other requests.
 pub(crate) struct AheadOf<S> {
     rest: S,
-    // One count for each worker, not one for all of them.
-    shared: Rc<HitsAhead>,
+    shared: Rc<Worker>,
+}
+
+/// What the requests of a worker share: one count for each worker, not one for all of them.
+pub(super) struct Worker {
+    pub(super) site: web::Data<Site>,
+    pub(super) hits: web::Data<Hits>,
+    pub(super) waiters: Waiters,
 }
 
 impl<S> Transform<S, ServiceRequest> for HitsAhead
@@ -32,7 +38,11 @@ where
     type Future = Ready<Result<AheadOf<S>, ()>>;
 
     fn new_transform(&self, rest: S) -> Self::Future {
-        let shared = Rc::new(self.clone());
+        let shared = Rc::new(Worker {
+            site: self.site.clone(),
+            hits: self.hits.clone(),
+            waiters: self.hits.waiters(),
+        });
         ready(Ok(AheadOf { rest, shared }))
     }
 }
@@ -54,7 +64,7 @@ where
         let shared = Rc::clone(&self.shared);
         Either::Left(Box::pin(async move {
             let (request, _) = request.into_parts();
-            let answer = super::answer(&shared.site, &shared.hits, &request, asked).await;
+            let answer = super::answer(&shared, &request, asked).await;
             Ok(ServiceResponse::new(request, answer))
         }))
     }

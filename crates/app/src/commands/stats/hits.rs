@@ -97,6 +97,8 @@ struct Figures {
     clicks: Done,
     /// Hits of the link that nobody sees.
     trapped: i64,
+    /// Hits that came in a crowd, of all campaigns, and are not judged and counted yet.
+    waiting: i64,
     by: By,
     rows: Vec<Row>,
 }
@@ -113,6 +115,12 @@ pub async fn show(args: HitsArgs, context: &Context) -> anyhow::Result<()> {
     }
     for (name, done) in [("opens", &figures.opens), ("clicks", &figures.clicks)] {
         output::line(format!("{name:<7} {}", in_words(done, figures.accepted)))?;
+    }
+    if figures.waiting > 0 {
+        output::line(format!(
+            "{} hits wait to be judged and counted, which a server with pages does",
+            figures.waiting
+        ))?;
     }
     output::line("")?;
     output::line(format!(
@@ -208,6 +216,7 @@ async fn figures(store: &Store, campaign: Option<CampaignId>, by: By) -> anyhow:
         opens: done(HitKind::Open),
         clicks: done(HitKind::Click),
         trapped,
+        waiting: store.count_waiting_hits().await?,
         by,
         rows: rows.into_values().collect(),
     })
@@ -269,6 +278,12 @@ pub async fn reclassify(args: ReclassifyArgs, context: &Context) -> anyhow::Resu
         store.get_campaign(id).await?;
     }
     let mut names = HitNames::new(&rules);
+    // What waits is judged by these rules too, and not by those of yesterday.
+    while store
+        .fold_waiting_hits(&mut names, context.config.tracking.keep_hits)
+        .await?
+        > 0
+    {}
     let (mut hits, mut changed) = (0, 0);
     let mut after = None;
     loop {
