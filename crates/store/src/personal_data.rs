@@ -11,6 +11,7 @@ use rows::{
 };
 use serde::Serialize;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use tidings_campaign::address::EmailAddress;
 use tidings_campaign::ids::{CampaignId, RecipientId};
 use tidings_campaign::token::HitTarget;
@@ -116,12 +117,9 @@ impl Store {
         for (hit, agent) in waiting_of(self, recipient, MOST as usize).await? {
             let link = match hit.target {
                 HitTarget::Link(number) => {
-                    if !links.contains_key(&hit.campaign) {
-                        let of_campaign = self.links_of(hit.campaign).await?.into_iter();
-                        links.insert(
-                            hit.campaign,
-                            of_campaign.map(|link| (link.number, link.url)).collect(),
-                        );
+                    if let Entry::Vacant(of_campaign) = links.entry(hit.campaign) {
+                        let links = self.links_of(hit.campaign).await?.into_iter();
+                        of_campaign.insert(links.map(|link| (link.number, link.url)).collect());
                     }
                     links[&hit.campaign].get(&number).cloned()
                 }

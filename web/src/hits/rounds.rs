@@ -88,11 +88,14 @@ impl Rounds {
     }
 }
 
+/// A request, with the number of its round.
+type Waiter = (u64, oneshot::Sender<()>);
+
 /// The requests of one worker that wait for their rounds.
 #[derive(Clone)]
 pub(crate) struct Waiters {
     rounds: Arc<Rounds>,
-    waiting: Rc<RefCell<VecDeque<(u64, oneshot::Sender<()>)>>>,
+    waiting: Rc<RefCell<VecDeque<Waiter>>>,
 }
 
 impl Waiters {
