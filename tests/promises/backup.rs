@@ -13,15 +13,16 @@ use std::path::{Path, PathBuf};
 use tidings_tests::script::Script;
 use tidings_tests::{App, Engine, on_both_engines, wait_until};
 
+/// Where the backup of an installation is.
 #[track_caller]
-fn back_up(app: &App) -> PathBuf {
+pub fn back_up(app: &App) -> PathBuf {
     let file = app.folder().join("tidings.backup");
     app.run(["backup", "--to", file.to_str().unwrap()]).succeeded();
     file
 }
 
 /// An installation with nothing in it on the other engine.
-fn on_the_other_engine(app: &App) -> App {
+pub fn on_the_other_engine(app: &App) -> App {
     App::start(match app.engine {
         Engine::Sqlite => Engine::Postgres,
         Engine::Postgres => Engine::Sqlite,

@@ -1,5 +1,6 @@
 //! When more open at once than can be judged at once, all are answered, and each hit counts once, whatever is killed meanwhile.
 
+use crate::backup::{back_up, on_the_other_engine};
 use crate::hits::{FIREFOX, Sent, recipients, sent, stats};
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -149,6 +150,23 @@ on_both_engines!(
         let done = app.run(["--json", "stats", "reclassify-hits"]).succeeded().json();
         assert_eq!(done, serde_json::json!({"hits": 57, "changed": 0}));
         assert_eq!(folded(app)["opens"]["hits"]["human"], 57);
+    }
+);
+
+on_both_engines!(
+    what_waits_is_in_a_backup_and_counted_where_that_is_restored,
+    |app| {
+        let Sent { server, campaign, .. } = sent(app, 2);
+        server.process.kill_9();
+        let_wait(app, campaign, 50);
+        let file = back_up(app);
+        let other = on_the_other_engine(app);
+        other.run(["restore", file.to_str().unwrap()]).succeeded();
+        assert_eq!(stats(&other, &[])["waiting"], 50);
+        // A row that comes afterwards is another row.
+        let_wait(&other, campaign, 60);
+        let _server = other.serve();
+        assert_eq!(folded(&other)["opens"]["hits"]["human"], 110);
     }
 );
 

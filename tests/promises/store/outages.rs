@@ -4,7 +4,7 @@ use super::*;
 use std::time::Instant;
 use tidings_campaign::time::Clock;
 use tidings_store::StoreError;
-use tidings_tests::{Engine, store_on_both_engines};
+use tidings_tests::{Cluster, Engine, store_on_both_engines};
 
 const A_MOMENT: Duration = Duration::from_millis(100);
 
@@ -50,6 +50,43 @@ store_on_both_engines!(postgres_is_not_waited_for_without_end, |store| {
     let found = store.within(Duration::from_secs(10), store.find_list("readers"));
     assert_eq!(found.await.unwrap(), Some(made));
 });
+
+store_on_both_engines!(
+    what_takes_long_is_waited_for_while_the_database_is_there,
+    |store| {
+        // It is looked at meanwhile.
+        let answer = store.while_it_answers(async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            Ok(7)
+        });
+        assert_eq!(answer.await.unwrap(), 7);
+        let error = store.while_it_answers(store.get_campaign(CampaignId(1))).await;
+        assert!(matches!(error, Err(StoreError::NotFound { .. })), "{error:?}");
+    }
+);
+
+#[test]
+fn what_a_database_was_asked_that_is_gone_is_given_up() {
+    let mut cluster = Cluster::start();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let store = runtime.block_on(Store::open(&cluster.url(), "there")).unwrap();
+    cluster.stop();
+    let never = store.while_it_answers(std::future::pending::<Result<(), StoreError>>());
+    let error = runtime.block_on(never).unwrap_err();
+    assert!(
+        matches!(error, StoreError::Silent) && error.is_transient(),
+        "{error}"
+    );
+    cluster.start_again();
+    let back = async { while store.ping().await.is_err() {} };
+    let patience = Duration::from_secs(30);
+    runtime
+        .block_on(async { tokio::time::timeout(patience, back).await })
+        .unwrap();
+}
 
 store_on_both_engines!(
     a_process_that_stands_still_in_a_transaction_does_not_keep_others_out,
