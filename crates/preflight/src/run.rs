@@ -36,7 +36,7 @@ pub async fn run(
         if !node.may_take() {
             continue;
         }
-        let claim = match store.claim_preflight(clock.now()).await {
+        let claim = match store.while_it_answers(store.claim_preflight(clock.now())).await {
             Err(error) if error.is_transient() => continue,
             claim => claim?,
         };
@@ -45,7 +45,7 @@ pub async fn run(
         };
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            made = make(&store, claim, &settings, &clock) => match made {
+            made = store.while_it_answers(make(&store, claim, &settings, &clock)) => match made {
                 Err(error) if error.is_transient() => tracing::warn!("database away, the pre-flight list waits: {error}"),
                 made => made?,
             },

@@ -1,6 +1,7 @@
 //! What people do, done by reading, clicking and typing.
 
 use super::*;
+use crate::journey_in_a_browser::makes_the_first_account;
 use tidings_tests::{on_both_engines, wait_until};
 
 /// How often a reader got mail of another campaign, which is sent without the server.
@@ -74,13 +75,7 @@ fn the_first_person_comes_in_by_the_link_of_the_first_start_and_invites_another(
     let app = App::start(Engine::Sqlite);
     let served = serve(&app);
     let browser = Browser::open();
-    browser.goto(&served.first_sign_in().unwrap());
-    browser.sees("You are the first here");
-    browser.fill("E-mail address", "ada@example.com");
-    browser.fill("Your name", "Ada Example");
-    browser.fill("Password", PASSWORD);
-    browser.click("Create the account");
-    browser.sees("Ada Example");
+    makes_the_first_account(&browser, &served.first_sign_in().unwrap());
     browser.click("Settings");
     browser.click("People");
     browser.fill("E-mail address", "bob@example.com");

@@ -61,6 +61,18 @@ impl UnderWay {
         );
     }
 
+    #[track_caller]
+    fn ends_with_all_accepted_or_withheld(&self) {
+        finished(&self.app, self.campaign);
+        let show = self.app.show(self.campaign);
+        assert_eq!(
+            show.count("accepted") + show.count("withheld"),
+            READERS as u64,
+            "{show}"
+        );
+        self.app.relay.reached_once();
+    }
+
     /// Does this, and panics unless mail flows within two seconds after it.
     #[track_caller]
     fn assert_flows_after(&self, what: &str, change: impl FnOnce(&App)) {
@@ -98,16 +110,8 @@ fn suppressions_reach_all_nodes_within_two_seconds() {
              SELECT address_key, 'by_hand', 'all at once', 1 FROM recipients",
         );
     });
-    let app = &under_way.app;
-    app.relay.follow(Script::accepting());
-    finished(app, under_way.campaign);
-    let show = app.show(under_way.campaign);
-    assert_eq!(
-        show.count("accepted") + show.count("withheld"),
-        READERS as u64,
-        "{show}"
-    );
-    app.relay.reached_once();
+    under_way.app.relay.follow(Script::accepting());
+    under_way.ends_with_all_accepted_or_withheld();
 }
 
 #[test]
@@ -117,13 +121,5 @@ fn unsubscribes_reach_all_nodes_within_two_seconds() {
         app.database
             .execute("UPDATE subscriptions SET state = 'unsubscribed'");
     });
-    let app = &under_way.app;
-    finished(app, under_way.campaign);
-    let show = app.show(under_way.campaign);
-    assert_eq!(
-        show.count("accepted") + show.count("withheld"),
-        READERS as u64,
-        "{show}"
-    );
-    app.relay.reached_once();
+    under_way.ends_with_all_accepted_or_withheld();
 }

@@ -24,6 +24,8 @@ pub struct HitNames<'r> {
     pub(super) rules: &'r HitRules,
     rule_ids: HashMap<String, i64>,
     agents: HashMap<String, KnownAgent>,
+    /// Some of the programs' numbers are of a transaction that is not known to be committed.
+    is_unsure: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -40,6 +42,7 @@ impl<'r> HitNames<'r> {
             rules,
             rule_ids: HashMap::new(),
             agents: HashMap::new(),
+            is_unsure: false,
         }
     }
 
@@ -58,19 +61,21 @@ impl<'r> HitNames<'r> {
         Ok(())
     }
 
-    /// The same of programs, in a transaction. If that is not committed, [`forget`](HitNames::forget) must be called.
+    /// The same of programs, in a transaction. Unless [`committed`](HitNames::committed) follows, it is forgotten again: whoever waits may
+    /// give up in the middle.
     pub(super) async fn learn_in(&mut self, tx: &mut Tx, agents: &[String]) -> Result<(), StoreError> {
         let unknown = self.unknown(agents.iter().map(String::as_str));
         if !unknown.is_empty() {
             let learnt = learn_agents(tx, unknown).await?;
+            self.is_unsure = true;
             self.remember(learnt);
         }
         Ok(())
     }
 
-    /// Forgets the numbers of programs.
-    pub(super) fn forget(&mut self) {
-        self.agents.clear();
+    /// The transaction was committed.
+    pub(super) fn committed(&mut self) {
+        self.is_unsure = false;
     }
 
     /// Finds or makes the numbers of the rules.
@@ -91,8 +96,9 @@ impl<'r> HitNames<'r> {
 
     /// Those that have no number here.
     fn unknown<'n>(&mut self, agents: impl Iterator<Item = &'n str>) -> BTreeSet<&'n str> {
-        if self.agents.len() > REMEMBERED {
+        if self.agents.len() > REMEMBERED || self.is_unsure {
             self.agents.clear();
+            self.is_unsure = false;
         }
         agents
             .map(name_of)

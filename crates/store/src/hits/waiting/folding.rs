@@ -32,12 +32,7 @@ impl Store {
         names.learn_rules(self).await?;
         let keep = seconds(keep);
         for tries in 0..TRIES {
-            let folded = self.try_fold(names, (keep, tries > 0)).await;
-            if !matches!(folded, Ok(Some(_))) {
-                // What was learnt in the transaction was undone with it.
-                names.forget();
-            }
-            match folded {
+            match self.try_fold(names, (keep, tries > 0)).await {
                 Ok(Some(0)) if self.sort_waiting_hits().await? => {}
                 Ok(Some(n)) => return Ok(n),
                 Ok(None) => {}
@@ -63,13 +58,13 @@ impl Store {
         match self.fold(&mut tx, &bite, names, how).await {
             Ok(true) => {
                 tx.commit().await?;
+                names.committed();
                 Ok(Some(n))
             }
             Ok(false) => Ok(None),
             Err(error) if is_passing(&error) => Err(error),
             Err(error) => {
                 drop(tx);
-                names.forget();
                 self.divide(bite, &error).await?;
                 Ok(None)
             }
