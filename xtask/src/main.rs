@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 mod bench;
 mod components;
+mod failures;
 mod postgres;
 mod screenshots;
 mod test;

@@ -1,13 +1,19 @@
 //! `cargo xtask test`: everything that the tests need, then the tests, then nothing left behind.
 
 use crate::components::{self, Component};
+use crate::failures::Failures;
 use crate::postgres::Cluster;
 use crate::unpacked::Unpacked;
 use crate::workspace::{self, Profile};
 use anyhow::{Context, bail};
+use std::io::BufReader;
 use std::os::unix::process::CommandExt;
 use std::process::Stdio;
-use std::time::Instant;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+/// What the tests printed last is waited for so long.
+const LAST_LINES: Duration = Duration::from_secs(10);
 
 /// Which tests are run; empty means all.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -83,14 +89,23 @@ pub fn run(selection: &Selection) -> anyhow::Result<()> {
         .env("TIDINGS_TEST_OPENSMTPD", opensmtpd)
         .env("TMPDIR", cluster.temporary_folder())
         .stdin(Stdio::null())
+        .stdout(Stdio::piped())
         .process_group(0)
         .spawn()
         .context("cargo test")?;
+    let printed = tests.stdout.take().context("the output of cargo test")?;
+    let (read, all_read) = mpsc::channel();
+    std::thread::spawn(move || read.send(Failures::read(BufReader::new(printed), std::io::stdout())));
     let status = cluster.wait_for(&mut tests).context("cargo test")?;
+    // Something that a failing test has left behind may keep the pipe open.
+    let failures = all_read.recv_timeout(LAST_LINES);
     phase.end();
 
     drop(cluster);
     if !status.success() {
+        if let Ok(Ok(failures)) = failures {
+            eprintln!("xtask: what was said of those that failed:\n{}", failures.said());
+        }
         bail!("tests failed");
     }
     Ok(())
