@@ -4,13 +4,13 @@ use crate::backup::{back_up, on_the_other_engine};
 use crate::hits::{FIREFOX, Sent, recipients, sent, stats};
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use tidings_campaign::ids::{CampaignId, RecipientId};
 use tidings_campaign::time::Timestamp;
 use tidings_campaign::token::HitTarget;
 use tidings_feedback::hits::HitRules;
 use tidings_store::Store;
-use tidings_store::hits::{HitNames, NewHit};
+use tidings_store::hits::{HitNames, HitTurns, NewHit};
 use tidings_tests::{App, Engine, on_both_engines, wait_until};
 
 /// Readers, each over a connection of their own.
@@ -170,6 +170,9 @@ on_both_engines!(
     }
 );
 
+/// Each time another process keeps them.
+static WRITERS: AtomicU64 = AtomicU64::new(1);
+
 /// The first reader opens so often, a minute after each other, and it waits.
 fn let_wait(app: &App, campaign: i64, n: u64) {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -191,7 +194,11 @@ fn let_wait(app: &App, campaign: i64, n: u64) {
         let store = Store::open(app.database.url(), "test").await.unwrap();
         let hits: Vec<NewHit> = (0..n).map(hit).collect();
         store
-            .let_hits_wait(&hits, &mut HitNames::new(HitRules::standard()))
+            .let_hits_wait(
+                HitTurns::of(WRITERS.fetch_add(1, Ordering::Relaxed)).next_turn(),
+                &hits,
+                &mut HitNames::new(HitRules::standard()),
+            )
             .await
             .unwrap();
         store.close().await;

@@ -65,6 +65,7 @@ on_both_engines!(a_database_of_the_first_version_is_brought_up_to_date, |app| {
             .execute("DROP TRIGGER campaigns_tell ON campaigns; DROP FUNCTION tidings_tell CASCADE");
     }
     for statement in [
+        "DROP TABLE hit_writers",
         "DROP TABLE waiting_hits",
         "DROP TABLE transfer",
         "DROP TABLE transfer_tables",
@@ -191,7 +192,8 @@ fn an_index_whose_making_was_cut_off_is_made_anew() {
         app.database.execute(&format!(
             "UPDATE pg_index SET indisvalid = FALSE WHERE indexrelid = '{cut_off}'::regclass"
         ));
-        app.database.execute("DROP TABLE waiting_hits");
+        app.database
+            .execute("DROP TABLE waiting_hits; DROP TABLE hit_writers");
         app.database.execute(&format!(
             "DELETE FROM _sqlx_migrations WHERE version >= {version}"
         ));
@@ -201,7 +203,8 @@ fn an_index_whose_making_was_cut_off_is_made_anew() {
     // What was stopped between two steps of 0035 is done once more, and does no harm.
     app.database
         .execute("ALTER TABLE letters ALTER COLUMN address_key TYPE TEXT COLLATE \"default\"");
-    app.database.execute("DROP TABLE waiting_hits");
+    app.database
+        .execute("DROP TABLE waiting_hits; DROP TABLE hit_writers");
     app.database
         .execute("DELETE FROM _sqlx_migrations WHERE version >= 35");
     app.run(["campaign", "list"]).succeeded();

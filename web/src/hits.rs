@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tidings_feedback::hits::HitRules;
 use tidings_store::Store;
-use tidings_store::hits::NewHit;
+use tidings_store::hits::{HitTurns, NewHit};
 
 pub(crate) use destinations::{Destination, location};
 pub(crate) use limits::PerSpan;
@@ -52,15 +52,21 @@ pub(crate) struct Hits {
 
 impl Hits {
     /// Starts the recorder. Must be called in the runtime that outlives the server's workers.
-    pub(crate) fn new(store: Store, settings: &HitSettings, trusted_proxies: Vec<IpNet>) -> Hits {
-        Hits {
+    pub(crate) fn new(
+        store: Store,
+        settings: &HitSettings,
+        trusted_proxies: Vec<IpNet>,
+    ) -> Result<Hits, getrandom::Error> {
+        let turns = HitTurns::of(getrandom::u64()?);
+        let (rules, keep) = (Arc::clone(&settings.rules), settings.keep);
+        Ok(Hits {
             destinations: Destinations::default(),
             trusted_proxies,
             rules: Arc::clone(&settings.rules),
             networks: PerSpan::new(settings.per_minute, NETWORKS, HITS),
             recipients: PerSpan::new(PER_RECIPIENT, RECIPIENTS, HITS),
-            recorder: Recorder::start(store, Arc::clone(&settings.rules), settings.keep),
-        }
+            recorder: Recorder::start(store, rules, keep, turns),
+        })
     }
 
     /// The requests of a worker that wait for their hits to be durable. Must be called there.

@@ -106,7 +106,7 @@ pub async fn bind(
     more: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
 ) -> Result<BoundServer, WebError> {
     let (poller, live) = Poller::start(store.clone(), clock.clone(), settings.thresholds.clone()).await?;
-    let hits = Hits::new(store.clone(), &settings.hits, settings.trusted_proxies.clone());
+    let hits = Hits::new(store.clone(), &settings.hits, settings.trusted_proxies.clone())?;
     let outside = Outside {
         public_url: settings.public_url.clone(),
         brand: settings.brand.clone(),

@@ -9,6 +9,7 @@ mod figures;
 mod names;
 mod reading;
 mod rejudging;
+mod turns;
 mod waiting;
 mod writing;
 
@@ -29,6 +30,7 @@ pub use expiring::Expired;
 pub use figures::{HitCount, HitRecipientCount};
 pub use names::HitNames;
 pub use rejudging::Rejudged;
+pub use turns::{HitTurn, HitTurns};
 pub(crate) use waiting::{WaitingHit, forget_waiting, waiting_of};
 
 /// Something that was fetched.
@@ -115,20 +117,23 @@ const TRIES: usize = 10;
 
 impl Store {
     /// Keeps, judges and counts hits, in one transaction: a thousand or so at most. `names` is kept from call to call. Of one
-    /// that comes longer than `keep` after its message only the count is kept, as of an anonymous one.
+    /// that comes longer than `keep` after its message only the count is kept, as of an anonymous one. A turn that was taken before
+    /// is done.
     ///
     /// # Errors
-    /// If the database fails. Nothing has been kept then.
+    /// If the database fails. Nothing has been kept then, unless the error is transient: the same turn is to be tried again.
     pub async fn record_hits(
         &self,
+        turn: HitTurn,
         hits: &[NewHit],
         names: &mut HitNames<'_>,
         keep: Duration,
     ) -> Result<(), StoreError> {
+        turn.forget_others(self, hits).await?;
         names.learn(self, hits).await?;
         let keep = seconds(keep);
         for tries in 0..TRIES {
-            if self.try_record(hits, names, (keep, tries > 0)).await? {
+            if self.try_record(turn, hits, names, (keep, tries > 0)).await? {
                 return Ok(());
             }
         }
@@ -138,11 +143,15 @@ impl Store {
     /// False if somebody else wrote the same rows meanwhile.
     async fn try_record(
         &self,
+        turn: HitTurn,
         hits: &[NewHit],
         names: &mut HitNames<'_>,
         (keep, is_again): (i64, bool),
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin_write().await?;
+        if !turn.take(&mut tx, hits).await? {
+            return Ok(true);
+        }
         let mut deltas = HitDeltas::default();
         let mut new: BTreeMap<Key, Vec<Kept>> = BTreeMap::new();
         for hit in hits {

@@ -2,9 +2,10 @@
 
 use super::*;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tidings_campaign::token::HitTarget;
 use tidings_feedback::hits::{HitKind, HitRules, HitVerdict, Network};
-use tidings_store::hits::{HitNames, NewHit};
+use tidings_store::hits::{HitNames, HitTurn, HitTurns, NewHit};
 use tidings_tests::{FreshStore, store_on_both_engines};
 
 pub(super) const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
@@ -39,12 +40,18 @@ pub(super) fn hit(campaign: CampaignId, recipient: RecipientId, target: HitTarge
     }
 }
 
+/// The first of a process that was not there before.
+pub(super) fn turn() -> HitTurn {
+    static WRITERS: AtomicU64 = AtomicU64::new(1);
+    HitTurns::of(WRITERS.fetch_add(1, Ordering::Relaxed)).next_turn()
+}
+
 pub(super) async fn record(store: &Store, hits: &[NewHit]) {
     record_by(store, hits, &mut HitNames::new(HitRules::standard())).await;
 }
 
 async fn record_by(store: &Store, hits: &[NewHit], names: &mut HitNames<'_>) {
-    store.record_hits(hits, names, KEEP).await.unwrap();
+    store.record_hits(turn(), hits, names, KEEP).await.unwrap();
 }
 
 /// The counters must be what the rows say, of hits that are kept and of recipients.

@@ -1,13 +1,13 @@
 //! What the store promises about hits that wait: each is judged and counted once, as if it had not waited.
 
-use super::hits::{FIREFOX, KEEP, assert_counted, hit, hits_of, recipients_of, record, sent};
+use super::hits::{FIREFOX, KEEP, assert_counted, hit, hits_of, recipients_of, record, sent, turn};
 use super::*;
 use tidings_campaign::token::AddressMark;
 use tidings_campaign::token::HitTarget::{Link, Pixel, Trap};
 use tidings_feedback::hits::HitKind::{Click, Open};
 use tidings_feedback::hits::HitRules;
 use tidings_feedback::hits::HitVerdict::{Human, Scanner};
-use tidings_store::hits::{HitNames, NewHit};
+use tidings_store::hits::{HitNames, HitTurns, NewHit};
 use tidings_tests::{FreshStore, store_on_both_engines};
 
 fn names() -> HitNames<'static> {
@@ -15,7 +15,7 @@ fn names() -> HitNames<'static> {
 }
 
 async fn let_wait(store: &Store, hits: &[NewHit]) {
-    store.let_hits_wait(hits, &mut names()).await.unwrap();
+    store.let_hits_wait(turn(), hits, &mut names()).await.unwrap();
 }
 
 async fn fold(store: &Store) -> i64 {
@@ -140,6 +140,63 @@ store_on_both_engines!(
         }
     }
 );
+
+store_on_both_engines!(
+    a_turn_whose_outcome_nobody_heard_of_counts_once_when_it_is_tried_again,
+    |store| {
+        let (campaign, ids) = sent(store, 97).await;
+        let known = mixed(campaign, &ids, 400);
+        let anonymous = known[..100].iter().map(|hit| NewHit {
+            recipient: None,
+            ..hit.clone()
+        });
+        let hits: Vec<NewHit> = known.iter().cloned().chain(anonymous).collect();
+        let (mut turns, mut names) = (HitTurns::of(u64::MAX), names());
+        let (first, second, third) = (turns.next_turn(), turns.next_turn(), turns.next_turn());
+        let again = store.open_again("there").await;
+        for store in [&**store, &again, store] {
+            store.record_hits(first, &hits, &mut names, KEEP).await.unwrap();
+        }
+        // What comes late, behind its successor, was given up long ago.
+        for turn in [second, first, second] {
+            store.let_hits_wait(turn, &hits, &mut names).await.unwrap();
+            fold(store).await;
+        }
+        let counted: i64 = store
+            .hit_counts(None)
+            .await
+            .unwrap()
+            .iter()
+            .map(|count| count.n)
+            .sum();
+        assert_eq!(counted, 2 * 500);
+        // A fold in between does not make it new, nor does another's turn of the same number.
+        store.let_hits_wait(second, &hits, &mut names).await.unwrap();
+        assert_eq!(store.count_waiting_hits().await.unwrap(), 0);
+        let mut others = HitTurns::of(7);
+        store
+            .let_hits_wait(others.next_turn(), &hits, &mut names)
+            .await
+            .unwrap();
+        store.let_hits_wait(third, &hits, &mut names).await.unwrap();
+        assert_eq!(store.count_waiting_hits().await.unwrap(), 1000);
+        again.close().await;
+    }
+);
+
+store_on_both_engines!(who_has_kept_nothing_for_a_day_is_forgotten, |store| {
+    let (campaign, ids) = sent(store, 1).await;
+    let on_day = |day: u64| [hit(campaign, ids[0], Pixel, 60 + day * 24 * 3600)];
+    let mut names = names();
+    for (writer, day) in [(1, 0), (2, 1), (3, 2)] {
+        let turn = HitTurns::of(writer).next_turn();
+        store.let_hits_wait(turn, &on_day(day), &mut names).await.unwrap();
+    }
+    let known = store
+        .texts("SELECT CAST(writer AS TEXT) FROM hit_writers ORDER BY writer")
+        .await;
+    assert_eq!(known, ["2", "3"]);
+});
 
 store_on_both_engines!(what_is_cut_off_in_the_middle_counts_once_afterwards, |store| {
     let (campaign, ids) = sent(store, 97).await;

@@ -26,7 +26,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// What is known of the crowd, and of what it has left waiting.
 #[derive(Default)]
 pub(super) struct Crowd {
-    /// Nobody knows exactly: other nodes add and fold too.
+    /// As it was counted last, and what has come and gone here since: other nodes add and fold too.
     waiting: AtomicI64,
     last: Mutex<Option<Instant>>,
     came: Notify,
@@ -55,9 +55,17 @@ impl Crowd {
 pub(super) async fn run(store: Store, rules: Arc<HitRules>, keep: Duration, crowd: Arc<Crowd>) {
     let mut names = HitNames::new(&rules);
     let mut is_told = false;
+    let mut counted = None;
     loop {
         let began = Instant::now();
-        let folded = store.fold_waiting_hits(&mut names, keep);
+        let folded = async {
+            if counted.is_none_or(|at: Instant| at.elapsed() >= LOOK) {
+                let waiting = store.count_waiting_hits().await?;
+                crowd.waiting.store(waiting, Ordering::Relaxed);
+                counted = Some(Instant::now());
+            }
+            store.fold_waiting_hits(&mut names, keep).await
+        };
         match store.while_it_answers(folded).await {
             Ok(0) => {
                 crowd.waiting.store(0, Ordering::Relaxed);
@@ -79,5 +87,23 @@ pub(super) async fn run(store: Store, rules: Arc<HitRules>, keep: Duration, crow
                 sleep(AGAIN).await;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crowd_waits_unless_too_many_do_already() {
+        let crowd = Crowd::default();
+        assert!(!crowd.is_one(MANY - 1));
+        assert!(crowd.is_one(MANY));
+        crowd.waits(MOST as usize - 1);
+        assert!(crowd.is_one(MANY));
+        crowd.waits(1);
+        assert!(!crowd.is_one(MANY), "so many are judged at once");
+        crowd.waiting.fetch_sub(1, Ordering::Relaxed);
+        assert!(crowd.is_one(MANY));
     }
 }

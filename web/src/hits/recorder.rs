@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tidings_feedback::hits::HitRules;
-use tidings_store::hits::{HitNames, NewHit};
+use tidings_store::hits::{HitNames, HitTurns, NewHit};
 use tidings_store::{Store, StoreError};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -41,6 +41,7 @@ macro_rules! until_there {
         }
     }};
 }
+
 /// The way to the task. It ends when this is gone and everything that came is durable.
 pub(super) struct Recorder {
     rounds: Arc<Rounds>,
@@ -49,7 +50,8 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    pub(super) fn start(store: Store, rules: Arc<HitRules>, keep: Duration) -> Recorder {
+    /// `turns` are of nobody else.
+    pub(super) fn start(store: Store, rules: Arc<HitRules>, keep: Duration, turns: HitTurns) -> Recorder {
         let (rounds, crowd) = (Arc::new(Rounds::new()), Arc::new(Crowd::default()));
         let folding = folder::run(store.clone(), Arc::clone(&rules), keep, Arc::clone(&crowd));
         let recording = Recording {
@@ -57,6 +59,7 @@ impl Recorder {
             rules,
             keep,
             crowd,
+            turns,
         };
         tokio::spawn(recording.run(Arc::clone(&rounds)));
         Recorder {
@@ -105,11 +108,13 @@ struct Recording {
     rules: Arc<HitRules>,
     keep: Duration,
     crowd: Arc<Crowd>,
+    turns: HitTurns,
 }
 
 impl Recording {
-    async fn run(self, rounds: Arc<Rounds>) {
-        let mut names = HitNames::new(&self.rules);
+    async fn run(mut self, rounds: Arc<Rounds>) {
+        let rules = Arc::clone(&self.rules);
+        let mut names = HitNames::new(&rules);
         while let Some((number, hits)) = rounds.next().await {
             if !self.crowd.is_one(hits.len()) || !self.let_wait(&hits, &mut names).await {
                 for hits in hits.chunks(BATCH) {
@@ -121,8 +126,9 @@ impl Recording {
     }
 
     /// False if the database does not take them so.
-    async fn let_wait(&self, hits: &[NewHit], names: &mut HitNames<'_>) -> bool {
-        match until_there!(self.store, self.store.let_hits_wait(hits, names)) {
+    async fn let_wait(&mut self, hits: &[NewHit], names: &mut HitNames<'_>) -> bool {
+        let turn = self.turns.next_turn();
+        match until_there!(self.store, self.store.let_hits_wait(turn, hits, names)) {
             Ok(()) => self.crowd.waits(hits.len()),
             Err(error) => {
                 tracing::error!("{} hits cannot wait, and are judged at once: {error}", hits.len());
@@ -133,10 +139,11 @@ impl Recording {
     }
 
     /// Records what can be recorded. A hit that the database refuses must not take the others with it: it is looked for by halving.
-    async fn record(&self, hits: &[NewHit], names: &mut HitNames<'_>) {
+    async fn record(&mut self, hits: &[NewHit], names: &mut HitNames<'_>) {
         let mut left = vec![hits];
         while let Some(hits) = left.pop() {
-            let recorded = until_there!(self.store, self.store.record_hits(hits, names, self.keep));
+            let turn = self.turns.next_turn();
+            let recorded = until_there!(self.store, self.store.record_hits(turn, hits, names, self.keep));
             let Err(error) = recorded else {
                 continue;
             };

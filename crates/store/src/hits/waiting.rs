@@ -13,8 +13,9 @@ mod sorting;
 
 use super::deltas::hour_of;
 use super::names::name_of;
-use super::{HitNames, NewHit};
-use crate::engine::{Store, on_pool, on_write_pool};
+use super::turns::{newest, take};
+use super::{HitNames, HitTurn, NewHit};
+use crate::engine::{Engine, Store, on_pool, on_tx};
 use crate::error::StoreError;
 pub(crate) use packed::WaitingHit;
 use packed::{Counted, Packed};
@@ -31,13 +32,38 @@ const UNREADABLE: i64 = 2;
 
 impl Store {
     /// Keeps hits, to be judged and counted by [`fold_waiting_hits`](Store::fold_waiting_hits); durable when it returns. Ten thousand or
-    /// so at most. Hits of nobody are judged now, and nothing is kept of them but the count.
-    pub async fn let_hits_wait(&self, hits: &[NewHit], names: &mut HitNames<'_>) -> Result<(), StoreError> {
-        const KEEP: &str = "INSERT INTO waiting_hits (n, stage, packed) VALUES ($1, $2, $3)";
+    /// so at most. Hits of nobody are judged now, and nothing is kept of them but the count. A turn that was taken before is done.
+    pub async fn let_hits_wait(
+        &self,
+        turn: HitTurn,
+        hits: &[NewHit],
+        names: &mut HitNames<'_>,
+    ) -> Result<(), StoreError> {
+        turn.forget_others(self, hits).await?;
         let packed = pack(hits, names);
         let (n, octets) = (packed.n(), packed.write());
-        on_write_pool!(self, pool => sqlx::query(KEEP).bind(n).bind(AS_THEY_CAME).bind(octets)
-            .execute(pool).await.map(drop))?;
+        if let Engine::Postgres(servers) = &self.engine {
+            // One way to the server and back, and not four.
+            const TAKE_AND_KEEP: &str = concat!(
+                "WITH taken AS (",
+                take!(),
+                " RETURNING 1) INSERT INTO waiting_hits (n, stage, packed) SELECT $4, $5, $6 FROM taken"
+            );
+            let query = sqlx::query(TAKE_AND_KEEP)
+                .bind(turn.writer)
+                .bind(turn.number)
+                .bind(newest(hits).0);
+            let query = query.bind(n).bind(AS_THEY_CAME).bind(octets);
+            query.execute(&servers.pool()).await?;
+            return Ok(());
+        }
+        const KEEP: &str = "INSERT INTO waiting_hits (n, stage, packed) VALUES ($1, $2, $3)";
+        let mut tx = self.begin_write().await?;
+        if turn.take(&mut tx, hits).await? {
+            on_tx!(&mut tx, conn => sqlx::query(KEEP).bind(n).bind(AS_THEY_CAME).bind(octets)
+                .execute(conn).await.map(drop))?;
+            tx.commit().await?;
+        }
         Ok(())
     }
 

@@ -7,13 +7,14 @@ use sqlx::{PgConnection, SqliteConnection};
 use std::collections::BTreeMap;
 
 /// Tables that belong to processes or to a move, with the reason why each stays where it is.
-pub const LEFT_OUT: [(&str, &str); 7] = [
+pub const LEFT_OUT: [(&str, &str); 8] = [
     (
         "_sqlx_migrations",
         "says what was done to the database that it is in",
     ),
     ("nodes", "processes that run"),
     ("limit_shares", "what processes that run have of the limits"),
+    ("hit_writers", "what processes that run have done last"),
     ("relay_status", "how relays fare, as processes that run see it"),
     ("send_status", "how fast processes that run are"),
     ("transfer", "says of a database that it is left or filled"),
