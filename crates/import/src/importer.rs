@@ -155,6 +155,15 @@ impl Importer {
     }
 }
 
+/// Does what may take long, unless PostgreSQL becomes silent or gone: an import may have lost its lock with a connection, and is gone
+/// on with when the server is back.
+pub(crate) async fn while_it_answers<T>(
+    store: &Store,
+    work: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    store.while_it_answers(async { Ok(work.await) }).await?
+}
+
 impl std::fmt::Debug for Importer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Importer")

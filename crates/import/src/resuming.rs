@@ -1,6 +1,7 @@
 //! Going on with imports whose process is gone.
 
 use crate::checks::Checking;
+use crate::importer::while_it_answers;
 use crate::job::Job;
 use crate::reading::open_all;
 use crate::row_file::{REJECTS, REMARKS, RowFile};
@@ -94,7 +95,8 @@ pub async fn run(
             () = stop.cancelled() => return Ok(()),
             _ = tick.tick() => {}
         }
-        let quiet = match store.quiet_imports(clock.now().minus(QUIET)).await {
+        let quiet = store.quiet_imports(clock.now().minus(QUIET));
+        let quiet = match store.while_it_answers(quiet).await {
             Err(error) if error.is_transient() => continue,
             quiet => quiet?,
         };
@@ -106,7 +108,8 @@ pub async fn run(
             {
                 continue;
             }
-            if let Err(error) = try_one(&store, &record, dns.as_ref(), &clock, &stop).await {
+            let tried = try_one(&store, &record, dns.as_ref(), &clock, &stop);
+            if let Err(error) = while_it_answers(&store, tried).await {
                 tracing::warn!("import {} does not go on here: {error:#}", record.id);
                 if !running::passes_by_itself(&error) {
                     left_alone.insert(record.id, record.updated_at);

@@ -1,8 +1,9 @@
 //! Imports, batch by batch.
 
 use super::*;
+use tidings_store::StoreError;
 use tidings_store::imports::{DryRun, ImportLock, ImportRecord, ImportState};
-use tidings_tests::store_on_both_engines;
+use tidings_tests::{Engine, FreshStore, store_on_both_engines};
 
 const NOTHING: Counts = Counts {
     rows: 0,
@@ -519,3 +520,41 @@ store_on_both_engines!(an_import_is_stopped_by_a_person_before_its_next_batch, |
             .all(|entry| entry.who == "ada@example.com" && entry.about == format!("import {id}"))
     );
 });
+
+#[test]
+fn who_lost_an_import_with_its_lock_writes_nothing_more_of_it() {
+    FreshStore::test(Engine::Postgres, async |store| {
+        let new = NewImport::of("readers", "one.csv");
+        let rows: Vec<Row> = ["ann", "bob", "carl", "dora"]
+            .iter()
+            .map(|name| row(&format!("{name}@example.org"), Some(name), "{}"))
+            .collect();
+        let mut one = Import::begin(store, &new, START).await.unwrap();
+        let id = one.id();
+        one.write(ImportBatch::of(&rows[..1]), START).await.unwrap();
+        // As PostgreSQL does with a connection that has been silent for too long.
+        store
+            .execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted \
+                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+            )
+            .await;
+        let record = store.find_import(id).await.unwrap().unwrap();
+        let resumed = Import::resume(store, &record, None, START).await.unwrap();
+        let (mut two, _) = resumed.expect("the lock is free");
+        two.write(ImportBatch::of(&rows[1..2]), START).await.unwrap();
+        let refused = one.write(ImportBatch::of(&rows[2..3]), START).await;
+        assert!(
+            matches!(refused, Err(StoreError::ImportNotAllowed { .. })),
+            "{refused:?}"
+        );
+        two.write(ImportBatch::of(&rows[3..]), START).await.unwrap();
+        two.finish(START).await.unwrap();
+        let record = store.find_import(id).await.unwrap().unwrap();
+        assert_eq!((record.state, record.counts.created), (ImportState::Finished, 3));
+        assert_eq!(
+            store.find_recipient(&address("carl@example.org")).await.unwrap(),
+            None
+        );
+    });
+}

@@ -1,6 +1,6 @@
 //! Imports that a server works on: begun from an upload, gone on with, taken back.
 
-use super::{Importer, Inner};
+use super::{Importer, Inner, while_it_answers};
 use crate::checks::Checking;
 use crate::job::{Job, JobFile};
 use crate::reading::{Input, Source, open_all};
@@ -63,7 +63,8 @@ impl Importer {
         };
         let job = Job::new(vec![file], &sources, &options, &upload.wishes.checks, folder)?;
         let fingerprint = job.fingerprint(&upload.list);
-        if let Some(same) = store.find_unfinished_import(&fingerprint).await? {
+        let same = store.while_it_answers(store.find_unfinished_import(&fingerprint));
+        if let Some(same) = same.await? {
             return Ok(Begun::Same(same.id));
         }
         let checking = Checking::new(&upload.wishes.checks, self.0.dns.as_ref())?;
@@ -86,8 +87,8 @@ impl Importer {
             .and_then(|file| file.set_modified(now));
         touched.context("the upload is not there any more")?;
         std::fs::rename(&waiting, &path).context("the upload is not there any more")?;
-        let begun = Import::begin(store, &new, self.0.clock.now()).await;
-        let import = match begun {
+        let begun = Import::begin(store, &new, self.0.clock.now());
+        let import = match store.while_it_answers(begun).await {
             Ok(import) => import,
             Err(error) => {
                 std::fs::rename(&path, &waiting)?;
@@ -98,10 +99,10 @@ impl Importer {
         let id = import.id();
         let (this, never) = (self.clone(), CancellationToken::new());
         self.spawn_job(async move {
-            let clock = &this.0.clock;
-            let outcome =
-                running::to_the_end(&job, sources, import, beside, clock, &never, &mut Nobody).await;
-            tell(id, outcome.map(drop));
+            let mut nobody = Nobody;
+            let Inner { store, clock, .. } = &*this.0;
+            let imported = running::to_the_end(&job, sources, import, beside, clock, &never, &mut nobody);
+            tell(id, while_it_answers(store, imported).await.map(drop));
         });
         Ok(Begun::New(id))
     }
@@ -115,7 +116,8 @@ impl Importer {
 
     async fn go_on_here(&self, id: ImportId, by: By) -> anyhow::Result<()> {
         let Inner { store, clock, .. } = &*self.0;
-        let record = store.find_import(id).await?.context("there is no such import")?;
+        let found = store.while_it_answers(store.find_import(id)).await?;
+        let record = found.context("there is no such import")?;
         let job = resuming::job_of(&record)?;
         let checked = job.clone();
         tokio::task::spawn_blocking(move || checked.check_files())
@@ -123,16 +125,18 @@ impl Importer {
             .context("the files could not be looked at")?
             .context("it cannot go on from this page")?;
         let by = Some(&by);
-        let resumed = resuming::when_released(|| Import::resume(store, &record, by, clock.now())).await?;
-        let Some((import, record)) = resumed else {
+        let resumed = resuming::when_released(|| Import::resume(store, &record, by, clock.now()));
+        let Some((import, record)) = store.while_it_answers(resumed).await? else {
             bail!("a process works on this import already");
         };
         let (this, never) = (self.clone(), CancellationToken::new());
         self.spawn_job(async move {
-            let Inner { dns, clock, .. } = &*this.0;
-            let outcome =
-                resuming::go_on(&job, import, &record, dns.as_ref(), clock, &never, &mut Nobody).await;
-            tell(record.id, outcome.map(drop));
+            let mut nobody = Nobody;
+            let Inner {
+                store, dns, clock, ..
+            } = &*this.0;
+            let imported = resuming::go_on(&job, import, &record, dns.as_ref(), clock, &never, &mut nobody);
+            tell(record.id, while_it_answers(store, imported).await.map(drop));
         });
         Ok(())
     }
@@ -146,11 +150,14 @@ impl Importer {
 
     async fn take_back_here(&self, id: ImportId, by: By) -> anyhow::Result<()> {
         let Inner { store, clock, .. } = &*self.0;
-        let begun = TakingBack::begin(store, id, &self.0.folder, &by, clock).await?;
-        let taking_back = begun.context("the import is running: stop it first")?;
+        let begun = TakingBack::begin(store, id, &self.0.folder, &by, clock);
+        let taking_back = while_it_answers(store, begun)
+            .await?
+            .context("the import is running: stop it first")?;
         let this = self.clone();
         self.spawn_job(async move {
-            tell(id, taking_back.to_the_end(&this.0.clock).await.map(drop));
+            let taken_back = taking_back.to_the_end(&this.0.clock);
+            tell(id, while_it_answers(&this.0.store, taken_back).await.map(drop));
         });
         Ok(())
     }

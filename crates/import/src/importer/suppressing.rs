@@ -1,6 +1,6 @@
 //! Suppressing everybody in a list, beside the pages.
 
-use super::{Importer, Inner, locked};
+use super::{Importer, Inner, locked, while_it_answers};
 use crate::page_words::of_list;
 use crate::suppression_list::{SuppressionCounts, SuppressionList, suppress_by_hash};
 use crate::uploads::Incoming;
@@ -60,13 +60,13 @@ impl Importer {
         })?;
         let about = (name.as_str(), reason.as_str());
         let (store, now) = (&self.0.store, self.0.clock.now());
-        store
-            .audit(&by, "began to import suppressions", about, now)
-            .await?;
+        let told = store.audit(&by, "began to import suppressions", about, now);
+        store.while_it_answers(told).await?;
         let number = self.remember(&name, &by);
         let this = self.clone();
         self.spawn_job(async move {
-            let outcome = this.all_suppressions(number, list, &reason).await;
+            let suppressed = this.all_suppressions(number, list, &reason);
+            let outcome = while_it_answers(&this.0.store, suppressed).await;
             let ended = outcome.map_err(|error| format!("{error:#}"));
             let detail = this.suppressing(number).map_or_else(String::new, |run| {
                 let counts = &run.counts;
@@ -77,7 +77,8 @@ impl Importer {
             });
             let (store, now) = (&this.0.store, this.0.clock.now());
             let what = "imported suppressions";
-            if let Err(error) = store.audit(&by, what, (&name, &detail), now).await {
+            let told = store.audit(&by, what, (&name, &detail), now);
+            if let Err(error) = store.while_it_answers(told).await {
                 tracing::warn!("the end of an import of suppressions is not in the audit log: {error}");
             }
             this.change(number, |run| run.ended = Some(ended));

@@ -1,6 +1,6 @@
 //! Finding out what an import of an upload would do, beside the pages.
 
-use super::{Importer, locked};
+use super::{Importer, locked, while_it_answers};
 use crate::checks::{Checking, Found};
 use crate::running::{self, Beside, Listener};
 use crate::uploads::{Upload, UploadId};
@@ -67,7 +67,7 @@ impl Importer {
         let (this, shared, upload) = (self.clone(), trial.clone(), upload.clone());
         let id = upload.id.clone();
         let task = self.spawn(async move {
-            let outcome = this.count(&upload, &shared).await;
+            let outcome = while_it_answers(&this.0.store, this.count(&upload, &shared)).await;
             let mut trial = locked(&shared);
             trial.state = match outcome {
                 Ok(found) => {

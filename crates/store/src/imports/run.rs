@@ -79,6 +79,8 @@ pub struct Import {
     list: ListId,
     id: ImportId,
     counts: Counts,
+    /// The same as they are kept. Who finds others there was taken over: the lock can be lost unnoticed, with a connection.
+    kept: Option<String>,
     /// All recipients, while it is certain that there are no others.
     made: Option<Made>,
     /// Hashes its addresses.
@@ -111,6 +113,7 @@ impl Import {
             list,
             id,
             counts: Counts::default(),
+            kept: None,
             made,
             state: RandomState::new(),
             lock,
@@ -126,15 +129,15 @@ impl Import {
         now: Timestamp,
     ) -> Result<Option<(Self, ImportRecord)>, StoreError> {
         const RESUME: &str = "UPDATE imports SET state = 'running', reason = NULL, updated_at = $1 \
-            WHERE id = $2 AND state IN ('running', 'stopped') RETURNING list_id";
+            WHERE id = $2 AND state IN ('running', 'stopped') RETURNING list_id, counts";
         let Some(lock) = ImportLock::take(store, record.id).await? else {
             return Ok(None);
         };
         let mut tx = store.begin_write().await?;
         tx.tune(Tuning::IMPORT).await?;
-        let list: Option<i64> = on_tx!(&mut tx, conn => sqlx::query_scalar(RESUME)
+        let found: Option<(i64, Option<String>)> = on_tx!(&mut tx, conn => sqlx::query_as(RESUME)
             .bind(now.0).bind(record.id.0).fetch_optional(conn).await)?;
-        if let (Some(by), Some(_)) = (by, list) {
+        if let (Some(by), Some(_)) = (by, &found) {
             audit_in(
                 &mut tx,
                 by,
@@ -145,7 +148,7 @@ impl Import {
             .await?;
         }
         tx.commit().await?;
-        let (Some(list), Some(record)) = (list, store.find_import(record.id).await?) else {
+        let (Some((list, kept)), Some(record)) = (found, store.find_import(record.id).await?) else {
             return Err(StoreError::ImportNotAllowed {
                 import: record.id,
                 state: record.state.to_string(),
@@ -157,6 +160,7 @@ impl Import {
             list: ListId(list),
             id: record.id,
             counts: record.counts,
+            kept,
             made: None,
             state: RandomState::new(),
             lock,
@@ -204,6 +208,7 @@ impl Import {
         deltas.write(&mut tx, self.store.node(), now).await?;
         tx.commit().await?;
         self.counts = total;
+        self.kept = Some(as_json(&total));
         self.made = made.and_then(|made| made.with(changes.created_keys()));
         Ok(counts)
     }
@@ -216,11 +221,11 @@ impl Import {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         const PROGRESS: &str = "UPDATE imports SET counts = $1, rejects_octets = $2, remarks_octets = $3, updated_at = $4 \
-            WHERE id = $5 AND state = 'running'";
+            WHERE id = $5 AND state = 'running' AND counts IS NOT DISTINCT FROM $6";
         let octets = |n: u64| i64::try_from(n).expect("a file has less than 8 EiB");
         let moved = on_tx!(tx, conn => sqlx::query(PROGRESS)
             .bind(as_json(counts)).bind(octets(batch.rejects_octets)).bind(octets(batch.remarks_octets))
-            .bind(now.0).bind(self.id.0).execute(conn).await.map(|done| done.rows_affected()))?;
+            .bind(now.0).bind(self.id.0).bind(&self.kept).execute(conn).await.map(|done| done.rows_affected()))?;
         if moved == 1 {
             return Ok(());
         }
@@ -231,11 +236,11 @@ impl Import {
     /// gone on with.
     pub async fn finish(self, now: Timestamp) -> Result<(), StoreError> {
         const FINISH: &str = "UPDATE imports SET state = 'finished', finished_at = $1, updated_at = $1, counts = $2 \
-            WHERE id = $3 AND state = 'running'";
+            WHERE id = $3 AND state = 'running' AND counts IS NOT DISTINCT FROM $4";
         let mut tx = self.store.begin_write().await?;
         tx.tune(Tuning::LEDGER).await?;
         let finished = on_tx!(&mut tx, conn => sqlx::query(FINISH).bind(now.0).bind(as_json(&self.counts))
-            .bind(self.id.0).execute(conn).await.map(|done| done.rows_affected()))?;
+            .bind(self.id.0).bind(&self.kept).execute(conn).await.map(|done| done.rows_affected()))?;
         tx.commit().await?;
         if finished == 1 {
             forget_old_marks(&self.store).await?;
