@@ -18,6 +18,8 @@ while read -r line; do
   case $line in
     stop) kill -s QUIT "$server"; wait "$server";;
     start) begin "$@";;
+    keep) rm -rf "$folder/kept"; cp -a "$folder/data" "$folder/kept";;
+    turn_back) rm -rf "$folder/data"; cp -a "$folder/kept" "$folder/data"; cd "$folder/data";;
   esac
   echo done
 done
@@ -124,6 +126,16 @@ impl Cluster {
     pub fn start_again(&mut self) {
         self.order("start");
         self.wait_until_ready();
+    }
+
+    /// Keeps the disk of the stopped server as it is, as a snapshot of a volume does.
+    pub fn keep(&mut self) {
+        self.order("keep");
+    }
+
+    /// Gives the stopped server the disk again that was kept.
+    pub fn turn_back(&mut self) {
+        self.order("turn_back");
     }
 
     /// From now on it answers a commit long before that is on its disk, to whoever does not ask for more.

@@ -185,6 +185,63 @@ fn whoever_asks_while_the_database_is_silent_is_told_so_and_served_when_it_is_ba
 }
 
 #[test]
+fn an_import_beside_the_pages_goes_on_when_a_database_that_fell_silent_is_back() {
+    const ROWS: usize = 400_000;
+    let cluster = Cluster::start();
+    let app = App::start_at(cluster.url());
+    let proxy = Proxy::to(cluster.address());
+    app.import("others", 1);
+    let rows: String = (1..=ROWS).map(|n| format!("reader{n}@example.org\n")).collect();
+    let file = app.write("many.csv", &format!("email\n{rows}"));
+    let begun = app.spawn(["import", file.to_str().unwrap(), "--list", "readers"]);
+    let recipients = || app.database.number("SELECT COUNT(*) FROM recipients");
+    let grows = |before| wait_until("the import gets on", 60, || recipients() > before);
+    grows(1);
+    begun.kill_9();
+    let _served = app.serve_by(&format!("postgres://tidings@{}/news", proxy.address()));
+    let before = recipients();
+    grows(before);
+    proxy.stall();
+    // The server is found silent, and what was being done over its connections is given up.
+    std::thread::sleep(Duration::from_secs(10));
+    assert!(recipients() < ROWS as i64, "the import was at its end already");
+    proxy.forget();
+    let state = || app.database.texts("SELECT state FROM imports WHERE id = 2");
+    wait_until("the import is at its end", 120, || state() == ["finished"]);
+    let show = app.run(["--json", "import", "show", "2"]).succeeded().json();
+    assert_eq!(show["counts"]["rows"], ROWS, "{show}");
+    assert_eq!(recipients(), ROWS as i64);
+}
+
+#[test]
+fn nothing_is_sent_from_a_database_that_was_turned_back_under_running_senders() {
+    let mut cluster = Cluster::start();
+    let app = App::start_at(cluster.url());
+    let campaign = campaign_of_some_seconds(&app);
+    let one = app.start_sending(campaign);
+    wait_for_mail(&app, 50);
+    cluster.stop();
+    cluster.keep();
+    cluster.start_again();
+    let two = app.start_node("two", app.database.url(), campaign);
+    // The disk is as it was, so they go on.
+    wait_for_mail(&app, 200);
+    cluster.stop();
+    cluster.turn_back();
+    cluster.start_again();
+    ends_well(one);
+    ends_well(two);
+    let show = app.show(campaign);
+    assert_eq!(show.state(), "held", "{show}");
+    let reached = app.relay.reached_once().len();
+    app.run(["campaign", "send", &campaign.to_string()])
+        .failed_with(1)
+        .says(&["restored from a backup or copied"]);
+    assert_eq!(app.relay.reached_once().len(), reached, "nothing more is sent");
+    assert!(reached < RECIPIENTS);
+}
+
+#[test]
 fn senders_go_on_at_a_standby_that_has_every_commit() {
     let mut primary = Cluster::start();
     let standby = primary.standby(true);

@@ -21,6 +21,9 @@ pub const REASON: &str = "this database was restored from a backup or copied: ma
 const FAILED_OVER: &str = "another server has taken the place of the database, and what was written last may be missing: \
     campaigns are held";
 
+const TURNED_BACK: &str =
+    "the database was started again, and what was written last is missing: campaigns are held";
+
 /// How long the database may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
 
@@ -62,7 +65,7 @@ pub enum GuardError {
 /// send by itself is held.
 pub async fn look(store: &Store, folder: &Path) -> Result<Witness, GuardError> {
     let instance = store.instance().await?;
-    let place = store.place().await?;
+    let place = store.place().await?.name;
     let witness = Witness::open(folder, instance.id);
     let elsewhere = instance.home.is_some_and(|home| home != place);
     let behind = witness.leases.load(Ordering::Relaxed) > instance.leases;
@@ -102,36 +105,45 @@ impl Witness {
     /// before that has been looked into ([`Witness::follow`]).
     pub(crate) async fn begin(&self, store: &Store) -> Result<(), GuardError> {
         let place = store.place().await?;
-        store.move_in(&place, None).await?;
-        store.stay_at(&place);
+        store.move_in(&place.name, None).await?;
+        store.stay_at(place);
         self.advance(store).await
     }
 
-    /// If another PostgreSQL server has taken the place of the database while mail is sent: goes on there if nothing can be
-    /// missing in it. That is so if each commit had been on another server before it was answered, and the newest that this
-    /// process knows of are there. Otherwise what would send is held there, and a person looks.
+    /// If another PostgreSQL server has taken the place of the database while mail is sent, or the same was started again: goes on
+    /// there if nothing can be missing in it. That is so if the newest that this process knows of are there, and each commit is kept: by
+    /// the same server, unless its disk was turned back; by another, if it was there before it was answered. Otherwise what would
+    /// send is held there, and a person looks.
     pub(crate) async fn follow(&self, store: &Store, newest: &Newest) -> Result<(), GuardError> {
         let Some(there) = store.elsewhere() else {
             return Ok(());
         };
         let instance = there.instance().await?;
         let place = there.place().await?;
+        let is_the_same = store.stays_at().is_some_and(|here| here.name == place.name);
         let knows_leases = instance.leases >= self.leases.load(Ordering::Relaxed);
-        let is_complete = store.is_synchronous()
+        let is_complete = (is_the_same || store.is_synchronous())
             && instance.id == self.instance
             && knows_leases
             && newest.is_known_to(&there).await?;
-        if is_complete {
-            there.move_in(&place, None).await?;
-            tracing::warn!(
-                "another server has taken the place of the database, with everything that was written: sending goes on"
-            );
-        } else {
-            let held = there.move_in(&place, Some(REASON)).await?;
-            tracing::warn!(held, "{FAILED_OVER}");
-            self.leases.store(0, Ordering::Relaxed);
+        match (is_complete, is_the_same) {
+            (true, true) => {
+                tracing::info!("the database was started again, with everything that was written")
+            }
+            (true, false) => {
+                there.move_in(&place.name, None).await?;
+                tracing::warn!(
+                    "another server has taken the place of the database, with everything that was written: sending goes on"
+                );
+            }
+            (false, _) => {
+                let held = there.move_in(&place.name, Some(REASON)).await?;
+                let what = if is_the_same { TURNED_BACK } else { FAILED_OVER };
+                tracing::warn!(held, "{what}");
+                self.leases.store(0, Ordering::Relaxed);
+            }
         }
-        store.stay_at(&place);
+        store.stay_at(place);
         // Its end may take seconds, and what waits for this has less.
         tokio::spawn(async move { there.close().await });
         self.advance(store).await

@@ -164,6 +164,7 @@ async fn write(
             }
         }
         batch.usage = usage.into_iter().map(|(limit, n)| Usage { limit, n }).collect();
+        newest.prepare(&batch);
         let (mut granted, asked) = commit(&writing, &batch).await?;
         if writing.term.is_contested {
             let leases: HashSet<LeaseId> = granted.iter().map(|held| held.lease).collect();

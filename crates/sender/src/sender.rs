@@ -12,18 +12,19 @@ use crate::cancelled;
 use crate::dispatch::Dispatcher;
 use crate::feed::HeldLeases;
 use crate::fence::Term;
-use crate::guard::GuardError;
+use crate::guard::{GuardError, Witness};
 use crate::letters::Letters;
 use crate::limits::{OF_OPEN_CONNECTIONS, REMEMBERED};
 use crate::lock::SenderLock;
 use crate::providers::Providers;
-use crate::recorder::{Recorder, Writing};
+use crate::recorder::{Newest, Recorder, Writing};
 use crate::relay::RelaySettings;
 use crate::run::CampaignRun;
 use crate::schedule::RelayId;
 use crate::session::{self, SessionContext};
 use crate::sharing::Sharing;
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tidings_campaign::ids::CampaignId;
@@ -35,7 +36,7 @@ use tidings_store::send_status::SendStatus;
 use tidings_store::{Store, StoreError};
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 const LOOK: Duration = Duration::from_millis(250);
@@ -68,12 +69,41 @@ pub async fn run(
     let mut sender = Sender::start(store.clone(), clock.clone(), settings, term, scope, used);
     sender.share_limits();
     let outcome = sender.work(&stop).await;
-    let stopped = sender.stop().await;
+    let newest = sender.recorder.newest().clone();
+    let stopped = tokio::select! {
+        stopped = sender.stop() => stopped,
+        // What is to be written waits for this.
+        never = keep_following(&store, &witness, &newest) => match never {},
+    };
     drop(lock);
     outcome.and(stopped)?;
     store.within(ANSWER, cancelled::sweep(&store, &clock)).await?;
     // A backup that was taken during the last lease can be told by this.
-    Ok(witness.advance(&store).await?)
+    witness.advance(&store).await?;
+    // Nobody looks any more where the database is, and nothing is sent.
+    store.stay_nowhere();
+    Ok(())
+}
+
+/// Goes where the database is, again and again.
+async fn keep_following(store: &Store, witness: &Witness, newest: &Newest) -> Infallible {
+    loop {
+        if let Err(error) = follow(store, witness, newest).await {
+            tracing::debug!("the database cannot be followed yet: {error}");
+        }
+        sleep(LOOK).await;
+    }
+}
+
+/// Goes where the database is now, if it may.
+async fn follow(store: &Store, witness: &Witness, newest: &Newest) -> Result<(), SenderError> {
+    let followed = async {
+        match witness.follow(store, newest).await {
+            Err(GuardError::Store(error)) => Err(error),
+            outcome => Ok(outcome),
+        }
+    };
+    Ok(store.within(ANSWER, followed).await??)
 }
 
 /// Where several may send: says that this one lives, and takes from those of this folder that are dead what only the living need.
@@ -336,18 +366,7 @@ impl Sender {
 
     /// Goes where the database is now, if it may, and looks.
     async fn follow_and_look(&mut self) -> Result<bool, SenderError> {
-        let followed = async {
-            match self
-                .settings
-                .witness
-                .follow(&self.store, self.recorder.newest())
-                .await
-            {
-                Err(GuardError::Store(error)) => Err(error),
-                outcome => Ok(outcome),
-            }
-        };
-        self.store.within(ANSWER, followed).await??;
+        follow(&self.store, &self.settings.witness, self.recorder.newest()).await?;
         Ok(self.look().await?)
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::engine::{Engine, Store, on_pool, on_tx};
 use crate::error::StoreError;
+use crate::servers::{place, since};
 
 /// An installation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +14,17 @@ pub struct Instance {
     pub home: Option<String>,
     /// Leases taken so far; it only grows, except when a backup is restored.
     pub leases: i64,
+}
+
+/// Where a database is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// What tells this place from others. SQLite: the file's inode, which a copy does not have. PostgreSQL: the cluster,
+    /// the database in it, and the timeline, which changes when a backup is recovered or a standby is promoted.
+    pub name: String,
+    /// When the PostgreSQL server there was started, in microseconds since 1970 by its own clock: while it runs nobody turns its disk
+    /// back. 0 with SQLite.
+    pub since: i64,
 }
 
 impl Store {
@@ -28,31 +40,45 @@ impl Store {
         })
     }
 
-    /// What tells this place from others. SQLite: the file's inode, which a copy does not have. PostgreSQL: the cluster,
-    /// the database in it, and the timeline, which changes when a backup is recovered or a standby is promoted.
-    pub async fn place(&self) -> Result<String, StoreError> {
-        match &self.engine {
+    /// Where this database is.
+    pub async fn place(&self) -> Result<Place, StoreError> {
+        const PLACE: &str = concat!("SELECT (", place!(), "), ", since!());
+        let (name, since) = match &self.engine {
             Engine::Sqlite { file, .. } => {
                 use std::os::unix::fs::MetadataExt;
                 let metadata =
                     std::fs::metadata(file).map_err(|error| StoreError::Sql(sqlx::Error::Io(error)))?;
-                Ok(metadata.ino().to_string())
+                (metadata.ino().to_string(), 0)
             }
-            Engine::Postgres(servers) => Ok(sqlx::query_scalar(crate::servers::place!())
-                .fetch_one(&servers.pool())
-                .await?),
-        }
+            Engine::Postgres(servers) => sqlx::query_as(PLACE).fetch_one(&servers.pool()).await?,
+        };
+        Ok(Place { name, since })
     }
 
-    /// From now on this database is used where it is and nowhere else: if another PostgreSQL server takes the place of this one,
-    /// nothing is read or written there before this is called again. On SQLite it does nothing.
-    pub fn stay_at(&self, place: &str) {
+    /// From now on this database is used where it is and nowhere else: if another PostgreSQL server takes the place of this one, or
+    /// this one is started again, nothing is read or written there before this is called again. On SQLite it does nothing.
+    pub fn stay_at(&self, place: Place) {
         if let Engine::Postgres(servers) = &self.engine {
-            servers.stay_at(place);
+            servers.stay_at(Some(place));
         }
     }
 
-    /// The database where it was found instead, if that is not where it is to be used.
+    /// Where it is to stay.
+    pub fn stays_at(&self) -> Option<Place> {
+        match &self.engine {
+            Engine::Sqlite { .. } => None,
+            Engine::Postgres(servers) => servers.stays_at(),
+        }
+    }
+
+    /// From now on it is used wherever it is.
+    pub fn stay_nowhere(&self) {
+        if let Engine::Postgres(servers) = &self.engine {
+            servers.stay_at(None);
+        }
+    }
+
+    /// The database where it was found instead, or as it was started again, if that is not where it is to be used.
     pub fn elsewhere(&self) -> Option<Store> {
         let Engine::Postgres(servers) = &self.engine else {
             return None;

@@ -170,24 +170,22 @@ impl Store {
         })
     }
 
-    /// Whether the database knows that a delivery was put on the wire, and, if it was accepted since, knows that.
+    /// Whether the database knows that a delivery was put on the wire, and, if it was accepted since, knows that. One that is not there
+    /// was removed: a database that does not know it yet has fewer leases too ([`Instance`](crate::instance::Instance)).
     pub async fn remembers(&self, held: Held, is_accepted: bool) -> Result<bool, StoreError> {
-        const STATE: &str = "SELECT state FROM deliveries WHERE campaign_id = $1 AND seq = $2";
-        let state: Option<String> = on_pool!(self, pool => sqlx::query_scalar(STATE).bind(held.campaign.0).bind(held.seq.0)
-            .fetch_optional(pool).await)?;
-        let states: &[DeliveryState] = match is_accepted {
-            true => &[DeliveryState::Accepted],
-            false => &[
-                DeliveryState::OnWire,
-                DeliveryState::Accepted,
-                DeliveryState::Rejected,
-                DeliveryState::Expired,
-                DeliveryState::Unknown,
-            ],
+        const STATE: &str = "SELECT state, attempts FROM deliveries WHERE campaign_id = $1 AND seq = $2";
+        let found: Option<(String, i64)> = on_pool!(self, pool => sqlx::query_as(STATE)
+            .bind(held.campaign.0).bind(held.seq.0).fetch_optional(pool).await)?;
+        let Some((state, attempts)) = found else {
+            return Ok(true);
         };
-        Ok(states
-            .iter()
-            .any(|known| Some(known.as_str()) == state.as_deref()))
+        let is = |known: DeliveryState| known.as_str() == state;
+        if is_accepted {
+            return Ok(is(DeliveryState::Accepted));
+        }
+        // Somebody else may have found it unknown, and let it go again.
+        let was_tried = held.waiting == DeliveryState::Planned && attempts > 0;
+        Ok(was_tried || !is(DeliveryState::Planned) && !is(DeliveryState::Leased))
     }
 }
 

@@ -6,6 +6,7 @@ mod writer;
 use self::writer::Kept;
 use crate::error::StoreError;
 use crate::hosts::Hosts;
+use crate::instance::Place;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
 use std::pin::pin;
@@ -47,7 +48,15 @@ macro_rules! place {
 }
 pub(crate) use place;
 
-/// What is asked of a server at the beginning of each connection. Whether it is a standby; where it is
+/// Since when a server has been running.
+macro_rules! since {
+    () => {
+        "(EXTRACT(EPOCH FROM pg_postmaster_start_time()) * 1000000)::BIGINT"
+    };
+}
+pub(crate) use since;
+
+/// What is asked of a server at the beginning of each connection. Whether it is a standby; where it is, and since when
 /// ([`Store::place`](crate::Store::place)); and it is told when to give up on us: a process that is stopped, or cut off, inside a
 /// transaction would keep its locks, and others waiting. A statement that runs is not concerned. And a server that answers a commit
 /// before it is on the disk (`synchronous_commit = off`) waits for its disk with ours: an `on_wire` that a crash undoes is mailed
@@ -55,8 +64,9 @@ pub(crate) use place;
 const GREETING: &str = concat!(
     "SELECT pg_is_in_recovery(), CASE WHEN pg_is_in_recovery() THEN '' ELSE (",
     place!(),
-    ") END, \
-    (SELECT COUNT(set_config(s.name, v.column2, false)) FROM (VALUES \
+    ") END, ",
+    since!(),
+    ", (SELECT COUNT(set_config(s.name, v.column2, false)) FROM (VALUES \
         ('idle_in_transaction_session_timeout', '5s'), ('tcp_keepalives_idle', '5'), ('tcp_keepalives_interval', '3'), \
         ('tcp_keepalives_count', '3'), ('tcp_user_timeout', '10s'), ('synchronous_commit', 'local')) v \
         JOIN pg_settings s ON s.name = v.column1 AND (s.name <> 'synchronous_commit' OR s.setting = 'off'))"
@@ -96,13 +106,14 @@ struct Seen {
     answers: bool,
 }
 
-/// Connections go nowhere else than to this place, if one is named.
+/// Connections go nowhere else than to this place, if one is named. A server that was started again may have been turned back: it
+/// counts as another, until that has been looked into.
 #[derive(Debug, Default)]
 struct Guarding(Mutex<Places>);
 
 #[derive(Debug, Default)]
 struct Places {
-    stay_at: Option<String>,
+    stay_at: Option<Place>,
     /// Which of the hosts it was found at instead.
     elsewhere: Option<usize>,
 }
@@ -113,12 +124,12 @@ impl Guarding {
     }
 
     /// Whether a connection to this place, at this one of the hosts, may be used.
-    fn lets_in(&self, place: &str, at: usize) -> bool {
+    fn lets_in(&self, place: &Place, at: usize) -> bool {
         let mut places = self.places();
         match &places.stay_at {
             Some(here) if here != place => {
                 // Who was left behind by a failover is not gone back to.
-                if !is_behind(place, here) {
+                if !is_behind(&place.name, &here.name) {
                     places.elsewhere = Some(at);
                 }
                 false
@@ -184,7 +195,7 @@ impl Servers {
         }))
     }
 
-    /// The database where it was found, if connections may not go there.
+    /// The database where it was found, or as it was started again, if connections may not go there.
     pub(crate) fn elsewhere(&self) -> Option<Servers> {
         let at = self.0.guarding.places().elsewhere?;
         Some(Servers::at(self.0.hosts.clone(), at))
@@ -255,12 +266,17 @@ impl Servers {
         let _ = seen.wait_for(|seen| !seen.answers || seen.pools > pools).await;
     }
 
-    /// From now on connections go to this place and to no other.
-    pub(crate) fn stay_at(&self, place: &str) {
+    /// From now on connections go to this place and to no other; or, without one, to any.
+    pub(crate) fn stay_at(&self, place: Option<Place>) {
         let mut places = self.0.guarding.places();
-        places.stay_at = Some(place.to_owned());
+        places.stay_at = place;
         places.elsewhere = None;
         self.0.suspicion.notify_one();
+    }
+
+    /// The only place that connections go to.
+    pub(crate) fn stays_at(&self) -> Option<Place> {
+        self.0.guarding.places().stay_at.clone()
     }
 
     /// Whether each commit was on another server before it was answered, as the server said last.
@@ -391,9 +407,10 @@ async fn keep_watch(inner: Weak<Inner>, suspicion: Arc<Notify>) {
 }
 
 /// The place of a server, and the settings of the connection. `None`: it is a standby.
-async fn greet(connection: &mut PgConnection) -> Result<Option<String>, sqlx::Error> {
-    let (is_standby, place, _): (bool, String, i64) = sqlx::query_as(GREETING).fetch_one(connection).await?;
-    Ok((!is_standby).then_some(place))
+async fn greet(connection: &mut PgConnection) -> Result<Option<Place>, sqlx::Error> {
+    let (is_standby, name, since, _): (bool, String, i64, i64) =
+        sqlx::query_as(GREETING).fetch_one(connection).await?;
+    Ok((!is_standby).then_some(Place { name, since }))
 }
 
 fn pool(hosts: &Hosts, at: usize, guarding: &Arc<Guarding>) -> PgPool {
@@ -424,7 +441,7 @@ fn pool(hosts: &Hosts, at: usize, guarding: &Arc<Guarding>) -> PgPool {
                     Some(place) => match guarding.lets_in(&place, at) {
                         true => Ok(()),
                         false => {
-                            refused("another server has taken the place of the database: it is looked into")
+                            refused("the database was started again, or another server has taken its place: that is looked into")
                         }
                     },
                 }

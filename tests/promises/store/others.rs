@@ -194,11 +194,11 @@ store_on_both_engines!(an_installation_knows_its_place, |store| {
     assert_eq!(new.home, None);
     assert!(!new.id.is_empty());
     let place = store.place().await.unwrap();
-    assert_eq!(store.move_in(&place, None).await.unwrap(), 0);
+    assert_eq!(store.move_in(&place.name, None).await.unwrap(), 0);
     let campaign = sending(store, 2).await;
     Sender::new(store, "one").claim(campaign, 2).await;
     let now = store.instance().await.unwrap();
-    assert_eq!((now.id, now.home), (new.id, Some(place.clone())));
+    assert_eq!((now.id, now.home), (new.id, Some(place.name.clone())));
     assert!(now.leases > new.leases, "leases only grow");
     assert_eq!(store.place().await.unwrap(), place);
 });

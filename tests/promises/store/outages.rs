@@ -4,6 +4,7 @@ use super::*;
 use std::time::Instant;
 use tidings_campaign::time::Clock;
 use tidings_store::StoreError;
+use tidings_store::instance::Place;
 use tidings_tests::{Cluster, Engine, store_on_both_engines};
 
 const A_MOMENT: Duration = Duration::from_millis(100);
@@ -112,7 +113,7 @@ store_on_both_engines!(
 );
 
 store_on_both_engines!(a_database_at_its_place_is_not_elsewhere, |store| {
-    store.stay_at(&store.place().await.unwrap());
+    store.stay_at(store.place().await.unwrap());
     store.ping().await.unwrap();
     assert!(store.elsewhere().is_none());
     assert!(!store.is_synchronous(), "nobody follows this server");
@@ -122,7 +123,13 @@ store_on_both_engines!(a_database_at_its_place_is_not_elsewhere, |store| {
 fn a_database_that_is_elsewhere_is_not_used_there_before_it_may_be() {
     tidings_tests::FreshStore::test(Engine::Postgres, async |store| {
         let other = store.open_again("there").await;
-        other.stay_at("another place");
+        assert_eq!(other.stays_at(), None);
+        let here = other.place().await.unwrap();
+        assert!(here.since > START.0 / 2, "{here:?}");
+        other.stay_at(Place {
+            name: "another place".to_owned(),
+            ..here
+        });
         // What is open stays open; a new connection is looked at.
         let never = other.within(A_MOMENT, std::future::pending::<Result<(), StoreError>>());
         never.await.unwrap_err();
@@ -133,9 +140,25 @@ fn a_database_that_is_elsewhere_is_not_used_there_before_it_may_be() {
         assert!(error.is_transient(), "{error}");
         let there = other.elsewhere().expect("it was found elsewhere");
         there.ping().await.unwrap();
-        other.stay_at(&there.place().await.unwrap());
+        let place = there.place().await.unwrap();
+        other.stay_at(place.clone());
+        assert_eq!(other.stays_at(), Some(place.clone()));
         other.ping().await.unwrap();
         assert!(other.elsewhere().is_none());
+        // The same place, but started again: it may have been turned back.
+        other.stay_at(Place {
+            since: place.since - 1,
+            ..place
+        });
+        let never = other.within(A_MOMENT, std::future::pending::<Result<(), StoreError>>());
+        never.await.unwrap_err();
+        other
+            .within(Duration::from_secs(1), other.ping())
+            .await
+            .unwrap_err();
+        assert!(other.elsewhere().is_some());
+        other.stay_nowhere();
+        other.ping().await.unwrap();
     });
 }
 
@@ -152,12 +175,13 @@ store_on_both_engines!(a_database_says_whether_it_knows_what_was_committed, |sto
     sender.settle(&[two], &deferred(at(60))).await;
     sender.settle(&[three], &Outcome::Returned).await;
     assert!(store.remembers(one, true).await.unwrap() && store.remembers(one, false).await.unwrap());
-    for back in [two, three] {
-        assert!(
-            !store.remembers(back, false).await.unwrap(),
-            "it may look as if it had not been tried"
-        );
-    }
+    assert!(store.remembers(two, false).await.unwrap());
+    assert!(
+        !store.remembers(three, false).await.unwrap(),
+        "it looks as if it had not been tried"
+    );
+    let removed = Held { seq: Seq(4), ..three };
+    assert!(store.remembers(removed, false).await.unwrap());
 });
 
 store_on_both_engines!(a_batch_that_was_committed_unheard_is_not_done_twice, |store| {

@@ -174,7 +174,7 @@ store_on_both_engines!(what_was_read_is_written_whole_or_not_at_all, |store| {
     let instance = again.instance().await.unwrap();
     assert_ne!(
         instance.home,
-        Some(again.place().await.unwrap()),
+        Some(again.place().await.unwrap().name),
         "the guard holds it"
     );
     let mut after = everything_in(&again).await;
@@ -215,7 +215,11 @@ fn a_move_leaves_one_database_and_arrives_in_the_other() {
         assert_eq!(misfits.replaced, 0);
         assert!(stages > before.len());
         let instance = target.instance().await.unwrap();
-        assert_eq!(instance.home, Some(target.place().await.unwrap()), "it may send");
+        assert_eq!(
+            instance.home,
+            Some(target.place().await.unwrap().name),
+            "it may send"
+        );
         let mut after = everything_in(target).await;
         after.insert("instance".to_owned(), before["instance"].clone());
         assert_eq!(sorted(after), sorted(before));

@@ -17,6 +17,18 @@ struct Known {
 }
 
 impl Newest {
+    /// A batch is about to be committed: what it gives back looks afterwards as if it had not been tried.
+    pub(super) fn prepare(&self, batch: &Batch) {
+        let mut newest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_given_back = |known: Known| {
+            let mut settled = batch.settled.iter();
+            settled.any(|settled| settled.held == known.held && may_look_untried(&settled.outcome))
+        };
+        if newest.is_some_and(is_given_back) {
+            *newest = None;
+        }
+    }
+
     /// A batch has been committed.
     pub(super) fn follow(&self, batch: &Batch, granted: &HashSet<Held>) {
         let on_wire = batch.on_wire.iter().rev().find(|held| granted.contains(held));
@@ -30,18 +42,24 @@ impl Newest {
                 held: *held,
                 is_accepted: on_wire.is_none(),
             });
-        } else if newest.is_some_and(|known| batch.settled.iter().any(|settled| settled.held == known.held)) {
-            // It may go again, and look as if it had not been tried.
-            *newest = None;
         }
     }
 
-    /// Whether a database knows it.
+    /// Whether a database knows it; nobody knows of none.
     pub(crate) async fn is_known_to(&self, store: &Store) -> Result<bool, StoreError> {
         let newest = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match newest {
             Some(known) => store.remembers(known.held, known.is_accepted).await,
             None => Ok(true),
+        }
+    }
+}
+
+fn may_look_untried(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Accepted(_) | Outcome::Rejected(..) | Outcome::Expired(..) | Outcome::Deferred(..) => false,
+        Outcome::Returned | Outcome::PutAside { .. } | Outcome::Unknown { .. } | Outcome::Withheld { .. } => {
+            true
         }
     }
 }

@@ -165,7 +165,7 @@ impl GivingUp {
         let held = match arrived {
             true => {
                 self.source
-                    .move_in(&self.source.place().await?, Some(REASON))
+                    .move_in(&self.source.place().await?.name, Some(REASON))
                     .await?
             }
             false => 0,

@@ -105,7 +105,7 @@ impl Move {
         tell: &mut (dyn FnMut(Stage) + Send),
     ) -> Result<(u64, Misfits), StoreError> {
         let mut there = Conn::to(&self.target).await?;
-        let place = self.target.place().await?;
+        let place = self.target.place().await?.name;
         let mark = self.leave(&mut there, &place, now).await?;
         // Whoever has the source open still cannot write into it any more.
         let nobody_writes = self.source.begin_write().await?;
