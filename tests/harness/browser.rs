@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 /// Deque's rules for accessible pages (`vendor/axe-core`).
 const AXE: &str = include_str!("vendor/axe-core/axe.min.js");
 /// How long something may take to appear: the machine may be busy with other tests.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Which colours the person prefers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

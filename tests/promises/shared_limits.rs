@@ -6,9 +6,9 @@ use tidings_tests::{
     App, Arrivals, Engine, Lateness, Running, Settings, Yardstick, assert_ledger_adds_up, wait_until,
 };
 
-/// What a message's way from a sender to the relay may take more or less than another's: a second at the relay may hold what the
-/// senders let pass within a second and so much more. Besides, what a busy machine excuses.
-const JITTER: Duration = Duration::from_millis(150);
+/// What a message's way from a sender to the relay may take more or less than another's: a span at the relay may hold what the
+/// senders let pass within it and so much more. Besides, what a busy machine excuses.
+const JITTER: Duration = Duration::from_millis(300);
 
 fn many_senders(configure: impl FnOnce(&mut Settings)) -> App {
     let app = App::start(Engine::Postgres);
@@ -24,19 +24,22 @@ fn start(app: &App, campaign: i64, senders: usize) -> Vec<Running> {
     all
 }
 
-/// `late`: what the machine excuses besides [`JITTER`], measured while they were sent.
+/// `late`: what the machine excuses besides [`JITTER`], measured while they were sent. Several seconds together show what
+/// the jitter hides in one.
 #[track_caller]
 fn assert_no_second_holds_more(times: &[Instant], allowed: usize, late: &Lateness) {
-    let second = Duration::from_secs(1);
-    for window in times.windows(allowed + 1) {
-        let (first, last) = (window[0], window[allowed]);
-        // What made the first one late happened before it came.
-        let excuse = JITTER + late.excuse_between(first - second, last);
-        assert!(
-            last - first + excuse >= second,
-            "more than {allowed} within {:?}; excused are {excuse:?}",
-            last - first
-        );
+    for seconds in [1, 5] {
+        let (span, most) = (Duration::from_secs(seconds), allowed * seconds as usize);
+        for window in times.windows(most + 1) {
+            let (first, last) = (window[0], window[most]);
+            // What made the first one late happened before it came.
+            let excuse = JITTER + late.excuse_between(first - Duration::from_secs(1), last);
+            assert!(
+                last - first + excuse >= span,
+                "more than {most} within {:?}; excused are {excuse:?}",
+                last - first
+            );
+        }
     }
 }
 
@@ -145,7 +148,7 @@ fn an_allowance_is_used_up_by_several_senders_and_not_exceeded_after_a_death() {
 
 /// So many senders have a part of the relay's connections.
 fn wait_for_connections(app: &App, senders: i64) {
-    wait_until("each sender has its connections", 60, || {
+    wait_until("each sender has its connections", 90, || {
         let query = "SELECT COUNT(*) FROM limit_shares \
             WHERE place = 'relay primary' AND which = 'connections' AND held > 0";
         app.database.number(query) == senders
@@ -159,7 +162,8 @@ fn several_senders_never_have_more_connections_open_than_the_relay_allows() {
     // The relay would refuse one more.
     let script = Script::accepting().max_sessions(ALLOWED);
     app.relay.follow(script.delay(Duration::from_millis(50)));
-    app.import("readers", 1_500);
+    // More than are sent until the last sender has come, however long that takes.
+    app.import("readers", 10_000);
     let campaign = app.campaign("readers");
     let mut senders = start(&app, campaign, 1);
     wait_until("one alone has all of them", 30, || {
@@ -170,14 +174,19 @@ fn several_senders_never_have_more_connections_open_than_the_relay_allows() {
     senders.remove(0).kill_9();
     senders.push(app.start_sending(campaign));
     wait_for_connections(&app, 3);
+    let before = app.relay.accepted_count();
+    wait_until("they send together", 60, || {
+        app.relay.accepted_count() > before + 100
+    });
+    app.steer(campaign, "cancel");
     for sender in senders {
-        sender.wait(App::PATIENCE).succeeded();
+        sender.wait(App::PATIENCE);
     }
     assert_eq!(app.relay.counts().most_sessions, ALLOWED, "nobody was refused");
     let show = app.show(campaign);
     assert_ledger_adds_up(&show);
     assert!(
-        show.count("accepted") + ALLOWED >= 1_500,
+        show.count("unknown") <= ALLOWED,
         "what was on the wire when one was killed may be unknown: {show}"
     );
     assert!(app.relay.reached_once().len() as u64 >= show.count("accepted"));
