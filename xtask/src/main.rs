@@ -16,7 +16,7 @@ mod workspace;
 const USAGE: &str = "\
 usage: cargo xtask test [-p PACKAGE]... [FILTER]...   build, start a PostgreSQL of its own, run every test, clean up
        cargo xtask bench WHAT [OPTIONS]               measure, and print the lines for docs/benchmarks.md:
-                                                      send, hits, import, import-faults, import-postgres, ingest, nodes, pages,
+                                                      send, hits, hits-postgres, import, import-faults, import-postgres, ingest, nodes, pages,
                                                       plan, postgres, memory, rehearse, relays, latency, tls or throttle
        cargo xtask thumbnails                         take pictures of the starter newsletters, with Chromium
        cargo xtask screenshots                        take pictures of the dashboard for the README, the same way";

@@ -1,10 +1,12 @@
 //! Pixels, clicks and one-click unsubscribes, each durable before its answer, beside a handler that does nothing. What a crowd leaves to be
 //! judged and counted is waited for, and told too.
 
+pub mod postgres;
+
 use super::installation::{Installation, relay};
 use super::meter::EndedAtDrop;
 use super::sink::{SESSIONS, Sink};
-use super::{ROUNDS, median, spread};
+use super::{ROUNDS, median, psql, spread};
 use crate::components::{self, Component, find};
 use crate::workspace;
 use anyhow::{Context, bail, ensure};
@@ -84,17 +86,8 @@ pub fn run(binary: &Path) -> anyhow::Result<String> {
     let empty = workspace::build_example("tidings-web", "empty_server")?;
     let tokens = workspace::build_example("tidings-web", "hit_paths")?;
     let sink = Sink::start()?;
-    let sections = format!(
-        "{}[web]\nlisten = \"127.0.0.1:0\"\n\n[tracking]\nmax_hits_per_minute = 0\n",
-        relay(sink.address(), SESSIONS)
-    );
-    let installation = Installation::new(binary, &sections)?;
-    let campaign = installation.campaign(RECIPIENTS)?;
-    installation.run(&["campaign", "send", &campaign])?;
-    let files = ["pixels", "clicks", "leaves"].map(|name| installation.folder().join(name));
-    paths(&tokens, &installation, &campaign, &files)?;
-    let [pixels, clicks, leaves] = files.map(Asking::getting);
-    let leaves = leaves.posting("List-Unsubscribe=One-Click");
+    let (installation, askings) = prepare(Installation::new(binary, &sections(&sink))?, &tokens)?;
+    let [pixels, clicks, leaves] = &askings;
     let script = installation.folder().join("ask.lua");
     std::fs::write(&script, SCRIPT)?;
     let before = octets(&installation)?;
@@ -105,31 +98,17 @@ pub fn run(binary: &Path) -> anyhow::Result<String> {
     for round in 1..=ROUNDS {
         // Everybody is back, so that leaving is work again.
         come_back(&installation)?;
-        let turns = [
-            (theirs, &pixels),
-            (ours, &pixels),
-            (ours, &clicks),
-            (ours, &leaves),
-        ];
+        let turns = [(theirs, pixels), (ours, pixels), (ours, clicks), (ours, leaves)];
         for (place, (at, asking)) in turns.into_iter().enumerate() {
-            let mut asked = ask(&script, at, asking)?;
-            let began = Instant::now();
-            asked.waited = waited(&installation)?;
-            wait_until_folded(&installation)?;
-            asked.folded = began.elapsed().as_secs_f64();
-            eprintln!(
-                "round {round}: {:.0} requests/s, p99 {:.1} ms; {} hits waited for {:.1} s",
-                asked.rate, asked.p99, asked.waited.hits, asked.folded
-            );
-            all[place].push(asked);
+            all[place].push(ask_and_fold(&installation, (&script, at, asking), round)?);
         }
     }
     let mut sent: i64 = all[1..3].iter().flatten().map(|asked| asked.requests).sum();
     while sent < MANY {
-        sent += ask(&script, ours, &pixels)?.requests;
+        sent += ask(&script, ours, pixels)?.requests;
     }
     // Killed without a chance to write anything: what was answered must be there.
-    sent += ask(&script, ours, &pixels)?.requests;
+    sent += ask(&script, ours, pixels)?.requests;
     drop(server);
     let left_waiting = waited(&installation)?.hits;
     let (server, _) = installation.serve()?;
@@ -207,6 +186,44 @@ pub fn run(binary: &Path) -> anyhow::Result<String> {
     ))
 }
 
+/// What the installation is configured with besides.
+fn sections(sink: &Sink) -> String {
+    format!(
+        "{}[web]\nlisten = \"127.0.0.1:0\"\n\n[tracking]\nmax_hits_per_minute = 0\n",
+        relay(sink.address(), SESSIONS)
+    )
+}
+
+/// An installation that has sent its campaign, with what is asked for: pixels, clicks, one-click posts. `tokens`: the example
+/// `hit_paths`.
+fn prepare(installation: Installation, tokens: &Path) -> anyhow::Result<(Installation, [Asking; 3])> {
+    let campaign = installation.campaign(RECIPIENTS)?;
+    installation.run(&["campaign", "send", &campaign])?;
+    let files = ["pixels", "clicks", "leaves"].map(|name| installation.folder().join(name));
+    paths(tokens, &installation, &campaign, &files)?;
+    let [pixels, clicks, leaves] = files.map(Asking::getting);
+    let leaves = leaves.posting("List-Unsubscribe=One-Click");
+    Ok((installation, [pixels, clicks, leaves]))
+}
+
+/// Asks for the time of a round, and waits until everything is judged and counted.
+fn ask_and_fold(
+    installation: &Installation,
+    (script, at, asking): (&Path, SocketAddr, &Asking),
+    round: usize,
+) -> anyhow::Result<Asked> {
+    let mut asked = ask(script, at, asking)?;
+    let began = Instant::now();
+    asked.waited = waited(installation)?;
+    wait_until_folded(installation)?;
+    asked.folded = began.elapsed().as_secs_f64();
+    eprintln!(
+        "round {round}: {:.0} requests/s, p99 {:.1} ms; {} hits waited for {:.1} s",
+        asked.rate, asked.p99, asked.waited.hits, asked.folded
+    );
+    Ok(asked)
+}
+
 /// What wrk asks for.
 struct Asking {
     /// A file of paths.
@@ -236,7 +253,10 @@ fn paths(
     files: &[PathBuf],
 ) -> anyhow::Result<()> {
     let status = Command::new(program)
-        .arg(format!("sqlite://{}", database(installation).display()))
+        .arg(match installation.database() {
+            Some(url) => url.to_owned(),
+            None => format!("sqlite://{}", database(installation).display()),
+        })
         .args([campaign, &RECIPIENTS.to_string()])
         .args(files)
         .status()
@@ -302,7 +322,7 @@ fn ask(script: &Path, at: SocketAddr, asking: &Asking) -> anyhow::Result<Asked> 
 
 /// What waits to be judged and counted.
 fn waited(installation: &Installation) -> anyhow::Result<Waited> {
-    let said = sqlite(
+    let said = query(
         installation,
         "SELECT COALESCE(SUM(n), 0), COALESCE(SUM(LENGTH(packed)), 0) FROM waiting_hits",
     )?;
@@ -337,16 +357,14 @@ fn kept(installation: &Installation) -> anyhow::Result<i64> {
         .filter_map(|kind| stats[kind]["hits"].as_object())
         .flat_map(|numbers| numbers.values().filter_map(serde_json::Value::as_i64))
         .sum();
-    let rows: i64 = sqlite(installation, "SELECT COUNT(*) FROM hits")?
-        .trim()
-        .parse()?;
+    let rows: i64 = query(installation, "SELECT COUNT(*) FROM hits")?.trim().parse()?;
     ensure!(rows == counted, "{counted} hits are counted, and {rows} are kept");
     Ok(rows)
 }
 
 /// How many have left.
 fn left(installation: &Installation) -> anyhow::Result<i64> {
-    let n = sqlite(
+    let n = query(
         installation,
         "SELECT COUNT(*) FROM subscriptions WHERE state = 'unsubscribed'",
     )?;
@@ -355,15 +373,33 @@ fn left(installation: &Installation) -> anyhow::Result<i64> {
 
 /// Nobody has left.
 fn come_back(installation: &Installation) -> anyhow::Result<()> {
-    let statements = "PRAGMA busy_timeout = 20000; BEGIN IMMEDIATE; DELETE FROM unsubscribes; DELETE FROM left_lists; \
+    const STATEMENTS: &str = "DELETE FROM unsubscribes; DELETE FROM left_lists; \
         UPDATE subscriptions SET state = 'confirmed' WHERE state <> 'confirmed'; COMMIT";
-    sqlite(installation, statements).map(drop)
+    let begin = match installation.database() {
+        Some(_) => "BEGIN",
+        None => "PRAGMA busy_timeout = 20000; BEGIN IMMEDIATE",
+    };
+    query(installation, &format!("{begin}; {STATEMENTS}")).map(drop)
 }
 
 /// The size of the database, with everything in its file.
 fn octets(installation: &Installation) -> anyhow::Result<i64> {
     sqlite(installation, "PRAGMA wal_checkpoint(TRUNCATE)")?;
     Ok(i64::try_from(std::fs::metadata(database(installation))?.len())?)
+}
+
+/// What the database says, with `|` between columns.
+fn query(installation: &Installation, statement: &str) -> anyhow::Result<String> {
+    match installation.database() {
+        Some(url) => {
+            let rows = psql::ask(url, statement)?.into_iter();
+            Ok(rows
+                .map(|columns| columns.join("|"))
+                .collect::<Vec<_>>()
+                .join("\n"))
+        }
+        None => sqlite(installation, statement),
+    }
 }
 
 fn sqlite(installation: &Installation, statement: &str) -> anyhow::Result<String> {

@@ -58,6 +58,11 @@ impl Installation {
         }
     }
 
+    /// The URL of its database, if that is not its own file.
+    pub fn database(&self) -> Option<&str> {
+        self.database.as_deref()
+    }
+
     /// Its data folder.
     pub fn folder(&self) -> &Path {
         self.folder.path()

@@ -67,6 +67,7 @@ pub fn run(which: &str, options: &[&str]) -> anyhow::Result<()> {
         "plan" => campaign::plan(&binary)?,
         "memory" => campaign::memory(&binary)?,
         "hits" => hits::run(&binary)?,
+        "hits-postgres" => hits::postgres::run(&binary)?,
         "import" => import::run(&binary, rows)?,
         "import-faults" => import::with_faults(&binary, rows)?,
         "import-postgres" => import::postgres::run(&binary)?,
@@ -77,7 +78,7 @@ pub fn run(which: &str, options: &[&str]) -> anyhow::Result<()> {
         "tls" => relays::tls(&binary)?,
         "throttle" => throttle::run(&binary)?,
         other => bail!(
-            "no benchmark `{other}`: there are send, hits, import, import-faults, import-postgres, ingest, nodes, pages, plan, postgres, memory, rehearse, relays, latency, tls and throttle"
+            "no benchmark `{other}`: there are send, hits, hits-postgres, import, import-faults, import-postgres, ingest, nodes, pages, plan, postgres, memory, rehearse, relays, latency, tls and throttle"
         ),
     };
     report(&format!("Machine: {}", machine::describe()));
