@@ -5,7 +5,8 @@ use crate::bulk::{Bulk, Value, pieces};
 use crate::counters::Deltas;
 use crate::engine::{Store, Tx, on_tx, values_list};
 use crate::error::StoreError;
-use crate::unsubscribes::{CAMPAIGN_LISTS, Unsubscribe, unsubscribe_in};
+use crate::unsubscribes::{Unsubscribe, unsubscribe_in};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tidings_campaign::ids::{CampaignId, RecipientId};
 use tidings_campaign::time::Timestamp;
@@ -29,7 +30,16 @@ const HOW: &str = "link";
 /// What can be done for many in one statement, in the order of their recipients; and the others, one by one.
 struct Sorted {
     many: Vec<OneClick>,
+    /// The same for each list of the campaign.
+    leaving: Vec<Leaving>,
     others: Vec<OneClick>,
+}
+
+/// Somebody leaves a list.
+#[derive(Clone, Copy)]
+struct Leaving {
+    click: OneClick,
+    list: i64,
 }
 
 impl Store {
@@ -53,9 +63,15 @@ impl Store {
         };
         let mut tx = self.begin_write().await?;
         let mut deltas = Deltas::default();
-        let Sorted { many, others } = sorted(&mut tx, clicks).await?;
+        let Sorted {
+            many,
+            leaving,
+            others,
+        } = sorted(&mut tx, clicks).await?;
+        for leaving in pieces(&leaving) {
+            deltas.lost(leave(&mut tx, leaving).await?);
+        }
         for clicks in pieces(&many) {
-            deltas.lost(leave(&mut tx, clicks).await?);
             for (campaign, n) in remember(&mut tx, clicks).await? {
                 deltas.happened(campaign, "", "", "unsubscribed", "", n);
             }
@@ -77,7 +93,8 @@ impl Store {
 /// Who says the same again in one batch says it once. Who leaves by several campaigns does so by one after the other, because
 /// what the first has left is kept with the first; and if a campaign is gone, nobody knows which lists were meant.
 async fn sorted(tx: &mut Tx, clicks: &[OneClick]) -> Result<Sorted, StoreError> {
-    let mut has_lists: HashMap<CampaignId, bool> = HashMap::new();
+    const LISTS: &str = "SELECT list_id FROM campaign_lists WHERE campaign_id = $1 ORDER BY list_id";
+    let mut lists_of: HashMap<CampaignId, Vec<i64>> = HashMap::new();
     let mut first: BTreeMap<RecipientId, OneClick> = BTreeMap::new();
     let mut seen = BTreeSet::new();
     let mut others = Vec::new();
@@ -85,61 +102,67 @@ async fn sorted(tx: &mut Tx, clicks: &[OneClick]) -> Result<Sorted, StoreError> 
         if !seen.insert((click.campaign, click.recipient)) {
             continue;
         }
-        let known = has_lists.get(&click.campaign).copied();
-        let is_there = match known {
-            Some(known) => known,
-            None => {
-                let lists: i64 = on_tx!(&mut *tx, conn => sqlx::query_scalar(CAMPAIGN_LISTS)
-                    .bind(click.campaign.0).fetch_one(conn).await)?;
-                has_lists.insert(click.campaign, lists > 0);
-                lists > 0
-            }
-        };
-        if is_there && !first.contains_key(&click.recipient) {
+        if let Entry::Vacant(unknown) = lists_of.entry(click.campaign) {
+            let lists = on_tx!(&mut *tx, conn => sqlx::query_scalar(LISTS)
+                .bind(click.campaign.0).fetch_all(conn).await)?;
+            unknown.insert(lists);
+        }
+        if !lists_of[&click.campaign].is_empty() && !first.contains_key(&click.recipient) {
             first.insert(click.recipient, *click);
         } else {
             others.push(*click);
         }
     }
+    let leaving = |click: &OneClick| {
+        let click = *click;
+        lists_of[&click.campaign]
+            .iter()
+            .map(move |list| Leaving { click, list: *list })
+    };
     Ok(Sorted {
+        leaving: first.values().flat_map(leaving).collect(),
         many: first.into_values().collect(),
         others,
     })
 }
 
-/// Keeps how each stands on the lists of its campaign, and then unsubscribes it from them. Returns the list of each standing
-/// that had been confirmed. Who is confirmed leaves by a statement of their own, since they are counted.
-async fn leave(tx: &mut Tx, clicks: &[OneClick]) -> Result<Vec<i64>, StoreError> {
+/// Keeps how each stands on a list, and then unsubscribes it from that. Returns the list of each standing that had been confirmed. Who
+/// is confirmed leaves by a statement of their own, since they are counted. Each standing is named by its whole key: for a join with
+/// the campaign's lists PostgreSQL would read through all subscriptions.
+async fn leave(tx: &mut Tx, leaving: &[Leaving]) -> Result<Vec<i64>, StoreError> {
     const KEEP: (&str, &str) = (
         "INSERT INTO left_lists (campaign_id, recipient_id, list_id, was) \
-         SELECT v.column1, v.column2, cl.list_id, COALESCE(s.state, 'none') FROM (VALUES ",
-        ") AS v JOIN campaign_lists cl ON cl.campaign_id = v.column1 \
-         LEFT JOIN subscriptions s ON s.list_id = cl.list_id AND s.recipient_id = v.column2 \
+         SELECT v.column1, v.column2, v.column3, COALESCE(s.state, 'none') FROM (VALUES ",
+        ") AS v LEFT JOIN subscriptions s ON s.list_id = v.column3 AND s.recipient_id = v.column2 \
          WHERE COALESCE(s.state, 'none') <> 'unsubscribed' \
          ON CONFLICT (campaign_id, recipient_id, list_id) DO UPDATE SET was = excluded.was",
     );
     const LEAVE: (&str, &str) = (
         "INSERT INTO subscriptions (list_id, recipient_id, state, updated_at) \
-         SELECT cl.list_id, v.column2, 'unsubscribed', v.column3 FROM (VALUES ",
-        ") AS v JOIN campaign_lists cl ON cl.campaign_id = v.column1 WHERE TRUE \
+         SELECT v.column3, v.column2, 'unsubscribed', v.column4 FROM (VALUES ",
+        ") AS v WHERE TRUE \
          ON CONFLICT (list_id, recipient_id) DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at \
          WHERE subscriptions.state = 'pending'",
     );
+    let keys: Vec<[i64; 4]> = leaving
+        .iter()
+        .map(|Leaving { click, list }| [click.campaign.0, click.recipient.0, *list, click.at.0])
+        .collect();
     for (before, after) in [KEEP, LEAVE] {
-        let statement = Bulk::new(before, after, values(clicks.iter()), clicks.len(), 3, 0);
+        let values = keys.iter().flatten().map(|n| Value::from(*n)).collect();
+        let statement = Bulk::new(before, after, values, keys.len(), 4, 0);
         tx.run(statement.however_many()).await?;
     }
     let text = tx.bulk_text(format!(
-        "UPDATE subscriptions SET state = 'unsubscribed', updated_at = v.column3 \
-         FROM (VALUES {}) AS v JOIN campaign_lists cl ON cl.campaign_id = v.column1 \
-         WHERE subscriptions.list_id = cl.list_id AND subscriptions.recipient_id = v.column2 \
+        "UPDATE subscriptions SET state = 'unsubscribed', updated_at = v.column4 FROM (VALUES {}) AS v \
+         WHERE subscriptions.list_id = v.column3 AND subscriptions.recipient_id = v.column2 \
          AND subscriptions.state = 'confirmed' RETURNING subscriptions.list_id",
-        values_list(clicks.len(), 3, 1)
+        values_list(keys.len(), 4, 1)
     ));
     Ok(on_tx!(tx, conn => {
         let mut query = sqlx::query_scalar(text);
-        for click in clicks {
-            query = query.bind(click.campaign.0).bind(click.recipient.0).bind(click.at.0);
+        for number in keys.iter().flatten() {
+            query = query.bind(*number);
         }
         query.fetch_all(conn).await
     })?)

@@ -42,7 +42,7 @@ const KEEP_ALL: &str = "INSERT INTO left_lists (campaign_id, recipient_id, list_
     WHERE COALESCE(s.state, 'none') <> 'unsubscribed' \
     ON CONFLICT (campaign_id, recipient_id, list_id) DO UPDATE SET was = excluded.was";
 
-pub(crate) const CAMPAIGN_LISTS: &str = "SELECT COUNT(*) FROM campaign_lists WHERE campaign_id = $1";
+const CAMPAIGN_LISTS: &str = "SELECT COUNT(*) FROM campaign_lists WHERE campaign_id = $1";
 
 const REMEMBER: &str = "INSERT INTO unsubscribes (campaign_id, recipient_id, at, how, scope, reason, comment) \
     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (campaign_id, recipient_id) DO NOTHING";

@@ -535,7 +535,7 @@ fn who_lost_an_import_with_its_lock_writes_nothing_more_of_it() {
         // As PostgreSQL does with a connection that has been silent for too long.
         store
             .execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted \
+                "SELECT pg_terminate_backend(pid, 20000) FROM pg_locks WHERE locktype = 'advisory' AND granted \
                  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
             )
             .await;
