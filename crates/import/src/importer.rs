@@ -155,8 +155,9 @@ impl Importer {
     }
 }
 
-/// Does what may take long, unless PostgreSQL becomes silent or gone: an import may have lost its lock with a connection, and is gone
-/// on with when the server is back.
+/// Does what may take long, unless PostgreSQL becomes silent or gone, or its connections are exchanged because something else was not
+/// answered: an import may have lost its lock with a connection. It is gone on with when the server is back; what else was given up is
+/// for the person who asked, who is told.
 pub(crate) async fn while_it_answers<T>(
     store: &Store,
     work: impl Future<Output = anyhow::Result<T>>,

@@ -118,8 +118,9 @@ impl Witness {
         let Some(there) = store.elsewhere() else {
             return Ok(());
         };
-        let instance = there.instance().await?;
+        // First, so that a restart meanwhile makes it another place again.
         let place = there.place().await?;
+        let instance = there.instance().await?;
         let is_the_same = store.stays_at().is_some_and(|here| here.name == place.name);
         let knows_leases = instance.leases >= self.leases.load(Ordering::Relaxed);
         let is_complete = (is_the_same || store.is_synchronous())
@@ -141,6 +142,7 @@ impl Witness {
                 let what = if is_the_same { TURNED_BACK } else { FAILED_OVER };
                 tracing::warn!(held, "{what}");
                 self.leases.store(0, Ordering::Relaxed);
+                newest.forget();
             }
         }
         store.stay_at(place);

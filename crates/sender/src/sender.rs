@@ -76,13 +76,12 @@ pub async fn run(
         never = keep_following(&store, &witness, &newest) => match never {},
     };
     drop(lock);
+    // Nothing is sent any more, and nobody looks where the database is.
+    store.stay_nowhere();
     outcome.and(stopped)?;
     store.within(ANSWER, cancelled::sweep(&store, &clock)).await?;
     // A backup that was taken during the last lease can be told by this.
-    witness.advance(&store).await?;
-    // Nobody looks any more where the database is, and nothing is sent.
-    store.stay_nowhere();
-    Ok(())
+    Ok(witness.advance(&store).await?)
 }
 
 /// Goes where the database is, again and again.

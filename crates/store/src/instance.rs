@@ -23,7 +23,7 @@ pub struct Place {
     /// the database in it, and the timeline, which changes when a backup is recovered or a standby is promoted.
     pub name: String,
     /// When the PostgreSQL server there was started, in microseconds since 1970 by its own clock: while it runs nobody turns its disk
-    /// back. 0 with SQLite.
+    /// back, but for those who turn back the machine's memory too. 0 with SQLite.
     pub since: i64,
 }
 

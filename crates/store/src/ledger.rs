@@ -170,22 +170,26 @@ impl Store {
         })
     }
 
-    /// Whether the database knows that a delivery was put on the wire, and, if it was accepted since, knows that. One that is not there
-    /// was removed: a database that does not know it yet has fewer leases too ([`Instance`](crate::instance::Instance)).
+    /// Whether the database knows that a delivery was put on the wire, and, if it was accepted since, knows that. False only if it
+    /// looks as it did before: others may have found it unknown since, let it go again, or removed it with its campaign's.
     pub async fn remembers(&self, held: Held, is_accepted: bool) -> Result<bool, StoreError> {
-        const STATE: &str = "SELECT state, attempts FROM deliveries WHERE campaign_id = $1 AND seq = $2";
-        let found: Option<(String, i64)> = on_pool!(self, pool => sqlx::query_as(STATE)
+        const FOUND: &str =
+            "SELECT state, attempts, lease_id FROM deliveries WHERE campaign_id = $1 AND seq = $2";
+        const REMOVED: &str =
+            "SELECT COUNT(*) FROM campaigns WHERE id = $1 AND deliveries_removed_at IS NOT NULL";
+        let found: Option<(String, i64, Option<i64>)> = on_pool!(self, pool => sqlx::query_as(FOUND)
             .bind(held.campaign.0).bind(held.seq.0).fetch_optional(pool).await)?;
-        let Some((state, attempts)) = found else {
-            return Ok(true);
+        let Some((state, attempts, lease)) = found else {
+            let removed: i64 = on_pool!(self, pool => sqlx::query_scalar(REMOVED)
+                .bind(held.campaign.0).fetch_one(pool).await)?;
+            return Ok(removed > 0);
         };
         let is = |known: DeliveryState| known.as_str() == state;
-        if is_accepted {
-            return Ok(is(DeliveryState::Accepted));
-        }
-        // Somebody else may have found it unknown, and let it go again.
-        let was_tried = held.waiting == DeliveryState::Planned && attempts > 0;
-        Ok(was_tried || !is(DeliveryState::Planned) && !is(DeliveryState::Leased))
+        let is_under_the_lease = lease == Some(held.lease.0);
+        let waits =
+            is(DeliveryState::Planned) && attempts == 0 || is(DeliveryState::Leased) && is_under_the_lease;
+        let is_on_wire = is(DeliveryState::OnWire) && is_under_the_lease;
+        Ok(!(waits || is_accepted && is_on_wire))
     }
 }
 

@@ -540,14 +540,16 @@ fn who_lost_an_import_with_its_lock_writes_nothing_more_of_it() {
             )
             .await;
         let record = store.find_import(id).await.unwrap().unwrap();
-        let resumed = Import::resume(store, &record, None, START).await.unwrap();
+        let resumed = Import::resume(store, &record, None, at(1)).await.unwrap();
         let (mut two, _) = resumed.expect("the lock is free");
-        two.write(ImportBatch::of(&rows[1..2]), START).await.unwrap();
-        let refused = one.write(ImportBatch::of(&rows[2..3]), START).await;
+        let refused = one.write(ImportBatch::of(&rows[2..3]), at(2)).await;
+        two.write(ImportBatch::of(&rows[1..2]), at(2)).await.unwrap();
         assert!(
             matches!(refused, Err(StoreError::ImportNotAllowed { .. })),
             "{refused:?}"
         );
+        // It cannot give back a lock that it has not any more.
+        let _ = one.stop("it was refused", START).await;
         two.write(ImportBatch::of(&rows[3..]), START).await.unwrap();
         two.finish(START).await.unwrap();
         let record = store.find_import(id).await.unwrap().unwrap();

@@ -181,7 +181,22 @@ store_on_both_engines!(a_database_says_whether_it_knows_what_was_committed, |sto
         "it looks as if it had not been tried"
     );
     let removed = Held { seq: Seq(4), ..three };
+    assert!(!store.remembers(removed, false).await.unwrap());
+    store
+        .execute("UPDATE campaigns SET deliveries_removed_at = 1")
+        .await;
     assert!(store.remembers(removed, false).await.unwrap());
+    // A retry waits under the lease by which it was claimed, and later under another.
+    let claimed =
+        |lease: i64| format!("UPDATE deliveries SET state = 'leased', lease_id = {lease} WHERE seq = 2");
+    let retry = Held {
+        waiting: DeliveryState::Leased,
+        ..two
+    };
+    store.execute(&claimed(retry.lease.0)).await;
+    assert!(!store.remembers(retry, false).await.unwrap());
+    store.execute(&claimed(retry.lease.0 + 1)).await;
+    assert!(store.remembers(retry, false).await.unwrap());
 });
 
 store_on_both_engines!(a_batch_that_was_committed_unheard_is_not_done_twice, |store| {

@@ -75,7 +75,7 @@ impl Importer {
             started_by: by.who.clone(),
             by,
             consent: upload.consent.clone(),
-            fingerprint: Some(fingerprint),
+            fingerprint: Some(fingerprint.clone()),
             details: Some(serde_json::to_string(&job).context("the job is not JSON")?),
         };
         // From here the file is the import's: it goes with that, and not after a day, which begins anew until it is recorded.
@@ -91,6 +91,19 @@ impl Importer {
         let import = match store.while_it_answers(begun).await {
             Ok(import) => import,
             Err(error) => {
+                let found = match error.is_transient() {
+                    // It may have begun all the same, and is gone on with then.
+                    true => {
+                        store
+                            .while_it_answers(store.find_unfinished_import(&fingerprint))
+                            .await?
+                    }
+                    false => None,
+                };
+                if let Some(import) = found {
+                    self.0.uploads.remove(&upload.id);
+                    return Ok(Begun::New(import.id));
+                }
                 std::fs::rename(&path, &waiting)?;
                 return Err(error.into());
             }

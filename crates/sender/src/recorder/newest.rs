@@ -45,6 +45,11 @@ impl Newest {
         }
     }
 
+    /// From now on it is another database's, which does not know it.
+    pub(crate) fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// Whether a database knows it; nobody knows of none.
     pub(crate) async fn is_known_to(&self, store: &Store) -> Result<bool, StoreError> {
         let newest = *self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -7,7 +7,7 @@ use crate::error::StoreError;
 use std::time::Duration;
 use tidings_campaign::time::Timestamp;
 
-/// Nobody tries again after so long.
+/// Whoever has been cut off for longer and then tries again may count a turn twice.
 const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a statement takes a turn with: `$1` is the writer, `$2` the number, `$3` when the newest of the hits came.

@@ -79,8 +79,10 @@ pub struct Import {
     list: ListId,
     id: ImportId,
     counts: Counts,
-    /// The same as they are kept. Who finds others there was taken over: the lock can be lost unnoticed, with a connection.
+    /// The same as they are kept, and when that was touched. Who finds others there was taken over: the lock can be lost unnoticed,
+    /// with a connection.
     kept: Option<String>,
+    touched: Timestamp,
     /// All recipients, while it is certain that there are no others.
     made: Option<Made>,
     /// Hashes its addresses.
@@ -114,6 +116,7 @@ impl Import {
             id,
             counts: Counts::default(),
             kept: None,
+            touched: now,
             made,
             state: RandomState::new(),
             lock,
@@ -161,6 +164,7 @@ impl Import {
             id: record.id,
             counts: record.counts,
             kept,
+            touched: now,
             made: None,
             state: RandomState::new(),
             lock,
@@ -209,6 +213,7 @@ impl Import {
         tx.commit().await?;
         self.counts = total;
         self.kept = Some(as_json(&total));
+        self.touched = now;
         self.made = made.and_then(|made| made.with(changes.created_keys()));
         Ok(counts)
     }
@@ -221,11 +226,12 @@ impl Import {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         const PROGRESS: &str = "UPDATE imports SET counts = $1, rejects_octets = $2, remarks_octets = $3, updated_at = $4 \
-            WHERE id = $5 AND state = 'running' AND counts IS NOT DISTINCT FROM $6";
+            WHERE id = $5 AND state = 'running' AND counts IS NOT DISTINCT FROM $6 AND updated_at = $7";
         let octets = |n: u64| i64::try_from(n).expect("a file has less than 8 EiB");
         let moved = on_tx!(tx, conn => sqlx::query(PROGRESS)
             .bind(as_json(counts)).bind(octets(batch.rejects_octets)).bind(octets(batch.remarks_octets))
-            .bind(now.0).bind(self.id.0).bind(&self.kept).execute(conn).await.map(|done| done.rows_affected()))?;
+            .bind(now.0).bind(self.id.0).bind(&self.kept).bind(self.touched.0)
+            .execute(conn).await.map(|done| done.rows_affected()))?;
         if moved == 1 {
             return Ok(());
         }
@@ -236,11 +242,12 @@ impl Import {
     /// gone on with.
     pub async fn finish(self, now: Timestamp) -> Result<(), StoreError> {
         const FINISH: &str = "UPDATE imports SET state = 'finished', finished_at = $1, updated_at = $1, counts = $2 \
-            WHERE id = $3 AND state = 'running' AND counts IS NOT DISTINCT FROM $4";
+            WHERE id = $3 AND state = 'running' AND counts IS NOT DISTINCT FROM $4 AND updated_at = $5";
         let mut tx = self.store.begin_write().await?;
         tx.tune(Tuning::LEDGER).await?;
         let finished = on_tx!(&mut tx, conn => sqlx::query(FINISH).bind(now.0).bind(as_json(&self.counts))
-            .bind(self.id.0).bind(&self.kept).execute(conn).await.map(|done| done.rows_affected()))?;
+            .bind(self.id.0).bind(&self.kept).bind(self.touched.0)
+            .execute(conn).await.map(|done| done.rows_affected()))?;
         tx.commit().await?;
         if finished == 1 {
             forget_old_marks(&self.store).await?;
@@ -252,14 +259,15 @@ impl Import {
         }
     }
 
-    /// Records that the import does not go on by itself, and why. What a person has said about that stays.
+    /// Records that the import does not go on by itself, and why. What a person has said about that stays, and so does what another
+    /// process has gone on with.
     pub async fn stop(self, reason: &str, now: Timestamp) -> Result<(), StoreError> {
         const STOP: &str = "UPDATE imports SET state = $1, reason = $2, updated_at = $3 \
-            WHERE id = $4 AND state = 'running'";
+            WHERE id = $4 AND state = 'running' AND counts IS NOT DISTINCT FROM $5 AND updated_at = $6";
         let mut tx = self.store.begin_write().await?;
         tx.tune(Tuning::LEDGER).await?;
         on_tx!(&mut tx, conn => sqlx::query(STOP).bind(ImportState::Stopped.as_str()).bind(reason)
-            .bind(now.0).bind(self.id.0).execute(conn).await.map(drop))?;
+            .bind(now.0).bind(self.id.0).bind(&self.kept).bind(self.touched.0).execute(conn).await.map(drop))?;
         tx.commit().await?;
         self.lock.release().await
     }
