@@ -43,11 +43,20 @@ impl Server {
             .get(self.address_of(path))
             .header("Authorization", format!("Bearer {}", self.token))
             .call()
-            .expect("the server answers");
+            .unwrap_or_else(|error| self.does_not_answer(&error));
         (
             response.status().as_u16(),
             response.body_mut().read_to_string().expect("a page is text"),
         )
+    }
+
+    /// With what it has said.
+    #[track_caller]
+    fn does_not_answer(&self, error: &ureq::Error) -> ! {
+        panic!(
+            "the server does not answer: {error}\n{}",
+            self.process.stderr_so_far()
+        );
     }
 
     /// The status and body of the answer to a form. `body` as a browser encodes it.
@@ -56,7 +65,9 @@ impl Server {
         let request = agent()
             .post(self.address_of(path))
             .content_type("application/x-www-form-urlencoded");
-        let mut response = request.send(body).expect("the server answers");
+        let mut response = request
+            .send(body)
+            .unwrap_or_else(|error| self.does_not_answer(&error));
         (
             response.status().as_u16(),
             response.body_mut().read_to_string().expect("a page is text"),

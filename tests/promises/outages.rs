@@ -169,7 +169,15 @@ fn whoever_asks_while_the_database_is_silent_is_told_so_and_served_when_it_is_ba
     app.import("readers", 2);
     app.send(app.campaign("readers"));
     let proxy = Proxy::to(cluster.address());
+    let leases = || {
+        app.database
+            .number("SELECT next FROM sequences WHERE name = 'leases'")
+    };
+    let before = leases();
     let served = app.serve_by(&format!("postgres://tidings@{}/news", proxy.address()));
+    // A server whose database goes away while it starts ends, and says so.
+    wait_until("the sender has begun", 30, || leases() > before);
+    std::thread::sleep(LEASE);
     let link = link_at(&app, &served.url, "reader1@example.org");
     assert_eq!(served.get("/campaigns").0, 200);
     proxy.stall();
