@@ -385,7 +385,7 @@ fn of_one_message(sample: &Sample, facts: &Facts) -> Vec<Finding> {
     ));
     found.extend(subject::check(&sample.subject));
     found.push(preheader::check(&page));
-    found.extend(leftovers::check(sample, &page));
+    found.extend(leftovers::check(sample, &page, &facts.sender));
     found.extend(links::check(&page, &facts.sender));
     found.extend(images::check(&page, &facts.sender));
     found

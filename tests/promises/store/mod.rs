@@ -14,6 +14,7 @@ mod feedback;
 mod flow;
 mod hits;
 mod imports;
+mod imports_cut_off;
 mod keys;
 mod leases;
 mod ledger;

@@ -1,6 +1,6 @@
 //! The number of a list's confirmed recipients is counted where standings change. Whatever changes them, it is what the rows say.
 
-use super::imports::released;
+use super::imports_cut_off::released;
 use super::*;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use tidings_campaign::ids::SignUpId;

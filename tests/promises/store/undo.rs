@@ -1,6 +1,7 @@
 //! Taking imports back.
 
-use super::imports::{MANY, record, released};
+use super::imports::{MANY, record};
+use super::imports_cut_off::released;
 use super::*;
 use tidings_store::imports::{ImportState, KeptWhy, Undo, UndoCounts};
 use tidings_tests::{FreshStore, store_on_both_engines};

@@ -1,6 +1,6 @@
 //! What was written for a draft, and is still there.
 
-use super::{Check, Finding, Page, Sample};
+use super::{Check, Finding, Page, Sample, Sender};
 
 /// Words that stand for others, in lower case.
 const PLACEHOLDERS: [&str; 12] = [
@@ -18,7 +18,7 @@ const PLACEHOLDERS: [&str; 12] = [
     "xxxx",
 ];
 
-pub(super) fn check(sample: &Sample, page: &Page) -> Vec<Finding> {
+pub(super) fn check(sample: &Sample, page: &Page, sender: &Sender) -> Vec<Finding> {
     let parts = [
         ("the subject", &sample.subject),
         ("the HTML", &page.text),
@@ -36,7 +36,7 @@ pub(super) fn check(sample: &Sample, page: &Page) -> Vec<Finding> {
                 .at(around(text, at)),
             );
         }
-        let lower = without_addresses(text).to_lowercase();
+        let lower = without_our_links(text, &sender.public_url).to_lowercase();
         if let Some((word, at)) = PLACEHOLDERS
             .iter()
             .find_map(|word| Some((word, lower.find(word)?)))
@@ -60,9 +60,10 @@ pub(super) fn check(sample: &Sample, page: &Page) -> Vec<Finding> {
     found
 }
 
-/// The words that are no web addresses: those of a recipient's own have letters by chance in them, `xxxx` too.
-fn without_addresses(text: &str) -> String {
-    let words = text.split_whitespace().filter(|word| !word.contains("://"));
+/// The words but for the links that are signed for one recipient: those have letters by chance in them, `xxxx` too.
+fn without_our_links(text: &str, public_url: &str) -> String {
+    let ours = format!("{public_url}/");
+    let words = text.split_whitespace().filter(|word| !word.contains(&ours));
     words.collect::<Vec<_>>().join(" ")
 }
 
@@ -82,6 +83,7 @@ fn around(text: &str, at: usize) -> String {
 mod tests {
     use super::*;
     use crate::preflight::Level;
+    use crate::preflight::tests::sender;
 
     fn levels(subject: &str, html: &str) -> Vec<Level> {
         let sample = Sample {
@@ -90,21 +92,22 @@ mod tests {
             html: html.to_owned(),
             text: "Hello".to_owned(),
         };
-        let found = check(&sample, &Page::read(html));
+        let found = check(&sample, &Page::read(html), &sender());
         found.iter().map(|finding| finding.level).collect()
     }
 
     #[test]
-    fn what_stands_in_an_address_is_no_placeholder() {
+    fn what_stands_by_chance_in_a_link_of_ours_is_no_placeholder() {
         let sample = |text: &str| Sample {
             language: None,
             subject: "Hello".to_owned(),
             html: String::new(),
             text: text.to_owned(),
         };
-        let level = |text| check(&sample(text), &Page::default())[0].level;
+        let level = |text| check(&sample(text), &Page::default(), &sender())[0].level;
         assert_eq!(level("Leave: https://news.example.com/u/AqXxXxb7"), Level::Ok);
         assert_eq!(level("Leave: <https://news.example.com/u/AqXxXxb7>"), Level::Ok);
+        assert_eq!(level("Read on: https://www.xxxx.test/"), Level::Amber);
         assert_eq!(level("Call us:\r\nxxxx"), Level::Amber);
     }
 

@@ -91,14 +91,13 @@ impl Importer {
         let import = match store.while_it_answers(begun).await {
             Ok(import) => import,
             Err(error) => {
-                let found = match error.is_transient() {
-                    // It may have begun all the same, and is gone on with then.
-                    true => {
-                        store
-                            .while_it_answers(store.find_unfinished_import(&fingerprint))
-                            .await?
-                    }
-                    false => None,
+                // It may have begun all the same, and is gone on with then. As long as nobody can say, the file stays where it would be
+                // looked for.
+                let found = if error.is_transient() {
+                    let found = store.find_unfinished_import(&fingerprint);
+                    store.while_it_answers(found).await?
+                } else {
+                    None
                 };
                 if let Some(import) = found {
                     self.0.uploads.remove(&upload.id);
