@@ -133,8 +133,11 @@ impl Store {
         names.learn(self, hits).await?;
         let keep = seconds(keep);
         for tries in 0..TRIES {
-            if self.try_record(turn, hits, names, (keep, tries > 0)).await? {
-                return Ok(());
+            match self.try_record(turn, hits, names, (keep, tries > 0)).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(error) if error.is_deadlock() => {}
+                Err(error) => return Err(error),
             }
         }
         Err(StoreError::Contended)
@@ -183,7 +186,10 @@ async fn judge_and_write(
     (keep, is_again): (i64, bool),
 ) -> Result<bool, StoreError> {
     let mut writing = Writing::keeping(keep);
-    for (case, judged) in reading::judged(tx, new, names, is_again).await? {
+    let Some(cases) = reading::judged(tx, new, names, is_again).await? else {
+        return Ok(false);
+    };
+    for (case, judged) in cases {
         case.settle(&judged, names, &mut writing, deltas);
     }
     writing.write(tx, deltas).await

@@ -50,7 +50,7 @@ pub(super) async fn record(store: &Store, hits: &[NewHit]) {
     record_by(store, hits, &mut HitNames::new(HitRules::standard())).await;
 }
 
-async fn record_by(store: &Store, hits: &[NewHit], names: &mut HitNames<'_>) {
+pub(super) async fn record_by(store: &Store, hits: &[NewHit], names: &mut HitNames<'_>) {
     store.record_hits(turn(), hits, names, KEEP).await.unwrap();
 }
 
@@ -251,36 +251,6 @@ store_on_both_engines!(no_full_address_and_no_endless_name_is_kept, |store| {
         Network::from_number(network).unwrap().to_string(),
         "2001:db8:5::/48"
     );
-});
-
-store_on_both_engines!(two_processes_record_beside_each_other, |store| {
-    let (campaign, ids) = sent(store, 20).await;
-    let other = store.open_again("there").await;
-    let write = async |store: &Store, from: u64| {
-        let mut names = HitNames::new(HitRules::standard());
-        for n in 0..10 {
-            let hits: Vec<NewHit> = ids
-                .iter()
-                .flat_map(|id| {
-                    [
-                        hit(campaign, *id, Pixel, from + 20 * n),
-                        hit(campaign, *id, Link(1), from + 20 * n + 1),
-                    ]
-                })
-                .collect();
-            record_by(store, &hits, &mut names).await;
-        }
-    };
-    // The second says the same moments: whatever is the key of a row, nothing is lost.
-    tokio::join!(write(store, 100), write(&other, 100));
-    let all: i64 = hits_of(store, campaign).await.iter().map(|(_, _, n)| n).sum();
-    assert_eq!(all, 800);
-    assert_eq!(
-        recipients_of(store, campaign).await,
-        [(Open, Human, 20), (Click, Human, 20)]
-    );
-    assert_counted(store).await;
-    other.close().await;
 });
 
 store_on_both_engines!(new_rules_judge_old_hits, |store| {

@@ -13,6 +13,7 @@ mod exports;
 mod feedback;
 mod flow;
 mod hits;
+mod hits_beside;
 mod imports;
 mod imports_cut_off;
 mod keys;

@@ -10,15 +10,15 @@ use tidings_feedback::hits::HitVerdict::{Human, Scanner};
 use tidings_store::hits::{HitNames, HitTurns, NewHit};
 use tidings_tests::{FreshStore, store_on_both_engines};
 
-fn names() -> HitNames<'static> {
+pub(super) fn names() -> HitNames<'static> {
     HitNames::new(HitRules::standard())
 }
 
-async fn let_wait(store: &Store, hits: &[NewHit]) {
+pub(super) async fn let_wait(store: &Store, hits: &[NewHit]) {
     store.let_hits_wait(turn(), hits, &mut names()).await.unwrap();
 }
 
-async fn fold(store: &Store) -> i64 {
+pub(super) async fn fold(store: &Store) -> i64 {
     let (mut names, mut all) = (names(), 0);
     loop {
         match store.fold_waiting_hits(&mut names, KEEP).await.unwrap() {
@@ -28,14 +28,14 @@ async fn fold(store: &Store) -> i64 {
     }
 }
 
-async fn number(store: &FreshStore, what: &str) -> i64 {
+pub(super) async fn number(store: &FreshStore, what: &str) -> i64 {
     let found = store.texts(&format!("SELECT CAST({what} AS TEXT)")).await;
     found[0].parse().unwrap()
 }
 
 /// Hits of every kind, in the order of time, that look like chance and are always the same: persons, walkers, proxies, some again and
 /// again and some at the same moment.
-fn mixed(campaign: CampaignId, ids: &[RecipientId], n: u64) -> Vec<NewHit> {
+pub(super) fn mixed(campaign: CampaignId, ids: &[RecipientId], n: u64) -> Vec<NewHit> {
     let agents = [FIREFOX, "GoogleImageProxy", "curl/8.0", "", "Mozilla/5.0"];
     let one = |i: u64| {
         let chance = (i * 7919 + 13) % 1009;
@@ -111,33 +111,6 @@ store_on_both_engines!(
             recipients_of(store, at_once).await
         );
         assert_counted(store).await;
-    }
-);
-
-store_on_both_engines!(
-    several_nodes_fold_beside_each_other_and_every_hit_counts_once,
-    |store| {
-        let (campaign, ids) = sent(store, 97).await;
-        let hits = mixed(campaign, &ids, 12_000);
-        let others = [
-            store.open_again("there").await,
-            store.open_again("elsewhere").await,
-        ];
-        let write = async |store: &Store, from: usize| {
-            for hits in hits[from..from + 4000].chunks(200) {
-                let_wait(store, hits).await;
-                fold(store).await;
-            }
-        };
-        tokio::join!(write(store, 0), write(&others[0], 4000), write(&others[1], 8000));
-        while store.count_waiting_hits().await.unwrap() > 0 {
-            fold(store).await;
-        }
-        assert_eq!(number(store, "(SELECT COUNT(*) FROM hits)").await, 12_000);
-        assert_counted(store).await;
-        for other in others {
-            other.close().await;
-        }
     }
 );
 

@@ -26,19 +26,22 @@ pub(super) struct Standing {
     has_hits_since: bool,
 }
 
-/// Judges the new hits together with what is kept around them. `is_again`: a row with the time of a new one was there.
+/// Judges the new hits together with what is kept around them. `is_again`: a row with the time of a new one was there. Nothing if
+/// somebody else wrote the same rows meanwhile.
 pub(super) async fn judged<'r>(
     tx: &mut Tx,
     new: BTreeMap<Key, Vec<Kept>>,
     names: &mut HitNames<'r>,
     is_again: bool,
-) -> Result<Vec<(Case, Vec<Judged<'r>>)>, StoreError> {
+) -> Result<Option<Vec<(Case, Vec<Judged<'r>>)>>, StoreError> {
     let asked = new.iter().map(|(key, hits)| {
         // What else came lately says nothing of an open.
         let since = (is_again || !is_nothing_but_opens(hits)).then(|| a_little_back(first_of(hits)));
         (*key, since)
     });
-    let mut standings = standings(tx, asked.collect()).await?;
+    let Some(mut standings) = standings(tx, asked.collect()).await? else {
+        return Ok(None);
+    };
     let mut cases: Vec<Case> = new
         .into_iter()
         .map(|(key, hits)| Case::of_new(key, standings.remove(&key).unwrap_or_default(), hits))
@@ -72,7 +75,7 @@ pub(super) async fn judged<'r>(
             *judged = case.judge(names.rules);
         }
     }
-    Ok(cases.into_iter().zip(verdicts).collect())
+    Ok(Some(cases.into_iter().zip(verdicts).collect()))
 }
 
 fn is_nothing_but_opens(hits: &[Kept]) -> bool {
@@ -133,12 +136,14 @@ impl Case {
 }
 
 /// What is known of the recipients, of whom nothing is known of some. With a moment it is asked too whether there are hits since.
+/// Until the transaction ends nobody else judges hits of those of whom something is known, so what is read of them from now on stays
+/// true. Nothing if somebody else has just written of one for the first time.
 ///
 /// It comes as one text: SQLite's driver takes longer to hand over a row of eight columns than SQLite to find it.
 pub(super) async fn standings(
     tx: &mut Tx,
     asked: Vec<(Key, Option<Timestamp>)>,
-) -> Result<HashMap<Key, Standing>, StoreError> {
+) -> Result<Option<HashMap<Key, Standing>>, StoreError> {
     // A look-up for each, not a join: for that PostgreSQL may read all parts of the ledger.
     const FIND: &str = "SELECT STRING_AGG( \
             CAST(v.column1 AS TEXT) || ',' || CAST(v.column2 AS TEXT) || ',' || COALESCE(CAST( \
@@ -156,6 +161,8 @@ pub(super) async fn standings(
         ") AS v LEFT JOIN hit_recipients r ON r.campaign_id = v.column1 AND r.recipient_id = v.column2";
     let mut standings = HashMap::with_capacity(asked.len());
     for asked in filled(asked) {
+        let held = hold(tx, &asked).await?;
+        let mut kept = HashSet::new();
         let text = tx.text_with_rows(FIND, (asked.len(), 3), KNOWN);
         let found: Option<String> = on_tx!(&mut *tx, conn => {
             let mut query = sqlx::query_scalar(text);
@@ -167,10 +174,38 @@ pub(super) async fn standings(
         for text in found.iter().flat_map(|found| found.split(';')) {
             let (key, standing) =
                 Standing::read(text).ok_or_else(|| bad_row("hit_recipients", text, "not numbers"))?;
+            if standing.is_kept {
+                kept.insert(key);
+            }
             standings.insert(key, standing);
         }
+        if held.is_some_and(|held| held != kept.len()) {
+            return Ok(None);
+        }
     }
-    Ok(standings)
+    Ok(Some(standings))
+}
+
+/// Waits for whoever judges hits of these recipients, and lets nobody else do so until the transaction ends. How many recipients are held
+/// so: those who have a row. Nothing on SQLite, where nobody else writes anyway.
+async fn hold(tx: &mut Tx, asked: &[(Key, Option<Timestamp>)]) -> Result<Option<usize>, StoreError> {
+    // In the order of the keys, so that no two wait for each other.
+    const HOLD: &str = "WITH held AS MATERIALIZED (SELECT r.campaign_id, r.recipient_id FROM (VALUES ";
+    const IN_ORDER: &str = ") AS v JOIN hit_recipients r ON r.campaign_id = v.column1 AND r.recipient_id = v.column2 \
+         ORDER BY r.campaign_id, r.recipient_id FOR NO KEY UPDATE OF r) \
+         SELECT COUNT(DISTINCT (campaign_id, recipient_id)) FROM held";
+    if matches!(tx, Tx::Sqlite(_)) {
+        return Ok(None);
+    }
+    let text = tx.text_with_rows(HOLD, (asked.len(), 2), IN_ORDER);
+    let held: i64 = on_tx!(&mut *tx, conn => {
+        let mut query = sqlx::query_scalar(text);
+        for ((campaign, recipient), _) in asked {
+            query = query.bind(campaign.0).bind(recipient.0);
+        }
+        query.fetch_one(conn).await
+    })?;
+    Ok(usize::try_from(held).ok())
 }
 
 impl Standing {

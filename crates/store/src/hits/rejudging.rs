@@ -54,7 +54,9 @@ impl Store {
         let mut tx = self.begin_write().await?;
         let (recipients, next) = recipients_after(&mut tx, (after, last), names).await?;
         let asked = recipients.keys().map(|key| (*key, None)).collect();
-        let mut standings = standings(&mut tx, asked).await?;
+        let Some(mut standings) = standings(&mut tx, asked).await? else {
+            return Ok(None);
+        };
         let (mut writing, mut deltas) = (Writing::default(), HitDeltas::default());
         let mut hits = 0;
         for (key, kept) in recipients {
