@@ -9,7 +9,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use std::future::Future;
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -103,8 +103,8 @@ impl Browser {
     #[track_caller]
     pub fn sees(&self, words: &str) {
         let mut text = String::new();
-        let until = std::time::Instant::now() + PATIENCE;
-        while std::time::Instant::now() < until {
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
             // The page may be exchanged while it is read.
             if let Ok(now) = self
                 .runtime
@@ -130,42 +130,52 @@ impl Browser {
             "//*[self::a or self::button or self::summary or self::label][normalize-space()={0}] | //input[@type='submit'][@value={0}]",
             quoted(words)
         );
-        self.done(async { self.found(Locator::XPath(&path)).await?.click().await });
+        self.done(unless_stale(async || {
+            self.found(Locator::XPath(&path)).await?.click().await
+        }));
     }
 
     /// Clicks the first element of this CSS selector.
     #[track_caller]
     pub fn click_at(&self, css: &str) {
-        self.done(async { self.found(Locator::Css(css)).await?.click().await });
+        self.done(unless_stale(async || {
+            self.found(Locator::Css(css)).await?.click().await
+        }));
     }
 
     /// Types into the field with this label, over what stands there.
     #[track_caller]
     pub fn fill(&self, label: &str, text: &str) {
-        self.done(async {
+        self.done(unless_stale(async || {
             let field = self.field(label).await?;
             field.clear().await?;
             field.send_keys(text).await
-        });
+        }));
     }
 
     /// Chooses a file for the field with this label.
     #[track_caller]
     pub fn choose_file(&self, label: &str, file: &std::path::Path) {
         let file = file.to_string_lossy().into_owned();
-        self.done(async { self.field(label).await?.send_keys(&file).await });
+        self.done(unless_stale(async || {
+            self.field(label).await?.send_keys(&file).await
+        }));
     }
 
     /// Chooses what the list with this label shows as `words`.
     #[track_caller]
     pub fn choose(&self, label: &str, words: &str) {
-        self.done(async { self.field(label).await?.select_by_label(words).await });
+        self.done(unless_stale(async || {
+            self.field(label).await?.select_by_label(words).await
+        }));
     }
 
     /// Presses keys, wherever the focus is. [`fantoccini::key::Key`] has those without a letter.
     #[track_caller]
     pub fn press(&self, keys: &str) {
-        self.done(async { self.client.active_element().await?.send_keys(keys).await });
+        self.done(unless_stale(async || {
+            self.client.active_element().await?.send_keys(keys).await
+        }));
     }
 
     /// Runs a function's body in the page and returns its value.
@@ -250,6 +260,17 @@ impl Drop for Browser {
     fn drop(&mut self) {
         // The jail ends what this leaves.
         let _ = self.runtime.block_on(self.client.clone().close());
+    }
+}
+
+/// Does it again if the page was exchanged between finding an element and doing something with it, as open pages do by themselves.
+async fn unless_stale<T>(act: impl AsyncFn() -> Result<T, CmdError>) -> Result<T, CmdError> {
+    let begun = Instant::now();
+    loop {
+        match act().await {
+            Err(error) if error.is_stale_element_reference() && begun.elapsed() < PATIENCE => {}
+            outcome => return outcome,
+        }
     }
 }
 

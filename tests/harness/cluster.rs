@@ -169,9 +169,18 @@ impl Cluster {
     }
 
     fn ask(&self, query: &str) -> Option<i64> {
+        self.ask_in("postgres", query)
+    }
+
+    /// The number that a query of the database gives; nothing while the server does not answer.
+    pub fn number(&self, query: &str) -> Option<i64> {
+        self.ask_in("news", query)
+    }
+
+    fn ask_in(&self, database: &str, query: &str) -> Option<i64> {
         let query = AssertSqlSafe(query.to_owned());
         runtime().block_on(async {
-            let mut connection = PgConnection::connect(&self.url_of("postgres")).await.ok()?;
+            let mut connection = PgConnection::connect(&self.url_of(database)).await.ok()?;
             sqlx::query_scalar(query).fetch_one(&mut connection).await.ok()
         })
     }

@@ -180,24 +180,33 @@ impl Drop for Database {
 }
 
 pub(crate) async fn execute(engine: Engine, url: &str, statement: &str) {
-    let statement = AssertSqlSafe(statement.to_owned());
-    match engine {
-        Engine::Sqlite => {
-            let mut connection = SqliteConnection::connect(url).await.expect("the test's database");
-            sqlx::raw_sql(statement)
-                .execute(&mut connection)
-                .await
-                .map(|_| ())
+    Beside::connect(engine, url).await.execute(statement).await;
+}
+
+/// A connection of the test's own.
+pub(crate) enum Beside {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl Beside {
+    pub(crate) async fn connect(engine: Engine, url: &str) -> Beside {
+        match engine {
+            Engine::Sqlite => SqliteConnection::connect(url).await.map(Beside::Sqlite),
+            Engine::Postgres => PgConnection::connect(url).await.map(Beside::Postgres),
         }
-        Engine::Postgres => {
-            let mut connection = PgConnection::connect(url).await.expect("the test's database");
-            sqlx::raw_sql(statement)
-                .execute(&mut connection)
-                .await
-                .map(|_| ())
-        }
+        .expect("the test's database")
     }
-    .expect("a statement of a test");
+
+    /// Runs one statement, or several.
+    pub(crate) async fn execute(&mut self, statements: &str) {
+        let statements = sqlx::raw_sql(AssertSqlSafe(statements.to_owned()));
+        match self {
+            Beside::Sqlite(connection) => statements.execute(connection).await.map(drop),
+            Beside::Postgres(connection) => statements.execute(connection).await.map(drop),
+        }
+        .expect("a statement of a test");
+    }
 }
 
 pub(crate) async fn texts(engine: Engine, url: &str, query: &str) -> Vec<String> {

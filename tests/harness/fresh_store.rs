@@ -2,6 +2,7 @@
 
 use crate::{Database, Engine};
 use std::ops::Deref;
+use std::time::Duration;
 use tidings_campaign::ids::CampaignId;
 use tidings_campaign::lifecycle::DeliveryState;
 use tidings_store::Store;
@@ -47,6 +48,23 @@ impl FreshStore {
     /// Runs one statement beside the store: to bring about what none of its functions can.
     pub async fn execute(&self, statement: &str) {
         crate::database::execute(self.engine, &self.url, statement).await;
+    }
+
+    /// Runs these statements in a transaction beside the store, which is committed when `work` has had time to come upon it: as if a slow
+    /// process did both.
+    pub async fn while_uncommitted<T>(&self, statements: &str, work: impl Future<Output = T>) -> T {
+        const TIME: Duration = Duration::from_millis(500);
+        let begin = match self.engine {
+            Engine::Sqlite => "BEGIN IMMEDIATE",
+            Engine::Postgres => "BEGIN",
+        };
+        let mut slow = crate::database::Beside::connect(self.engine, &self.url).await;
+        slow.execute(&format!("{begin}; {statements}")).await;
+        let committed = async {
+            tokio::time::sleep(TIME).await;
+            slow.execute("COMMIT").await;
+        };
+        tokio::join!(work, committed).0
     }
 
     /// The texts that a query gives.

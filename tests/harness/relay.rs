@@ -27,14 +27,14 @@ impl Relay {
             .expect("a runtime needs nothing but a thread");
         // A relay that goes down finds its port free later.
         let address = SocketAddr::from(([127, 0, 0, 1], crate::free_port()));
-        let relay = runtime.block_on(ScriptedRelay::start(Script::accepting(), address));
-        let relay = relay.expect("a free port");
-        Self {
-            current: RefCell::new(Some(relay)),
+        let relay = Self {
+            current: RefCell::default(),
             former: RefCell::default(),
             address,
             runtime,
-        }
+        };
+        relay.follow(Script::accepting());
+        relay
     }
 
     /// Where it listens.
@@ -52,7 +52,7 @@ impl Relay {
             });
             self.former.borrow_mut().extend(accepted);
         }
-        // A process that another test is just starting has a copy of our listener for a moment.
+        // A process that another test is just starting has a copy for a moment of what listened on our port.
         let deadline = Instant::now() + Duration::from_secs(10);
         let relay = loop {
             match self

@@ -192,13 +192,13 @@ on_both_engines!(
 on_both_engines!(
     a_sender_that_waits_for_longer_than_its_lease_keeps_what_it_holds,
     |app| {
-        app.configure(|settings| settings.lease = "1s".to_owned());
+        app.configure(|settings| settings.lease = "3s".to_owned());
         app.relay
-            .follow(Script::accepting().delay(Duration::from_millis(2500)));
-        app.import("readers", 20);
+            .follow(Script::accepting().delay(Duration::from_secs(5)));
+        app.import("readers", 8);
         let campaign = app.campaign("readers");
         let show = app.send(campaign);
-        assert_eq!(show.count("accepted"), 20, "{show}");
-        assert_eq!(app.relay.reached_once().len(), 20);
+        assert_eq!(show.count("accepted"), 8, "{show}");
+        assert_eq!(app.relay.reached_once().len(), 8);
     }
 );

@@ -119,7 +119,7 @@ on_both_engines!(a_marketer_needs_no_command_line, |app| {
     let reports = SocketAddr::from(([127, 0, 0, 1], free_port()));
     app.configure(|it| {
         it.more = format!(
-            "[mail]\nreturn_path_domain = \"bounce.example.com\"\n\n[limits.campaign]\nrate = \"3/s\"\n\n\
+            "[mail]\nreturn_path_domain = \"bounce.example.com\"\n\n[limits.campaign]\nrate = \"2/s\"\n\n\
              [[intake.smtp]]\nlisten = \"{reports}\"\n"
         );
     });

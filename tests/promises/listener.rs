@@ -216,7 +216,7 @@ on_both_engines!(sessions_rates_and_errors_are_bounded, |app| {
     let accepted = campaign(app);
     let (_server, address) = listening(
         app,
-        "max_sessions = 3\nmax_sessions_per_client = 2\nmax_messages_per_minute = 2\nmax_errors = 3\nidle_timeout = \"1s\"",
+        "max_sessions = 3\nmax_sessions_per_client = 2\nmax_messages_per_minute = 2\nmax_errors = 3\nidle_timeout = \"3s\"",
     );
     let mut first = MailClient::connect(address);
     let second = MailClient::connect(address);
@@ -241,11 +241,11 @@ on_both_engines!(sessions_rates_and_errors_are_bounded, |app| {
     );
     assert_eq!(first.hear(), "", "the session is over");
 
-    let mut idle = MailClient::connect(address);
     let begun = Instant::now();
+    let mut idle = MailClient::connect(address);
     idle.write(b"NOO");
     assert!(idle.hear().starts_with("421 4.4.2"));
-    assert!(begun.elapsed() > Duration::from_millis(900));
+    assert!(begun.elapsed() > Duration::from_millis(2900));
 });
 
 on_both_engines!(a_stop_ends_sessions_at_once_and_keeps_what_was_answered, |app| {
@@ -273,11 +273,10 @@ on_both_engines!(a_stop_ends_sessions_at_once_and_keeps_what_was_answered, |app|
     );
     assert!(client.hear().starts_with("250"), "one answer for each recipient");
 
-    let begun = Instant::now();
     server.process.sigterm();
     assert!(client.hear().starts_with("421 4.3.2"));
-    server.process.wait(Duration::from_secs(15)).succeeded();
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    // Long before the session would have been idle for too long.
+    server.process.wait(App::PATIENCE).succeeded();
     assert!(!socket.exists(), "the socket is left behind");
     assert_eq!(reason(app, "reader1@example.org"), "hard_bounce");
 });
@@ -316,16 +315,16 @@ on_both_engines!(
         configure(app, "127.0.0.1:0", "");
         app.relay
             .follow(Script::accepting().keep_content(64 * 1024 * 1024));
-        app.import("readers", 300);
+        app.import("readers", 400);
         let id = app.campaign("readers");
         app.send(id);
         let reports: Vec<Report> = app.relay.accepted().iter().map(Report::no_such_mailbox).collect();
-        assert_eq!(reports.len(), 300);
+        assert_eq!(reports.len(), 400);
 
         let (server, address) = listening(app, "");
         let answered = std::thread::scope(|scope| {
             let sessions: Vec<_> = reports
-                .chunks(75)
+                .chunks(100)
                 .map(|share| {
                     scope.spawn(move || {
                         let mut client = MailClient::connect(address);
@@ -340,7 +339,8 @@ on_both_engines!(
                     })
                 })
                 .collect();
-            wait_until("some have come in", 30, || events(app).len() > 20);
+            let come_in = || app.database.number("SELECT COUNT(*) FROM feedback_events");
+            wait_until("some have come in", 30, || come_in() > 20);
             server.process.kill_9();
             sessions
                 .into_iter()
@@ -351,7 +351,7 @@ on_both_engines!(
             .iter()
             .map(|event| event["address"].as_str().unwrap().to_owned())
             .collect();
-        for (share, answered) in reports.chunks(75).zip(&answered) {
+        for (share, answered) in reports.chunks(100).zip(&answered) {
             for report in &share[..*answered] {
                 assert!(
                     kept.contains(&report.recipient),
@@ -361,7 +361,7 @@ on_both_engines!(
             }
         }
         assert!(
-            answered.iter().sum::<usize>() < 300,
+            answered.iter().sum::<usize>() < 400,
             "all had come in before the kill"
         );
 
@@ -372,7 +372,7 @@ on_both_engines!(
             assert!(reply.starts_with("250"), "{reply}");
         }
         let all = events(app);
-        assert_eq!(all.len(), 300);
+        assert_eq!(all.len(), 400);
         assert!(all.iter().all(|event| event["done"] == "suppressed"), "{all:?}");
     }
 );

@@ -82,11 +82,14 @@ fn stop(server: Server) -> String {
     server.process.sigterm();
     let output = server.process.wait(App::PATIENCE).succeeded();
     assert!(
-        told.elapsed() < Duration::from_secs(5),
+        told.elapsed() < Duration::from_secs(30),
         "it took {:?} to end",
         told.elapsed()
     );
-    output.stderr
+    // How long a statement takes is the machine's affair.
+    let said = output.stderr.lines();
+    let said: Vec<&str> = said.filter(|line| !line.contains("slow statement")).collect();
+    said.join("\n")
 }
 
 on_both_engines!(

@@ -270,7 +270,7 @@ fn nobody_waits_for_the_migration_of_a_ledger_that_is_in_use() {
         sender.join().unwrap()
     });
     assert!(
-        longest < Duration::from_secs(2),
+        longest < Duration::from_secs(4),
         "somebody waited for {longest:?}"
     );
     assert!(rounds > 50, "the sender did no more than {rounds} rounds");

@@ -11,11 +11,18 @@ const RECIPIENTS: usize = 1500;
 /// Of [`Settings::default`].
 const LEASE: Duration = Duration::from_secs(2);
 
-/// A campaign that takes a quarter of a minute: what happens to it takes less, on a busy machine too.
+/// A campaign that takes a third of a minute: what happens to it takes less, on a busy machine too.
 fn campaign_of_some_seconds(app: &App) -> i64 {
-    app.relay.follow(Script::accepting().pace(100.0));
+    app.relay.follow(Script::accepting().pace(70.0));
     app.import("readers", RECIPIENTS);
     app.campaign("readers")
+}
+
+/// Who has only just begun may find no database, and has nothing to go on with.
+#[track_caller]
+fn wait_until_both_send(at: &Cluster) {
+    let owners = "SELECT COUNT(DISTINCT owner) FROM leases";
+    wait_until("both send", 30, || at.number(owners) == Some(2));
 }
 
 #[track_caller]
@@ -92,6 +99,7 @@ fn senders_go_on_by_themselves_after_the_database_was_away() {
     let one = app.start_sending(campaign);
     wait_for_mail(&app, 20);
     let two = app.start_node("two", app.database.url(), campaign);
+    wait_until_both_send(&cluster);
     // A restart, and a time that is longer than a lease.
     for away in [Duration::ZERO, LEASE + Duration::from_secs(2)] {
         wait_for_mail(&app, 100);
@@ -232,6 +240,7 @@ fn nothing_is_sent_from_a_database_that_was_turned_back_under_running_senders() 
     cluster.keep();
     cluster.start_again();
     let two = app.start_node("two", app.database.url(), campaign);
+    wait_until_both_send(&cluster);
     // The disk is as it was, so they go on.
     wait_for_mail(&app, 200);
     cluster.stop();
@@ -258,7 +267,8 @@ fn senders_go_on_at_a_standby_that_has_every_commit() {
     let one = app.start_sending(campaign);
     wait_for_mail(&app, 20);
     let two = app.start_node("two", app.database.url(), campaign);
-    wait_for_mail(&app, 200);
+    wait_until_both_send(&primary);
+    wait_for_mail(&app, 100);
     primary.stop();
     standby.promote();
     wait_for_mail(&app, 100);
@@ -285,6 +295,32 @@ fn a_standby_that_may_lack_commits_does_not_send_by_itself() {
         .failed_with(1)
         .says(&["restored from a backup or copied"]);
     assert_eq!(app.relay.accepted_count(), sent);
+}
+
+#[test]
+fn a_server_waits_for_a_database_that_is_started_after_it() {
+    let mut cluster = Cluster::start();
+    let app = App::start_at(cluster.url());
+    cluster.stop();
+    let mut served = app.spawn(["serve"]);
+    let impatient = app.spawn(["serve"]);
+    for waiting in [&served, &impatient] {
+        wait_until("the server says what it waits for", 30, || {
+            let said = waiting.stderr_so_far();
+            said.contains("waits for the database") && said.contains(&cluster.address().to_string())
+        });
+    }
+    impatient.sigterm();
+    impatient.wait(Duration::from_secs(30)).succeeded();
+    assert!(served.is_running());
+    cluster.start_again();
+    wait_until("the server is at work", 60, || {
+        served.stdout_so_far().contains("dashboard: http://")
+    });
+    // Waiting does not help against everything.
+    let nowhere = App::start_at(cluster.url().replace("/news", "/nowhere"));
+    let served = nowhere.spawn(["serve"]).wait(Duration::from_secs(60));
+    served.failed_with(1).says(&["\"nowhere\" does not exist"]);
 }
 
 #[test]

@@ -385,11 +385,13 @@ on_both_engines!(whoever_is_erased_gets_no_mail_and_is_named_nowhere, |app| {
 on_both_engines!(erasing_in_the_middle_of_a_campaign_leaves_its_sum, |app| {
     app.configure(|settings| settings.more = SETTINGS.to_owned());
     app.import("readers", 60);
-    let id = app.campaign_with("readers", &["--rate", "20/s"]);
+    app.relay.follow(Script::accepting().pace(5.0));
+    let id = app.campaign("readers");
     let sending = app.start_sending(id);
     tidings_tests::wait_until("mail flows", 30, || app.relay.accepted_count() >= 3);
     app.steer(id, "pause");
     sending.wait(App::PATIENCE);
+    app.relay.follow(Script::accepting());
     let erased = app.run(["--json", "recipient", "erase", "reader59@example.org"]);
     assert_eq!(erased.succeeded().json()["was_recipient"], true);
     app.steer(id, "resume");

@@ -204,5 +204,5 @@ fn a_postgresql_that_is_away_is_told_with_its_cause_at_once() {
         .wait(App::PATIENCE)
         .failed_with(1)
         .says(&["127.0.0.1:1", "refused"]);
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
 }

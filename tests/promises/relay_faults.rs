@@ -166,7 +166,7 @@ on_both_engines!(a_recipient_refused_for_now_is_tried_again_and_reached, |app| {
 });
 
 on_both_engines!(a_deferred_delivery_waits_before_it_is_tried_again, |app| {
-    app.configure(|settings| settings.first_retry = "3s".to_owned());
+    app.configure(|settings| settings.first_retry = "10s".to_owned());
     let busy = Rule::rcpt(Reply::new(451, "4.2.1", "mailbox busy")).first(1);
     app.relay.follow(Script::accepting().rule(busy));
     app.import("readers", 1);
@@ -185,7 +185,7 @@ on_both_engines!(a_deferred_delivery_waits_before_it_is_tried_again, |app| {
     sending.wait(App::PATIENCE).succeeded();
     let accepted = app.relay.accepted();
     assert!(
-        accepted[0].at >= Duration::from_secs(2),
+        accepted[0].at >= Duration::from_secs(7),
         "tried again after {:?}",
         accepted[0].at
     );

@@ -1,16 +1,19 @@
 //! A ledger that has gone back in time does not send again by itself.
 
 use std::time::Duration;
+use tidings_tests::script::Script;
 use tidings_tests::{App, Engine, on_both_engines, wait_until};
 
 /// A campaign that somebody paused in the middle.
 fn paused_in_mid_send(app: &App) -> i64 {
+    app.relay.follow(Script::accepting().pace(20.0));
     app.import("readers", 300);
-    let campaign = app.campaign_with("readers", &["--rate", "100/s"]);
+    let campaign = app.campaign("readers");
     let sending = app.start_sending(campaign);
-    wait_until("mail flows", 30, || app.relay.accepted_count() >= 50);
+    wait_until("mail flows", 30, || app.relay.accepted_count() >= 20);
     app.steer(campaign, "pause");
-    sending.wait(Duration::from_secs(10)).succeeded();
+    sending.wait(App::PATIENCE).succeeded();
+    app.relay.follow(Script::accepting());
     campaign
 }
 

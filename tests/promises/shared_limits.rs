@@ -132,8 +132,8 @@ fn an_allowance_is_used_up_by_several_senders_and_not_exceeded_after_a_death() {
         app.relay.accepted_count() == before && app.show(campaign).0["binding_limit"] == "all relays: 300/h"
     });
     let accepted = app.relay.accepted_count();
-    // What the dead one held and did not use is lost for the hour.
-    assert!((150..=300).contains(&accepted), "{accepted} of 300");
+    // What the dead one held and did not use is lost for the hour, however much that was.
+    assert!((101..=300).contains(&accepted), "{accepted} of 300");
     senders.push(app.start_sending(campaign));
     std::thread::sleep(Duration::from_secs(3));
     assert!(app.relay.accepted_count() <= 300);

@@ -200,7 +200,7 @@ on_both_engines!(
 
 on_both_engines!(a_slow_relay_does_not_keep_a_sender_beyond_its_deadline, |app| {
     app.relay
-        .follow(Script::accepting().delay(Duration::from_secs(6)));
+        .follow(Script::accepting().delay(Duration::from_secs(40)));
     app.import("readers", 200);
     let campaign = app.campaign("readers");
     let mut command = app.command(["--json", "campaign", "send", &campaign.to_string()]);
@@ -210,12 +210,9 @@ on_both_engines!(a_slow_relay_does_not_keep_a_sender_beyond_its_deadline, |app| 
 
     let asked = Instant::now();
     sending.sigterm();
-    sending.wait(Duration::from_secs(15)).succeeded();
+    sending.wait(App::PATIENCE).succeeded();
     let took = asked.elapsed();
-    assert!(
-        took < Duration::from_millis(2500),
-        "it stopped only after {took:?}"
-    );
+    assert!(took < Duration::from_secs(15), "it stopped only after {took:?}");
     let show = app.show(campaign);
     assert_ledger_adds_up(&show);
     assert_eq!((show.count("leased"), show.count("on_wire")), (0, 0), "{show}");

@@ -64,17 +64,8 @@ pub enum GuardError {
 /// Looks whether the database is what it was when this node last sent mail. If it is not, every campaign that would
 /// send by itself is held.
 pub async fn look(store: &Store, folder: &Path) -> Result<Witness, GuardError> {
-    let instance = store.instance().await?;
-    let place = store.place().await?.name;
-    let witness = Witness::open(folder, instance.id);
-    let elsewhere = instance.home.is_some_and(|home| home != place);
-    let behind = witness.leases.load(Ordering::Relaxed) > instance.leases;
-    if elsewhere || behind {
-        let held = store.move_in(&place, Some(REASON)).await?;
-        tracing::warn!(held, "this database was restored or copied: campaigns are held");
-        witness.leases.store(0, Ordering::Relaxed);
-        witness.advance(store).await?;
-    }
+    let witness = Witness::open(folder, store.instance().await?.id);
+    witness.look_again(store).await?;
     Ok(witness)
 }
 
@@ -99,6 +90,21 @@ impl Witness {
             true => memory.leases,
             false => 0,
         })
+    }
+
+    /// Looks once more, before anything is sent.
+    pub(crate) async fn look_again(&self, store: &Store) -> Result<(), GuardError> {
+        let instance = store.instance().await?;
+        let place = store.place().await?.name;
+        let elsewhere = instance.home.is_some_and(|home| home != place);
+        let behind = self.leases.load(Ordering::Relaxed) > instance.leases;
+        if elsewhere || behind {
+            let held = store.move_in(&place, Some(REASON)).await?;
+            tracing::warn!(held, "this database was restored or copied: campaigns are held");
+            self.leases.store(0, Ordering::Relaxed);
+            self.advance(store).await?;
+        }
+        Ok(())
     }
 
     /// Makes this place the home of the database, from which mail is about to be sent. It is not sent from anywhere else

@@ -101,6 +101,7 @@ async fn plan(
         utm: Some(factory.utm()),
         links: factory.links(),
         revision: Some(campaign.revision),
+        scheduled_at: campaign.schedule.as_ref().map(|schedule| schedule.at),
     };
     let planned = store.start_campaign(campaign.id, frozen, clock.now());
     Ok(store.within(PLANNING, planned).await?)

@@ -55,13 +55,10 @@ pub async fn run(
     scope: Scope,
     stop: CancellationToken,
 ) -> Result<(), SenderError> {
-    if lock.is_exclusive() {
-        store.expire_all_leases().await?;
-    }
     let witness = settings.witness.clone();
-    witness.begin(&store).await?;
-    let _alive = begin_among_senders(&store, &settings).await?;
-    let used = limits_used(&store, &clock).await?;
+    let Some((_alive, used)) = begin(&store, &clock, &settings, &lock, &stop).await? else {
+        return Ok(());
+    };
     let term = Term {
         lease: settings.lease,
         is_contested: !lock.is_exclusive(),
@@ -79,9 +76,60 @@ pub async fn run(
     // Nothing is sent any more, and nobody looks where the database is.
     store.stay_nowhere();
     outcome.and(stopped)?;
-    store.within(ANSWER, cancelled::sweep(&store, &clock)).await?;
-    // A backup that was taken during the last lease can be told by this.
-    Ok(witness.advance(&store).await?)
+    let ended = async {
+        store.within(ANSWER, cancelled::sweep(&store, &clock)).await?;
+        // A backup that was taken during the last lease can be told by this.
+        Ok(witness.advance(&store).await?)
+    };
+    ended.await.or_else(|error: SenderError| match error.passing() {
+        // All that was sent is written.
+        Some(why) => {
+            tracing::warn!("the database does not answer at the end: {why}");
+            Ok(())
+        }
+        None => Err(error),
+    })
+}
+
+/// What is there before anything is sent.
+type Begun = (Option<Alive>, Vec<(String, i64, u64)>);
+
+/// Makes ready for sending. A database that does not answer is waited for; nothing if it is to stop before.
+async fn begin(
+    store: &Store,
+    clock: &Clock,
+    settings: &SenderSettings,
+    lock: &SenderLock,
+    stop: &CancellationToken,
+) -> Result<Option<Begun>, SenderError> {
+    let mut away = Away::new("nothing can be sent yet");
+    let mut is_again = false;
+    loop {
+        let begun = async {
+            if is_again {
+                // It may be another database by now.
+                store.stay_nowhere();
+                settings.witness.look_again(store).await?;
+            }
+            if lock.is_exclusive() {
+                store.expire_all_leases().await?;
+            }
+            settings.witness.begin(store).await?;
+            let alive = begin_among_senders(store, settings).await?;
+            Ok::<Begun, SenderError>((alive, limits_used(store, clock).await?))
+        };
+        match begun.await {
+            Ok(begun) => return Ok(Some(begun)),
+            Err(error) => match error.passing() {
+                Some(why) => away.failed(why),
+                None => return Err(error),
+            },
+        }
+        is_again = true;
+        if stop.run_until_cancelled(sleep(LOOK)).await.is_none() {
+            return Ok(None);
+        }
+    }
 }
 
 /// Goes where the database is, again and again.

@@ -2,7 +2,7 @@
 
 use crate::campaign_files;
 use crate::deliveries::lock_state;
-use crate::engine::{Store, Tx, on_pool, on_tx, on_write_pool};
+use crate::engine::{Store, Tx, on_pool, on_tx};
 use crate::error::{StoreError, bad_row};
 use crate::own_content::{self, OwnContent};
 use crate::thresholds;
@@ -313,13 +313,30 @@ impl Store {
 
     /// Finishes a sending campaign if every delivery has its outcome. Returns whether it is finished now.
     pub async fn finish_if_done(&self, id: CampaignId, now: Timestamp) -> Result<bool, StoreError> {
-        const FINISH: &str = "UPDATE campaigns SET state = 'finished', finished_at = $1 \
-            WHERE id = $2 AND state = 'sending' AND next_seq > planned \
-            AND NOT EXISTS (SELECT 1 FROM leases WHERE campaign_id = $2) \
-            AND NOT EXISTS (SELECT 1 FROM {deliveries} WHERE campaign_id = $2 AND state = 'deferred' AND due_at IS NOT NULL)";
-        let finish = self.parts.of(id).statement(FINISH);
-        let rows = on_write_pool!(self, pool => sqlx::query(finish).bind(now.0).bind(id.0).execute(pool).await
-            .map(|done| done.rows_affected()))?;
+        /// Whether it is done. A campaign is asked this again and again, so first without keeping anybody waiting.
+        macro_rules! done {
+            () => {
+                "WHERE id = $1 AND state = 'sending' AND next_seq > planned \
+                 AND NOT EXISTS (SELECT 1 FROM leases WHERE campaign_id = $1) \
+                 AND NOT EXISTS (SELECT 1 FROM {deliveries} WHERE campaign_id = $1 AND state = 'deferred' AND due_at IS NOT NULL)"
+            };
+        }
+        const LOOK: &str = concat!("SELECT EXISTS (SELECT 1 FROM campaigns ", done!(), ")");
+        const FINISH: &str = concat!(
+            "UPDATE campaigns SET state = 'finished', finished_at = $2 ",
+            done!()
+        );
+        let part = self.parts.of(id);
+        let is_done: bool = on_pool!(self, pool => sqlx::query_scalar(part.statement(LOOK)).bind(id.0).fetch_one(pool).await)?;
+        if !is_done {
+            return Ok(false);
+        }
+        // What somebody has just made of its deliveries is seen only by a statement that begins when the campaign's row is held.
+        let mut tx = self.begin_write().await?;
+        lock_state(&mut tx, id).await?;
+        let rows = on_tx!(&mut tx, conn => sqlx::query(part.statement(FINISH)).bind(id.0).bind(now.0)
+            .execute(conn).await.map(|done| done.rows_affected()))?;
+        tx.commit().await?;
         Ok(rows == 1)
     }
 

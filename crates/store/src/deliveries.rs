@@ -88,6 +88,8 @@ pub struct Frozen<'a> {
     pub links: &'a [TrackedLink],
     /// The revision of the campaign that this was made of; nothing: whichever there is.
     pub revision: Option<i64>,
+    /// The time that had come for it; nothing: whichever it has. Who was given another meanwhile waits for that.
+    pub scheduled_at: Option<Timestamp>,
 }
 
 impl<'a> From<&'a str> for Frozen<'a> {
@@ -99,6 +101,7 @@ impl<'a> From<&'a str> for Frozen<'a> {
             utm: None,
             links: &[],
             revision: None,
+            scheduled_at: None,
         }
     }
 }
@@ -153,10 +156,10 @@ impl Store {
         let planned = i64::try_from(planned).expect("fewer rows than i64::MAX");
         const START: &str = "UPDATE campaigns SET state = $1, state_reason = NULL, planned = $2, content = $3, \
             started_at = $4, next_seq = 1, tracking = $5, utm = COALESCE($6, utm) WHERE id = $7 \
-            AND revision = COALESCE($8, revision)";
+            AND revision = COALESCE($8, revision) AND COALESCE(scheduled_at, 0) = COALESCE($9, scheduled_at, 0)";
         let rows = on_tx!(&mut tx, conn => sqlx::query(START).bind(next.as_str()).bind(planned).bind(frozen.content)
             .bind(now.0).bind(frozen.tracking.as_str()).bind(frozen.utm.and_then(utm_json)).bind(campaign.0)
-            .bind(frozen.revision).execute(conn).await.map(|done| done.rows_affected()))?;
+            .bind(frozen.revision).bind(frozen.scheduled_at.map(|at| at.0)).execute(conn).await.map(|done| done.rows_affected()))?;
         if rows == 0 {
             return Err(StoreError::WrittenMeanwhile(campaign));
         }

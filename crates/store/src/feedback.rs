@@ -188,7 +188,8 @@ impl Store {
                 }));
             }
         }
-        let matches = matching::matches(&mut tx, &told, policy, keys, now).await?;
+        let mut matches = matching::matches(&mut tx, &told, policy, keys, now).await?;
+        matching::hold_recipients(&mut tx, &mut matches).await?;
         let mut deltas = Deltas::default();
         let judged = judging::judge(&mut tx, &told, matches, policy, now).await?;
         if !events::keep(&mut tx, &judged).await? {

@@ -305,7 +305,11 @@ async fn settle_late(
         attempts = attempts + CASE WHEN $15 = 'planned' THEN 1 ELSE 0 END, \
         first_attempt_at = COALESCE(first_attempt_at, $2) \
         WHERE campaign_id = $12 AND seq = $13 AND (lease_id = $14 OR $15 IN ('planned', 'leased', 'deferred')) AND state = $15";
+    // It must not go from a state that is asked for later to one that was asked for before.
+    const HOLD: &str = "UPDATE {deliveries} SET state = state WHERE campaign_id = $1 AND seq = $2";
     let part = parts.of(s.held.campaign);
+    on_tx!(&mut *tx, conn => sqlx::query(part.statement(HOLD)).bind(s.held.campaign.0).bind(s.held.seq.0)
+        .execute(conn).await.map(drop))?;
     for &from in states {
         let reply = s.outcome.reply();
         let changed = on_tx!(tx, conn => sqlx::query(part.statement(LATE))

@@ -3,6 +3,7 @@
 use crate::bulk::{Bulk, Value};
 use crate::outcome::{Outcome, Settlement};
 use crate::parts::{Part, Parts};
+use crate::suppressions::unless_suppressed;
 use crate::transitions::ROWS;
 use tidings_campaign::time::Timestamp;
 use tidings_feedback::policy::Why;
@@ -11,7 +12,7 @@ use tidings_feedback::policy::Why;
 const LONGEST_EVIDENCE: usize = 300;
 
 /// Suppresses the addresses of those refusals that say that the address is gone. An address that is suppressed already
-/// stays as it is.
+/// stays as it is, unless only an import said so.
 pub(crate) fn suppressing(parts: Parts, settled: &[&Settlement], now: Timestamp) -> Vec<Bulk> {
     let mut rows: Vec<_> = settled
         .iter()
@@ -46,12 +47,15 @@ fn statement(part: Part, rows: &[(&Settlement, Why, String)], now: Timestamp) ->
     Bulk::in_part(
         part,
         "INSERT INTO suppressions (address_key, reason, evidence, created_at) \
-         SELECT r.address_key, v.column3, v.column4, v.column5 FROM (VALUES ",
-        ") AS v JOIN {deliveries} d ON d.campaign_id = v.column1 AND d.seq = v.column2 \
+         SELECT r.address_key, MIN(v.column3), MIN(v.column4), MIN(v.column5) FROM (VALUES ",
+        concat!(
+            ") AS v JOIN {deliveries} d ON d.campaign_id = v.column1 AND d.seq = v.column2 \
          JOIN recipients r ON r.id = d.recipient_id WHERE (d.state = 'rejected' OR d.state = 'expired') \
          AND NOT EXISTS (SELECT 1 FROM address_changes a WHERE a.recipient_id = d.recipient_id \
              AND a.changed_at > v.column5 - 900000000) \
-         ORDER BY r.address_key ON CONFLICT (address_key) DO NOTHING",
+         GROUP BY r.address_key ORDER BY r.address_key",
+            unless_suppressed!()
+        ),
         rows.iter().flat_map(columns).collect(),
         rows.len(),
         5,

@@ -14,10 +14,26 @@ use crate::engine::{Store, Tx, on_pool, on_tx, on_write_pool, values_list};
 use crate::erasure::forget_erasure;
 use crate::error::StoreError;
 use sqlx::AssertSqlSafe;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use tidings_campaign::address::EmailAddress;
 use tidings_campaign::suppression::AddressHash;
 use tidings_campaign::time::Timestamp;
+
+/// What follows upon the insert of a suppression. An address that is suppressed already stays as it is; but what only an import said
+/// would go when that is taken back, and does not any more. No address may be twice in one statement.
+macro_rules! unless_suppressed {
+    () => {
+        " ON CONFLICT (address_key) DO UPDATE SET reason = excluded.reason, evidence = excluded.evidence, \
+         created_at = excluded.created_at, import_id = NULL WHERE suppressions.import_id IS NOT NULL"
+    };
+}
+pub(crate) use unless_suppressed;
+
+/// Suppresses one address: its key, why, what it is known by, when.
+pub(crate) const SUPPRESS: &str = concat!(
+    "INSERT INTO suppressions (address_key, reason, evidence, created_at) VALUES ($1, $2, $3, $4)",
+    unless_suppressed!()
+);
 
 /// Keys of one statement.
 const KEYS: usize = 500;
@@ -70,7 +86,7 @@ fn suppression((who, reason, evidence, created_at): Row) -> Suppression {
 
 impl Store {
     /// Suppresses an address. `reason` is a word (`complaint`), `evidence` what it is known by. If it is suppressed
-    /// already, that stays as it is. Returns whether it is new.
+    /// already, that stays as it is, unless only an import said so. Returns whether it is new.
     pub async fn suppress(
         &self,
         address: &EmailAddress,
@@ -78,9 +94,7 @@ impl Store {
         evidence: &str,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        const ADD: &str = "INSERT INTO suppressions (address_key, reason, evidence, created_at) \
-            VALUES ($1, $2, $3, $4) ON CONFLICT (address_key) DO NOTHING";
-        let added = on_write_pool!(self, pool => sqlx::query(ADD)
+        let added = on_write_pool!(self, pool => sqlx::query(SUPPRESS)
             .bind(address.key()).bind(reason).bind(evidence).bind(now.0)
             .execute(pool).await.map(|done| done.rows_affected()))?;
         Ok(added == 1)
@@ -92,9 +106,11 @@ impl Store {
         let mut added = 0;
         for chunk in all.chunks(ROWS) {
             let mut values: Vec<Value> = Vec::with_capacity(4 * chunk.len());
-            for new in chunk {
+            let chunk: BTreeMap<String, &NewSuppression> =
+                chunk.iter().rev().map(|new| (new.address.key(), new)).collect();
+            for (key, new) in &chunk {
                 values.extend([
-                    new.address.key().as_str().into(),
+                    key.as_str().into(),
                     new.reason.as_str().into(),
                     new.evidence.as_str().into(),
                     now.0.into(),
@@ -102,7 +118,7 @@ impl Store {
             }
             let insert = Bulk::new(
                 "INSERT INTO suppressions (address_key, reason, evidence, created_at) VALUES ",
-                " ON CONFLICT (address_key) DO NOTHING",
+                unless_suppressed!(),
                 values,
                 chunk.len(),
                 4,

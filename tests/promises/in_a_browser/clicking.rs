@@ -104,7 +104,7 @@ fn the_first_person_comes_in_by_the_link_of_the_first_start_and_invites_another(
 #[test]
 fn a_slow_campaign_is_paused_and_resumed_and_its_deliveries_are_seen_by_clicking() {
     let app = App::start(Engine::Sqlite);
-    app.import("readers", 60);
+    app.import("readers", 95);
     let campaign = app.campaign_with("readers", &["--rate", "1/s"]);
     app.run(["campaign", "schedule", &campaign.to_string(), "--now"])
         .succeeded();

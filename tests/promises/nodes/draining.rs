@@ -11,7 +11,7 @@ fn a_node_that_drains_leaves_nothing_behind_and_the_others_finish() {
     app.configure(|settings| settings.lease = "300s".to_owned());
     app.relay
         .follow(Script::accepting().delay(Duration::from_millis(20)));
-    app.import("readers", 500);
+    app.import("readers", 1_000);
     let campaign = app.campaign_with("readers", &["--rate", "60/s"]);
     let mut a = node(&app, "a", "send,schedule");
     let b = node(&app, "b", "send,schedule");
@@ -37,7 +37,7 @@ fn a_node_that_drains_leaves_nothing_behind_and_the_others_finish() {
     );
     finished(&app, campaign);
     assert_eq!(accepted_by(&app, "a"), sent, "a drained node sends nothing");
-    assert_eq!(app.relay.reached_once().len(), 500);
+    assert_eq!(app.relay.reached_once().len(), 1_000);
 
     // And the other way round.
     app.run(["node", "resume", "a"]).succeeded();
@@ -45,7 +45,7 @@ fn a_node_that_drains_leaves_nothing_behind_and_the_others_finish() {
     let next = app.campaign("readers");
     start(&app, next);
     finished(&app, next);
-    assert_eq!(accepted_by(&app, "a"), sent + 500);
+    assert_eq!(accepted_by(&app, "a"), sent + 1_000);
     stop(a);
     stop(b);
 }
@@ -54,7 +54,7 @@ on_both_engines!(
     a_node_that_drains_takes_nothing_until_it_is_to_work_again,
     |app| {
         app.relay.follow(Script::accepting().pace(50.0));
-        app.import("readers", 200);
+        app.import("readers", 600);
         let (campaign, later) = (app.campaign("readers"), app.campaign("readers"));
         let running = node(app, "a", "web,schedule,send,intake");
         let url = running.stdout_so_far();
@@ -64,7 +64,7 @@ on_both_engines!(
         wait_until("mail flows", 30, || app.relay.accepted_count() >= 20);
         app.run(["node", "drain", "a", "--wait"]).succeeded();
         let sent = app.relay.accepted_count();
-        assert!(sent < 200, "everything was sent");
+        assert!(sent < 600, "everything was sent");
         start(app, later);
         std::thread::sleep(A_WHILE);
         assert_eq!(app.relay.accepted_count(), sent, "mail still flows");
@@ -77,7 +77,7 @@ on_both_engines!(
         finished(app, campaign);
         finished(app, later);
         let twice = app.relay.accepted_by_recipient();
-        assert!(twice.len() == 200 && twice.values().all(|times| *times == 2));
+        assert!(twice.len() == 600 && twice.values().all(|times| *times == 2));
         stop(running);
         app.run(["node", "drain", "a"])
             .failed_with(1)

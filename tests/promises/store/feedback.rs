@@ -10,7 +10,7 @@ use tidings_store::domain_providers::DomainProvider;
 use tidings_store::feedback::{Done, MatchedBy, NewArrival, Taken, Way};
 use tidings_tests::store_on_both_engines;
 
-const POLICY: Policy = Policy {
+pub(super) const POLICY: Policy = Policy {
     soft: SoftRule {
         in_row: 3,
         over: Duration::from_secs(10 * 86_400),

@@ -41,6 +41,7 @@ store_on_both_engines!(links_are_kept_when_their_campaign_starts, |store| {
         link(2, "https://b.example/?id={{id}}"),
     ];
     let frozen = Frozen {
+        scheduled_at: None,
         content: "{}",
         utm: None,
         tracking: Tracking::Full,

@@ -3,6 +3,7 @@
 
 mod archive;
 mod attempts;
+mod beside;
 mod bounces;
 mod campaign_files;
 mod campaigns;

@@ -106,7 +106,7 @@ store_on_both_engines!(
             .unwrap();
         let began = Instant::now();
         store.allocate_ids("leases", 1).await.unwrap();
-        assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
         let error = tx.commit().await.unwrap_err();
         assert!(error.is_transient(), "{error}");
     }
@@ -134,7 +134,7 @@ fn a_database_that_is_elsewhere_is_not_used_there_before_it_may_be() {
         let never = other.within(A_MOMENT, std::future::pending::<Result<(), StoreError>>());
         never.await.unwrap_err();
         let error = other
-            .within(Duration::from_secs(1), other.ping())
+            .within(Duration::from_secs(10), other.ping())
             .await
             .unwrap_err();
         assert!(error.is_transient(), "{error}");
@@ -153,7 +153,7 @@ fn a_database_that_is_elsewhere_is_not_used_there_before_it_may_be() {
         let never = other.within(A_MOMENT, std::future::pending::<Result<(), StoreError>>());
         never.await.unwrap_err();
         other
-            .within(Duration::from_secs(1), other.ping())
+            .within(Duration::from_secs(10), other.ping())
             .await
             .unwrap_err();
         assert!(other.elsewhere().is_some());

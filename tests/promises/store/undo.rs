@@ -1,8 +1,12 @@
 //! Taking imports back.
 
+use super::feedback::{about, sent_at, take_one, why_suppressed};
 use super::imports::{MANY, record};
 use super::imports_cut_off::released;
 use super::*;
+use tidings_campaign::csv_import::{Suppression, SuppressionReason};
+use tidings_feedback::event::EventKind;
+use tidings_feedback::reason::Reason;
 use tidings_store::imports::{ImportState, KeptWhy, Undo, UndoCounts};
 use tidings_tests::{FreshStore, store_on_both_engines};
 
@@ -241,5 +245,48 @@ store_on_both_engines!(
             .await;
         let newest: Vec<_> = (6..=14).map(|id| id.to_string()).collect();
         assert_eq!(remembered, newest);
+    }
+);
+
+store_on_both_engines!(
+    what_an_import_suppressed_and_others_too_stays_suppressed_when_it_is_taken_back,
+    |store| {
+        let known = |n| Suppression {
+            line: 2,
+            address: address(&reader(n)),
+            reason: SuppressionReason::Unsubscribe,
+            evidence: "a file".to_owned(),
+        };
+        let import = async |list: &str, of: &[usize], now| {
+            let suppressions: Vec<_> = of.iter().map(|n| known(*n)).collect();
+            let mut import = Import::begin(store, &NewImport::of(list, "left.csv"), now)
+                .await
+                .unwrap();
+            let batch = ImportBatch {
+                suppressions: &suppressions,
+                ..ImportBatch::default()
+            };
+            import.write(batch, now).await.unwrap();
+            let id = import.id();
+            import.finish(now).await.unwrap();
+            id
+        };
+        let campaign = sent_at(store, 5, 1).await;
+        let id = import("readers", &[1, 2, 3, 4, 4], at(10)).await;
+        import("others", &[1, 1], at(11)).await;
+        let complaint = about(store, campaign, 2, EventKind::Complaint, Reason::Feedback).await;
+        take_one(store, complaint, 60).await;
+        suppress(store, &reader(3)).await;
+        let (counts, _) = undo(store, id, at(70)).await;
+        assert_eq!(counts.suppressions_lifted, 1);
+        let mut why = Vec::new();
+        for n in 1..=4 {
+            why.push(why_suppressed(store, &reader(n)).await);
+        }
+        let why: Vec<_> = why.iter().map(|why| why.as_deref()).collect();
+        assert_eq!(
+            why,
+            [Some("unsubscribe"), Some("complaint"), Some("complaint"), None]
+        );
     }
 );

@@ -4,6 +4,7 @@ mod composing;
 mod expiring;
 mod forgetting;
 mod intake;
+mod patience;
 mod summing;
 
 use crate::commands::campaign::check::preflight_settings;
@@ -20,6 +21,8 @@ use clap::Args;
 use futures_util::future::{LocalBoxFuture, join_all};
 use futures_util::{FutureExt, TryFutureExt};
 use intake::{Incoming, Old};
+use patience::Patience;
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tidings_campaign::time::Clock;
@@ -43,17 +46,40 @@ pub struct ServeArgs {
     roles: Option<Vec<ServeRole>>,
 }
 
-/// Serves until a signal comes or a part fails.
+/// Serves until a signal comes or a part fails. A database that does not answer yet is waited for.
 pub async fn run(args: ServeArgs, context: &Context) -> anyhow::Result<()> {
     let roles = args.roles.as_deref().and_then(Roles::of);
     let roles = roles.unwrap_or_else(|| context.config.roles.clone());
-    let store = context.store().await?;
     let stop = lifecycle::stop_on_signals()?;
+    let patience = Patience::begins();
+    loop {
+        let is_at_work = Cell::new(false);
+        match begin(context, &roles, &stop, &is_at_work).await {
+            Err(error) if !is_at_work.get() && patience.lasts(&error) => {
+                patience.pause(context.name_database(error), &stop).await;
+            }
+            ended => return ended,
+        }
+    }
+}
+
+/// Opens the database and serves. `is_at_work` says whether it came so far.
+async fn begin(
+    context: &Context,
+    roles: &Roles,
+    stop: &CancellationToken,
+    is_at_work: &Cell<bool>,
+) -> anyhow::Result<()> {
+    let Some(store) = stop.run_until_cancelled(context.store()).await else {
+        return Ok(());
+    };
+    let store = store?;
     let first = match roles.has(ServeRole::Web) {
         true => first_link(context, &store).await?,
         false => None,
     };
     let announce = |node: &str, pages: Option<SocketAddr>| {
+        is_at_work.set(true);
         let url = pages.map(|addr| format!("http://{addr}/"));
         let first = url.as_ref().zip(first);
         let first = first.map(|(url, secret)| format!("{url}enter/{}", secret.expose()));
@@ -76,7 +102,7 @@ pub async fn run(args: ServeArgs, context: &Context) -> anyhow::Result<()> {
             None => Ok(()),
         }
     };
-    serve(context, store, stop, (&roles, None), announce).await
+    serve(context, store, stop.clone(), (roles, None), announce).await
 }
 
 /// The secret of the link that makes the first administrator; none if there is one.

@@ -65,3 +65,15 @@ pub enum SenderError {
     )]
     NotRecorded,
 }
+
+impl SenderError {
+    /// What trying again may help against.
+    pub(super) fn passing(&self) -> Option<&StoreError> {
+        match self {
+            SenderError::Store(error) | SenderError::Guard(GuardError::Store(error)) => {
+                error.is_transient().then_some(error)
+            }
+            _ => None,
+        }
+    }
+}

@@ -5,6 +5,7 @@ use super::judging::Judged;
 use crate::counters::Deltas;
 use crate::engine::{Tx, on_tx};
 use crate::error::StoreError;
+use crate::suppressions::SUPPRESS;
 use crate::unsubscribes::{Unsubscribe, unsubscribe_in};
 use tidings_campaign::time::Timestamp;
 use tidings_feedback::policy::Why;
@@ -31,9 +32,7 @@ pub(super) async fn bring_about(
 }
 
 async fn suppress(tx: &mut Tx, one: &Judged<'_, '_>, why: Why, now: Timestamp) -> Result<(), StoreError> {
-    const ADD: &str = "INSERT INTO suppressions (address_key, reason, evidence, created_at) \
-        VALUES ($1, $2, $3, $4) ON CONFLICT (address_key) DO NOTHING";
-    on_tx!(tx, conn => sqlx::query(ADD).bind(&one.address_key).bind(why.as_str()).bind(evidence(one))
+    on_tx!(tx, conn => sqlx::query(SUPPRESS).bind(&one.address_key).bind(why.as_str()).bind(evidence(one))
         .bind(now.0).execute(conn).await.map(drop))?;
     Ok(())
 }

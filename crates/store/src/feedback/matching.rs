@@ -133,6 +133,32 @@ pub(super) async fn matches(
     Ok(matches)
 }
 
+/// Lets nobody be erased until the transaction ends, and takes note of those who have just been.
+pub(super) async fn hold_recipients(
+    tx: &mut Tx,
+    matches: &mut [(Match, MatchedBy)],
+) -> Result<(), StoreError> {
+    // In the order of their ids, so that no two wait for each other. Nobody else writes on SQLite.
+    const HOLD: &str = "SELECT id FROM recipients WHERE id = ANY($1) ORDER BY id FOR SHARE";
+    let Tx::Postgres(tx) = tx else {
+        return Ok(());
+    };
+    let mut found: Vec<&mut Delivery> = Vec::new();
+    for (about, _) in matches {
+        if let Match::Delivery(delivery) = about {
+            found.push(delivery);
+        }
+    }
+    let ids: Vec<i64> = found.iter().map(|delivery| delivery.recipient.0).collect();
+    let there: Vec<i64> = sqlx::query_scalar(HOLD).bind(&ids).fetch_all(&mut **tx).await?;
+    for delivery in found {
+        if there.binary_search(&delivery.recipient.0).is_err() {
+            delivery.address_key = None;
+        }
+    }
+    Ok(())
+}
+
 /// The deliveries that signatures name, by the places of their events.
 async fn proven(tx: &mut Tx, found: &[(Found, MatchedBy)]) -> Result<HashMap<usize, Delivery>, StoreError> {
     const BY_SEQ: (&str, &str) = (

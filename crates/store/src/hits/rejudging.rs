@@ -38,8 +38,11 @@ impl Store {
         let after = after.unwrap_or((first, RecipientId(0)));
         let last = campaign.map_or(CampaignId(i64::MAX), |campaign| campaign);
         for _ in 0..TRIES {
-            if let Some(done) = self.try_rejudge(after, last, names).await? {
-                return Ok(done);
+            match self.try_rejudge(after, last, names).await {
+                Ok(Some(done)) => return Ok(done),
+                Ok(None) => {}
+                Err(error) if error.is_deadlock() => {}
+                Err(error) => return Err(error),
             }
         }
         Err(StoreError::Contended)

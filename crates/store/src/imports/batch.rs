@@ -101,6 +101,9 @@ pub(super) fn judge<'a>(
             _ => {}
         }
     }
+    // In one order with whoever changes many, so that no two wait for each other.
+    changes.updated.sort_unstable_by_key(|update| update.found.id);
+    changes.unchanged.sort_unstable();
     // In the order of the unique index: its pages are then touched one after the other.
     changes.created.sort_unstable_by_key(|(_, key)| key.key);
     (counts, changes)
@@ -128,11 +131,11 @@ async fn allocate(tx: &mut Tx, n: usize) -> Result<i64, StoreError> {
 type KnownRow = (i64, String, String, String, Option<i64>, i64, Option<String>);
 
 /// A subquery and not a join: PostgreSQL would read the whole list for each statement (6,000 rows a second).
-fn known_text(n: usize) -> String {
+fn known_text(n: usize, held: &str) -> String {
     format!(
         "SELECT r.id, r.address_key, r.name, r.attributes, r.import_id, r.updated_at, \
          (SELECT s.state FROM subscriptions s WHERE s.list_id = $1 AND s.recipient_id = r.id) \
-         FROM recipients r WHERE r.address_key IN {}",
+         FROM recipients r WHERE r.address_key IN {}{held}",
         values_list(1, n, 2)
     )
 }
@@ -148,10 +151,10 @@ const ANY_SUPPRESSED: &str = "SELECT EXISTS (SELECT 1 FROM suppressions)";
 
 /// The same questions in a transaction and outside one.
 macro_rules! ask_with {
-    ($on:ident, $where:expr, $list:expr, $perhaps_known:expr, $keys:expr) => {{
+    ($on:ident, $where:expr, $held:expr, $list:expr, $perhaps_known:expr, $keys:expr) => {{
         let mut standing = Standing::default();
         for chunk in $perhaps_known.chunks(ROWS) {
-            let text = $where.bulk_text(known_text(chunk.len()));
+            let text = $where.bulk_text(known_text(chunk.len(), $held));
             let rows: Vec<KnownRow> = $on!($where, conn => {
                 let mut query = sqlx::query_as(text).bind($list.0);
                 for key in chunk {
@@ -184,7 +187,12 @@ pub(super) async fn ask_in_tx(
     perhaps_known: &[&str],
     keys: &[Cow<'_, str>],
 ) -> Result<Standing, StoreError> {
-    let mut standing: Standing = ask_with!(on_tx, tx, list, perhaps_known, keys)?;
+    // What a recipient changes meanwhile would be overwritten by what was read here.
+    let held = match tx {
+        Tx::Sqlite(_) => "",
+        Tx::Postgres(_) => " ORDER BY r.id FOR NO KEY UPDATE OF r",
+    };
+    let mut standing: Standing = ask_with!(on_tx, tx, held, list, perhaps_known, keys)?;
     standing
         .suppressed
         .extend(keys_with_known_hash_in(tx, keys).await?);
@@ -193,7 +201,7 @@ pub(super) async fn ask_in_tx(
 
 pub(super) async fn ask(store: &Store, list: ListId, keys: &[Cow<'_, str>]) -> Result<Standing, StoreError> {
     let all: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
-    let mut standing: Standing = ask_with!(on_pool, store, list, all, keys)?;
+    let mut standing: Standing = ask_with!(on_pool, store, "", list, all, keys)?;
     standing
         .suppressed
         .extend(keys_with_known_hash(store, keys).await?);

@@ -16,6 +16,9 @@ use tidings_campaign::csv_import::{Counts, Outcome, Row, Suppression};
 use tidings_campaign::ids::{ImportId, ListId};
 use tidings_campaign::time::Timestamp;
 
+/// How often a batch is begun again because somebody else has changed the same rows at the same time.
+const TRIES: usize = 10;
+
 /// What is recorded of an import when it begins.
 #[derive(Clone, Debug, Default)]
 pub struct NewImport {
@@ -184,6 +187,16 @@ impl Import {
 
     /// Writes a batch in one transaction and counts what became of its rows. Returns the counts of the batch.
     pub async fn write(&mut self, batch: ImportBatch<'_>, now: Timestamp) -> Result<Counts, StoreError> {
+        for _ in 1..TRIES {
+            match self.try_write(batch, now).await {
+                Err(error) if error.is_deadlock() => {}
+                outcome => return outcome,
+            }
+        }
+        self.try_write(batch, now).await
+    }
+
+    async fn try_write(&mut self, batch: ImportBatch<'_>, now: Timestamp) -> Result<Counts, StoreError> {
         let keys: Vec<_> = batch.rows.iter().map(|row| row.address.as_key()).collect();
         let hashed = Hashed::all(&keys, &self.state);
         let mut tx = self.store.begin_write().await?;

@@ -5,11 +5,12 @@ mod changed;
 mod created;
 
 use super::ImportState;
+use super::batch::lock_recipients;
 use super::lock::ImportLock;
 use super::run::about;
 use crate::audit::{By, audit_in};
 use crate::counters::Deltas;
-use crate::engine::{Store, Tx, on_pool, on_tx, values_list};
+use crate::engine::{Store, Tx, on_tx, values_list};
 use crate::error::StoreError;
 use std::collections::{BTreeMap, HashMap};
 use tidings_campaign::ids::{ImportId, ListId};
@@ -23,8 +24,6 @@ const ROWS: usize = 2_000;
 pub struct Undo {
     store: Store,
     import: Mine,
-    /// Imports that may have seen the same recipients since and are not taken back, with their lists.
-    others: BTreeMap<i64, ListId>,
     counts: UndoCounts,
     lock: ImportLock,
 }
@@ -139,7 +138,6 @@ impl Undo {
         audit_in(&mut tx, by, what, (&about(id), &record.files), now).await?;
         tx.commit().await?;
         Ok(Some(Undo {
-            others: others(store, id, record.started_at).await?,
             store: store.clone(),
             import: Mine {
                 id,
@@ -155,14 +153,17 @@ impl Undo {
     /// nothing left to be done.
     pub async fn step(&mut self, now: Timestamp) -> Result<Option<Vec<Kept>>, StoreError> {
         let mut tx = self.store.begin_write().await?;
+        // So that no import has looked at the recipients, or looks at them, before this is done: what it has of them counts.
+        lock_recipients(&mut tx).await?;
+        let others = others(&mut tx, self.import).await?;
         let mut deltas = Deltas::default();
         let mut taken = Taken {
             counts: self.counts,
             deltas: &mut deltas,
         };
-        let done = match changed::take_back(&mut tx, self.import, &self.others, &mut taken, now).await? {
+        let done = match changed::take_back(&mut tx, self.import, &others, &mut taken, now).await? {
             Some(kept) => Some(kept),
-            None => match created::take_back(&mut tx, self.import, &self.others, &mut taken).await? {
+            None => match created::take_back(&mut tx, self.import, &others, &mut taken).await? {
                 Some(kept) => Some(kept),
                 None => {
                     let lifted = lift_suppressions(&mut tx, self.import.id).await?;
@@ -196,17 +197,24 @@ impl Undo {
     }
 }
 
-/// Imports that were at work after this one began, and count.
-async fn others(
-    store: &Store,
-    import: ImportId,
-    since: Timestamp,
-) -> Result<BTreeMap<i64, ListId>, StoreError> {
+/// Imports that may have seen the same recipients since and are not taken back, with their lists: those that were at work after this
+/// one began.
+async fn others(tx: &mut Tx, mine: Mine) -> Result<BTreeMap<i64, ListId>, StoreError> {
     const OTHERS: &str = "SELECT id, list_id FROM imports WHERE id <> $1 AND state <> 'undone' \
         AND (finished_at IS NULL OR finished_at > $2)";
-    let rows: Vec<(i64, i64)> = on_pool!(store, pool => sqlx::query_as(OTHERS)
-        .bind(import.0).bind(since.0).fetch_all(pool).await)?;
+    let rows: Vec<(i64, i64)> = on_tx!(tx, conn => sqlx::query_as(OTHERS)
+        .bind(mine.id.0).bind(mine.since.0).fetch_all(conn).await)?;
     Ok(rows.into_iter().map(|(id, list)| (id, ListId(list))).collect())
+}
+
+/// Keeps others from changing these recipients until the transaction ends, in the order of their ids. What is read of them from then on
+/// stays true. Nobody else writes on SQLite.
+async fn hold(tx: &mut Tx, ids: &[i64]) -> Result<(), StoreError> {
+    if let Tx::Postgres(tx) = tx {
+        const HOLD: &str = "SELECT COUNT(*) FROM (SELECT 1 FROM recipients WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE) AS held";
+        sqlx::query(HOLD).bind(ids).execute(&mut **tx).await?;
+    }
+    Ok(())
 }
 
 async fn lift_suppressions(tx: &mut Tx, import: ImportId) -> Result<u64, StoreError> {

@@ -1,6 +1,6 @@
 //! Suppressions that a person makes or lifts in the dashboard; the audit log keeps who did it.
 
-use super::{Suppression, lift_in};
+use super::{SUPPRESS, Suppression, lift_in};
 use crate::audit::{By, audit_in};
 use crate::engine::{Store, on_tx};
 use crate::error::StoreError;
@@ -16,10 +16,8 @@ impl Store {
         by: &By,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        const ADD: &str = "INSERT INTO suppressions (address_key, reason, evidence, created_at) \
-            VALUES ($1, $2, $3, $4) ON CONFLICT (address_key) DO NOTHING";
         let mut tx = self.begin_write().await?;
-        let added = on_tx!(&mut tx, conn => sqlx::query(ADD).bind(address.key()).bind(reason).bind(evidence)
+        let added = on_tx!(&mut tx, conn => sqlx::query(SUPPRESS).bind(address.key()).bind(reason).bind(evidence)
             .bind(now.0).execute(conn).await.map(|done| done.rows_affected()))?;
         if added == 1 {
             let key = address.key();

@@ -1,7 +1,7 @@
 //! Recipients that were there already: the fields that nobody has touched since get their old values.
 
 use super::{
-    Heirs, Kept, KeptWhy, LEAVE, Mine, ROWS, Taken, change_given_standings, claims, hand_over_standing,
+    Heirs, Kept, KeptWhy, LEAVE, Mine, ROWS, Taken, change_given_standings, claims, hand_over_standing, hold,
 };
 use crate::bulk::{Bulk, Value};
 use crate::engine::{Tx, on_tx, values_list};
@@ -55,6 +55,7 @@ pub(super) async fn take_back(
     let mut values: Vec<Value> = Vec::new();
     let (mut leave, mut undecided) = (Vec::new(), Vec::new());
     let (mut heirs, mut inherited) = (Heirs::new(), Vec::new());
+    hold(tx, &ids).await?;
     let rows = as_they_are(tx, mine, &ids).await?;
     let marks: Vec<_> = rows.iter().map(|row| (row.id, row.import_id)).collect();
     let claims = claims(tx, mine, &marks, others).await?;

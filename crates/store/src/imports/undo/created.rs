@@ -2,7 +2,7 @@
 
 use super::changed::remember_inherited;
 use super::{
-    Heirs, Kept, KeptWhy, LEAVE, Mine, ROWS, Taken, change_given_standings, claims, hand_over_standing,
+    Heirs, Kept, KeptWhy, LEAVE, Mine, ROWS, Taken, change_given_standings, claims, hand_over_standing, hold,
 };
 use crate::bulk::{Bulk, Value};
 use crate::counters::{Deltas, confirmed};
@@ -42,6 +42,7 @@ pub(super) async fn take_back(
     let (mut created, mut joined) = (Heirs::new(), Heirs::new());
     // Of those that stay, when they were changed last.
     let mut changed_at = HashMap::new();
+    hold(tx, &(first..=until).collect::<Vec<i64>>()).await?;
     let rows = as_they_are(tx, first, until).await?;
     let standings = standings(tx, mine, first, until).await?;
     let marks: Vec<_> = rows.iter().map(|row| (row.id, row.import_id)).collect();
