@@ -97,7 +97,7 @@ impl Witness {
         let instance = store.instance().await?;
         let place = store.place().await?.name;
         let elsewhere = instance.home.is_some_and(|home| home != place);
-        let behind = self.leases.load(Ordering::Relaxed) > instance.leases;
+        let behind = instance.id == self.instance && self.leases.load(Ordering::Relaxed) > instance.leases;
         if elsewhere || behind {
             let held = store.move_in(&place, Some(REASON)).await?;
             tracing::warn!(held, "this database was restored or copied: campaigns are held");

@@ -23,6 +23,7 @@ use crate::run::CampaignRun;
 use crate::schedule::RelayId;
 use crate::session::{self, SessionContext};
 use crate::sharing::Sharing;
+use futures_util::FutureExt;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -118,18 +119,23 @@ async fn begin(
             let alive = begin_among_senders(store, settings).await?;
             Ok::<Begun, SenderError>((alive, limits_used(store, clock).await?))
         };
-        match begun.await {
-            Ok(begun) => return Ok(Some(begun)),
-            Err(error) => match error.passing() {
-                Some(why) => away.failed(why),
-                None => return Err(error),
-            },
+        let begun = begun.map(|begun| match begun {
+            Err(SenderError::Store(error) | SenderError::Guard(GuardError::Store(error))) => Err(error),
+            begun => Ok(begun),
+        });
+        match stop.run_until_cancelled(store.within(PREPARATION, begun)).await {
+            Some(Ok(begun)) => return begun.map(Some),
+            Some(Err(error)) if error.is_transient() => away.failed(&error),
+            Some(Err(error)) => return Err(error.into()),
+            None => break,
         }
         is_again = true;
         if stop.run_until_cancelled(sleep(LOOK)).await.is_none() {
-            return Ok(None);
+            break;
         }
     }
+    store.stay_nowhere();
+    Ok(None)
 }
 
 /// Goes where the database is, again and again.

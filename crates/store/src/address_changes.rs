@@ -5,7 +5,7 @@ use crate::engine::{Store, Tx, on_tx};
 use crate::error::StoreError;
 use crate::imports::lock_addresses;
 use crate::preferences::hold;
-use crate::suppressions::{Suppression, keys_with_known_hash_in};
+use crate::suppressions::{Suppression, keys_with_known_hash_in, suppress_in};
 use tidings_campaign::address::EmailAddress;
 use tidings_campaign::ids::RecipientId;
 use tidings_campaign::time::Timestamp;
@@ -99,12 +99,10 @@ async fn carry_suppressions(
     const CARRY: &str = "INSERT INTO suppressions (address_key, reason, evidence, created_at) \
         SELECT $1, s.reason, s.evidence, s.created_at FROM suppressions s \
         WHERE s.address_key = $2 AND s.reason NOT IN ($3, $4, $5) ON CONFLICT (address_key) DO NOTHING";
-    const LEAVE_BEHIND: &str = "INSERT INTO suppressions (address_key, reason, evidence, created_at) \
-        VALUES ($1, $2, 'its owner has changed to another address', $3) ON CONFLICT (address_key) DO NOTHING";
+    const WHY: &str = "its owner has changed to another address";
     let [hard, soft, imported] = OF_MAILBOXES;
     on_tx!(&mut *tx, conn => sqlx::query(CARRY).bind(to.key()).bind(from_key).bind(hard).bind(soft).bind(imported)
         .execute(conn).await.map(drop))?;
-    on_tx!(tx, conn => sqlx::query(LEAVE_BEHIND).bind(from_key).bind(Suppression::BY_MOVE).bind(now.0)
-        .execute(conn).await.map(drop))?;
+    suppress_in(tx, from_key, (Suppression::BY_MOVE, WHY), now).await?;
     Ok(())
 }

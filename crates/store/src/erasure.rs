@@ -7,7 +7,7 @@ use crate::counters::Deltas;
 use crate::engine::{Store, Tx, on_pool, on_tx};
 use crate::error::{StoreError, bad_row};
 use crate::imports::lock_recipients;
-use crate::preferences::hold;
+use crate::preferences::hold_to_erase;
 use crate::suppressions::{Suppression, keys_by_hash};
 use std::collections::HashSet;
 use tidings_campaign::address::EmailAddress;
@@ -34,7 +34,7 @@ impl Store {
         let mut tx = self.begin_write().await?;
         // An import that looks for suppressions waits until this is committed.
         lock_recipients(&mut tx).await?;
-        let Some(held) = hold(&mut tx, recipient).await? else {
+        let Some(held) = hold_to_erase(&mut tx, recipient).await? else {
             return Ok(false);
         };
         if !EmailAddress::parse(&held.address).is_ok_and(|address| AddressMark::of(&address) == mark) {
@@ -58,7 +58,7 @@ impl Store {
         let who: Option<i64> = on_tx!(&mut tx, conn => sqlx::query_scalar(WHO).bind(address.key())
             .fetch_one(conn).await)?;
         let held = match who {
-            Some(id) => hold(&mut tx, RecipientId(id)).await?,
+            Some(id) => hold_to_erase(&mut tx, RecipientId(id)).await?,
             None => None,
         };
         let is_somebodys = held.is_some();

@@ -94,9 +94,9 @@ impl Store {
             "too many soft bounces in a row, the last: {}",
             evidence(settlement)
         );
-        let added = tx
-            .run(suppressing_one(self.parts, settlement, (why, evidence), now))
-            .await?;
+        let [add, take_from_imports] = suppressing_one(self.parts, settlement, (why, evidence), now);
+        let added = tx.run(add).await?;
+        tx.run(take_from_imports).await?;
         if added == 1 {
             mark_suppressed(&mut tx, campaign, seq).await?;
         }

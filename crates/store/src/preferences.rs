@@ -166,6 +166,18 @@ pub(crate) async fn hold(tx: &mut Tx, recipient: RecipientId) -> Result<Option<H
     Ok(on_tx!(tx, conn => sqlx::query_as(HOLD).bind(recipient.0).fetch_optional(conn).await)?)
 }
 
+/// The same for whoever is about to erase the recipient: then those wait too who only need the row to stay.
+pub(crate) async fn hold_to_erase(
+    tx: &mut Tx,
+    recipient: RecipientId,
+) -> Result<Option<HeldRecipient>, StoreError> {
+    const HOLD: &str = "SELECT id FROM recipients WHERE id = $1 FOR UPDATE";
+    if let Tx::Postgres(tx) = &mut *tx {
+        sqlx::query(HOLD).bind(recipient.0).execute(&mut **tx).await?;
+    }
+    hold(tx, recipient).await
+}
+
 /// Returns how many came to be confirmed by it: one or none.
 async fn join(
     tx: &mut Tx,

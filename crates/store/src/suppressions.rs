@@ -10,30 +10,14 @@ pub use pages::SuppressionSearch;
 pub(crate) use pages::end_of;
 
 use crate::bulk::{Bulk, Value};
-use crate::engine::{Store, Tx, on_pool, on_tx, on_write_pool, values_list};
+use crate::engine::{Store, Tx, on_pool, on_tx, values_list};
 use crate::erasure::forget_erasure;
 use crate::error::StoreError;
 use sqlx::AssertSqlSafe;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use tidings_campaign::address::EmailAddress;
 use tidings_campaign::suppression::AddressHash;
 use tidings_campaign::time::Timestamp;
-
-/// What follows upon the insert of a suppression. An address that is suppressed already stays as it is; but what only an import said
-/// would go when that is taken back, and does not any more. No address may be twice in one statement.
-macro_rules! unless_suppressed {
-    () => {
-        " ON CONFLICT (address_key) DO UPDATE SET reason = excluded.reason, evidence = excluded.evidence, \
-         created_at = excluded.created_at, import_id = NULL WHERE suppressions.import_id IS NOT NULL"
-    };
-}
-pub(crate) use unless_suppressed;
-
-/// Suppresses one address: its key, why, what it is known by, when.
-pub(crate) const SUPPRESS: &str = concat!(
-    "INSERT INTO suppressions (address_key, reason, evidence, created_at) VALUES ($1, $2, $3, $4)",
-    unless_suppressed!()
-);
 
 /// Keys of one statement.
 const KEYS: usize = 500;
@@ -84,9 +68,39 @@ fn suppression((who, reason, evidence, created_at): Row) -> Suppression {
     }
 }
 
+/// Suppresses an address, by its key: why, and what it is known by. If it is suppressed already, that stays as it is. Returns whether it
+/// is new.
+pub(crate) async fn suppress_in(
+    tx: &mut Tx,
+    key: &str,
+    (reason, evidence): (&str, &str),
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    const ADD: &str = "INSERT INTO suppressions (address_key, reason, evidence, created_at) \
+        VALUES ($1, $2, $3, $4) ON CONFLICT (address_key) DO NOTHING";
+    let added = on_tx!(&mut *tx, conn => sqlx::query(ADD).bind(key).bind(reason).bind(evidence).bind(now.0)
+        .execute(conn).await.map(|done| done.rows_affected()))?;
+    if added == 0 {
+        take_from_imports(tx, &[key.to_owned()]).await?;
+    }
+    Ok(added == 1)
+}
+
+/// What only an import said of these addresses was said by somebody else too: it does not go any more when the import is taken back.
+async fn take_from_imports(tx: &mut Tx, keys: &[String]) -> Result<(), StoreError> {
+    const TAKE: &str =
+        "UPDATE suppressions SET import_id = NULL WHERE import_id IS NOT NULL AND address_key IN (VALUES ";
+    for keys in keys.chunks(ROWS) {
+        let values = keys.iter().map(|key| key.as_str().into()).collect();
+        tx.run(Bulk::new(TAKE, ")", values, keys.len(), 1, 0).however_many())
+            .await?;
+    }
+    Ok(())
+}
+
 impl Store {
     /// Suppresses an address. `reason` is a word (`complaint`), `evidence` what it is known by. If it is suppressed
-    /// already, that stays as it is, unless only an import said so. Returns whether it is new.
+    /// already, that stays as it is. Returns whether it is new.
     pub async fn suppress(
         &self,
         address: &EmailAddress,
@@ -94,10 +108,10 @@ impl Store {
         evidence: &str,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let added = on_write_pool!(self, pool => sqlx::query(SUPPRESS)
-            .bind(address.key()).bind(reason).bind(evidence).bind(now.0)
-            .execute(pool).await.map(|done| done.rows_affected()))?;
-        Ok(added == 1)
+        let mut tx = self.begin_write().await?;
+        let is_new = suppress_in(&mut tx, &address.key(), (reason, evidence), now).await?;
+        tx.commit().await?;
+        Ok(is_new)
     }
 
     /// Suppresses many addresses in one transaction. Returns how many are new.
@@ -106,9 +120,8 @@ impl Store {
         let mut added = 0;
         for chunk in all.chunks(ROWS) {
             let mut values: Vec<Value> = Vec::with_capacity(4 * chunk.len());
-            let chunk: BTreeMap<String, &NewSuppression> =
-                chunk.iter().rev().map(|new| (new.address.key(), new)).collect();
-            for (key, new) in &chunk {
+            let keys: Vec<String> = chunk.iter().map(|new| new.address.key()).collect();
+            for (key, new) in keys.iter().zip(chunk) {
                 values.extend([
                     key.as_str().into(),
                     new.reason.as_str().into(),
@@ -118,13 +131,14 @@ impl Store {
             }
             let insert = Bulk::new(
                 "INSERT INTO suppressions (address_key, reason, evidence, created_at) VALUES ",
-                unless_suppressed!(),
+                " ON CONFLICT (address_key) DO NOTHING",
                 values,
                 chunk.len(),
                 4,
                 chunk.len() as u64,
             );
             added += tx.run(insert).await?;
+            take_from_imports(&mut tx, &keys).await?;
         }
         tx.commit().await?;
         Ok(added)

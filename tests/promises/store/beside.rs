@@ -3,6 +3,7 @@
 use super::feedback::{POLICY, about, arrival, keys, sent_at};
 use super::imports_cut_off::released;
 use super::*;
+use tidings_campaign::csv_import::{Suppression, SuppressionReason};
 use tidings_campaign::token::AddressMark;
 use tidings_feedback::event::EventKind;
 use tidings_feedback::reason::Reason;
@@ -138,6 +139,38 @@ store_on_both_engines!(
             .texts("SELECT name || ' ' || attributes FROM recipients")
             .await;
         assert_eq!(kept, [r#"Chosen {"city":"Springfield"}"#]);
+    }
+);
+
+store_on_both_engines!(
+    who_complains_while_an_import_is_taken_back_stays_suppressed,
+    |store| {
+        let known = Suppression {
+            line: 2,
+            address: address(&reader(1)),
+            reason: SuppressionReason::Unsubscribe,
+            evidence: "a file".to_owned(),
+        };
+        let mut import = Import::begin(store, &NewImport::of("readers", "left.csv"), START)
+            .await
+            .unwrap();
+        let batch = ImportBatch {
+            suppressions: &[known],
+            ..ImportBatch::default()
+        };
+        import.write(batch, START).await.unwrap();
+        let id = import.id();
+        import.finish(START).await.unwrap();
+        let undo = begin_undo(store, id, at(1)).await;
+        let complains = "UPDATE suppressions SET import_id = NULL";
+        store.while_uncommitted(complains, take_back(undo, at(2))).await;
+        assert!(
+            store
+                .find_suppression(&address(&reader(1)))
+                .await
+                .unwrap()
+                .is_some()
+        );
     }
 );
 

@@ -8,6 +8,7 @@ use tidings_campaign::csv_import::{Suppression, SuppressionReason};
 use tidings_feedback::event::EventKind;
 use tidings_feedback::reason::Reason;
 use tidings_store::imports::{ImportState, KeptWhy, Undo, UndoCounts};
+use tidings_store::suppressions::NewSuppression;
 use tidings_tests::{FreshStore, store_on_both_engines};
 
 /// Takes an import back to its end.
@@ -272,21 +273,38 @@ store_on_both_engines!(
             id
         };
         let campaign = sent_at(store, 5, 1).await;
-        let id = import("readers", &[1, 2, 3, 4, 4], at(10)).await;
+        let id = import("readers", &[1, 2, 3, 4, 4, 5], at(10)).await;
         import("others", &[1, 1], at(11)).await;
         let complaint = about(store, campaign, 2, EventKind::Complaint, Reason::Feedback).await;
         take_one(store, complaint, 60).await;
-        suppress(store, &reader(3)).await;
+        let third = address(&reader(3));
+        let by_person = store.suppress(&third, "complaint", "a letter", at(61));
+        assert!(!by_person.await.unwrap());
+        let left = NewSuppression {
+            address: address(&reader(5)),
+            reason: "cleaned".to_owned(),
+            evidence: "a file".to_owned(),
+        };
+        assert_eq!(
+            store.suppress_all(&[left.clone(), left], at(62)).await.unwrap(),
+            0
+        );
         let (counts, _) = undo(store, id, at(70)).await;
         assert_eq!(counts.suppressions_lifted, 1);
         let mut why = Vec::new();
-        for n in 1..=4 {
+        for n in 1..=5 {
             why.push(why_suppressed(store, &reader(n)).await);
         }
         let why: Vec<_> = why.iter().map(|why| why.as_deref()).collect();
         assert_eq!(
             why,
-            [Some("unsubscribe"), Some("complaint"), Some("complaint"), None]
+            [
+                Some("unsubscribe"),
+                Some("unsubscribe"),
+                Some("unsubscribe"),
+                None,
+                Some("unsubscribe")
+            ]
         );
     }
 );

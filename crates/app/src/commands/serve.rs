@@ -36,6 +36,7 @@ use tidings_store::Store;
 use tidings_store::people::Role;
 use tidings_web::operator::Operator;
 use tidings_web::{BoundServer, Secret, ThresholdsNow, WebSettings, bind};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// Run the server: dashboard, unsubscribe pages, scheduler, sender and what takes reports, or some of these.
@@ -51,6 +52,8 @@ pub async fn run(args: ServeArgs, context: &Context) -> anyhow::Result<()> {
     let roles = args.roles.as_deref().and_then(Roles::of);
     let roles = roles.unwrap_or_else(|| context.config.roles.clone());
     let stop = lifecycle::stop_on_signals()?;
+    // From now on a SIGHUP ends nothing, though there is nothing yet that could be read again.
+    let _hangup = signal(SignalKind::hangup())?;
     let patience = Patience::begins();
     loop {
         let is_at_work = Cell::new(false);

@@ -3,12 +3,11 @@
 use super::Done;
 use super::judging::Judged;
 use crate::counters::Deltas;
-use crate::engine::{Tx, on_tx};
+use crate::engine::Tx;
 use crate::error::StoreError;
-use crate::suppressions::SUPPRESS;
+use crate::suppressions::suppress_in;
 use crate::unsubscribes::{Unsubscribe, unsubscribe_in};
 use tidings_campaign::time::Timestamp;
-use tidings_feedback::policy::Why;
 use tidings_feedback::rules::cut;
 
 /// So much of what was said stands in the evidence, in octets.
@@ -22,18 +21,12 @@ pub(super) async fn bring_about(
 ) -> Result<(), StoreError> {
     for one in judged {
         if let Some(why) = one.why {
-            suppress(tx, one, why, now).await?;
+            suppress_in(tx, &one.address_key, (why.as_str(), &evidence(one)), now).await?;
         }
         if let (Done::Unsubscribed, Some(whom)) = (one.done, one.recipient()) {
             unsubscribe_in(tx, deltas, whom, &Unsubscribe::by("mail"), now).await?;
         }
     }
-    Ok(())
-}
-
-async fn suppress(tx: &mut Tx, one: &Judged<'_, '_>, why: Why, now: Timestamp) -> Result<(), StoreError> {
-    on_tx!(tx, conn => sqlx::query(SUPPRESS).bind(&one.address_key).bind(why.as_str()).bind(evidence(one))
-        .bind(now.0).execute(conn).await.map(drop))?;
     Ok(())
 }
 

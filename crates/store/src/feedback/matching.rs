@@ -139,20 +139,21 @@ pub(super) async fn hold_recipients(
     matches: &mut [(Match, MatchedBy)],
 ) -> Result<(), StoreError> {
     // In the order of their ids, so that no two wait for each other. Nobody else writes on SQLite.
-    const HOLD: &str = "SELECT id FROM recipients WHERE id = ANY($1) ORDER BY id FOR SHARE";
+    const HOLD: &str = "SELECT id FROM recipients WHERE id = ANY($1) ORDER BY id FOR KEY SHARE";
     let Tx::Postgres(tx) = tx else {
         return Ok(());
     };
-    let mut found: Vec<&mut Delivery> = Vec::new();
-    for (about, _) in matches {
-        if let Match::Delivery(delivery) = about {
-            found.push(delivery);
-        }
-    }
-    let ids: Vec<i64> = found.iter().map(|delivery| delivery.recipient.0).collect();
+    let id = |(about, _): &(Match, MatchedBy)| match about {
+        Match::Delivery(delivery) => Some(delivery.recipient.0),
+        Match::Recipient(_, recipient) => Some(recipient.0),
+        Match::Gone | Match::Forged | Match::Nothing => None,
+    };
+    let ids: Vec<i64> = matches.iter().filter_map(id).collect();
     let there: Vec<i64> = sqlx::query_scalar(HOLD).bind(&ids).fetch_all(&mut **tx).await?;
-    for delivery in found {
-        if there.binary_search(&delivery.recipient.0).is_err() {
+    for (about, _) in matches {
+        if let Match::Delivery(delivery) = about
+            && there.binary_search(&delivery.recipient.0).is_err()
+        {
             delivery.address_key = None;
         }
     }

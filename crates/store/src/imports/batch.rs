@@ -131,11 +131,11 @@ async fn allocate(tx: &mut Tx, n: usize) -> Result<i64, StoreError> {
 type KnownRow = (i64, String, String, String, Option<i64>, i64, Option<String>);
 
 /// A subquery and not a join: PostgreSQL would read the whole list for each statement (6,000 rows a second).
-fn known_text(n: usize, held: &str) -> String {
+fn known_text(n: usize) -> String {
     format!(
         "SELECT r.id, r.address_key, r.name, r.attributes, r.import_id, r.updated_at, \
          (SELECT s.state FROM subscriptions s WHERE s.list_id = $1 AND s.recipient_id = r.id) \
-         FROM recipients r WHERE r.address_key IN {}{held}",
+         FROM recipients r WHERE r.address_key IN {}",
         values_list(1, n, 2)
     )
 }
@@ -151,10 +151,10 @@ const ANY_SUPPRESSED: &str = "SELECT EXISTS (SELECT 1 FROM suppressions)";
 
 /// The same questions in a transaction and outside one.
 macro_rules! ask_with {
-    ($on:ident, $where:expr, $held:expr, $list:expr, $perhaps_known:expr, $keys:expr) => {{
+    ($on:ident, $where:expr, $list:expr, $perhaps_known:expr, $keys:expr) => {{
         let mut standing = Standing::default();
         for chunk in $perhaps_known.chunks(ROWS) {
-            let text = $where.bulk_text(known_text(chunk.len(), $held));
+            let text = $where.bulk_text(known_text(chunk.len()));
             let rows: Vec<KnownRow> = $on!($where, conn => {
                 let mut query = sqlx::query_as(text).bind($list.0);
                 for key in chunk {
@@ -180,6 +180,17 @@ macro_rules! ask_with {
     }};
 }
 
+/// Keeps others from changing the recipients of these keys until the transaction ends, in the order of their ids: what they change
+/// meanwhile would be overwritten by what is read now. Nobody else writes on SQLite.
+async fn hold(tx: &mut Tx, keys: &[&str]) -> Result<(), StoreError> {
+    const HOLD: &str = "SELECT COUNT(*) FROM \
+        (SELECT 1 FROM recipients WHERE address_key = ANY($1) ORDER BY id FOR NO KEY UPDATE) AS held";
+    if let (Tx::Postgres(tx), false) = (tx, keys.is_empty()) {
+        sqlx::query(HOLD).bind(keys).execute(&mut **tx).await?;
+    }
+    Ok(())
+}
+
 /// `perhaps_known`: the keys without those of which it is certain that no recipient has them.
 pub(super) async fn ask_in_tx(
     tx: &mut Tx,
@@ -187,12 +198,8 @@ pub(super) async fn ask_in_tx(
     perhaps_known: &[&str],
     keys: &[Cow<'_, str>],
 ) -> Result<Standing, StoreError> {
-    // What a recipient changes meanwhile would be overwritten by what was read here.
-    let held = match tx {
-        Tx::Sqlite(_) => "",
-        Tx::Postgres(_) => " ORDER BY r.id FOR NO KEY UPDATE OF r",
-    };
-    let mut standing: Standing = ask_with!(on_tx, tx, held, list, perhaps_known, keys)?;
+    hold(tx, perhaps_known).await?;
+    let mut standing: Standing = ask_with!(on_tx, tx, list, perhaps_known, keys)?;
     standing
         .suppressed
         .extend(keys_with_known_hash_in(tx, keys).await?);
@@ -201,7 +208,7 @@ pub(super) async fn ask_in_tx(
 
 pub(super) async fn ask(store: &Store, list: ListId, keys: &[Cow<'_, str>]) -> Result<Standing, StoreError> {
     let all: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
-    let mut standing: Standing = ask_with!(on_pool, store, "", list, all, keys)?;
+    let mut standing: Standing = ask_with!(on_pool, store, list, all, keys)?;
     standing
         .suppressed
         .extend(keys_with_known_hash(store, keys).await?);

@@ -17,7 +17,7 @@ use tidings_campaign::ids::{ImportId, ListId};
 use tidings_campaign::time::Timestamp;
 
 /// How often a batch is begun again because somebody else has changed the same rows at the same time.
-const TRIES: usize = 10;
+pub(super) const TRIES: usize = 10;
 
 /// What is recorded of an import when it begins.
 #[derive(Clone, Debug, Default)]

@@ -7,7 +7,7 @@ mod created;
 use super::ImportState;
 use super::batch::lock_recipients;
 use super::lock::ImportLock;
-use super::run::about;
+use super::run::{TRIES, about};
 use crate::audit::{By, audit_in};
 use crate::counters::Deltas;
 use crate::engine::{Store, Tx, on_tx, values_list};
@@ -152,6 +152,16 @@ impl Undo {
     /// Takes the next recipients back, in one transaction. Returns those of whom something stays; none when there is
     /// nothing left to be done.
     pub async fn step(&mut self, now: Timestamp) -> Result<Option<Vec<Kept>>, StoreError> {
+        for _ in 1..TRIES {
+            match self.try_step(now).await {
+                Err(error) if error.is_deadlock() => {}
+                outcome => return outcome,
+            }
+        }
+        self.try_step(now).await
+    }
+
+    async fn try_step(&mut self, now: Timestamp) -> Result<Option<Vec<Kept>>, StoreError> {
         let mut tx = self.store.begin_write().await?;
         // So that no import has looked at the recipients, or looks at them, before this is done: what it has of them counts.
         lock_recipients(&mut tx).await?;
@@ -218,7 +228,8 @@ async fn hold(tx: &mut Tx, ids: &[i64]) -> Result<(), StoreError> {
 }
 
 async fn lift_suppressions(tx: &mut Tx, import: ImportId) -> Result<u64, StoreError> {
-    const LIFT: &str = "DELETE FROM suppressions WHERE address_key IN \
+    // Also outside: of a row that somebody else is just changing, only that is looked at again.
+    const LIFT: &str = "DELETE FROM suppressions WHERE import_id = $1 AND address_key IN \
         (SELECT address_key FROM suppressions WHERE import_id = $1 LIMIT 2000)";
     let lifted = on_tx!(tx, conn => sqlx::query(LIFT).bind(import.0)
         .execute(conn).await.map(|done| done.rows_affected()))?;

@@ -1,8 +1,8 @@
 //! Suppressions that a person makes or lifts in the dashboard; the audit log keeps who did it.
 
-use super::{SUPPRESS, Suppression, lift_in};
+use super::{Suppression, lift_in, suppress_in};
 use crate::audit::{By, audit_in};
-use crate::engine::{Store, on_tx};
+use crate::engine::Store;
 use crate::error::StoreError;
 use tidings_campaign::address::EmailAddress;
 use tidings_campaign::time::Timestamp;
@@ -17,15 +17,14 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin_write().await?;
-        let added = on_tx!(&mut tx, conn => sqlx::query(SUPPRESS).bind(address.key()).bind(reason).bind(evidence)
-            .bind(now.0).execute(conn).await.map(|done| done.rows_affected()))?;
-        if added == 1 {
-            let key = address.key();
+        let key = address.key();
+        let is_new = suppress_in(&mut tx, &key, (reason, evidence), now).await?;
+        if is_new {
             let about = (key.as_str(), reason);
             audit_in(&mut tx, by, "suppressed an address", about, now).await?;
         }
         tx.commit().await?;
-        Ok(added == 1)
+        Ok(is_new)
     }
 
     /// Lets an address be mailed again, as [`Store::lift_suppression`] does.

@@ -1,6 +1,6 @@
 //! Suppressed addresses of which only the hash is known.
 
-use super::{ROWS, Row, Suppression, suppression};
+use super::{ROWS, Row, Suppression, suppression, take_from_imports};
 use crate::bulk::{Bulk, Value};
 use crate::engine::{Store, Tx, on_pool, on_tx};
 use crate::erasure::{erased_keys, erased_keys_in};
@@ -83,6 +83,8 @@ impl Store {
                 known.len() as u64,
             );
             added = tx.run(insert).await?;
+            let known: Vec<String> = known.into_iter().collect();
+            take_from_imports(&mut tx, &known).await?;
         }
         tx.commit().await?;
         Ok((Some(last), added))
