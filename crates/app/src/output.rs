@@ -34,6 +34,13 @@ pub fn note(text: impl std::fmt::Display) {
 
 /// Tells what happened, with its causes, without repeating itself.
 pub fn fail(error: &anyhow::Error) -> ExitCode {
+    // Nothing is left to be told if standard error is gone too.
+    let _ = writeln!(io::stderr(), "tidings: {}", in_one_line(error));
+    ExitCode::FAILURE
+}
+
+/// An error with its causes, without those that it tells itself already.
+pub fn in_one_line(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {
         let cause = cause.to_string();
@@ -45,7 +52,5 @@ pub fn fail(error: &anyhow::Error) -> ExitCode {
         }
         text.push_str(&cause);
     }
-    // Nothing is left to be told if standard error is gone too.
-    let _ = writeln!(io::stderr(), "tidings: {text}");
-    ExitCode::FAILURE
+    text
 }

@@ -1,5 +1,6 @@
 //! Machines are started in any order, and a database may restart while a server starts: so a server waits for it.
 
+use crate::output::in_one_line;
 use std::time::{Duration, Instant};
 use tidings_store::StoreError;
 use tokio_util::sync::CancellationToken;
@@ -29,7 +30,8 @@ impl Patience {
     /// Says what is waited for, and waits a little, or until the process is to stop.
     pub async fn pause(&self, error: anyhow::Error, stop: &CancellationToken) {
         let left = PATIENCE.saturating_sub(self.0.elapsed()).as_secs();
-        tracing::warn!("waits for the database, for {left} seconds more: {error:#}");
+        let why = in_one_line(&error);
+        tracing::warn!("waits for the database, for {left} seconds more: {why}");
         let pause = tokio::time::sleep(PAUSE);
         stop.run_until_cancelled(pause).await;
     }
