@@ -4,7 +4,7 @@ use sqlx::{Connection, PgConnection};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tidings_tests::{App, Engine, on_both_engines};
+use tidings_tests::{App, Engine, Yardstick, on_both_engines};
 
 #[test]
 fn both_engines_have_the_same_migrations() {
@@ -256,6 +256,7 @@ fn nobody_waits_for_the_migration_of_a_ledger_that_is_in_use() {
         app.database.execute(&statement);
     }
     let (is_over, url) = (AtomicBool::new(false), app.database.url());
+    let yardstick = Yardstick::begin();
     let (longest, rounds) = std::thread::scope(|scope| {
         let sender = scope.spawn(|| run(work_like_a_sender(url, &is_over)));
         let reader = scope.spawn(|| run(hold_for(url, HELD)));
@@ -269,9 +270,10 @@ fn nobody_waits_for_the_migration_of_a_ledger_that_is_in_use() {
         is_over.store(true, Ordering::Relaxed);
         sender.join().unwrap()
     });
+    let excuse = yardstick.end().excuse();
     assert!(
-        longest < Duration::from_secs(4),
-        "somebody waited for {longest:?}"
+        longest < Duration::from_secs(2) + excuse,
+        "somebody waited for {longest:?}; the machine excuses {excuse:?}"
     );
     assert!(rounds > 50, "the sender did no more than {rounds} rounds");
     let parts =

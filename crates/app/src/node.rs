@@ -17,7 +17,7 @@ const TAKEN_BY: Duration = Duration::from_secs(1);
 /// How long the database may take to answer.
 const ANSWER: Duration = Duration::from_secs(10);
 /// The last word is not waited for any longer: a database that is away must not keep the process.
-const LAST_WORD: Duration = Duration::from_secs(1);
+const LAST_WORD: Duration = Duration::from_millis(500);
 
 /// This process as a node.
 #[derive(Debug)]

@@ -61,7 +61,7 @@ impl Sender {
 }
 
 /// What the end of sessions, feeds and recorder get each when the deadline is over.
-const LAST_WORDS: Duration = Duration::from_millis(500);
+const LAST_WORDS: Duration = Duration::from_millis(250);
 
 fn left(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now()).max(LAST_WORDS)
